@@ -1,0 +1,69 @@
+/**
+ * Arbiter lets Claude Code work with NVIDIA's free hosted models, or any other host that speaks
+ * OpenAI's chat completions: it translates both ways while streaming.
+ *
+ * As a program: `deno run -A mod.ts code`. As a library:
+ *
+ * @example
+ * ```ts
+ * import { createArbiter } from "jsr:@arbiter/proxy";
+ *
+ * const arbiter = createArbiter({ apiKey: "nvapi-…" });
+ * const response = await arbiter.fetch(new Request("http://localhost/health"));
+ * ```
+ *
+ * @module
+ */
+import { main } from "./cli/main.ts";
+
+export type {
+  BlockDelta,
+  ContentBlock,
+  ContentBlockParam,
+  JsonObject,
+  Message,
+  MessageParam,
+  MessagesRequest,
+  MessageStreamEvent,
+  StopReason,
+  ToolChoice,
+  ToolParam,
+  ToolResultParam,
+  Usage,
+} from "./wire/anthropic.ts";
+export type {
+  ChatChunk,
+  ChatDelta,
+  ChatMessage,
+  ChatPart,
+  ChatRequest,
+  ChatTool,
+  ChatToolCall,
+  ChatUsage,
+  ToolCallDelta,
+} from "./wire/openai.ts";
+export { ApiError, type ApiErrorBody, type ApiErrorOptions, type ApiErrorType } from "./wire/errors.ts";
+export { type Clock, systemClock } from "./wire/clock.ts";
+export { type NewId, randomId } from "./wire/ids.ts";
+export { parseMessagesRequest } from "./wire/messages_request.ts";
+export { type Family, toFamily } from "./models/families.ts";
+export { type ModelChoice, type Tier } from "./routing/resolve.ts";
+export { estimateRequestTokens, estimateTokens } from "./tokens/estimate.ts";
+export { type ChatRequestOptions, toChatRequest, type TranslatedRequest } from "./translate/request.ts";
+export { ChunkTranslator, type ChunkTranslatorOptions, toMessageStart } from "./stream/chunk_translator.ts";
+export { toMessage } from "./stream/message.ts";
+export { SseDecoder } from "./stream/sse_decoder.ts";
+export { encodeEvents } from "./stream/event_encoder.ts";
+export { type Arbiter, type ArbiterOptions, createArbiter } from "./arbiter.ts";
+export { type ChainOptions } from "./upstream/chain.ts";
+export { type RequestLog } from "./server/request_log.ts";
+export { type Handler, serve, type ServeOptions, type Server } from "./server/serve.ts";
+export { createStandIn, type StandIn, type StandInOptions } from "./stand_in/stand_in.ts";
+export { type Script, type ScriptedAnswer, type ScriptedCall, type Step } from "./stand_in/script.ts";
+export { main } from "./cli/main.ts";
+
+if (import.meta.main) {
+  import("node:process").then(async ({ default: process }) => {
+    process.exitCode = await main(process.argv.slice(2));
+  });
+}

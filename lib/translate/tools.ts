@@ -1,0 +1,53 @@
+import type { MessagesRequest, ToolChoice } from "../wire/anthropic.ts";
+import { toDigest } from "../wire/ids.ts";
+import type { ChatRequest, ChatTool } from "../wire/openai.ts";
+import { toParameters } from "./schema.ts";
+import type { Warn } from "./content.ts";
+
+/** Claude Code's stand-in for tools it has not loaded; nobody may call it. */
+const PLACEHOLDER = "DeferredToolPlaceholder";
+
+/**
+ * The function name for a tool: at most 64 letters, digits, `_` and `-` (OpenAI's rule).
+ *
+ * A name that breaks the rule keeps its beginning and gets a digest of the whole.
+ */
+export function toFunctionName(name: string): string {
+  if (/^[\w-]{1,64}$/.test(name)) return name;
+  return `${name.replace(/[^\w-]/g, "_").slice(0, 54)}_${toDigest(name, 9)}`;
+}
+
+/** Translates `tools`; Anthropic's own server tools cannot run here and are left out. */
+export function toChatTools(tools: MessagesRequest["tools"], warn: Warn): ChatTool[] {
+  const result: ChatTool[] = [];
+  for (const { name, description, input_schema } of tools ?? []) {
+    if (name === PLACEHOLDER) continue;
+    if (!input_schema) {
+      warn(`Cannot offer the server tool '${name}' to the model: it runs at Anthropic only`);
+      continue;
+    }
+    const parameters = toParameters(input_schema);
+    const described = description ? { description } : {};
+    result.push({ type: "function", function: { name: toFunctionName(name), ...described, parameters } });
+  }
+  return result;
+}
+
+/** Maps each function name sent upstream to the client's own name. */
+export function toToolNames(tools: MessagesRequest["tools"]): Map<string, string> {
+  return new Map(tools?.map(({ name }) => [toFunctionName(name), name]));
+}
+
+/** Translates `tool_choice` with its `disable_parallel_tool_use`. */
+export function toToolChoice(choice: ToolChoice | undefined): Pick<ChatRequest, "tool_choice" | "parallel_tool_calls"> {
+  if (!choice) return {};
+  const name = toFunctionName(choice.name ?? "");
+  const tool_choice = {
+    auto: "auto",
+    any: "required",
+    none: "none",
+    tool: { type: "function", function: { name } },
+  } as const;
+  const single = choice.disable_parallel_tool_use ? { parallel_tool_calls: false } : {};
+  return { tool_choice: tool_choice[choice.type] ?? "auto", ...single };
+}

@@ -1,0 +1,19 @@
+import type { Usage } from "../wire/anthropic.ts";
+import type { ChatUsage } from "../wire/openai.ts";
+
+/**
+ * Translates token counts; Anthropic counts cached input apart, OpenAI as a part of the prompt.
+ *
+ * @param usage What the upstream reported last; absent when it reported nothing.
+ * @param estimate The estimated counts that stand in for what is absent.
+ */
+export function toUsage(usage: ChatUsage | undefined, estimate: { input: number; output: number }): Usage {
+  const prompt = usage?.prompt_tokens || estimate.input;
+  const cached = Math.min(prompt, usage?.prompt_tokens_details?.cached_tokens ?? 0);
+  return {
+    input_tokens: prompt - cached,
+    output_tokens: usage?.completion_tokens ?? estimate.output,
+    cache_read_input_tokens: cached,
+    cache_creation_input_tokens: 0,
+  };
+}

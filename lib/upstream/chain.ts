@@ -1,0 +1,44 @@
+import type { Clock } from "../wire/clock.ts";
+import { systemClock } from "../wire/clock.ts";
+import { ApiError } from "../wire/errors.ts";
+import { type NewId, randomId } from "../wire/ids.ts";
+import { attempt } from "./attempt.ts";
+import type { Send } from "./candidate.ts";
+import { patientFetch } from "./patient_fetch.ts";
+
+/** Options of {@linkcode createChain}. */
+export interface ChainOptions {
+  /** `fetch` for upstream calls. @default {globalThis.fetch, without its own time limits} */
+  fetch?: typeof fetch;
+  /** Milliseconds until the first content of an answer must have come. @default {600_000} */
+  requestTimeout?: number;
+  /** Milliseconds of silence allowed in the middle of an answer. @default {180_000} */
+  idleTimeout?: number;
+  /** Most output tokens to ask any model for. @default {Infinity} */
+  maxTokens?: number;
+  /** Whether models may think when the client asks for it. @default {true} */
+  thinking?: boolean;
+  /** Sent upstream as `user-agent`. @default {"arbiter-proxy"} */
+  userAgent?: string;
+  clock?: Clock;
+  newId?: NewId;
+}
+
+/** Makes the {@linkcode Send} that asks the first candidate, and so far only that one. */
+export function createChain(options: ChainOptions = {}): Send {
+  const settings = {
+    fetch: options.fetch ?? patientFetch,
+    clock: options.clock ?? systemClock,
+    newId: options.newId ?? randomId,
+    requestTimeout: options.requestTimeout ?? 600_000,
+    idleTimeout: options.idleTimeout ?? 180_000,
+    maxTokens: options.maxTokens,
+    thinking: options.thinking ?? true,
+    userAgent: options.userAgent ?? "arbiter-proxy",
+  };
+  return async (request, send) => {
+    const [candidate] = send.candidates;
+    if (!candidate) throw new ApiError("api_error", "No model is configured");
+    return await attempt(request, candidate, { ...settings, ...send });
+  };
+}

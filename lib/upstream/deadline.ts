@@ -1,0 +1,76 @@
+import type { Clock } from "../wire/clock.ts";
+import { ApiError } from "../wire/errors.ts";
+
+/**
+ * One signal for the two reasons to give up an attempt: nobody waits for it any more, or the
+ * upstream has been silent for too long.
+ */
+export class Deadline {
+  readonly #controller = new AbortController();
+  readonly #clock: Clock;
+  readonly #outer: AbortSignal;
+  readonly #onOuterAbort: () => void;
+  #cancel: () => void = () => {};
+  /** When the upstream was last heard of; `undefined` while the limit is on the whole wait. */
+  #heard: number | undefined;
+  #late: ApiError | undefined;
+
+  /**
+   * @param outer The signal of the one who waits.
+   * @param limit Milliseconds from now until the signal fires.
+   */
+  constructor(clock: Clock, outer: AbortSignal, limit: number) {
+    this.#clock = clock;
+    this.#outer = outer;
+    this.#onOuterAbort = () => this.#controller.abort(outer.reason);
+    outer.addEventListener("abort", this.#onOuterAbort, { once: true });
+    if (outer.aborted) this.#onOuterAbort();
+    this.#start(limit);
+  }
+
+  /** Fires for either reason. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** From now on allows `idle` milliseconds of silence at a time. */
+  extend(idle: number): void {
+    if (this.signal.aborted) return;
+    this.#heard = this.#clock.now();
+    this.#start(idle);
+  }
+
+  /** Notes that the upstream has been heard of. */
+  touch(): void {
+    // The timer looks at this when it fires: a new timer for each read would cost more than the read.
+    if (this.#heard !== undefined) this.#heard = this.#clock.now();
+  }
+
+  /** Lets go of the timer and of the attempt, whether finished or not. */
+  close(): void {
+    this.#cancel();
+    this.#outer.removeEventListener("abort", this.#onOuterAbort);
+    this.#controller.abort();
+  }
+
+  /** What an error was really about: runtimes differ in what they throw when a signal fires. */
+  explain(thrown: unknown): ApiError {
+    if (this.#late) return this.#late;
+    if (thrown instanceof ApiError) return thrown;
+    const cause = thrown instanceof Error ? thrown : new Error(String(thrown));
+    const inner = cause.cause instanceof Error ? `: ${cause.cause.message}` : "";
+    const message = `Cannot reach the upstream: ${cause.message}${inner}`;
+    return new ApiError("api_error", message, { cause, status: 502 });
+  }
+
+  #start(limit: number, wait: number = limit): void {
+    this.#cancel();
+    this.#cancel = this.#clock.after(wait, () => {
+      const left = (this.#heard ?? -Infinity) + limit - this.#clock.now();
+      if (left > 0) return this.#start(limit, left);
+      const message = `The upstream was silent for ${Math.round(limit / 1000)} seconds`;
+      this.#late = new ApiError("timeout_error", message);
+      this.#controller.abort(this.#late);
+    });
+  }
+}

@@ -1,0 +1,25 @@
+/** Time as an argument, so that tests never sleep. */
+export interface Clock {
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** Calls `run` once after `ms` milliseconds and gives a way to call it off. */
+  after(ms: number, run: () => void): () => void;
+}
+
+/** The clock of the machine. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  after(ms, run) {
+    const timer = setTimeout(run, ms);
+    return () => clearTimeout(timer);
+  },
+};
+
+/** Resolves to `value` after `ms` milliseconds; `cancel` lets the timer go. */
+export function createTimeout<T>(clock: Clock, ms: number, value: T): { promise: Promise<T>; cancel: () => void } {
+  let cancel = () => {};
+  const promise = new Promise<T>((resolve) => {
+    cancel = clock.after(ms, () => resolve(value));
+  });
+  return { promise, cancel };
+}

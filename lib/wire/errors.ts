@@ -1,0 +1,60 @@
+const STATUS_BY_TYPE = {
+  invalid_request_error: 400,
+  authentication_error: 401,
+  billing_error: 402,
+  permission_error: 403,
+  not_found_error: 404,
+  request_too_large: 413,
+  rate_limit_error: 429,
+  api_error: 500,
+  timeout_error: 504,
+  overloaded_error: 529,
+} as const;
+
+/** An `error.type` of Anthropic's API. */
+export type ApiErrorType = keyof typeof STATUS_BY_TYPE;
+
+/** Options of {@linkcode ApiError}. */
+export interface ApiErrorOptions extends ErrorOptions {
+  /** HTTP status; the one Anthropic sends with the type when left out. */
+  status?: number;
+  /** Further response headers, such as `retry-after` in seconds or `x-should-retry`. */
+  headers?: Record<string, string>;
+}
+
+/** The body of an error response and of an SSE `error` event. */
+export interface ApiErrorBody {
+  type: "error";
+  error: { type: ApiErrorType; message: string };
+  request_id?: string;
+}
+
+/** A failure that has a shape on the Anthropic wire. */
+export class ApiError extends Error {
+  override readonly name = "ApiError";
+  /** The `error.type` sent to the client. */
+  readonly type: ApiErrorType;
+  /** The HTTP status sent when no byte of the response has left yet. */
+  readonly status: number;
+  /** Headers of the error response. */
+  readonly headers: Record<string, string>;
+
+  constructor(type: ApiErrorType, message: string, options: ApiErrorOptions = {}) {
+    super(message, options);
+    this.type = type;
+    this.status = options.status ?? STATUS_BY_TYPE[type];
+    this.headers = options.headers ?? {};
+  }
+
+  /** The body for an HTTP response and for an SSE `error` event. */
+  toJSON(): ApiErrorBody {
+    return { type: "error", error: { type: this.type, message: this.message } };
+  }
+}
+
+/** Makes an {@linkcode ApiError} of anything thrown; what was unforeseen becomes an `api_error`. */
+export function toApiError(thrown: unknown): ApiError {
+  if (thrown instanceof ApiError) return thrown;
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  return new ApiError("api_error", `Arbiter failed: ${message}`, { cause: thrown });
+}
