@@ -3565,23 +3565,18 @@ async function answerIncoming(
 
 // lib/stand_in/script.ts --------------------------------------------------------------------
 
-/** A tool call of a script: what a host writes when it behaves. */
-export interface ScriptedCall {
-  name: string;
-  /** An object is sent as JSON text, a string as it stands. */
-  arguments: unknown;
-  id?: string;
-}
+/** A tool call of a script; arguments that are no string are sent as JSON text. */
+export type ScriptedCall = { name: string; arguments: unknown; id?: string };
 
 /**
  * One step of an answer.
  *
- * - `text`, `reasoning`: a string is sent in pieces of `size` characters, a list as it stands
- * - `calls`: tool calls whole, each in a chunk; `deltas`: the same in any shape a host may choose
+ * - `text`, `reasoning`: a string is sent in pieces of `size` characters (12), a list as it stands
+ * - `calls`: tool calls, each whole in a chunk; `deltas`: calls in any shape a host may choose
  * - `chunk`: any object as a chunk, such as `{ error: … }`
- * - `wait`: milliseconds of silence; `hang`: silence until the client goes away
+ * - `wait`: milliseconds of silence, `Infinity` until the client goes away
  * - `finish`: the finish reason, when it is not what the steps suggest
- * - `cut`: the connection breaks; `end`: the stream ends without `[DONE]`
+ * - `stop`: the connection breaks (`cut`) or the stream ends without `[DONE]` (`end`)
  */
 export type Step =
   | { text: string | string[]; size?: number }
@@ -3590,71 +3585,25 @@ export type Step =
   | { deltas: ToolCallDelta[][] }
   | { chunk: unknown }
   | { wait: number }
-  | { hang: true }
   | { finish: string }
-  | { cut: true }
-  | { end: true };
-
-/** What the stand-in does with one request. */
-export interface ScriptedAnswer {
-  /** Milliseconds before the response begins. @default {0} */
-  delay?: number;
-  /** HTTP status. @default {200} */
-  status?: number;
-  /** Body of a failure: an object is sent as JSON, a string as it stands. */
-  body?: unknown;
-  headers?: Record<string, string>;
-  /** The answer, step by step. @default {[]} */
-  steps?: Step[];
-  /** Counts to report; `null` reports nothing. @default {counted from the characters} */
-  usage?: ChatUsage | null;
-}
+  | { stop: "cut" | "end" };
 
 /**
- * Decides about a request; `turn` counts the requests for this model from 0.
- *
- * Returning nothing leaves it to the demo model.
+ * What the stand-in does with one request: after `delay` milliseconds either a failure with its
+ * `status` and `body` (a string is sent as it stands), or the `steps` of an answer. `usage` replaces
+ * the counts it makes up; `null` leaves them out.
  */
-export type Script = (request: ChatRequest, turn: number) => ScriptedAnswer | undefined;
-
-/** The name of a fault a script may answer with. */
-type FaultName =
-  | "degraded"
-  | "unauthorized"
-  | "forbidden"
-  | "unavailable"
-  | "unknown"
-  | "gone"
-  | "rateLimited"
-  | "broken"
-  | "gateway"
-  | "busy"
-  | "slow";
-
-/** A model's error bodies as NVIDIA's hosted API writes them. */
-const FAULT_ANSWERS: Record<FaultName, ScriptedAnswer> = {
-  degraded: toProblem(400, "Bad Request", "Function id 'f0': DEGRADED function cannot be invoked"),
-  unauthorized: toProblem(401, "Unauthorized", "Authentication failed"),
-  forbidden: toProblem(403, "Forbidden", "Authorization failed"),
-  unavailable: toProblem(404, "Not Found", "Function 'f0': Not found for account 'a0'"),
-  unknown: { status: 404, body: "404 page not found" },
-  gone: toProblem(410, "Gone", "The model has reached its end of life on 2026-05-14T00:00:00Z"),
-  rateLimited: { status: 429, body: { status: 429, title: "Too Many Requests" } },
-  broken: { status: 500, body: { error: "Inference connection error" } },
-  gateway: { status: 502, body: "<html><body><h1>502 Bad Gateway</h1></body></html>" },
-  busy: { status: 503, body: toBusy() },
-  slow: { status: 504, body: "" },
+export type ScriptedAnswer = {
+  delay?: number;
+  status?: number;
+  body?: unknown;
+  headers?: Record<string, string>;
+  steps?: Step[];
+  usage?: ChatUsage | null;
 };
 
-function toProblem(status: number, title: string, detail: string): ScriptedAnswer {
-  return { status, body: { type: "about:blank", status, title, detail } };
-}
-
-/** The error of a full worker pool, which also comes inside a stream. */
-function toBusy(): { error: object } {
-  const message = "ResourceExhausted: Worker local total request limit reached (16/16)";
-  return { error: { message, type: "Service Unavailable", code: 503 } };
-}
+/** Decides about a request; `turn` counts the requests for this model. Nothing: the demo model does. */
+export type Script = (request: ChatRequest, turn: number) => ScriptedAnswer | undefined;
 
 // lib/stand_in/demo_model.ts ----------------------------------------------------------------
 
@@ -3762,77 +3711,52 @@ function answerAsDemoModel(request: ChatRequest): ScriptedAnswer {
 // lib/stand_in/strictness.ts ----------------------------------------------------------------
 
 /** The fields NVIDIA's hosts accept; all others are refused by name. */
-const KNOWN_FIELDS: ReadonlySet<string> = new Set([
-  "model",
-  "messages",
-  "max_tokens",
-  "stream",
-  "stream_options",
-  "temperature",
-  "top_p",
-  "stop",
-  "seed",
-  "tools",
-  "tool_choice",
-  "parallel_tool_calls",
-  "response_format",
-  "chat_template_kwargs",
-  "reasoning_effort",
-  "thinking",
-]);
+const KNOWN_FIELDS =
+  "model messages max_tokens stream stream_options temperature top_p stop seed tools tool_choice parallel_tool_calls " +
+  "response_format chat_template_kwargs reasoning_effort thinking";
 
-function findUnknown(body: Record<string, unknown>): string | undefined {
-  const unknown = Object.keys(body).filter((field) => !KNOWN_FIELDS.has(field));
-  if (unknown.length === 0) return undefined;
-  return `Validation: Unsupported parameter(s): ${unknown.map((f) => `\`${f}\``).join(", ")}`;
-}
-
-/** Checks what the chat templates and validators of real hosts insist on. */
+/** Checks what the chat templates of real hosts insist on. */
 function findMisplaced(messages: unknown[]): string | undefined {
   let open: unknown[] = [];
   for (const [i, message] of messages.entries()) {
     if (!isJsonObject(message)) return `messages.${i} is not an object`;
     const { role, content, tool_calls, tool_call_id } = message;
+    const calls = Array.isArray(tool_calls) ? tool_calls.filter(isJsonObject) : [];
     if (role === "system" && i > 0) return "System message must be at the beginning.";
-    if (role === "tool") {
-      if (!open.includes(tool_call_id)) return `Unexpected tool message '${tool_call_id}'`;
-      open = open.filter((id) => id !== tool_call_id);
-    } else if (open.length > 0) return `Tool calls without results before messages.${i}`;
-    const calls = Array.isArray(tool_calls) ? tool_calls : [];
+    if (role === "tool" && !open.includes(tool_call_id)) return `Unexpected tool message '${tool_call_id}'`;
+    if (role !== "tool" && open.length > 0) return `Tool calls without results before messages.${i}`;
     if (content === "" || (content == null && calls.length === 0)) {
       return `messages.${i}.content: String should have at least 1 character`;
     }
-    if (Array.isArray(content) && role !== "user") {
-      return `messages.${i}: list content is only supported for user messages`;
-    }
-    for (const call of calls) if (isJsonObject(call)) open.push(call.id);
+    if (Array.isArray(content) && role !== "user") return "list content is only supported for user messages";
+    open = open.filter((id) => id !== tool_call_id);
+    open.push(...calls.map(({ id }) => id));
   }
   return open.length > 0 ? "Tool calls without results at the end" : undefined;
 }
 
 function findBadTool(tools: unknown): string | undefined {
-  if (tools === undefined) return undefined;
   if (!Array.isArray(tools) || tools.length === 0) return "tools: should have at least 1 item";
   for (const [i, tool] of tools.entries()) {
-    const call = isJsonObject(tool) && isJsonObject(tool.function) ? tool.function : undefined;
-    if (!/^[\w-]{1,64}$/.test(String(call?.name))) return `tools.${i}.function.name is invalid`;
-    if (!isJsonObject(call?.parameters)) return `tools.${i}.function.parameters is missing`;
-    if (JSON.stringify(call.parameters).includes('"additionalProperties":false')) {
+    const { name, parameters } = tool?.function ?? {};
+    if (!/^[\w-]{1,64}$/.test(String(name))) return `tools.${i}.function.name is invalid`;
+    if (!isJsonObject(parameters)) return `tools.${i}.function.parameters is missing`;
+    if (/"additionalProperties":(?:true|false)/.test(JSON.stringify(parameters))) {
       return `tools.${i}: boolean subschemas are not supported`;
     }
   }
   return undefined;
 }
 
-/** Refuses what NVIDIA's hosts refuse, with their words; nothing when the request is fine. */
-function refuseRequest(body: Record<string, unknown>): ScriptedAnswer | undefined {
-  const { messages, max_tokens, stream, stream_options } = body;
-  const detail = findUnknown(body) ??
-    (Array.isArray(messages) && messages.length > 0 ? findMisplaced(messages) : "messages: Field required") ??
-    findBadTool(body.tools) ??
-    (stream_options && !stream ? "stream_options is only allowed when stream is set" : undefined) ??
-    (Number(max_tokens) >= 1 ? undefined : `max_tokens must be at least 1, got ${max_tokens}`);
-  return detail ? { status: 400, body: { status: 400, title: "Bad Request", detail } } : undefined;
+/** Why NVIDIA's hosts would refuse a request, in their words; nothing when it is fine. */
+function findRefusal(body: Record<string, unknown>): string | undefined {
+  const { messages, max_tokens, stream, stream_options, tools } = body;
+  const unknown = Object.keys(body).filter((field) => !KNOWN_FIELDS.split(" ").includes(field));
+  if (unknown.length > 0) return `Validation: Unsupported parameter(s): ${unknown.map((f) => `\`${f}\``).join(", ")}`;
+  if (!Array.isArray(messages) || messages.length === 0) return "messages: Field required";
+  if (stream_options && !stream) return "stream_options is only allowed when stream is set";
+  if (!(Number(max_tokens) >= 1)) return `max_tokens must be at least 1, got ${max_tokens}`;
+  return findMisplaced(messages) ?? (tools === undefined ? undefined : findBadTool(tools));
 }
 
 // lib/stand_in/stand_in.ts ------------------------------------------------------------------
@@ -3842,10 +3766,11 @@ const DEMO_MODEL = "arbiter/demo-model";
 
 /** Options of {@linkcode createStandIn}. */
 export interface StandInOptions {
-  /** What each model does; a model that is not listed does not exist. @default {the demo model} */
+  /** What each model does; a model that is not listed does not exist. @default {the demo model alone} */
   models?: Record<string, Script>;
   /** The key that must be sent; any or none will do when left out. */
   apiKey?: string;
+  /** The clock that delays and silences run on. @default {systemClock} */
   clock?: Clock;
 }
 
@@ -3853,133 +3778,116 @@ export interface StandInOptions {
 export interface StandIn {
   /** Answers one request; it stands in for the `fetch` that would go upstream. */
   fetch: typeof fetch;
-  /** Every chat request so far that was well-formed, in order. */
+  /** Every well-formed chat request so far, in order. */
   requests: ChatRequest[];
   /** How many answers are going on. */
   readonly open: number;
 }
 
-interface Writer {
-  write: (data: string) => void;
-  signal: AbortSignal;
-  clock: Clock;
-}
-
-/** Ends a stream as a script asks for it. */
-class Stop {
-  readonly how: "cut" | "end";
-
-  constructor(how: "cut" | "end") {
-    this.how = how;
-  }
-}
+/** What a step comes to: a delta, or a chunk as it stands. */
+type Piece = { delta: ChatDelta } | { chunk: unknown };
 
 function toPieces(text: string | string[], size = 12): string[] {
-  if (typeof text !== "string") return text;
-  const pieces: string[] = [];
-  for (let i = 0; i < text.length; i += size) pieces.push(text.slice(i, i + size));
-  return pieces;
+  return typeof text === "string" ? text.match(new RegExp(`.{1,${size}}`, "gsu")) ?? [] : text;
 }
 
-function toArguments(value: unknown): string {
-  return typeof value === "string" ? value : JSON.stringify(value);
-}
-
-/** The deltas of a step; a step without any has its effect elsewhere. */
+/** The deltas of a step; `calls` is how many calls came before. */
 function toDeltas(step: Step, calls: number): ChatDelta[] {
   if ("text" in step) return toPieces(step.text, step.size).map((content) => ({ content }));
-  if ("reasoning" in step) {
-    return toPieces(step.reasoning, step.size).map((reasoning_content) => ({ reasoning_content }));
-  }
+  if ("reasoning" in step) return toPieces(step.reasoning, step.size).map((text) => ({ reasoning_content: text }));
   if ("deltas" in step) return step.deltas.map((tool_calls) => ({ tool_calls }));
   if (!("calls" in step)) return [];
-  return step.calls.map(({ name, arguments: args, id }, i) => ({
-    tool_calls: [{
-      index: calls + i,
-      id: id ?? `chatcmpl-tool-${calls + i}`,
-      function: { name, arguments: toArguments(args) },
-    }],
-  }));
+  return step.calls.map(({ name, arguments: args, id }, i) => {
+    const index = calls + i;
+    const call = { name, arguments: typeof args === "string" ? args : JSON.stringify(args) };
+    return { tool_calls: [{ index, id: id ?? `chatcmpl-tool-${index}`, type: "function", function: call }] };
+  });
 }
 
-async function wait(ms: number, { signal, clock }: Writer): Promise<void> {
-  const timeout = createTimeout(clock, ms, undefined);
-  await new Promise<void>((resolve, reject) => {
-    const leave = () => reject(signal.reason);
+function wait(ms: number, signal: AbortSignal, clock: Clock): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const cancel = Number.isFinite(ms) ? clock.after(ms, resolve) : () => {};
+    const leave = () => {
+      cancel();
+      reject(signal.reason);
+    };
     if (signal.aborted) leave();
     signal.addEventListener("abort", leave, { once: true });
-    timeout.promise.then(resolve);
-  }).finally(timeout.cancel);
+  });
 }
 
-/** Plays the steps; gives the finish reason. */
-async function play(steps: Step[], writer: Writer, writeDelta: (delta: ChatDelta) => void): Promise<string> {
+/** Plays the steps of an answer; gives the finish reason, or nothing when the stream just ends. */
+async function* play(
+  steps: Step[] = [],
+  signal: AbortSignal,
+  clock: Clock,
+): AsyncGenerator<Piece, string | undefined> {
   let [finish, calls] = ["", 0];
   for (const step of steps) {
-    const deltas = toDeltas(step, calls);
-    calls += deltas.filter((delta) => delta.tool_calls).length;
-    for (const delta of deltas) {
-      writeDelta(delta);
-      await Promise.resolve();
+    for (const delta of toDeltas(step, calls)) {
+      if (delta.tool_calls) calls++;
+      yield { delta };
     }
-    if ("chunk" in step) writer.write(JSON.stringify(step.chunk));
-    else if ("wait" in step) await wait(step.wait, writer);
-    else if ("hang" in step) await wait(2 ** 31 - 1, writer);
+    if ("chunk" in step) yield step;
+    else if ("wait" in step) await wait(step.wait, signal, clock);
     else if ("finish" in step) finish = step.finish;
-    else if ("cut" in step) throw new Stop("cut");
-    else if ("end" in step) throw new Stop("end");
+    else if ("stop" in step && step.stop === "cut") throw new TypeError("terminated");
+    else if ("stop" in step) return undefined;
   }
   return finish || (calls > 0 ? "tool_calls" : "stop");
 }
 
-function countTokens(request: ChatRequest, written: number): ChatUsage {
-  const prompt = JSON.stringify(request.messages).length +
-    JSON.stringify(request.tools ?? []).length;
-  return { prompt_tokens: Math.ceil(prompt / 4), completion_tokens: Math.ceil(written / 4) };
+function countTokens({ messages, tools = [] }: ChatRequest, written: number): ChatUsage {
+  const read = JSON.stringify(messages).length + JSON.stringify(tools).length;
+  return { prompt_tokens: Math.ceil(read / 4), completion_tokens: Math.ceil(written / 4) };
 }
 
 /** Makes a fake upstream; what it does is the same each time. */
 export function createStandIn(options: StandInOptions = {}): StandIn {
   const { models = { [DEMO_MODEL]: answerAsDemoModel }, apiKey, clock = systemClock } = options;
   const requests: ChatRequest[] = [];
-  const turns = new Map<string, number>();
   let open = 0;
 
   function choose(body: ChatRequest): ScriptedAnswer {
     const script = Object.hasOwn(models, body.model) ? models[body.model] : undefined;
-    if (!script) return FAULT_ANSWERS.unknown;
-    const refusal = refuseRequest(body);
-    if (refusal) return refusal;
-    const turn = turns.get(body.model) ?? 0;
-    turns.set(body.model, turn + 1);
+    if (!script) return { status: 404, body: "404 page not found" };
+    const detail = findRefusal(body);
+    if (detail) return { status: 400, body: { status: 400, title: "Bad Request", detail } };
+    const turn = requests.filter(({ model }) => model === body.model).length;
     requests.push(body);
     return script(body, turn) ?? answerAsDemoModel(body);
   }
 
-  function stream(request: ChatRequest, answer: ScriptedAnswer, signal: AbortSignal): ReadableStream {
+  /** Streams an answer; what is asked for whole is the same chunks put together. */
+  function toStream(request: ChatRequest, answer: ScriptedAnswer, signal: AbortSignal): ReadableStream<Uint8Array> {
     const encoder = new TextEncoder();
-    const base = { id: "chatcmpl-0", object: "chat.completion.chunk", model: request.model };
+    const base = { id: "chatcmpl-0", object: "chat.completion.chunk", created: 0, model: request.model };
     return new ReadableStream({
       async start(controller) {
-        const write = (data: string) => controller.enqueue(encoder.encode(`data: ${data}\n\n`));
         let written = 0;
-        const writeChunk = (delta: ChatDelta, finish_reason: string | null = null) => {
-          written += JSON.stringify(delta).length;
+        const write = (data: string) => controller.enqueue(encoder.encode(`data: ${data}\n\n`));
+        const writeDelta = (delta: ChatDelta, finish_reason: string | null) =>
           write(JSON.stringify({ ...base, choices: [{ index: 0, delta, finish_reason }] }));
-        };
         open++;
         try {
-          const finish = await play(answer.steps ?? [], { write, signal, clock }, writeChunk);
-          writeChunk({}, finish);
-          const usage = answer.usage === undefined ? countTokens(request, written) : answer.usage;
-          if (usage && request.stream_options?.include_usage) {
-            write(JSON.stringify({ ...base, choices: [], usage }));
+          const pieces = play(answer.steps, signal, clock);
+          let next = await pieces.next();
+          for (; !next.done; next = await pieces.next()) {
+            written += JSON.stringify(next.value).length;
+            if ("delta" in next.value) writeDelta(next.value.delta, null);
+            else write(JSON.stringify(next.value.chunk));
           }
-          write("[DONE]");
+          if (next.value) {
+            writeDelta({}, next.value);
+            const usage = answer.usage === undefined ? countTokens(request, written) : answer.usage;
+            if (usage && request.stream_options?.include_usage) {
+              write(JSON.stringify({ ...base, choices: [], usage }));
+            }
+            write("[DONE]");
+          }
           controller.close();
         } catch (thrown) {
-          if (thrown instanceof Stop && thrown.how === "end") controller.close();
-          else controller.error(thrown instanceof Stop ? new TypeError("terminated") : thrown);
+          controller.error(thrown);
         } finally {
           open--;
         }
@@ -3989,38 +3897,35 @@ export function createStandIn(options: StandInOptions = {}): StandIn {
 
   async function complete(request: ChatRequest, answer: ScriptedAnswer, signal: AbortSignal): Promise<Response> {
     let [content, reasoning_content] = ["", ""];
-    let failure: string | undefined;
     const tool_calls: unknown[] = [];
-    const writer = { write: (data: string) => void (failure = data), signal, clock };
-    const finish_reason = await play(answer.steps ?? [], writer, (delta) => {
+    const pieces = play(answer.steps, signal, clock);
+    let next = await pieces.next();
+    for (; !next.done; next = await pieces.next()) {
+      if ("chunk" in next.value) return Response.json(next.value.chunk);
+      const { delta } = next.value;
       content += delta.content ?? "";
       reasoning_content += delta.reasoning_content ?? "";
-      for (const call of delta.tool_calls ?? []) tool_calls.push({ type: "function", ...call });
-    }).catch((thrown) => {
-      throw thrown instanceof Stop ? new TypeError("terminated") : thrown;
-    });
-    if (failure) return new Response(failure, { headers: { "content-type": "application/json" } });
-    const calls = tool_calls.length > 0 ? { tool_calls } : {};
-    const message = { role: "assistant", content: content || null, reasoning_content, ...calls };
-    const counted = countTokens(request, content.length + JSON.stringify(tool_calls).length);
-    const usage = answer.usage === undefined ? counted : answer.usage;
-    return Response.json({ choices: [{ index: 0, message, finish_reason }], usage });
+      tool_calls.push(...delta.tool_calls ?? []);
+    }
+    const message = {
+      role: "assistant",
+      content: content || null,
+      ...(reasoning_content ? { reasoning_content } : {}),
+      ...(tool_calls.length > 0 ? { tool_calls } : {}),
+    };
+    const usage = answer.usage === undefined ? countTokens(request, JSON.stringify(message).length) : answer.usage;
+    return Response.json({ choices: [{ index: 0, message, finish_reason: next.value }], usage });
   }
 
-  async function answerChat(request: Request, signal: AbortSignal): Promise<Response> {
-    const body: ChatRequest = await request.json();
+  async function answerChat(body: ChatRequest, signal: AbortSignal): Promise<Response> {
     const answer = choose(body);
-    const { delay = 0, status = 200, headers = {} } = answer;
-    const writer = { write: () => {}, signal, clock };
-    if (delay > 0) await wait(delay, writer);
-    if (status >= 400) {
-      return typeof answer.body === "string"
-        ? new Response(answer.body, { status, headers })
-        : Response.json(answer.body, { status, headers });
-    }
+    const { delay = 0, status = 200, headers = {}, body: failure } = answer;
+    if (delay > 0) await wait(delay, signal, clock);
+    if (status >= 400 && typeof failure === "string") return new Response(failure, { status, headers });
+    if (status >= 400) return Response.json(failure, { status, headers });
     if (!body.stream) return await complete(body, answer, signal);
     const type = { "content-type": "text/event-stream" };
-    return new Response(stream(body, answer, signal), { headers: { ...type, ...headers } });
+    return new Response(toStream(body, answer, signal), { headers: { ...type, ...headers } });
   }
 
   return {
@@ -4031,18 +3936,24 @@ export function createStandIn(options: StandInOptions = {}): StandIn {
     async fetch(input, init) {
       const request = new Request(input, init);
       const { pathname } = new URL(request.url);
-      if (pathname.endsWith("/models")) {
-        const data = Object.keys(models).map((id) => ({ id, object: "model", owned_by: "arbiter" }));
+      if (pathname === "/v1/models") {
+        const data = Object.keys(models).map((id) => ({
+          id,
+          object: "model",
+          created: 735790403,
+          owned_by: "arbiter",
+        }));
         return Response.json({ object: "list", data });
       }
-      if (!pathname.endsWith("/chat/completions")) {
-        return new Response("404 page not found", { status: 404 });
-      }
+      if (pathname !== "/v1/chat/completions") return new Response("404 page not found", { status: 404 });
       if (apiKey && request.headers.get("authorization") !== `Bearer ${apiKey}`) {
-        const { status, body } = FAULT_ANSWERS.unauthorized;
-        return Response.json(body, { status });
+        return Response.json({ status: 401, title: "Unauthorized", detail: "Authentication failed" }, { status: 401 });
       }
-      return await answerChat(request, init?.signal ?? request.signal);
+      // A request made from another's parts loses the signal that a server has put on it.
+      return await answerChat(
+        await request.json(),
+        init?.signal ?? (input instanceof Request ? input : request).signal,
+      );
     },
   };
 }

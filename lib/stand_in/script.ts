@@ -1,22 +1,17 @@
 import type { ChatRequest, ChatUsage, ToolCallDelta } from "../wire/openai.ts";
 
-/** A tool call of a script: what a host writes when it behaves. */
-export interface ScriptedCall {
-  name: string;
-  /** An object is sent as JSON text, a string as it stands. */
-  arguments: unknown;
-  id?: string;
-}
+/** A tool call of a script; arguments that are no string are sent as JSON text. */
+export type ScriptedCall = { name: string; arguments: unknown; id?: string };
 
 /**
  * One step of an answer.
  *
- * - `text`, `reasoning`: a string is sent in pieces of `size` characters, a list as it stands
- * - `calls`: tool calls whole, each in a chunk; `deltas`: the same in any shape a host may choose
+ * - `text`, `reasoning`: a string is sent in pieces of `size` characters (12), a list as it stands
+ * - `calls`: tool calls, each whole in a chunk; `deltas`: calls in any shape a host may choose
  * - `chunk`: any object as a chunk, such as `{ error: … }`
- * - `wait`: milliseconds of silence; `hang`: silence until the client goes away
+ * - `wait`: milliseconds of silence, `Infinity` until the client goes away
  * - `finish`: the finish reason, when it is not what the steps suggest
- * - `cut`: the connection breaks; `end`: the stream ends without `[DONE]`
+ * - `stop`: the connection breaks (`cut`) or the stream ends without `[DONE]` (`end`)
  */
 export type Step =
   | { text: string | string[]; size?: number }
@@ -25,68 +20,22 @@ export type Step =
   | { deltas: ToolCallDelta[][] }
   | { chunk: unknown }
   | { wait: number }
-  | { hang: true }
   | { finish: string }
-  | { cut: true }
-  | { end: true };
-
-/** What the stand-in does with one request. */
-export interface ScriptedAnswer {
-  /** Milliseconds before the response begins. @default {0} */
-  delay?: number;
-  /** HTTP status. @default {200} */
-  status?: number;
-  /** Body of a failure: an object is sent as JSON, a string as it stands. */
-  body?: unknown;
-  headers?: Record<string, string>;
-  /** The answer, step by step. @default {[]} */
-  steps?: Step[];
-  /** Counts to report; `null` reports nothing. @default {counted from the characters} */
-  usage?: ChatUsage | null;
-}
+  | { stop: "cut" | "end" };
 
 /**
- * Decides about a request; `turn` counts the requests for this model from 0.
- *
- * Returning nothing leaves it to the demo model.
+ * What the stand-in does with one request: after `delay` milliseconds either a failure with its
+ * `status` and `body` (a string is sent as it stands), or the `steps` of an answer. `usage` replaces
+ * the counts it makes up; `null` leaves them out.
  */
-export type Script = (request: ChatRequest, turn: number) => ScriptedAnswer | undefined;
-
-/** The name of a fault a script may answer with. */
-export type FaultName =
-  | "degraded"
-  | "unauthorized"
-  | "forbidden"
-  | "unavailable"
-  | "unknown"
-  | "gone"
-  | "rateLimited"
-  | "broken"
-  | "gateway"
-  | "busy"
-  | "slow";
-
-/** A model's error bodies as NVIDIA's hosted API writes them. */
-export const FAULT_ANSWERS: Record<FaultName, ScriptedAnswer> = {
-  degraded: toProblem(400, "Bad Request", "Function id 'f0': DEGRADED function cannot be invoked"),
-  unauthorized: toProblem(401, "Unauthorized", "Authentication failed"),
-  forbidden: toProblem(403, "Forbidden", "Authorization failed"),
-  unavailable: toProblem(404, "Not Found", "Function 'f0': Not found for account 'a0'"),
-  unknown: { status: 404, body: "404 page not found" },
-  gone: toProblem(410, "Gone", "The model has reached its end of life on 2026-05-14T00:00:00Z"),
-  rateLimited: { status: 429, body: { status: 429, title: "Too Many Requests" } },
-  broken: { status: 500, body: { error: "Inference connection error" } },
-  gateway: { status: 502, body: "<html><body><h1>502 Bad Gateway</h1></body></html>" },
-  busy: { status: 503, body: toBusy() },
-  slow: { status: 504, body: "" },
+export type ScriptedAnswer = {
+  delay?: number;
+  status?: number;
+  body?: unknown;
+  headers?: Record<string, string>;
+  steps?: Step[];
+  usage?: ChatUsage | null;
 };
 
-function toProblem(status: number, title: string, detail: string): ScriptedAnswer {
-  return { status, body: { type: "about:blank", status, title, detail } };
-}
-
-/** The error of a full worker pool, which also comes inside a stream. */
-export function toBusy(): { error: object } {
-  const message = "ResourceExhausted: Worker local total request limit reached (16/16)";
-  return { error: { message, type: "Service Unavailable", code: 503 } };
-}
+/** Decides about a request; `turn` counts the requests for this model. Nothing: the demo model does. */
+export type Script = (request: ChatRequest, turn: number) => ScriptedAnswer | undefined;

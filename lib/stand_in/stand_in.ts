@@ -1,18 +1,19 @@
-import { type Clock, createTimeout, systemClock } from "../wire/clock.ts";
+import { type Clock, systemClock } from "../wire/clock.ts";
 import type { ChatDelta, ChatRequest, ChatUsage } from "../wire/openai.ts";
 import { answerAsDemoModel } from "./demo_model.ts";
-import { FAULT_ANSWERS, type Script, type ScriptedAnswer, type Step } from "./script.ts";
-import { refuseRequest } from "./strictness.ts";
+import type { Script, ScriptedAnswer, Step } from "./script.ts";
+import { findRefusal } from "./strictness.ts";
 
 /** Id of the model that `--demo` uses. */
 export const DEMO_MODEL = "arbiter/demo-model";
 
 /** Options of {@linkcode createStandIn}. */
 export interface StandInOptions {
-  /** What each model does; a model that is not listed does not exist. @default {the demo model} */
+  /** What each model does; a model that is not listed does not exist. @default {the demo model alone} */
   models?: Record<string, Script>;
   /** The key that must be sent; any or none will do when left out. */
   apiKey?: string;
+  /** The clock that delays and silences run on. @default {systemClock} */
   clock?: Clock;
 }
 
@@ -20,133 +21,116 @@ export interface StandInOptions {
 export interface StandIn {
   /** Answers one request; it stands in for the `fetch` that would go upstream. */
   fetch: typeof fetch;
-  /** Every chat request so far that was well-formed, in order. */
+  /** Every well-formed chat request so far, in order. */
   requests: ChatRequest[];
   /** How many answers are going on. */
   readonly open: number;
 }
 
-interface Writer {
-  write: (data: string) => void;
-  signal: AbortSignal;
-  clock: Clock;
-}
-
-/** Ends a stream as a script asks for it. */
-class Stop {
-  readonly how: "cut" | "end";
-
-  constructor(how: "cut" | "end") {
-    this.how = how;
-  }
-}
+/** What a step comes to: a delta, or a chunk as it stands. */
+type Piece = { delta: ChatDelta } | { chunk: unknown };
 
 function toPieces(text: string | string[], size = 12): string[] {
-  if (typeof text !== "string") return text;
-  const pieces: string[] = [];
-  for (let i = 0; i < text.length; i += size) pieces.push(text.slice(i, i + size));
-  return pieces;
+  return typeof text === "string" ? text.match(new RegExp(`.{1,${size}}`, "gsu")) ?? [] : text;
 }
 
-function toArguments(value: unknown): string {
-  return typeof value === "string" ? value : JSON.stringify(value);
-}
-
-/** The deltas of a step; a step without any has its effect elsewhere. */
+/** The deltas of a step; `calls` is how many calls came before. */
 function toDeltas(step: Step, calls: number): ChatDelta[] {
   if ("text" in step) return toPieces(step.text, step.size).map((content) => ({ content }));
-  if ("reasoning" in step) {
-    return toPieces(step.reasoning, step.size).map((reasoning_content) => ({ reasoning_content }));
-  }
+  if ("reasoning" in step) return toPieces(step.reasoning, step.size).map((text) => ({ reasoning_content: text }));
   if ("deltas" in step) return step.deltas.map((tool_calls) => ({ tool_calls }));
   if (!("calls" in step)) return [];
-  return step.calls.map(({ name, arguments: args, id }, i) => ({
-    tool_calls: [{
-      index: calls + i,
-      id: id ?? `chatcmpl-tool-${calls + i}`,
-      function: { name, arguments: toArguments(args) },
-    }],
-  }));
+  return step.calls.map(({ name, arguments: args, id }, i) => {
+    const index = calls + i;
+    const call = { name, arguments: typeof args === "string" ? args : JSON.stringify(args) };
+    return { tool_calls: [{ index, id: id ?? `chatcmpl-tool-${index}`, type: "function", function: call }] };
+  });
 }
 
-async function wait(ms: number, { signal, clock }: Writer): Promise<void> {
-  const timeout = createTimeout(clock, ms, undefined);
-  await new Promise<void>((resolve, reject) => {
-    const leave = () => reject(signal.reason);
+function wait(ms: number, signal: AbortSignal, clock: Clock): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const cancel = Number.isFinite(ms) ? clock.after(ms, resolve) : () => {};
+    const leave = () => {
+      cancel();
+      reject(signal.reason);
+    };
     if (signal.aborted) leave();
     signal.addEventListener("abort", leave, { once: true });
-    timeout.promise.then(resolve);
-  }).finally(timeout.cancel);
+  });
 }
 
-/** Plays the steps; gives the finish reason. */
-async function play(steps: Step[], writer: Writer, writeDelta: (delta: ChatDelta) => void): Promise<string> {
+/** Plays the steps of an answer; gives the finish reason, or nothing when the stream just ends. */
+async function* play(
+  steps: Step[] = [],
+  signal: AbortSignal,
+  clock: Clock,
+): AsyncGenerator<Piece, string | undefined> {
   let [finish, calls] = ["", 0];
   for (const step of steps) {
-    const deltas = toDeltas(step, calls);
-    calls += deltas.filter((delta) => delta.tool_calls).length;
-    for (const delta of deltas) {
-      writeDelta(delta);
-      await Promise.resolve();
+    for (const delta of toDeltas(step, calls)) {
+      if (delta.tool_calls) calls++;
+      yield { delta };
     }
-    if ("chunk" in step) writer.write(JSON.stringify(step.chunk));
-    else if ("wait" in step) await wait(step.wait, writer);
-    else if ("hang" in step) await wait(2 ** 31 - 1, writer);
+    if ("chunk" in step) yield step;
+    else if ("wait" in step) await wait(step.wait, signal, clock);
     else if ("finish" in step) finish = step.finish;
-    else if ("cut" in step) throw new Stop("cut");
-    else if ("end" in step) throw new Stop("end");
+    else if ("stop" in step && step.stop === "cut") throw new TypeError("terminated");
+    else if ("stop" in step) return undefined;
   }
   return finish || (calls > 0 ? "tool_calls" : "stop");
 }
 
-function countTokens(request: ChatRequest, written: number): ChatUsage {
-  const prompt = JSON.stringify(request.messages).length +
-    JSON.stringify(request.tools ?? []).length;
-  return { prompt_tokens: Math.ceil(prompt / 4), completion_tokens: Math.ceil(written / 4) };
+function countTokens({ messages, tools = [] }: ChatRequest, written: number): ChatUsage {
+  const read = JSON.stringify(messages).length + JSON.stringify(tools).length;
+  return { prompt_tokens: Math.ceil(read / 4), completion_tokens: Math.ceil(written / 4) };
 }
 
 /** Makes a fake upstream; what it does is the same each time. */
 export function createStandIn(options: StandInOptions = {}): StandIn {
   const { models = { [DEMO_MODEL]: answerAsDemoModel }, apiKey, clock = systemClock } = options;
   const requests: ChatRequest[] = [];
-  const turns = new Map<string, number>();
   let open = 0;
 
   function choose(body: ChatRequest): ScriptedAnswer {
     const script = Object.hasOwn(models, body.model) ? models[body.model] : undefined;
-    if (!script) return FAULT_ANSWERS.unknown;
-    const refusal = refuseRequest(body);
-    if (refusal) return refusal;
-    const turn = turns.get(body.model) ?? 0;
-    turns.set(body.model, turn + 1);
+    if (!script) return { status: 404, body: "404 page not found" };
+    const detail = findRefusal(body);
+    if (detail) return { status: 400, body: { status: 400, title: "Bad Request", detail } };
+    const turn = requests.filter(({ model }) => model === body.model).length;
     requests.push(body);
     return script(body, turn) ?? answerAsDemoModel(body);
   }
 
-  function stream(request: ChatRequest, answer: ScriptedAnswer, signal: AbortSignal): ReadableStream {
+  /** Streams an answer; what is asked for whole is the same chunks put together. */
+  function toStream(request: ChatRequest, answer: ScriptedAnswer, signal: AbortSignal): ReadableStream<Uint8Array> {
     const encoder = new TextEncoder();
-    const base = { id: "chatcmpl-0", object: "chat.completion.chunk", model: request.model };
+    const base = { id: "chatcmpl-0", object: "chat.completion.chunk", created: 0, model: request.model };
     return new ReadableStream({
       async start(controller) {
-        const write = (data: string) => controller.enqueue(encoder.encode(`data: ${data}\n\n`));
         let written = 0;
-        const writeChunk = (delta: ChatDelta, finish_reason: string | null = null) => {
-          written += JSON.stringify(delta).length;
+        const write = (data: string) => controller.enqueue(encoder.encode(`data: ${data}\n\n`));
+        const writeDelta = (delta: ChatDelta, finish_reason: string | null) =>
           write(JSON.stringify({ ...base, choices: [{ index: 0, delta, finish_reason }] }));
-        };
         open++;
         try {
-          const finish = await play(answer.steps ?? [], { write, signal, clock }, writeChunk);
-          writeChunk({}, finish);
-          const usage = answer.usage === undefined ? countTokens(request, written) : answer.usage;
-          if (usage && request.stream_options?.include_usage) {
-            write(JSON.stringify({ ...base, choices: [], usage }));
+          const pieces = play(answer.steps, signal, clock);
+          let next = await pieces.next();
+          for (; !next.done; next = await pieces.next()) {
+            written += JSON.stringify(next.value).length;
+            if ("delta" in next.value) writeDelta(next.value.delta, null);
+            else write(JSON.stringify(next.value.chunk));
           }
-          write("[DONE]");
+          if (next.value) {
+            writeDelta({}, next.value);
+            const usage = answer.usage === undefined ? countTokens(request, written) : answer.usage;
+            if (usage && request.stream_options?.include_usage) {
+              write(JSON.stringify({ ...base, choices: [], usage }));
+            }
+            write("[DONE]");
+          }
           controller.close();
         } catch (thrown) {
-          if (thrown instanceof Stop && thrown.how === "end") controller.close();
-          else controller.error(thrown instanceof Stop ? new TypeError("terminated") : thrown);
+          controller.error(thrown);
         } finally {
           open--;
         }
@@ -156,38 +140,35 @@ export function createStandIn(options: StandInOptions = {}): StandIn {
 
   async function complete(request: ChatRequest, answer: ScriptedAnswer, signal: AbortSignal): Promise<Response> {
     let [content, reasoning_content] = ["", ""];
-    let failure: string | undefined;
     const tool_calls: unknown[] = [];
-    const writer = { write: (data: string) => void (failure = data), signal, clock };
-    const finish_reason = await play(answer.steps ?? [], writer, (delta) => {
+    const pieces = play(answer.steps, signal, clock);
+    let next = await pieces.next();
+    for (; !next.done; next = await pieces.next()) {
+      if ("chunk" in next.value) return Response.json(next.value.chunk);
+      const { delta } = next.value;
       content += delta.content ?? "";
       reasoning_content += delta.reasoning_content ?? "";
-      for (const call of delta.tool_calls ?? []) tool_calls.push({ type: "function", ...call });
-    }).catch((thrown) => {
-      throw thrown instanceof Stop ? new TypeError("terminated") : thrown;
-    });
-    if (failure) return new Response(failure, { headers: { "content-type": "application/json" } });
-    const calls = tool_calls.length > 0 ? { tool_calls } : {};
-    const message = { role: "assistant", content: content || null, reasoning_content, ...calls };
-    const counted = countTokens(request, content.length + JSON.stringify(tool_calls).length);
-    const usage = answer.usage === undefined ? counted : answer.usage;
-    return Response.json({ choices: [{ index: 0, message, finish_reason }], usage });
+      tool_calls.push(...delta.tool_calls ?? []);
+    }
+    const message = {
+      role: "assistant",
+      content: content || null,
+      ...(reasoning_content ? { reasoning_content } : {}),
+      ...(tool_calls.length > 0 ? { tool_calls } : {}),
+    };
+    const usage = answer.usage === undefined ? countTokens(request, JSON.stringify(message).length) : answer.usage;
+    return Response.json({ choices: [{ index: 0, message, finish_reason: next.value }], usage });
   }
 
-  async function answerChat(request: Request, signal: AbortSignal): Promise<Response> {
-    const body: ChatRequest = await request.json();
+  async function answerChat(body: ChatRequest, signal: AbortSignal): Promise<Response> {
     const answer = choose(body);
-    const { delay = 0, status = 200, headers = {} } = answer;
-    const writer = { write: () => {}, signal, clock };
-    if (delay > 0) await wait(delay, writer);
-    if (status >= 400) {
-      return typeof answer.body === "string"
-        ? new Response(answer.body, { status, headers })
-        : Response.json(answer.body, { status, headers });
-    }
+    const { delay = 0, status = 200, headers = {}, body: failure } = answer;
+    if (delay > 0) await wait(delay, signal, clock);
+    if (status >= 400 && typeof failure === "string") return new Response(failure, { status, headers });
+    if (status >= 400) return Response.json(failure, { status, headers });
     if (!body.stream) return await complete(body, answer, signal);
     const type = { "content-type": "text/event-stream" };
-    return new Response(stream(body, answer, signal), { headers: { ...type, ...headers } });
+    return new Response(toStream(body, answer, signal), { headers: { ...type, ...headers } });
   }
 
   return {
@@ -198,18 +179,24 @@ export function createStandIn(options: StandInOptions = {}): StandIn {
     async fetch(input, init) {
       const request = new Request(input, init);
       const { pathname } = new URL(request.url);
-      if (pathname.endsWith("/models")) {
-        const data = Object.keys(models).map((id) => ({ id, object: "model", owned_by: "arbiter" }));
+      if (pathname === "/v1/models") {
+        const data = Object.keys(models).map((id) => ({
+          id,
+          object: "model",
+          created: 735790403,
+          owned_by: "arbiter",
+        }));
         return Response.json({ object: "list", data });
       }
-      if (!pathname.endsWith("/chat/completions")) {
-        return new Response("404 page not found", { status: 404 });
-      }
+      if (pathname !== "/v1/chat/completions") return new Response("404 page not found", { status: 404 });
       if (apiKey && request.headers.get("authorization") !== `Bearer ${apiKey}`) {
-        const { status, body } = FAULT_ANSWERS.unauthorized;
-        return Response.json(body, { status });
+        return Response.json({ status: 401, title: "Unauthorized", detail: "Authentication failed" }, { status: 401 });
       }
-      return await answerChat(request, init?.signal ?? request.signal);
+      // A request made from another's parts loses the signal that a server has put on it.
+      return await answerChat(
+        await request.json(),
+        init?.signal ?? (input instanceof Request ? input : request).signal,
+      );
     },
   };
 }
