@@ -20,249 +20,139 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
-// lib/config/errors.ts ----------------------------------------------------------------------
+// lib/config/settings.ts --------------------------------------------------------------------
+/** Environment variables as a plain record, so that tests need no process. */
+type Env = Readonly<Record<string, string | undefined>>;
 
 /** A mistake in how the program was started or configured; its message says what to do. */
 class ConfigError extends Error {
   override readonly name = "ConfigError";
 }
 
-// lib/routing/resolve.ts --------------------------------------------------------------------
-
-/** The models a user has chosen; a tier without one uses `elite`. */
-export interface ModelChoice {
-  /** Upstream id of the model for the main work. */
-  elite: string;
-  /** Upstream ids for Claude Code's tiers, such as `opus`. */
-  tiers: Readonly<Partial<Record<Tier, string>>>;
+function expected(what: string): never {
+  throw new ConfigError(`expected ${what}`);
 }
 
-/** A tier in the names of Anthropic's models that may be given a model of its own. */
-export type Tier = "opus" | "sonnet" | "haiku";
-
-/** Every {@linkcode Tier}. */
-const TIERS: readonly Tier[] = ["opus", "sonnet", "haiku"];
-
-/**
- * Finds the upstream model for the name a client asked for.
- *
- * Any name is served: Claude Code asks for models of its own (`claude-sonnet-5` to check a command)
- * whatever the user chose, and a 404 would cost a second request and confuse the user.
- *
- * @returns A name with a slash that is not Anthropic's as it is, else the tier's model, else elite.
- */
-function resolveModel(asked: string, choice: ModelChoice): string {
-  const name = asked.toLowerCase();
-  const claude = /^(?:anthropic\/)?claude|^(?:opus|sonnet|haiku|default)\b/.test(name);
-  if (!claude && name.includes("/")) return asked;
-  const tier = TIERS.find((tier) => name.includes(tier));
-  return (claude && tier && choice.tiers[tier]) || choice.elite;
-}
-
-/** Every upstream id of a choice, once each. */
-function toModelIds(choice: ModelChoice): string[] {
-  return [...new Set([choice.elite, ...Object.values(choice.tiers)])];
-}
-
-// lib/config/env.ts -------------------------------------------------------------------------
-
-/** Environment variables as a plain record, so that tests need no process. */
-type Env = Readonly<Record<string, string | undefined>>;
-
-/**
- * The variables Arbiter reads. The first name of a row is its own; the others are those of earlier
- * tools (Arbiter's bridge, nvd-claude-proxy, free-claude-code) and keep working.
- */
-const VARIABLES = {
-  apiKey: ["NVIDIA_API_KEY", "NVIDIA_NIM_API_KEY"],
-  baseUrl: ["NVIDIA_BASE_URL"],
-  port: ["ARBITER_PORT", "BRIDGE_PORT", "PROXY_PORT"],
-  model: ["ARBITER_MODEL", "NVIDIA_ELITE_MODEL", "NCP_DEFAULT_MODEL", "MODEL"],
-  opus: ["ARBITER_MODEL_OPUS", "MODEL_OPUS"],
-  sonnet: ["ARBITER_MODEL_SONNET", "MODEL_SONNET"],
-  haiku: ["ARBITER_MODEL_HAIKU", "MODEL_HAIKU"],
-  maxTokens: ["ARBITER_MAX_TOKENS", "NCP_DEFAULT_MAX_TOKENS"],
-  pingSeconds: ["ARBITER_PING_SECONDS", "R2_PING_INTERVAL"],
-  thinking: ["ARBITER_THINKING", "ENABLE_MODEL_THINKING"],
-  maxBodyMb: ["MAX_REQUEST_BODY_MB"],
-  timeoutSeconds: ["REQUEST_TIMEOUT_SECONDS"],
-  logLevel: ["LOG_LEVEL"],
-  skipCheck: ["SKIP_NIM_CHECK"],
-  targetDir: ["TARGET_DIR"],
-} as const;
-
-/** A row of {@linkcode VARIABLES}. */
-type Variable = keyof typeof VARIABLES;
-
-/** A variable's value and the name it was found under. */
-interface Found {
-  name: string;
-  value: string;
-}
-
-/** Reads variables from several places, the first place counting most. */
-class EnvReader {
-  readonly #layers: readonly Env[];
-  /** Sentences about variables that contradict each other. */
-  readonly warnings: string[] = [];
-
-  constructor(...layers: Env[]) {
-    this.#layers = layers;
-  }
-
-  /** Finds a variable under any of its names; an empty one counts as absent. */
-  find(variable: Variable): Found | undefined {
-    for (const layer of this.#layers) {
-      const found = VARIABLES[variable].flatMap((name) => {
-        const value = layer[name]?.trim();
-        return value ? [{ name, value }] : [];
-      });
-      const [first] = found;
-      if (!first) continue;
-      const other = found.find(({ value }) => value !== first.value);
-      if (other) this.warnings.push(`${first.name} is used; ${other.name} says something else`);
-      return first;
-    }
-    return undefined;
-  }
-
-  /** A whole number of at least `least`. */
-  number(variable: Variable, least: number, most: number = Number.MAX_SAFE_INTEGER): number | undefined {
-    const found = this.find(variable);
-    return found && parseNumber(found.name, found.value, least, most);
-  }
-
-  /** A switch; `1 true yes on` and `0 false no off` are understood. */
-  flag(variable: Variable): boolean | undefined {
-    const found = this.find(variable);
-    if (!found) return undefined;
-    if (/^(?:1|true|yes|on)$/i.test(found.value)) return true;
-    if (/^(?:0|false|no|off)$/i.test(found.value)) return false;
-    throw new ConfigError(`Cannot use ${found.name}='${found.value}': expected on or off`);
-  }
-}
-
-/**
- * Parses a whole number from a flag or variable called `name`.
- *
- * @throws {ConfigError} If it is none, or out of range.
- */
-function parseNumber(name: string, value: string, least: number, most: number): number {
+const text = (value: string): string => value;
+/** The first of a comma-separated list: earlier tools let the others follow as fallbacks. */
+const model = (value: string): string => value.split(",")[0]?.trim() || expected("a model id");
+/** A whole number in a range, in the unit of the variable; `factor` makes it ours. */
+const integer = (least: number, most: number, factor = 1) => (value: string): number => {
   const number = /^\d+$/.test(value) ? Number(value) : NaN;
-  if (number >= least && number <= most) return number;
-  const range = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`;
-  throw new ConfigError(`Cannot use ${name}='${value}': expected a whole number ${range}`);
+  return number >= least && number <= most ? number * factor : expected(`a whole number from ${least} to ${most}`);
+};
+
+function toSwitch(value: string): boolean {
+  if (/^(?:1|true|yes|on)$/i.test(value)) return true;
+  return /^(?:0|false|no|off)$/i.test(value) ? false : expected("on or off");
 }
 
-// lib/config/settings.ts --------------------------------------------------------------------
+function toBaseUrl(value: string): string {
+  const fine = URL.canParse(value) && /^https?:/.test(value);
+  return fine ? value.replace(/\/+$/, "") : expected("an address such as https://host/v1");
+}
 
 /** How much is logged: every request, only those that failed, or nothing. */
 type LogLevel = "info" | "error" | "silent";
 
-/** Everything a user can set, checked; what is `undefined` takes its default where it is used. */
-interface Settings {
-  apiKey: string | undefined;
-  baseUrl: string | undefined;
-  /** The port, and whether the user chose it. */
-  port: { number: number; chosen: boolean };
-  model: string | undefined;
-  tiers: ModelChoice["tiers"];
-  maxTokens: number | undefined;
-  /** Milliseconds. */
-  pingInterval: number | undefined;
-  /** Milliseconds. */
-  requestTimeout: number | undefined;
-  maxBodyBytes: number | undefined;
-  thinking: boolean | undefined;
-  logLevel: LogLevel;
-  skipCheck: boolean;
-  targetDir: string | undefined;
+/** The levels of the earlier tools, each with the one of ours that it means. */
+function toLogLevel(value: string): LogLevel {
+  if (/^(?:trace|debug|info)$/i.test(value)) return "info";
+  if (/^(?:warn|warning|error|critical)$/i.test(value)) return "error";
+  return /^(?:silent|off)$/i.test(value) ? "silent" : expected("info, error or silent");
 }
 
-/** Flags that override the environment, as typed. */
-type SettingFlags = Partial<Record<"port" | "model" | "max-tokens", string>>;
+interface Row<T> {
+  /** Flag that overrides the variables. */
+  flag?: string;
+  /** Arbiter's own name first, then those of earlier tools, which keep working. */
+  names: readonly string[];
+  parse: (value: string) => T;
+}
 
-/** Arbiter's port when nobody chooses one. */
-const DEFAULT_PORT = 4005;
-/** Levels of the earlier tools, most of them Python's, that mean one of ours. */
-const LOG_LEVELS: Record<string, LogLevel> = {
-  trace: "info",
-  debug: "info",
-  info: "info",
-  warn: "error",
-  warning: "error",
-  error: "error",
-  critical: "error",
-  silent: "silent",
-  off: "silent",
+const row = <T>(parse: (value: string) => T, names: string, flag?: string): Row<T> => ({
+  names: names.split(" "),
+  parse,
+  ...(flag ? { flag } : {}),
+});
+
+/** Everything a user can set, one row each. Times become milliseconds, sizes bytes. */
+const ROWS = {
+  apiKey: row(text, "NVIDIA_API_KEY NVIDIA_NIM_API_KEY"),
+  baseUrl: row(toBaseUrl, "NVIDIA_BASE_URL"),
+  port: row(integer(0, 65_535), "ARBITER_PORT BRIDGE_PORT PROXY_PORT", "port"),
+  model: row(model, "ARBITER_MODEL NVIDIA_ELITE_MODEL NCP_DEFAULT_MODEL MODEL", "model"),
+  opus: row(model, "ARBITER_MODEL_OPUS MODEL_OPUS"),
+  sonnet: row(model, "ARBITER_MODEL_SONNET MODEL_SONNET"),
+  haiku: row(model, "ARBITER_MODEL_HAIKU MODEL_HAIKU"),
+  maxTokens: row(integer(1, 10_000_000), "ARBITER_MAX_TOKENS NCP_DEFAULT_MAX_TOKENS", "max-tokens"),
+  pingInterval: row(integer(1, 240, 1000), "ARBITER_PING_SECONDS R2_PING_INTERVAL"),
+  maxBodyBytes: row(integer(1, 1024, 1024 * 1024), "MAX_REQUEST_BODY_MB"),
+  requestTimeout: row(integer(1, 86_400, 1000), "REQUEST_TIMEOUT_SECONDS"),
+  logLevel: row(toLogLevel, "LOG_LEVEL"),
+  skipCheck: row(toSwitch, "SKIP_NIM_CHECK"),
+  targetDir: row(text, "TARGET_DIR"),
 };
 
-function toLogLevel(env: EnvReader): LogLevel {
-  const found = env.find("logLevel");
-  if (!found) return "info";
-  const level = LOG_LEVELS[found.value.toLowerCase()];
-  if (level) return level;
-  throw new ConfigError(`Cannot use ${found.name}='${found.value}': expected info, error or silent`);
-}
+/** What a user has set; what is absent takes its default where it is used. */
+type Settings = { [K in keyof typeof ROWS]?: ReturnType<(typeof ROWS)[K]["parse"]> };
 
-function toBaseUrl(env: EnvReader): string | undefined {
-  const found = env.find("baseUrl");
-  if (!found) return undefined;
-  if (URL.canParse(found.value) && /^https?:/.test(found.value)) return found.value;
-  throw new ConfigError(
-    `Cannot use ${found.name}='${found.value}': expected an address such as https://host/v1`,
-  );
-}
-
-function toThousands(value: number | undefined): number | undefined {
-  return value === undefined ? undefined : value * 1000;
-}
-
-/** The first of a comma-separated list: earlier tools let the others follow as fallbacks. */
-function toFirst(list: string | undefined): string | undefined {
-  return list?.split(",")[0]?.trim() || undefined;
+/** Finds a variable in the first place that has it; an empty one counts as absent. */
+function find({ names }: Row<unknown>, layers: readonly Env[], warn: (warning: string) => void): [string, string] | [] {
+  for (const layer of layers) {
+    const found = names.map((name) => [name, layer[name]?.trim() ?? ""] as const).filter(([, value]) => value !== "");
+    const [first] = found;
+    if (!first) continue;
+    const other = found.find(([, value]) => value !== first[1]);
+    if (other) warn(`${first[0]} is used, although ${other[0]} says something else`);
+    return [...first];
+  }
+  return [];
 }
 
 /**
- * Reads all settings: a flag counts most, then the environment.
+ * Reads all settings: a flag counts most, then the environment's layers in their order.
  *
+ * @param warn Takes a sentence about variables that contradict each other.
  * @throws {ConfigError} Naming the flag or variable and what was expected.
  */
-function resolveSettings(flags: SettingFlags, env: EnvReader): Settings {
-  const tiers: Record<string, string> = {};
-  for (const tier of ["opus", "sonnet", "haiku"] as const) {
-    const model = toFirst(env.find(tier)?.value);
-    if (model) tiers[tier] = model;
+function resolveSettings(
+  flags: Env,
+  layers: readonly Env[],
+  warn: (warning: string) => void,
+): Settings {
+  const settings: Record<string, unknown> = {};
+  for (const [key, setting] of Object.entries<Row<unknown>>(ROWS)) {
+    const typed = setting.flag === undefined ? undefined : flags[setting.flag];
+    const [name, value] = typed === undefined ? find(setting, layers, warn) : [`--${setting.flag}`, typed];
+    if (value === undefined) continue;
+    try {
+      settings[key] = setting.parse(value);
+    } catch (cause) {
+      throw new ConfigError(`Cannot use ${name}='${value}': ${(cause as Error).message}`, { cause });
+    }
   }
-  const flag = (name: keyof SettingFlags, least: number, most: number) =>
-    flags[name] === undefined ? undefined : parseNumber(`--${name}`, flags[name], least, most);
-  const port = flag("port", 0, 65535) ?? env.number("port", 0, 65535);
-  const megabytes = env.number("maxBodyMb", 1, 1024);
-  const maxTokens = flag("max-tokens", 1, 10_000_000) ?? env.number("maxTokens", 1);
-  return {
-    apiKey: env.find("apiKey")?.value,
-    baseUrl: toBaseUrl(env),
-    port: { number: port ?? DEFAULT_PORT, chosen: port !== undefined },
-    model: flags.model ?? toFirst(env.find("model")?.value),
-    tiers,
-    maxTokens,
-    pingInterval: toThousands(env.number("pingSeconds", 1, 300)),
-    requestTimeout: toThousands(env.number("timeoutSeconds", 1, 86_400)),
-    maxBodyBytes: megabytes === undefined ? undefined : megabytes * 1024 * 1024,
-    thinking: env.flag("thinking"),
-    logLevel: toLogLevel(env),
-    skipCheck: env.flag("skipCheck") ?? false,
-    targetDir: env.find("targetDir")?.value,
-  };
+  return settings;
+}
+
+// lib/config/folders.ts ---------------------------------------------------------------------
+/**
+ * The folder for what the user has configured, by the custom of the platform.
+ *
+ * @param platform Node's name of the platform, such as `win32`.
+ * @returns Nothing if the environment does not tell where home is.
+ */
+function toConfigFolder(env: Env, platform: string): string | undefined {
+  if (platform === "win32") return env.APPDATA && `${env.APPDATA}\\arbiter`;
+  const base = env.XDG_CONFIG_HOME || (env.HOME && `${env.HOME}/.config`);
+  return base && `${base}/arbiter`;
 }
 
 // lib/version.ts ----------------------------------------------------------------------------
-
 /** The version of this package; written by scripts/amalgamate.ts from package.json. */
 const VERSION = "0.1.0";
 
 // lib/cli/child.ts --------------------------------------------------------------------------
-
 /** A program to run, with the arguments that come before the user's. */
 interface Program {
   command: string;
@@ -275,20 +165,13 @@ async function findOnPath(name: string, env: Env, platform: string): Promise<str
   const windows = platform === "win32";
   const endings = windows ? (env.PATHEXT ?? ".COM;.EXE;.BAT;.CMD").split(";") : [""];
   const folders = (env.PATH ?? env.Path ?? "").split(windows ? ";" : ":").filter(Boolean);
-  for (const folder of folders) {
-    for (const ending of endings) {
-      const path = `${folder}${windows ? "\\" : "/"}${name}${ending}`;
-      const found = await access(path, windows ? constants.F_OK : constants.X_OK)
-        .then(() => true, () => false);
-      if (found) return path;
-    }
+  const paths = folders.flatMap((folder) =>
+    endings.map((ending) => `${folder}${windows ? "\\" : "/"}${name}${ending}`)
+  );
+  for (const path of paths) {
+    if (await access(path, constants.X_OK).then(() => true, () => false)) return path;
   }
   return undefined;
-}
-
-/** Quotes an argument for cmd.exe, which starts npm's `.cmd` files. */
-function quoteForCmd(argument: string): string {
-  return `"${argument.replaceAll('"', '""')}"`;
 }
 
 /**
@@ -299,25 +182,21 @@ function quoteForCmd(argument: string): string {
  * @returns Its exit code, or 128 and the number of the signal that ended it.
  * @throws {Error} With the code `ENOENT` if it cannot be started.
  */
-async function runChild(program: Program, env: Env, cwd: string): Promise<number> {
+async function runChild({ command, args }: Program, env: Env, cwd: string): Promise<number> {
   const { spawn } = await import("node:child_process");
   const { constants } = await import("node:os");
   const { default: process } = await import("node:process");
-  // Only a shell can start .cmd files. A list of arguments beside it would be a deprecated call.
-  const shell = process.platform === "win32" && !/\.exe$/i.test(program.command);
-  const [file, args] = shell
-    ? [[program.command, ...program.args].map(quoteForCmd).join(" "), []]
-    : [program.command, program.args];
-  const child = spawn(file, args, { stdio: "inherit", env, cwd, shell });
+  // Only a shell can start npm's .cmd files. A list of arguments beside it would be a deprecated call.
+  const shell = process.platform === "win32" && !/\.exe$/i.test(command);
+  const line = [command, ...args].map((word) => `"${word.replaceAll('"', '""')}"`).join(" ");
+  const child = spawn(shell ? line : command, shell ? [] : args, { stdio: "inherit", env, cwd, shell });
   const stay = () => {};
   const pass = (signal: NodeJS.Signals) => void child.kill(signal);
   process.on("SIGINT", stay).on("SIGTERM", pass).on("SIGHUP", pass);
   try {
     return await new Promise((resolve, reject) => {
       child.once("error", reject);
-      child.once("exit", (code, signal) => {
-        resolve(code ?? 128 + (signal ? constants.signals[signal] : 0));
-      });
+      child.once("exit", (code, signal) => resolve(code ?? 128 + (signal ? constants.signals[signal] : 0)));
     });
   } finally {
     process.off("SIGINT", stay).off("SIGTERM", pass).off("SIGHUP", pass);
@@ -325,7 +204,6 @@ async function runChild(program: Program, env: Env, cwd: string): Promise<number
 }
 
 // lib/cli/claude_env.ts ---------------------------------------------------------------------
-
 /** Context window Claude Code is told when nobody knows better: what most hosted models serve. */
 const CONTEXT_TOKENS = 131_072;
 
@@ -335,8 +213,8 @@ const CONTEXT_TOKENS = 131_072;
  * What routes it here is always set; everything else leaves the user's own variables alone.
  *
  * @param url Where the proxy listens.
- * @param model Upstream id of the model. Claude Code's own names would make it believe in windows
- * of a million tokens and never compact.
+ * @param model Upstream id of the model. Claude Code's own names would make it believe in windows of a million tokens
+ * and never compact.
  */
 function toClaudeEnv(env: Env, url: string, model: string): Env {
   const { ANTHROPIC_API_KEY: _, ...rest } = env; // With it, Claude Code asks whether to use that key.
@@ -359,29 +237,20 @@ function toClaudeEnv(env: Env, url: string, model: string): Env {
 }
 
 // lib/cli/flags.ts --------------------------------------------------------------------------
-
-/** One flag of the command line. */
-interface FlagRow {
-  type: "string" | "boolean";
-  short?: string;
-  /** What the value is, for the help text. */
-  value?: string;
-  help: string;
-}
-
+/** A row per flag: its type for `parseArgs`, and its help. */
 const FLAGS = {
-  port: { type: "string", short: "p", value: "N", help: "port to listen on (4005; 0 takes any)" },
-  model: { type: "string", short: "m", value: "ID", help: "upstream model, such as openai/gpt-oss-120b" },
-  "max-tokens": { type: "string", value: "N", help: "most output tokens to ask a model for" },
-  demo: { type: "boolean", help: "use the built-in demo model: no key, no network" },
-  yes: { type: "boolean", short: "y", help: "ask nothing" },
-  help: { type: "boolean", short: "h", help: "show this help" },
-  version: { type: "boolean", short: "v", help: "show the version" },
-} as const satisfies Record<string, FlagRow>;
+  port: { type: "string", short: "p", help: "N   port to listen on (4005; 0 takes any free one)" },
+  model: { type: "string", short: "m", help: "ID  upstream model, such as openai/gpt-oss-120b" },
+  "max-tokens": { type: "string", short: "t", help: "N   most output tokens to ask a model for" },
+  demo: { type: "boolean", short: "d", help: "    use the built-in demo model: no key, no network" },
+  yes: { type: "boolean", short: "y", help: "    ask nothing" },
+  help: { type: "boolean", short: "h", help: "    show this help" },
+  version: { type: "boolean", short: "v", help: "    show the version" },
+} as const;
 
 const COMMANDS = {
   code: "start the proxy and Claude Code in this folder (the default)",
-  serve: "start the proxy alone, in the foreground",
+  serve: "start the proxy alone, in the foreground (also: proxy, run, r2)",
 } as const;
 
 const ALIASES: Record<string, Command> = { proxy: "serve", run: "serve", r2: "serve" };
@@ -392,43 +261,29 @@ type Command = keyof typeof COMMANDS;
 /** A parsed command line. */
 interface CommandLine {
   command: Command;
-  flags: {
-    port?: string;
-    model?: string;
-    "max-tokens"?: string;
-    demo?: boolean;
-    yes?: boolean;
-    help?: boolean;
-    version?: boolean;
-  };
+  /** The flags that were given, under their long names. */
+  flags: { [K in keyof typeof FLAGS]?: (typeof FLAGS)[K]["type"] extends "string" ? string : boolean };
   /** What stands after `--`, for Claude Code. */
   rest: string[];
 }
 
 /** The help text. */
 function usage(): string {
-  const commands = Object.entries(COMMANDS).map(([name, help]) => `  ${name.padEnd(18)}${help}`);
-  const flags = Object.entries<FlagRow>(FLAGS).map(([name, { short, value, help }]) => {
-    const names = `${short ? `-${short}, ` : "    "}--${name}${value ? ` ${value}` : ""}`;
-    return `  ${names.padEnd(22)}${help}`;
-  });
-  return [
-    "Usage: arbiter-proxy [code|serve] [flags] [-- arguments for claude]",
-    "",
-    "Claude Code on NVIDIA's free models. Needs NVIDIA_API_KEY, in the environment or in .env;",
-    "a free key is at https://build.nvidia.com.",
-    "",
-    "Commands:",
-    ...commands,
-    "",
-    "Flags:",
-    ...flags,
-    "",
-    "Examples:",
-    "  arbiter-proxy --demo",
-    '  arbiter-proxy code -- -p "explain this repository"',
-    "  arbiter-proxy serve --port 4005 --model openai/gpt-oss-120b",
-  ].join("\n");
+  return `Usage: arbiter-proxy [code|serve] [flags] [-- arguments for claude]
+
+Claude Code on NVIDIA's free models. Needs NVIDIA_API_KEY, in the environment or in .env;
+a free key is at https://build.nvidia.com.
+
+Commands:
+${Object.entries(COMMANDS).map(([name, help]) => `  ${name.padEnd(18)}${help}`).join("\n")}
+
+Flags:
+${Object.entries(FLAGS).map(([name, { short, help }]) => `  -${short}, --${name.padEnd(12)}${help}`).join("\n")}
+
+Examples:
+  arbiter-proxy --demo
+  arbiter-proxy code -- -p "explain this repository"
+  arbiter-proxy serve --port 4005 --model openai/gpt-oss-120b`;
 }
 
 /**
@@ -438,27 +293,22 @@ function usage(): string {
  */
 async function parseCommandLine(args: readonly string[]): Promise<CommandLine> {
   const { parseArgs } = await import("node:util");
-  const cut = args.indexOf("--");
-  const own = cut < 0 ? [...args] : args.slice(0, cut);
-  const rest = cut < 0 ? [] : args.slice(cut + 1);
-  let parsed;
+  const cut = args.includes("--") ? args.indexOf("--") : args.length;
+  const toParsed = () => parseArgs({ args: args.slice(0, cut), options: FLAGS, allowPositionals: true });
+  let parsed: ReturnType<typeof toParsed>;
   try {
-    parsed = parseArgs({ args: own, options: FLAGS, allowPositionals: true });
+    parsed = toParsed();
   } catch (cause) {
-    const said = cause instanceof Error ? cause.message.split(/\.\s/)[0] : String(cause);
-    throw new ConfigError(`${said}`, { cause });
+    throw new ConfigError((cause as Error).message.split(/\.\s/)[0], { cause });
   }
   const [name = "code", extra] = parsed.positionals;
   const command = Object.hasOwn(COMMANDS, name) ? name as Command : ALIASES[name];
   if (!command) throw new ConfigError(`Unknown command '${name}'`);
-  if (extra !== undefined) {
-    throw new ConfigError(`Unexpected argument '${extra}': arguments for claude follow after --`);
-  }
-  return { command, flags: parsed.values, rest };
+  if (extra !== undefined) throw new ConfigError(`Unexpected argument '${extra}': claude's own follow after --`);
+  return { command, flags: { ...parsed.values }, rest: args.slice(cut + 1) };
 }
 
 // lib/cli/io.ts -----------------------------------------------------------------------------
-
 /** What a command sees of the world. */
 interface Io {
   env: Env;
@@ -474,6 +324,12 @@ interface Io {
   tell: (line: string) => void;
 }
 
+/** What a command works with. */
+interface Context extends CommandLine {
+  io: Io;
+  settings: Settings;
+}
+
 /** The world of this process. */
 async function createIo(): Promise<Io> {
   const { default: process } = await import("node:process");
@@ -487,136 +343,43 @@ async function createIo(): Promise<Io> {
   };
 }
 
-// lib/cli/context.ts ------------------------------------------------------------------------
-
-/** What a command works with. */
-interface Context extends CommandLine {
-  io: Io;
-  settings: Settings;
+// lib/routing/resolve.ts --------------------------------------------------------------------
+/** The models a user has chosen; a tier without one uses `elite`. */
+export interface ModelChoice {
+  /** Upstream id of the model for the main work. */
+  elite: string;
+  /** Upstream ids for Claude Code's tiers, such as `opus`. */
+  tiers: Readonly<Partial<Record<Tier, string>>>;
 }
 
-// lib/config/folders.ts ---------------------------------------------------------------------
+/** A tier in the names of Anthropic's models that may be given a model of its own. */
+export type Tier = "opus" | "sonnet" | "haiku";
+
+/** Every {@linkcode Tier}. */
+const TIERS: readonly Tier[] = ["opus", "sonnet", "haiku"];
 
 /**
- * The folder for one kind of file of this user's, by the custom of the platform.
+ * Finds the upstream model for the name a client asked for.
  *
- * @param kind `config` holds what the user wrote, `state` what Arbiter did.
- * @param platform Node's name of the platform, such as `win32`.
- * @returns Nothing if the environment does not tell where home is.
- */
-function toFolder(kind: "config" | "state", env: Env, platform: string): string | undefined {
-  if (platform === "win32") {
-    const base = kind === "config" ? env.APPDATA : env.LOCALAPPDATA;
-    return base && `${base}\\arbiter`;
-  }
-  const set = kind === "config" ? env.XDG_CONFIG_HOME : env.XDG_STATE_HOME;
-  const usual = kind === "config" ? ".config" : ".local/state";
-  const base = set || (env.HOME && `${env.HOME}/${usual}`);
-  return base && `${base}/arbiter`;
-}
-
-// lib/cli/log_file.ts -----------------------------------------------------------------------
-
-/** Bytes after which a log becomes `arbiter.log.old`, so that the two stay under twice this. */
-const MAX_BYTES = 4 * 1024 * 1024;
-
-/**
- * Opens the log in the user's state folder: while Claude Code runs, the terminal is its own.
+ * Any name is served: Claude Code asks for models of its own (`claude-sonnet-5` to check a command) whatever the user
+ * chose, and a 404 would cost a second request and confuse the user.
  *
- * @returns The path and a function that appends a line; nothing if the folder cannot be written.
+ * @returns A name with a slash that is not Anthropic's as it is, else the tier's model, else elite.
  */
-async function openLogFile(io: Io): Promise<{ path: string; write: (line: string) => void } | undefined> {
-  const folder = toFolder("state", io.env, io.platform);
-  if (!folder) return undefined;
-  const { appendFileSync, mkdirSync, renameSync, statSync } = await import("node:fs");
-  const path = `${folder}/arbiter.log`;
-  const write = (line: string) => {
-    try {
-      appendFileSync(path, `${new Date().toISOString()} ${line}\n`, { mode: 0o600 });
-    } catch {
-      // A full disk must not end the session; the line is lost.
-    }
-  };
-  try {
-    mkdirSync(folder, { recursive: true });
-    const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-    if (size > MAX_BYTES) renameSync(path, `${path}.old`);
-    appendFileSync(path, "");
-    return { path, write };
-  } catch {
-    return undefined;
-  }
+function resolveModel(asked: string, choice: ModelChoice): string {
+  const name = asked.toLowerCase();
+  const claude = /^(?:anthropic\/)?claude|^(?:opus|sonnet|haiku|default)\b/.test(name);
+  if (!claude && name.includes("/")) return asked;
+  const tier = TIERS.find((tier) => name.includes(tier));
+  return (claude && tier && choice.tiers[tier]) || choice.elite;
 }
 
-// lib/models/families.ts --------------------------------------------------------------------
-
-/** What the models of one family have in common, as far as a request must respect it. */
-export interface Family {
-  /** Short name for logs. */
-  name: string;
-  /** Which upstream model ids belong to it; the first row that matches counts. */
-  pattern: RegExp;
-  /** Whether it sees images. */
-  vision?: boolean;
-  /**
-   * How it wants tool call ids in the history. Kimi's template prints them, so that foreign ids
-   * teach the model to write calls nobody can read; Mistral refuses all but nine characters.
-   *
-   * @default {"any"}
-   */
-  toolCallIds?: "any" | "kimi" | "mistral";
-  /** Body fields that switch thinking; effort is the client's, `undefined` when it named none. */
-  thinking?: (on: boolean, effort: string | undefined) => Record<string, unknown>;
-  /** Whether reasoning of the running tool loop must be sent back as `reasoning_content`. */
-  replaysReasoning?: boolean;
-  /** Whether the template opens `<think>` itself, so that an answer starts inside it. */
-  startsInThinking?: boolean;
-}
-
-type Thinking = NonNullable<Family["thinking"]>;
-
-const kwargs = (name: string, extra: object = {}): Thinking => (on) => ({
-  chat_template_kwargs: { [name]: on, ...extra },
-});
-
-/** The client's effort, lowered to the nearest word the family knows; `off` when not thinking. */
-const effort = (off: string, low: string, medium: string, high: string): Thinking => (on, asked) => ({
-  reasoning_effort: on ? { low, medium, high, xhigh: high, max: high }[asked ?? "medium"] ?? medium : off,
-});
-
-/** One row a family, the most specific first. */
-// deno-fmt-ignore: a table reads best one row a line
-const FAMILIES: readonly Family[] = [
-  { name: "kimi-k3", pattern: /kimi-k3/, vision: true, toolCallIds: "kimi", thinking: kwargs("thinking"), replaysReasoning: true },
-  { name: "kimi-k2.5", pattern: /kimi-k2\.\d/, vision: true, toolCallIds: "kimi", thinking: kwargs("thinking"), replaysReasoning: true },
-  { name: "kimi-k2", pattern: /kimi/, toolCallIds: "kimi", replaysReasoning: true },
-  { name: "deepseek-v4", pattern: /deepseek-v4/, thinking: effort("none", "high", "high", "max") },
-  { name: "deepseek", pattern: /deepseek/, thinking: kwargs("thinking") },
-  { name: "glm", pattern: /glm|laguna/, thinking: kwargs("enable_thinking", { clear_thinking: false }) },
-  { name: "qwen3.5", pattern: /qwen3\.5/, vision: true, thinking: kwargs("enable_thinking") },
-  { name: "qwen", pattern: /qwen|qwq/ },
-  { name: "nemotron-3", pattern: /nemotron-3/, thinking: kwargs("enable_thinking", { force_nonempty_content: true }) },
-  { name: "nemotron-vl", pattern: /nemotron.*-vl|cosmos-reason/, vision: true },
-  { name: "minimax-m3", pattern: /minimax-m3/, vision: true, thinking: (on) => ({ thinking: { type: on ? "enabled" : "disabled" } }) },
-  { name: "minimax", pattern: /minimax/, startsInThinking: true },
-  { name: "gpt-oss", pattern: /gpt-oss/, thinking: effort("low", "low", "medium", "high") },
-  { name: "mistral-small-4", pattern: /mistral-small-4/, vision: true, toolCallIds: "mistral", thinking: effort("none", "high", "high", "high") },
-  { name: "mistral", pattern: /mistral|devstral|codestral|ministral/, toolCallIds: "mistral" },
-  { name: "gemma-4", pattern: /gemma-4/, vision: true, thinking: kwargs("enable_thinking") },
-  { name: "step", pattern: /step-3\.7/, vision: true },
-  { name: "llama-vision", pattern: /llama.*(vision|maverick|scout)/, vision: true },
-];
-
-const UNKNOWN: Family = { name: "unknown", pattern: /(?:)/ };
-
-/** Finds the family of an upstream model id, such as `moonshotai/kimi-k2.6`. */
-export function toFamily(model: string): Family {
-  const id = model.toLowerCase();
-  return FAMILIES.find((family) => family.pattern.test(id)) ?? UNKNOWN;
+/** Every upstream id of a choice, once each. */
+function toModelIds(choice: ModelChoice): string[] {
+  return [...new Set([choice.elite, ...Object.values(choice.tiers)])];
 }
 
 // lib/wire/anthropic.ts ---------------------------------------------------------------------
-
 /** A JSON object whose fields nobody has checked yet. */
 export type JsonObject = Record<string, unknown>;
 
@@ -631,36 +394,24 @@ export type ContentBlockParam =
   | { type: "tool_reference"; tool_name: string };
 
 /** What a tool gave back; blocks may be text, image, document or tool_reference. */
-export interface ToolResultParam {
+export type ToolResultParam = {
   type: "tool_result";
   tool_use_id: string;
   content?: string | ContentBlockParam[];
   is_error?: boolean;
-}
+};
 
 /** One entry of `messages`; Claude Code also sends `system` in the middle of a conversation. */
-export interface MessageParam {
-  role: "user" | "assistant" | "system";
-  content: string | ContentBlockParam[];
-}
+export type MessageParam = { role: "user" | "assistant" | "system"; content: string | ContentBlockParam[] };
 
 /** A tool of the client; Anthropic's own server tools have no `input_schema`. */
-export interface ToolParam {
-  name: string;
-  description?: string;
-  input_schema?: JsonObject;
-  type?: string | null;
-}
+export type ToolParam = { name: string; description?: string; input_schema?: JsonObject; type?: string | null };
 
 /** How the model may use tools. */
-export interface ToolChoice {
-  type: "auto" | "any" | "tool" | "none";
-  name?: string;
-  disable_parallel_tool_use?: boolean;
-}
+export type ToolChoice = { type: "auto" | "any" | "tool" | "none"; name?: string; disable_parallel_tool_use?: boolean };
 
 /** The body of `POST /v1/messages`, with the fields this proxy reads. */
-export interface MessagesRequest {
+export type MessagesRequest = {
   model: string;
   messages: MessageParam[];
   max_tokens: number;
@@ -674,15 +425,15 @@ export interface MessagesRequest {
   top_k?: number;
   thinking?: { type: string; budget_tokens?: number };
   output_config?: { effort?: string; format?: { type: string; schema?: JsonObject } };
-}
+};
 
 /** Token counts of a message, in Anthropic's terms: `input_tokens` excludes what was cached. */
-export interface Usage {
+export type Usage = {
   input_tokens: number;
   output_tokens: number;
   cache_read_input_tokens: number;
   cache_creation_input_tokens: number;
-}
+};
 
 /** Why a message ended. */
 export type StopReason = "end_turn" | "max_tokens" | "stop_sequence" | "tool_use";
@@ -694,7 +445,7 @@ export type ContentBlock =
   | { type: "tool_use"; id: string; name: string; input: JsonObject };
 
 /** An answer, whole. */
-export interface Message {
+export type Message = {
   id: string;
   type: "message";
   role: "assistant";
@@ -703,7 +454,7 @@ export interface Message {
   stop_reason: StopReason | null;
   stop_sequence: string | null;
   usage: Usage;
-}
+};
 
 /** What a `content_block_delta` appends. */
 export type BlockDelta =
@@ -712,90 +463,91 @@ export type BlockDelta =
   | { type: "signature_delta"; signature: string }
   | { type: "input_json_delta"; partial_json: string };
 
+/** What a `message_delta` changes. */
+export type MessageDelta = { stop_reason: StopReason | null; stop_sequence: string | null };
+
 /** One event of a streamed answer. */
 export type MessageStreamEvent =
   | { type: "message_start"; message: Message }
   | { type: "content_block_start"; index: number; content_block: ContentBlock }
   | { type: "content_block_delta"; index: number; delta: BlockDelta }
   | { type: "content_block_stop"; index: number }
-  | {
-    type: "message_delta";
-    delta: { stop_reason: StopReason | null; stop_sequence: string | null };
-    usage: Partial<Usage>;
-  }
+  | { type: "message_delta"; delta: MessageDelta; usage: Partial<Usage> }
   | { type: "message_stop" }
   | { type: "ping" };
 
 // lib/tokens/estimate.ts --------------------------------------------------------------------
-
-/** Tokens a template spends around each message (observed 4 to 8 in open models' templates). */
+/** Tokens a template spends around each message (4 to 8 in open models' templates). */
 const MESSAGE_TOKENS = 6;
-/** Tokens of an image: what a 1092 × 1092 picture costs with Anthropic. */
+/** Tokens of an image: what one of 1092 × 1092 pixels costs with Anthropic. */
 const IMAGE_TOKENS = 1600;
-const [LOWER, UPPER, DIGIT, BLANK, PUNCTUATION, NEWLINE, OTHER] = [1, 2, 3, 4, 5, 6, 0];
+
+/** Kinds of characters below 128, by code: what byte-pair encoders split on. */
+const CHARACTER_KINDS: string[] = Array.from({ length: 128 }, (_, code) => {
+  const char = String.fromCharCode(code);
+  if (/[a-z]/.test(char)) return "lower";
+  if (/[A-Z]/.test(char)) return "upper";
+  if (/\d/.test(char)) return "digit";
+  return /[\n\r]/.test(char) ? "newline" : /[ \t]/.test(char) ? "space" : "mark";
+});
 
 /**
  * Estimates how many tokens a text costs, without any vocabulary.
  *
- * One pass counts what byte-pair encoders split on: 1.155 for a word piece, 0.854 for a digit, a run
- * of punctuation or of line breaks, 0.96 for any other code unit (a quarter of that for alphabets
- * above U+0250). Fitted on ten open vocabularies.
+ * 1.155 for a word piece, 0.854 for a digit, a run of punctuation or of line breaks, 0.96 for any other code unit, a
+ * quarter of that in alphabets above U+0250. Fitted on ten open vocabularies.
  */
 export function estimateTokens(text: string): number {
-  let [words, marks, others] = [0, 0, 0];
-  let kind = OTHER;
+  let [words, marks, others, before] = [0, 0, 0, ""];
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
-    if (code >= 97 && code <= 122) {
-      if (kind !== LOWER && kind !== UPPER) words++;
-      kind = LOWER;
-    } else if (code >= 65 && code <= 90) {
-      if (kind !== UPPER) words++;
-      kind = UPPER;
-    } else if (code >= 48 && code <= 57) {
-      marks++;
-      kind = DIGIT;
-    } else if (code === 10 || code === 13) {
-      if (kind !== NEWLINE) marks++;
-      kind = NEWLINE;
-    } else if (code === 32 || code === 9) {
-      if (kind !== NEWLINE) kind = BLANK;
-    } else if (code < 128) {
-      if (kind !== PUNCTUATION) marks++;
-      kind = PUNCTUATION;
-    } else {
-      others += code >= 0x250 && code < 0x3000 ? 0.25 : 1;
-      kind = OTHER;
-    }
+    const kind = CHARACTER_KINDS[code] ?? "other";
+    if (kind === "other") others += code >= 0x250 && code < 0x3000 ? 0.25 : 1;
+    else if (kind === "digit") marks++;
+    else if (kind === "lower" && before !== "upper" && before !== kind) words++;
+    else if (kind === "upper" && before !== kind) words++;
+    else if ((kind === "mark" || kind === "newline") && before !== kind) marks++;
+    if (kind !== "space" || before !== "newline") before = kind;
   }
   return 1.155 * words + 0.854 * marks + 0.96 * others;
 }
 
+function estimateBlock(block: ContentBlockParam): number {
+  if (block.type === "text") return estimateTokens(block.text);
+  if (block.type === "thinking") return 0; // It is not sent on.
+  if (block.type === "image") return IMAGE_TOKENS;
+  if (block.type === "tool_result") return estimateContent(block.content);
+  return estimateTokens(JSON.stringify(block.type === "document" ? "A sentence about a document" : block));
+}
+
 function estimateContent(content: string | ContentBlockParam[] | undefined | null): number {
   if (typeof content === "string") return estimateTokens(content);
-  let sum = 0;
-  for (const block of content ?? []) {
-    if (block.type === "text") sum += estimateTokens(block.text);
-    else if (block.type === "thinking") sum += estimateTokens(block.thinking);
-    else if (block.type === "image") sum += IMAGE_TOKENS;
-    else if (block.type === "tool_result") sum += estimateContent(block.content);
-    else if (block.type === "tool_use") sum += estimateTokens(JSON.stringify(block.input)) + 10;
-    else sum += 50; // documents become a sentence
-  }
-  return sum;
+  return content?.reduce((sum, block) => sum + estimateBlock(block), 0) ?? 0;
 }
 
 /** Estimates the input tokens of a request: the sum of its parts, so that parts can be counted alone. */
-export function estimateRequestTokens(request: MessagesRequest): number {
-  let sum = estimateContent(request.system);
-  for (const message of request.messages) sum += MESSAGE_TOKENS + estimateContent(message.content);
-  for (const tool of request.tools ?? []) sum += estimateTokens(JSON.stringify(tool));
+export function estimateRequestTokens({ system, messages, tools }: MessagesRequest): number {
+  let sum = estimateContent(system);
+  for (const { content } of messages) sum += MESSAGE_TOKENS + estimateContent(content);
+  for (const tool of tools ?? []) sum += estimateTokens(JSON.stringify(tool));
   return Math.ceil(sum);
 }
 
 // lib/wire/errors.ts ------------------------------------------------------------------------
+/** An `error.type` of Anthropic's API. */
+export type ApiErrorType =
+  | "invalid_request_error"
+  | "authentication_error"
+  | "billing_error"
+  | "permission_error"
+  | "not_found_error"
+  | "request_too_large"
+  | "rate_limit_error"
+  | "api_error"
+  | "timeout_error"
+  | "overloaded_error";
 
-const STATUS_BY_TYPE = {
+const STATUS_BY_TYPE: Record<ApiErrorType, number> = {
   invalid_request_error: 400,
   authentication_error: 401,
   billing_error: 402,
@@ -806,10 +558,7 @@ const STATUS_BY_TYPE = {
   api_error: 500,
   timeout_error: 504,
   overloaded_error: 529,
-} as const;
-
-/** An `error.type` of Anthropic's API. */
-export type ApiErrorType = keyof typeof STATUS_BY_TYPE;
+};
 
 /** Options of {@linkcode ApiError}. */
 export interface ApiErrorOptions extends ErrorOptions {
@@ -820,14 +569,11 @@ export interface ApiErrorOptions extends ErrorOptions {
 }
 
 /** The body of an error response and of an SSE `error` event. */
-export interface ApiErrorBody {
-  type: "error";
-  error: { type: ApiErrorType; message: string };
-  request_id?: string;
-}
+export type ApiErrorBody = { type: "error"; error: { type: ApiErrorType; message: string }; request_id?: string };
 
 /** A failure that has a shape on the Anthropic wire. */
 export class ApiError extends Error {
+  /** Always `ApiError`. */
   override readonly name = "ApiError";
   /** The `error.type` sent to the client. */
   readonly type: ApiErrorType;
@@ -836,6 +582,7 @@ export class ApiError extends Error {
   /** Headers of the error response. */
   readonly headers: Record<string, string>;
 
+  /** Makes an error that is sent as `type` with `message`. */
   constructor(type: ApiErrorType, message: string, options: ApiErrorOptions = {}) {
     super(message, options);
     this.type = type;
@@ -857,66 +604,49 @@ function toApiError(thrown: unknown): ApiError {
 }
 
 // lib/wire/messages_request.ts --------------------------------------------------------------
-
-type Kind = "string" | "number" | "boolean" | "object" | "array" | "strings";
-
-/** Fields that must have a type, per kind of object; a trailing `?` marks those that may be absent. */
-const FIELDS: Record<string, Record<string, Kind>> = {
-  request: {
-    "model": "string",
-    "messages": "array",
-    "stream?": "boolean",
-    "tools?": "array",
-    "tool_choice?": "object",
-    "stop_sequences?": "strings",
-    "temperature?": "number",
-    "top_p?": "number",
-    "thinking?": "object",
-    "output_config?": "object",
-  },
-  tool: { "name": "string", "description?": "string", "input_schema?": "object" },
-  tool_choice: { "type": "string", "name?": "string" },
-  text: { "text": "string" },
-  image: { "source": "object" },
-  document: { "source": "object" },
-  thinking: { "thinking": "string" },
-  tool_use: { "id": "string", "name": "string", "input": "object" },
-  tool_result: { "tool_use_id": "string" },
-  tool_reference: { "tool_name": "string" },
-};
-
-const ROLES: readonly unknown[] = ["user", "assistant", "system"];
-
 /** Whether `value` is a JSON object, as opposed to an array or a bare value. */
 function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+const FIELD_KINDS: Record<string, [says: string, fits: (value: unknown) => boolean]> = {
+  string: ["a string", (value) => typeof value === "string"],
+  number: ["a number", (value) => typeof value === "number"],
+  boolean: ["true or false", (value) => typeof value === "boolean"],
+  object: ["an object", isJsonObject],
+  list: ["a list", Array.isArray],
+  strings: ["a list of strings", (value) => Array.isArray(value) && value.every((entry) => typeof entry === "string")],
+};
+
+/** The kind each field of an object must have; `?` marks those that may be absent. */
+const FIELDS: Record<string, string> = {
+  request: "model:string messages:list max_tokens?:number stream?:boolean tools?:list tool_choice?:object " +
+    "stop_sequences?:strings temperature?:number top_p?:number output_config?:object",
+  tool: "name:string description?:string input_schema?:object",
+  tool_choice: "type:string name?:string",
+  text: "text:string",
+  image: "source:object",
+  document: "source:object",
+  thinking: "thinking:string",
+  tool_use: "id:string name:string input:object",
+  tool_result: "tool_use_id:string",
+  tool_reference: "tool_name:string",
+};
+
 function refuse(path: string, problem: string): never {
   throw new ApiError("invalid_request_error", `${path}: ${problem}`);
 }
 
-const IS_KIND: Record<Kind, (value: unknown) => boolean> = {
-  string: (value) => typeof value === "string",
-  number: (value) => typeof value === "number",
-  boolean: (value) => typeof value === "boolean",
-  object: isJsonObject,
-  array: Array.isArray,
-  strings: (value) => Array.isArray(value) && value.every((entry) => typeof entry === "string"),
-};
-
 /** Checks the fields of one object against a row of {@linkcode FIELDS}. */
 function checkFields(value: unknown, row: string, path: string): void {
-  if (!isJsonObject(value)) return refuse(path, "Input should be an object");
-  const prefix = path === "body" ? "" : `${path}.`;
-  for (const [field, kind] of Object.entries(FIELDS[row] ?? {})) {
+  if (!isJsonObject(value)) return refuse(path || "body", "Input should be an object");
+  const fields = Object.hasOwn(FIELDS, row) ? FIELDS[row]?.split(" ") ?? [] : [];
+  for (const [field = "", kind = ""] of fields.map((entry) => entry.split(":"))) {
     const name = field.replace("?", "");
+    const at = path ? `${path}.${name}` : name;
     const absent = value[name] === undefined || value[name] === null;
-    if (absent && name === field) refuse(prefix + name, "Field required");
-    if (!absent && !IS_KIND[kind](value[name])) {
-      const wanted = kind === "strings" ? "a list of strings" : `a valid ${kind}`;
-      refuse(prefix + name, `Input should be ${wanted}`);
-    }
+    if (absent && name === field) refuse(at, "Field required");
+    if (!absent && !FIELD_KINDS[kind]?.[1](value[name])) refuse(at, `Input should be ${FIELD_KINDS[kind]?.[0]}`);
   }
 }
 
@@ -925,137 +655,73 @@ function checkContent(content: unknown, path: string): void {
   if (!Array.isArray(content)) return refuse(path, "Input should be a string or a list of blocks");
   content.forEach((block, i) => {
     const at = `${path}.${i}`;
-    if (!isJsonObject(block) || typeof block.type !== "string") refuse(at, "Block has no type");
+    if (!isJsonObject(block) || typeof block.type !== "string") return refuse(at, "Block has no type");
     checkFields(block, block.type, at);
-    if (block.type === "tool_result" && block.content != null) {
-      checkContent(block.content, `${at}.content`);
-    }
+    if (block.type === "tool_result" && block.content != null) checkContent(block.content, `${at}.content`);
   });
+}
+
+function checkMessage(message: unknown, path: string): void {
+  if (!isJsonObject(message)) return refuse(path, "Input should be an object");
+  const known = ["user", "assistant", "system"].includes(String(message.role));
+  if (!known) refuse(`${path}.role`, "Input should be 'user', 'assistant' or 'system'");
+  checkContent(message.content, `${path}.content`);
 }
 
 /**
  * Checks the body of `POST /v1/messages` or `/v1/messages/count_tokens`.
  *
- * Only what translation relies on is checked: fields and blocks of other names pass, because Claude
- * Code adds new ones with every release.
+ * Only what translation relies on is checked: fields and blocks of other names pass, because Claude Code adds new ones
+ * with every release.
  *
  * @param body The parsed JSON.
  * @param needsMaxTokens Whether `max_tokens` must be there; counting does without.
  * @throws {ApiError} `invalid_request_error` naming the path and what was expected there.
  */
 export function parseMessagesRequest(body: unknown, needsMaxTokens = true): MessagesRequest {
-  checkFields(body, "request", "body");
-  const request = body as JsonObject & MessagesRequest;
+  checkFields(body, "request", "");
+  const request = body as MessagesRequest;
   if (request.messages.length === 0) refuse("messages", "at least one message is required");
-  request.messages.forEach((message: unknown, i: number) => {
-    const at = `messages.${i}`;
-    if (!isJsonObject(message)) return refuse(at, "Input should be an object");
-    if (!ROLES.includes(message.role)) {
-      refuse(`${at}.role`, `Input should be 'user', 'assistant' or 'system'`);
-    }
-    checkContent(message.content, `${at}.content`);
-  });
+  request.messages.forEach((message, i) => checkMessage(message, `messages.${i}`));
   if (request.system != null) checkContent(request.system, "system");
-  request.tools?.forEach((tool: unknown, i: number) => checkFields(tool, "tool", `tools.${i}`));
-  if (request.tool_choice) {
-    const { type, name } = request.tool_choice;
-    checkFields(request.tool_choice, "tool_choice", "tool_choice");
-    if (type === "tool" && !request.tools?.some((tool) => tool.name === name)) {
-      refuse("tool_choice.name", `Tool '${name}' is not in tools`);
-    }
+  request.tools?.forEach((tool, i) => checkFields(tool, "tool", `tools.${i}`));
+  const { tool_choice: choice, max_tokens: most } = request;
+  if (choice) checkFields(choice, "tool_choice", "tool_choice");
+  if (choice?.type === "tool" && !request.tools?.some(({ name }) => name === choice.name)) {
+    refuse("tool_choice.name", `Tool '${choice.name}' is not in tools`);
   }
-  if (needsMaxTokens || request.max_tokens != null) {
-    if (request.max_tokens == null) refuse("max_tokens", "Field required");
-    if (!Number.isInteger(request.max_tokens) || request.max_tokens < 1) {
-      refuse("max_tokens", "Input should be an integer of at least 1");
-    }
-  }
+  if (needsMaxTokens && most == null) refuse("max_tokens", "Field required");
+  if (most != null && !(Number.isInteger(most) && most >= 1)) refuse("max_tokens", "Input should be at least 1");
   return request;
 }
 
 // lib/server/body.ts ------------------------------------------------------------------------
-
-function toTooLarge(maxBytes: number): ApiError {
-  const limit = `${Math.floor(maxBytes / 1024 / 1024)} MiB`;
-  return new ApiError("request_too_large", `Request exceeds the maximum size of ${limit}`, {
-    headers: { connection: "close" },
-  });
-}
-
 /**
  * Reads a JSON body, measuring it while it comes: `content-length` may be absent or a lie.
  *
  * @throws {ApiError} `request_too_large` beyond `maxBytes`, `invalid_request_error` if it is not JSON.
  */
 async function readJson(request: Request, maxBytes: number): Promise<unknown> {
-  if (Number(request.headers.get("content-length") ?? 0) > maxBytes) throw toTooLarge(maxBytes);
   const decoder = new TextDecoder();
-  const reader = request.body?.getReader();
   let [text, bytes] = ["", 0];
-  for (;;) {
-    const read = await reader?.read();
-    if (!read || read.done) break;
-    bytes += read.value.byteLength;
+  for await (const chunk of request.body ?? []) {
+    bytes += chunk.byteLength;
     if (bytes > maxBytes) {
-      reader?.cancel().catch(() => {});
-      throw toTooLarge(maxBytes);
+      const limit = `${Math.floor(maxBytes / 1024 / 1024)} MiB`;
+      const headers = { connection: "close" };
+      throw new ApiError("request_too_large", `Request exceeds the maximum size of ${limit}`, { headers });
     }
-    text += decoder.decode(read.value, { stream: true });
+    text += decoder.decode(chunk, { stream: true });
   }
-  text += decoder.decode();
   try {
-    return JSON.parse(text);
+    return JSON.parse(text + decoder.decode());
   } catch (cause) {
-    const why = cause instanceof Error ? `: ${cause.message}` : "";
-    throw new ApiError("invalid_request_error", `The request body is not valid JSON${why}`, { cause });
+    const message = `The request body is not valid JSON: ${(cause as Error).message}`;
+    throw new ApiError("invalid_request_error", message, { cause });
   }
-}
-
-// lib/stream/message.ts ---------------------------------------------------------------------
-
-function parseInput(json: string): JsonObject {
-  try {
-    const input: unknown = JSON.parse(json || "{}");
-    if (isJsonObject(input)) return input;
-  } catch {
-    // Falls through: what the client does with text that is no object is its own business.
-  }
-  return { __unparsedToolInput: { raw: json, len: json.length } };
-}
-
-/**
- * Folds the events of an answer into the answer as a whole, for clients that do not stream.
- *
- * Arguments that are no JSON object come in the form in which Claude Code itself replays such calls.
- */
-export function toMessage(events: Iterable<MessageStreamEvent>, start: Message): Message {
-  const message: Message = { ...start, content: [] };
-  let block: ContentBlock | undefined;
-  let json = "";
-  for (const event of events) {
-    if (event.type === "content_block_start") {
-      block = { ...event.content_block };
-      message.content.push(block);
-      json = "";
-    } else if (event.type === "content_block_delta") {
-      const { delta } = event;
-      if (delta.type === "input_json_delta") json += delta.partial_json;
-      else if (delta.type === "text_delta" && block?.type === "text") block.text += delta.text;
-      else if (block?.type !== "thinking") continue;
-      else if (delta.type === "thinking_delta") block.thinking += delta.thinking;
-      else if (delta.type === "signature_delta") block.signature = delta.signature;
-    } else if (event.type === "content_block_stop") {
-      if (block?.type === "tool_use") block.input = parseInput(json);
-    } else if (event.type === "message_delta") {
-      Object.assign(message, event.delta);
-      message.usage = { ...message.usage, ...event.usage };
-    }
-  }
-  return message;
 }
 
 // lib/dialects/think_tags.ts ----------------------------------------------------------------
-
 /** A piece of an answer's text, told apart. */
 interface Segment {
   kind: "text" | "thinking";
@@ -1079,41 +745,35 @@ function toHeldLength(text: string, tag: string): number {
  * The tag counts only before the first real text: later it is something the model writes about.
  */
 class ThinkTagSplitter {
-  /** Where the answer stands: before anything, inside the tag, or past the point where one may come. */
-  #state: "start" | "thinking" | "text";
-  /** What has been fed and not yet told apart, because a tag may be beginning. */
+  /** Where the answer stands: before anything, inside the tag, right after it, or in the text. */
+  #state: "start" | "thinking" | "after" | "text" = "start";
+  /** What has been fed and not told apart yet, because a tag may be beginning. */
   #held = "";
-  /** Whether line breaks are still to be dropped after a tag. */
-  #trim = false;
-
-  constructor(startsInThinking = false) {
-    this.#state = startsInThinking ? "thinking" : "start";
-    this.#trim = startsInThinking;
-  }
 
   /** Takes the next piece of `content`. */
   feed(piece: string): Segment[] {
-    if (this.#state === "text" && !this.#trim) return [{ kind: "text", text: piece }];
+    if (this.#state === "text") return [{ kind: "text", text: piece }];
     this.#held += piece;
-    const segments: Segment[] = [];
     if (this.#state === "start") {
       const text = this.#held.trimStart();
-      if (text === "" || (OPEN.startsWith(text) && text !== OPEN)) return [];
+      if (text.length < OPEN.length && OPEN.startsWith(text)) return [];
       this.#state = text.startsWith(OPEN) ? "thinking" : "text";
-      this.#trim = this.#state === "thinking";
-      if (this.#trim) this.#held = text.slice(OPEN.length);
+      if (this.#state === "thinking") this.#held = text.slice(OPEN.length).trimStart();
     }
+    const segments: Segment[] = [];
     if (this.#state === "thinking") {
       const end = this.#held.indexOf(CLOSE);
       const length = end < 0 ? this.#held.length - toHeldLength(this.#held, CLOSE) : end;
-      this.#take("thinking", length, segments);
+      if (length > 0) segments.push({ kind: "thinking", text: this.#held.slice(0, length) });
+      this.#held = this.#held.slice(end < 0 ? length : end + CLOSE.length);
       if (end < 0) return segments;
-      this.#held = this.#held.slice(CLOSE.length);
-      this.#state = "text";
-      this.#trim = true;
+      this.#state = "after";
     }
-    this.#take("text", this.#held.length, segments);
-    return segments;
+    const text = this.#state === "after" ? this.#held.trimStart() : this.#held;
+    this.#held = "";
+    if (text === "") return segments;
+    this.#state = "text";
+    return [...segments, { kind: "text", text }];
   }
 
   /** Gives what was held back; a tool call or the end of the answer also ends thinking. */
@@ -1123,69 +783,42 @@ class ThinkTagSplitter {
     this.#state = "text";
     return text === "" ? [] : [{ kind, text }];
   }
-
-  #take(kind: Segment["kind"], length: number, into: Segment[]): void {
-    let text = this.#held.slice(0, length);
-    this.#held = this.#held.slice(length);
-    if (this.#trim) text = text.trimStart();
-    if (text === "") return;
-    this.#trim = false;
-    into.push({ kind, text });
-  }
 }
 
 // lib/translate/stop_reason.ts --------------------------------------------------------------
-
-const STOP_REASON_BY_FINISH_REASON: Record<string, StopReason> = {
-  stop: "end_turn",
-  length: "max_tokens",
-  // Whether there are calls is decided by the calls: hosts say `stop` with and `tool_calls` without.
-  tool_calls: "end_turn",
-  function_call: "end_turn",
-  // `refusal` would make Claude Code blame its own safeguards for a host's filter.
-  content_filter: "end_turn",
-};
-
-/** Maps a `finish_reason`; unknown and absent ones become `end_turn`, which any client can act on. */
+/**
+ * Maps a `finish_reason`.
+ *
+ * All but `length` are an ordinary end, also unknown and absent ones: any client can act on it. `tool_calls` too, since
+ * whether there are calls is decided by the calls (hosts say `stop` with and `tool_calls` without); and
+ * `content_filter`, since `refusal` would make Claude Code blame its own safeguards.
+ */
 function toStopReason(finishReason: string | null | undefined): StopReason {
-  const known = Object.hasOwn(STOP_REASON_BY_FINISH_REASON, finishReason ?? "");
-  return (known && STOP_REASON_BY_FINISH_REASON[finishReason ?? ""]) || "end_turn";
+  return finishReason === "length" ? "max_tokens" : "end_turn";
 }
 
 // lib/wire/openai.ts ------------------------------------------------------------------------
-
 /** A part of a user message that holds more than text. */
-export type ChatPart =
-  | { type: "text"; text: string }
-  | { type: "image_url"; image_url: { url: string } };
+export type ChatPart = { type: "text"; text: string } | { type: "image_url"; image_url: { url: string } };
 
 /** A tool call of an assistant message in the history. */
-export interface ChatToolCall {
-  id: string;
-  type: "function";
-  function: { name: string; arguments: string };
-}
+export type ChatToolCall = { id: string; type: "function"; function: { name: string; arguments: string } };
 
 /** One message of a chat completion request. */
 export type ChatMessage =
   | { role: "system"; content: string }
   | { role: "user"; content: string | ChatPart[] }
-  | {
-    role: "assistant";
-    content: string | null;
-    reasoning_content?: string;
-    tool_calls?: ChatToolCall[];
-  }
+  | { role: "assistant"; content: string | null; reasoning_content?: string; tool_calls?: ChatToolCall[] }
   | { role: "tool"; tool_call_id: string; content: string };
 
 /** A function the model may call. */
-export interface ChatTool {
+export type ChatTool = {
   type: "function";
   function: { name: string; description?: string; parameters: JsonObject };
-}
+};
 
 /** The body of `POST /chat/completions`; a family may add fields of its own. */
-export interface ChatRequest extends JsonObject {
+export type ChatRequest = JsonObject & {
   model: string;
   messages: ChatMessage[];
   max_tokens: number;
@@ -1198,50 +831,47 @@ export interface ChatRequest extends JsonObject {
   tool_choice?: "auto" | "none" | "required" | { type: "function"; function: { name: string } };
   parallel_tool_calls?: boolean;
   response_format?: JsonObject;
-}
+};
 
 /** A tool call in an answer, or a piece of one: hosts leave out whatever they like. */
-export interface ToolCallDelta {
+export type ToolCallDelta = {
   index?: number | null;
   id?: string | null;
+  type?: string | null;
   function?: { name?: string | null; arguments?: unknown } | null;
-}
+};
 
 /** The changing part of a chunk, or the `message` of a whole completion. */
-export interface ChatDelta {
+export type ChatDelta = {
   content?: string | { type?: string; text?: string }[] | null;
   refusal?: string | null;
   reasoning_content?: string | null;
   reasoning?: string | null;
   reasoning_details?: { text?: string; summary?: string }[] | null;
   tool_calls?: ToolCallDelta[] | null;
-  function_call?: { name?: string | null; arguments?: unknown } | null;
-}
+  function_call?: ToolCallDelta["function"];
+};
 
 /** Token counts as OpenAI-compatible hosts report them; the prompt includes what was cached. */
-export interface ChatUsage {
+export type ChatUsage = {
   prompt_tokens?: number | null;
   completion_tokens?: number | null;
   prompt_tokens_details?: { cached_tokens?: number | null } | null;
-}
+};
+
+/** A choice of a chunk; vLLM names the stop string that ended it `stop_reason`, SGLang `matched_stop`. */
+export type ChatChoice = {
+  delta?: ChatDelta | null;
+  message?: ChatDelta | null;
+  finish_reason?: string | null;
+  stop_reason?: unknown;
+  matched_stop?: unknown;
+};
 
 /** One chunk of a streamed completion; a whole completion has `message` for `delta`. */
-export interface ChatChunk {
-  choices?: {
-    delta?: ChatDelta | null;
-    message?: ChatDelta | null;
-    finish_reason?: string | null;
-    /** vLLM: the stop string that ended the answer. */
-    stop_reason?: unknown;
-    /** SGLang: the same. */
-    matched_stop?: unknown;
-  }[];
-  usage?: ChatUsage | null;
-  error?: unknown;
-}
+export type ChatChunk = { choices?: ChatChoice[]; usage?: ChatUsage | null; error?: unknown };
 
 // lib/translate/usage.ts --------------------------------------------------------------------
-
 /**
  * Translates token counts; Anthropic counts cached input apart, OpenAI as a part of the prompt.
  *
@@ -1260,7 +890,6 @@ function toUsage(usage: ChatUsage | undefined, estimate: { input: number; output
 }
 
 // lib/wire/ids.ts ---------------------------------------------------------------------------
-
 /** Makes an id no other call has made, such as `msg_` followed by 24 letters and digits. */
 export type NewId = (prefix: string) => string;
 
@@ -1269,8 +898,8 @@ const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 /**
  * Makes a random id in the form of Anthropic's own.
  *
- * Ids must differ over a whole conversation: Claude Code throws away a tool call whose id it has
- * seen in an earlier turn.
+ * Ids must differ over a whole conversation: Claude Code throws away a tool call whose id it has seen in an earlier
+ * turn.
  */
 export function randomId(prefix: string): string {
   const bytes = crypto.getRandomValues(new Uint8Array(24));
@@ -1289,12 +918,21 @@ function toDigest(value: string, length: number): string {
 }
 
 // lib/stream/block_sequencer.ts -------------------------------------------------------------
-
 /**
- * What Arbiter signs thinking with. Clients send the signature back and some drop a thinking block
- * without one; nobody verifies it here.
+ * What Arbiter signs thinking with. Clients send the signature back and some drop a thinking block without one; nobody
+ * verifies it here.
  */
 const SIGNATURE = "unsigned";
+
+/** Lengthens `before` by `delta` if they are of one kind; tells whether. */
+function merge(before: BlockDelta, delta: BlockDelta): boolean {
+  if (before.type === "text_delta" && delta.type === "text_delta") before.text += delta.text;
+  else if (before.type === "thinking_delta" && delta.type === "thinking_delta") before.thinking += delta.thinking;
+  else if (before.type === "input_json_delta" && delta.type === "input_json_delta") {
+    before.partial_json += delta.partial_json;
+  } else return false;
+  return true;
+}
 
 /** Keeps at most one block open and numbers blocks 0, 1, 2 …, as Anthropic's grammar demands. */
 class BlockSequencer {
@@ -1343,9 +981,7 @@ class BlockSequencer {
 
   /** Hands over the events since the last call. */
   take(): MessageStreamEvent[] {
-    const events = this.#events;
-    this.#events = [];
-    return events;
+    return this.#events.splice(0);
   }
 
   #start(content_block: ContentBlock): void {
@@ -1357,69 +993,25 @@ class BlockSequencer {
   /** Adds a delta, or lengthens the one before: what came in one read leaves as one event. */
   #delta(delta: BlockDelta): void {
     const last = this.#events.at(-1);
-    if (last?.type === "content_block_delta") {
-      const before = last.delta;
-      if (before.type === "text_delta" && delta.type === "text_delta") {
-        before.text += delta.text;
-        return;
-      }
-      if (before.type === "thinking_delta" && delta.type === "thinking_delta") {
-        before.thinking += delta.thinking;
-        return;
-      }
-      if (before.type === "input_json_delta" && delta.type === "input_json_delta") {
-        before.partial_json += delta.partial_json;
-        return;
-      }
-    }
+    if (last?.type === "content_block_delta" && merge(last.delta, delta)) return;
     this.#events.push({ type: "content_block_delta", index: this.#index, delta });
   }
 }
 
-// lib/dialects/tool_names.ts ----------------------------------------------------------------
-
-/** Steps from what a model wrote to what it meant, each tried only if it leads to a declared name. */
-const STEPS: readonly ((name: string) => string)[] = [
-  (name) => name,
-  (name) => name.trim(),
-  (name) => name.split("<|", 1)[0] ?? name,
-  (name) => name.replace(/^(?:functions|tools|default_api)\./, ""),
-  (name) => name.replace(/:\d+$/, ""),
-];
-
-/**
- * Finds the declared tool a model means by `written`, such as `functions.Read:0` for `Read`.
- *
- * @param declared Maps each name sent upstream to the client's own name.
- * @returns The client's name of the tool; `written` itself when none fits, because the client then
- * tells the model which tools there are.
- */
-function resolveToolName(written: string, declared: ReadonlyMap<string, string>): string {
-  let name = written;
-  for (const step of STEPS) {
-    name = step(name);
-    const own = declared.get(name);
-    if (own !== undefined) return own;
-  }
-  const lower = name.toLowerCase();
-  for (const [key, own] of declared) if (key.toLowerCase() === lower) return own;
-  return written;
-}
-
 // lib/dialects/json_scanner.ts --------------------------------------------------------------
-
-type Expectation = "value" | "key" | "first_key" | "first_item" | "colon" | "comma" | "end";
+/** What may come next: a value, the first of an array, a key, the first of an object, and so on. */
+type Expectation = "value" | "item" | "key" | "first key" | "colon" | "comma" | "end";
 
 const LITERAL = /^(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)$/;
+/** An escape, or the beginning of one. */
+const ESCAPE = /^\\(?:["\\/bfnrt]|u[0-9a-fA-F]{0,4})?$/;
 const SCALAR_CHAR = /[\w.+-]/;
-const SPACE = /[ \t\n\r]/;
-const HEX = /[0-9a-fA-F]/;
 
 /**
  * Reads JSON that arrives in pieces and says how far it is certain to be legal.
  *
- * Tool arguments may only be sent on while what has been sent is the beginning of some valid JSON
- * text; a trailing comma, half a literal and half an escape are not certain yet.
+ * Tool arguments may only be sent on while what has been sent is the beginning of some valid JSON text; a trailing
+ * comma, half a literal and half an escape are not certain yet.
  */
 class JsonScanner {
   /** How many characters were read, up to and including the end of the value. */
@@ -1432,13 +1024,13 @@ class JsonScanner {
   failed = false;
   /** Whether the value is an object that has at least one key. */
   filled = false;
-  /** Brackets opened and not closed. */
-  readonly #open: ("{" | "[")[] = [];
+  /** What closes the brackets that are open, the innermost last. */
+  readonly #closers: string[] = [];
   #expect: Expectation = "value";
   /** The literal or number being read, whose end only the next character tells. */
   #scalar = "";
   #inString = false;
-  /** Characters of an escape read so far, the backslash included. */
+  /** The escape being read. */
   #escape = "";
 
   /**
@@ -1450,116 +1042,99 @@ class JsonScanner {
     let i = 0;
     while (i < piece.length && !this.complete && !this.failed) {
       i += this.#inString ? this.#readString(piece, i) : this.#readToken(piece.charAt(i));
-      if (!this.failed && this.#certain()) this.safe = this.length + i;
+      const certain = !this.failed && this.#escape === "" && this.#scalar === "" && !this.#isAfterComma();
+      if (certain) this.safe = this.length + i;
     }
     const end = this.complete ? i : piece.length;
     this.length += end;
     return piece.slice(end);
   }
 
-  /**
-   * What makes the text complete if it was only cut short: the first `keep` characters of it,
-   * followed by `add`.
-   */
+  /** What makes the text complete if it was only cut short: its first `keep` characters and `add`. */
   closing(): { keep: number; add: string } | undefined {
-    const cut = this.failed || this.#escape !== "" || (this.#inString && this.#isKey()) ||
-      (this.#scalar !== "" && !LITERAL.test(this.#scalar));
-    const waits = this.#expect === "colon" || (this.#expect === "value" && !this.#afterComma());
-    if (cut || (waits && !this.#inString && this.#scalar === "")) return undefined;
-    const brackets = this.#open.map((bracket) => bracket === "{" ? "}" : "]").reverse().join("");
-    return { keep: this.#afterComma() ? this.safe : this.length, add: (this.#inString ? '"' : "") + brackets };
-  }
-
-  #afterComma(): boolean {
-    if (this.#inString || this.#scalar !== "") return false;
-    return this.#expect === "key" || (this.#expect === "value" && this.#open.at(-1) === "[");
-  }
-
-  /** Whether any continuation that is wanted here keeps what has been read as it is. */
-  #certain(): boolean {
-    return this.#inString ? this.#escape === "" : this.#scalar === "" && !this.#afterComma();
+    const scalar = LITERAL.test(this.#scalar);
+    const keep = this.#isAfterComma() ? this.safe : this.length;
+    const closable = this.#inString ? !this.#isKey() : scalar || keep < this.length || this.#expect === "comma" ||
+      this.#expect === "item" || this.#expect === "first key" || this.#expect === "end";
+    if (this.failed || this.#escape !== "" || (this.#scalar !== "" && !scalar) || !closable) return undefined;
+    return { keep, add: (this.#inString ? '"' : "") + this.#closers.toReversed().join("") };
   }
 
   #isKey(): boolean {
-    return this.#expect === "key" || this.#expect === "first_key";
+    return this.#expect === "key" || this.#expect === "first key";
+  }
+
+  #isAfterComma(): boolean {
+    if (this.#inString || this.#scalar !== "") return false;
+    return this.#expect === "key" || (this.#expect === "value" && this.#closers.at(-1) === "]");
   }
 
   /** Reads on inside a string; gives how many characters were taken. */
   #readString(piece: string, from: number): number {
     const char = piece.charAt(from);
-    if (this.#escape) {
+    if (this.#escape !== "") {
       this.#escape += char;
-      if (this.#escape.length === 2) {
-        if (char !== "u" && !'"\\/bfnrt'.includes(char)) this.failed = true;
-        if (char !== "u") this.#escape = "";
-      } else if (!HEX.test(char)) this.failed = true;
-      else if (this.#escape.length === 6) this.#escape = "";
+      this.failed = !ESCAPE.test(this.#escape);
+      if (this.#escape.length === (this.#escape.startsWith("\\u") ? 6 : 2)) this.#escape = "";
       return 1;
     }
     let i = from;
-    for (; i < piece.length; i++) {
-      const code = piece.charCodeAt(i);
-      if (code === 34 || code === 92 || code < 32) break;
-    }
+    for (let code = piece.charCodeAt(i); code >= 32 && code !== 34 && code !== 92; code = piece.charCodeAt(i)) i++;
     if (i > from) return i - from;
     if (char === "\\") this.#escape = char;
-    else if (char === '"') {
+    else if (char !== '"') this.failed = true;
+    else {
       this.#inString = false;
       this.#endValue(this.#isKey() ? "colon" : undefined);
-    } else this.failed = true;
+    }
     return 1;
   }
 
   /** Reads one character outside strings; gives how many were taken, 0 to look at it again. */
   #readToken(char: string): number {
-    if (this.#scalar) {
-      if (SCALAR_CHAR.test(char)) {
-        this.#scalar += char;
-        return 1;
-      }
-      if (!LITERAL.test(this.#scalar)) this.failed = true;
+    if (this.#scalar !== "" && !SCALAR_CHAR.test(char)) {
+      this.failed = !LITERAL.test(this.#scalar);
       this.#scalar = "";
       this.#endValue();
       return 0;
     }
-    if (SPACE.test(char)) return 1;
-    const expect = this.#expect;
-    const value = expect === "value" || expect === "first_item";
-    if (value && SCALAR_CHAR.test(char)) this.#scalar = char;
+    const value = this.#expect === "value" || this.#expect === "item";
+    if (this.#scalar !== "" || (value && SCALAR_CHAR.test(char))) this.#scalar += char;
     else if (char === '"' && (value || this.#isKey())) {
       this.#inString = true;
-      if (this.#isKey() && this.#open.length === 1) this.filled = true;
+      this.filled ||= !value;
     } else if (value && (char === "{" || char === "[")) {
-      this.#open.push(char);
-      this.#expect = char === "{" ? "first_key" : "first_item";
-    } else if (char === ":" && expect === "colon") this.#expect = "value";
-    else if (char === "," && expect === "comma") {
-      this.#expect = this.#open.at(-1) === "{" ? "key" : "value";
-    } else if (char === "}" && this.#mayClose("{", "first_key")) this.#close();
-    else if (char === "]" && this.#mayClose("[", "first_item")) this.#close();
-    else this.failed = true;
+      this.#closers.push(char === "{" ? "}" : "]");
+      this.#expect = char === "{" ? "first key" : "item";
+    } else if (char === ":" && this.#expect === "colon") this.#expect = "value";
+    else if (char === "," && this.#expect === "comma") this.#expect = this.#closers.at(-1) === "}" ? "key" : "value";
+    else if (char === this.#closers.at(-1) && ["comma", "item", "first key"].includes(this.#expect)) {
+      this.#closers.pop();
+      this.#endValue();
+    } else if (!" \t\n\r".includes(char)) this.failed = true;
     return 1;
   }
 
-  #mayClose(bracket: string, empty: Expectation): boolean {
-    return this.#open.at(-1) === bracket && (this.#expect === "comma" || this.#expect === empty);
-  }
-
-  #close(): void {
-    this.#open.pop();
-    this.#endValue();
-  }
-
-  #endValue(next?: Expectation): void {
-    this.#expect = next ?? (this.#open.length > 0 ? "comma" : "end");
-    this.complete = this.#expect === "end";
+  #endValue(next: Expectation = this.#closers.length > 0 ? "comma" : "end"): void {
+    this.#expect = next;
+    this.complete = next === "end";
   }
 }
 
 // lib/stream/tool_call.ts -------------------------------------------------------------------
-
 /** How often arguments may be wrapped in a further JSON string. */
 const MAX_WRAPS = 3;
+
+/** Arguments as an object: absent ones are `{}`, wrapped ones are taken out of their strings. */
+function unwrap(text: string): string {
+  let value = text.trim();
+  try {
+    for (let i = 0; i < MAX_WRAPS && value.startsWith('"'); i++) value = String(JSON.parse(value)).trim();
+  } catch {
+    return text;
+  }
+  return value === "" || value === "null" ? "{}" : value;
+}
 
 /** One tool call of an answer, put together from whatever pieces the host sends. */
 class ToolCall {
@@ -1568,18 +1143,19 @@ class ToolCall {
   /** The host's id, which never reaches the client. */
   id: string | undefined;
   /** The name as the host wrote it. */
-  name = "";
+  name: string;
   #scanner = new JsonScanner();
   /** Everything fed, to recognise hosts that repeat the whole text each time. */
   #fed = "";
   /** The arguments from the first character that was not handed out. */
   #pending = "";
-  /** How many characters of the arguments were handed out by {@linkcode take}. */
+  /** How many characters of the arguments were handed out. */
   #taken = 0;
 
-  constructor(index: number | undefined, id: string | undefined) {
+  constructor(index: number | undefined, id: string | undefined, name = "") {
     this.index = index;
     this.id = id;
+    this.name = name;
   }
 
   /** Whether the arguments are a complete JSON value. */
@@ -1625,19 +1201,20 @@ class ToolCall {
   /**
    * The rest of the arguments when nothing more will come.
    *
-   * @param cut Whether the answer was cut short; then they stay as broken as they are, so that the
-   * client does not run half a command.
+   * @param cut Whether the answer was cut short; then they stay as broken as they are, so that the client does not run
+   * half a command.
    */
   finish(cut: boolean): string {
-    const closing = cut ? undefined : this.#scanner.closing();
-    const rest = this.#takeUntil(closing?.keep ?? this.#scanner.length) + (closing?.add ?? "");
-    return this.#scanner.filled ? rest : unwrap(rest);
+    const { filled, length } = this.#scanner;
+    const { keep = length, add = "" } = cut ? {} : this.#scanner.closing() ?? {};
+    const rest = this.#takeUntil(keep) + add;
+    return filled ? rest : unwrap(rest);
   }
 
   #scan(piece: string): string {
     if (this.complete) return piece;
     const rest = this.#scanner.feed(piece);
-    this.#pending += rest === "" ? piece : piece.slice(0, piece.length - rest.length);
+    this.#pending += rest === "" ? piece : piece.slice(0, -rest.length);
     return rest;
   }
 
@@ -1653,45 +1230,30 @@ class ToolCall {
   }
 }
 
-/** Arguments as an object: absent ones are `{}`, wrapped ones are taken out of their strings. */
-function unwrap(text: string): string {
-  let value = text.trim();
-  for (let i = 0; i < MAX_WRAPS && value.startsWith('"'); i++) {
-    try {
-      value = String(JSON.parse(value)).trim();
-    } catch {
-      return text;
-    }
-  }
-  return value === "" || value === "null" ? "{}" : value;
-}
-
 // lib/stream/tool_call_assembler.ts ---------------------------------------------------------
-
+/** Arguments as text: some hosts send an object, or nothing. */
 function toArgumentText(value: unknown): string {
-  if (typeof value === "string") return value;
-  return value === null || value === undefined ? "" : JSON.stringify(value);
+  return typeof value === "string" ? value : value == null ? "" : JSON.stringify(value);
 }
 
 /**
  * Puts tool calls together from deltas of every shape hosts send, and passes them on one at a time.
  *
- * Hosts leave out the index or give each call the same one, repeat ids, names or whole arguments,
- * and mix the pieces of parallel calls. The client runs a call as soon as its block is closed, so a
- * block is closed only when its arguments are complete.
+ * Hosts leave out the index or give each call the same one, repeat ids, names or whole arguments, and mix the pieces of
+ * parallel calls. The client runs a call as soon as its block is closed, so a block is closed only when its arguments
+ * are complete.
  */
 class ToolCallAssembler {
   readonly #blocks: BlockSequencer;
   readonly #names: ReadonlyMap<string, string>;
   readonly #newId: NewId;
   readonly #calls: ToolCall[] = [];
-  /** Position in `#calls` of the first call that is not closed; the only one that is sent on. */
-  #active = 0;
+  /** How many calls are closed; the next one is the only one that is sent on. */
+  #closed = 0;
+  /** Whether the block of that next one is open. */
   #open = false;
 
-  /**
-   * @param names Maps each function name sent upstream to the client's own.
-   */
+  /** @param names Maps each function name sent upstream to the client's own. */
   constructor(blocks: BlockSequencer, names: ReadonlyMap<string, string>, newId: NewId) {
     this.#blocks = blocks;
     this.#names = names;
@@ -1708,18 +1270,18 @@ class ToolCallAssembler {
     for (const delta of deltas) {
       const text = toArgumentText(delta.function?.arguments);
       const call = this.#find(delta, text);
-      if (delta.id) call.id ??= delta.id;
+      call.id ??= delta.id ?? undefined;
       this.#setName(call, delta.function?.name ?? "");
       this.#feedArguments(call, text);
     }
     this.#advance();
   }
 
-  /** Closes the active call if it is complete, so that something else may follow; tells whether. */
+  /** Closes the call that is being sent if it is complete; tells whether another block may follow. */
   settle(): boolean {
-    const call = this.#calls[this.#active];
+    const call = this.#calls[this.#closed];
     if (call?.settled) this.#close(call, false);
-    return this.#active >= this.#calls.length;
+    return this.#closed >= this.#calls.length;
   }
 
   /**
@@ -1730,31 +1292,26 @@ class ToolCallAssembler {
    */
   flush(cut: boolean): boolean {
     let broken = false;
-    for (let call = this.#calls[this.#active]; call; call = this.#calls[this.#active]) {
-      broken ||= cut && !call.complete;
-      if (!this.#open && cut && !call.complete) this.#active++;
-      else this.#close(call, cut);
+    for (const call of this.#calls.slice(this.#closed)) {
+      const half = cut && !call.complete;
+      broken ||= half;
+      if (this.#open || !half) this.#close(call, cut);
     }
     return broken;
   }
 
-  #find(delta: ToolCallDelta, text: string): ToolCall {
-    const { id } = delta;
-    const index = delta.index ?? undefined;
-    const name = delta.function?.name;
-    const last = index === undefined && id
-      ? this.#calls.findLast((call) => call.id === id)
-      : this.#calls.findLast((call) => index === undefined || call.index === index);
+  #find({ id, index, function: called }: ToolCallDelta, text: string): ToolCall {
+    const byId = index == null && id;
+    const last = this.#calls.findLast((call) => byId ? call.id === id : index == null || call.index === index);
     if (!last) return this.#add(index, id);
     // One index for several calls: another id, or a name after the arguments were complete.
     const another = id && last.id && id !== last.id;
-    const again = name && last.complete && !(text !== "" && last.repeats(text)) &&
-      !(text === "" && name === last.name);
-    return another || again ? this.#add(index, id) : last;
+    const repeats = text === "" ? called?.name === last.name : last.repeats(text);
+    return another || (called?.name && last.complete && !repeats) ? this.#add(index, id) : last;
   }
 
-  #add(index: number | undefined, id: string | null | undefined): ToolCall {
-    const call = new ToolCall(index, id ?? undefined);
+  #add(index: number | null | undefined, id: string | null | undefined, name?: string): ToolCall {
+    const call = new ToolCall(index ?? undefined, id ?? undefined, name);
     this.#calls.push(call);
     return call;
   }
@@ -1763,49 +1320,44 @@ class ToolCallAssembler {
   #setName(call: ToolCall, piece: string): void {
     if (piece === "" || piece === call.name || this.#names.has(call.name)) return;
     const longer = call.name + piece;
-    const known = [...this.#names.keys()].some((name) => name.startsWith(longer));
-    call.name = call.name === "" || !known ? piece : longer;
+    call.name = [...this.#names.keys()].some((name) => name.startsWith(longer)) ? longer : piece;
   }
 
   #feedArguments(call: ToolCall, text: string): void {
     const rest = call.feed(text).trimStart();
-    if (!rest.startsWith("{")) return;
-    const next = this.#add(call.index, undefined);
-    next.name = call.name;
-    this.#feedArguments(next, rest);
+    if (rest.startsWith("{")) this.#feedArguments(this.#add(call.index, undefined, call.name), rest);
   }
 
   /** Sends on what is certain; closes each complete call that another one follows. */
   #advance(): void {
-    for (let call = this.#calls[this.#active]; call; call = this.#calls[this.#active]) {
+    for (let call = this.#calls[this.#closed]; call; call = this.#calls[this.#closed]) {
       const piece = call.name === "" ? "" : call.take();
-      if (piece !== "") {
-        this.#start(call);
-        this.#blocks.toolInput(piece);
-      }
-      if (!call.settled || this.#active === this.#calls.length - 1) return;
+      if (piece !== "") this.#send(call, piece);
+      if (!call.settled || this.#closed === this.#calls.length - 1) return;
       this.#close(call, false);
     }
   }
 
-  #start(call: ToolCall): void {
-    if (this.#open) return;
-    this.#blocks.startTool(this.#newId("toolu_"), resolveToolName(call.name, this.#names));
+  #send(call: ToolCall, piece: string): void {
+    const name = this.#names.get(call.name) ?? call.name;
+    if (!this.#open) this.#blocks.startTool(this.#newId("toolu_"), name);
     this.#open = true;
+    this.#blocks.toolInput(piece);
   }
 
   #close(call: ToolCall, cut: boolean): void {
-    // A call without a name goes on as it is: the client tells the model that it is no tool.
+    // A call without a name goes on as well: the client tells the model that it is no tool.
     call.name ||= "unnamed";
-    this.#start(call);
-    this.#blocks.toolInput(call.finish(cut));
+    this.#send(call, call.finish(cut));
     this.#blocks.close();
     this.#open = false;
-    this.#active++;
+    this.#closed++;
   }
 }
 
 // lib/stream/chunk_translator.ts ------------------------------------------------------------
+/** The event an answer begins with. */
+export type MessageStart = MessageStreamEvent & { type: "message_start" };
 
 /** Options of {@linkcode ChunkTranslator}. */
 export interface ChunkTranslatorOptions {
@@ -1813,8 +1365,6 @@ export interface ChunkTranslatorOptions {
   toolNames?: ReadonlyMap<string, string>;
   /** The request's `stop_sequences`. @default {[]} */
   stopSequences?: readonly string[];
-  /** Whether answers of this family begin inside `<think>`. @default {false} */
-  startsInThinking?: boolean;
   /** Estimated input tokens, for hosts that report no usage. @default {0} */
   inputTokens?: number;
   /** Makes ids of tool calls. @default {randomId} */
@@ -1822,23 +1372,10 @@ export interface ChunkTranslatorOptions {
 }
 
 /** The first event of an answer, which may leave before the upstream has said anything. */
-export function toMessageStart(
-  id: string,
-  model: string,
-  inputTokens: number,
-): MessageStreamEvent & { type: "message_start" } {
+export function toMessageStart(id: string, model: string, inputTokens: number): MessageStart {
   const usage = toUsage(undefined, { input: inputTokens, output: 0 });
-  const message: Message = {
-    id,
-    type: "message",
-    role: "assistant",
-    model,
-    content: [],
-    stop_reason: null,
-    stop_sequence: null,
-    usage,
-  };
-  return { type: "message_start", message };
+  const rest = { content: [], stop_reason: null, stop_sequence: null, usage };
+  return { type: "message_start", message: { id, type: "message", role: "assistant", model, ...rest } };
 }
 
 function toReasoning(delta: ChatDelta): string {
@@ -1853,11 +1390,11 @@ function toContentText({ content, refusal }: ChatDelta): string {
 }
 
 /**
- * Translates the chunks of one answer into the events of Anthropic's stream, `message_start`
- * excepted. A whole completion is a stream of one chunk.
+ * Translates the chunks of one answer into the events of Anthropic's stream, `message_start` excepted. A whole
+ * completion is a stream of one chunk.
  *
- * Each field of a chunk is read for itself: calls may come with the finish reason, usage with or
- * without choices, and text and reasoning in any mixture.
+ * Each field of a chunk is read for itself: calls may come with the finish reason, usage with or without choices, and
+ * text and reasoning in any mixture.
  */
 export class ChunkTranslator {
   readonly #blocks = new BlockSequencer();
@@ -1874,10 +1411,11 @@ export class ChunkTranslator {
   #finishReason: string | undefined;
   #stopSequence: string | null = null;
 
+  /** Makes a translator for one answer. */
   constructor(options: ChunkTranslatorOptions = {}) {
     const { toolNames = new Map(), newId = randomId } = options;
     this.#calls = new ToolCallAssembler(this.#blocks, toolNames, newId);
-    this.#tags = new ThinkTagSplitter(options.startsInThinking);
+    this.#tags = new ThinkTagSplitter();
     this.#stopSequences = options.stopSequences ?? [];
     this.#inputTokens = options.inputTokens ?? 0;
   }
@@ -1899,7 +1437,7 @@ export class ChunkTranslator {
    * @throws {ApiError} `overloaded_error` if the upstream said nothing at all.
    */
   flush(): MessageStreamEvent[] {
-    this.#addSegments(this.#tags.flush());
+    this.#tags.flush().forEach((segment) => this.#add(segment));
     const cut = this.#finishReason === "length";
     const broken = this.#calls.flush(cut);
     if (this.#late !== "") this.#blocks.text(this.#late);
@@ -1933,64 +1471,78 @@ export class ChunkTranslator {
     const reasoning = toReasoning(delta);
     if (reasoning !== "") this.#add({ kind: "thinking", text: reasoning });
     const text = toContentText(delta);
-    if (text !== "") this.#addSegments(this.#tags.feed(text));
-    const calls = delta.tool_calls ?? (delta.function_call && [{ function: delta.function_call }]);
-    if (!calls?.length) return;
-    this.#addSegments(this.#tags.flush());
+    if (text !== "") this.#tags.feed(text).forEach((segment) => this.#add(segment));
+    const calls = delta.tool_calls ?? (delta.function_call ? [{ function: delta.function_call }] : []);
+    if (calls.length === 0) return;
+    this.#tags.flush().forEach((segment) => this.#add(segment));
     this.#blank = "";
-    for (const call of calls) {
-      const text = call.function?.arguments;
-      if (typeof text === "string") this.#outputChars += text.length;
-    }
+    for (const call of calls) this.#outputChars += String(call.function?.arguments ?? "").length;
     this.#calls.feed(calls);
-  }
-
-  #addSegments(segments: Segment[]): void {
-    for (const segment of segments) this.#add(segment);
   }
 
   #add({ kind, text }: Segment): void {
     this.#outputChars += text.length;
-    const idle = this.#calls.settle();
-    if (kind === "thinking") {
-      // Thinking in the middle of a call has no place in the grammar; nothing depends on it.
-      if (idle) this.#blocks.thinking(text);
-      return;
-    }
+    const free = this.#calls.settle();
+    // Thinking in the middle of a call has no place in the grammar; nothing depends on it.
+    if (kind === "thinking") return free ? this.#blocks.thinking(text) : undefined;
     this.#blank += text;
     if (this.#blank.trim() === "") return;
-    if (idle) this.#blocks.text(this.#blank);
+    if (free) this.#blocks.text(this.#blank);
     else this.#late += this.#blank;
     this.#blank = "";
   }
 }
 
-// lib/upstream/candidate.ts -----------------------------------------------------------------
-
-/** A host that speaks OpenAI's chat completions. */
-interface Backend {
-  /** Short name for logs and messages. */
-  name: string;
-  /** Address up to and including `/v1`, without a slash at the end. */
-  baseUrl: string;
-  /** Sent as a bearer token; nothing is sent when absent. */
-  apiKey?: string;
+// lib/stream/message.ts ---------------------------------------------------------------------
+/** Parses arguments; what is no object comes in the form in which Claude Code itself replays such calls. */
+function parseInput(json: string): JsonObject {
+  try {
+    const input: unknown = JSON.parse(json || "{}");
+    if (isJsonObject(input)) return input;
+  } catch {
+    // A client that does not stream must get an object, whatever the model wrote.
+  }
+  return { __unparsedToolInput: { raw: json, len: json.length } };
 }
+
+/** Folds the events of an answer into the answer as a whole, for clients that do not stream. */
+export function toMessage(events: Iterable<MessageStreamEvent>, start: Message): Message {
+  const message: Message = { ...start, content: [] };
+  let block: ContentBlock | undefined;
+  let json = "";
+  for (const event of events) {
+    if (event.type === "content_block_start") {
+      block = { ...event.content_block };
+      message.content.push(block);
+      json = "";
+    } else if (event.type === "content_block_delta") {
+      const { delta } = event;
+      if (delta.type === "input_json_delta") json += delta.partial_json;
+      else if (delta.type === "text_delta" && block?.type === "text") block.text += delta.text;
+      else if (delta.type === "thinking_delta" && block?.type === "thinking") block.thinking += delta.thinking;
+      else if (delta.type === "signature_delta") Object.assign(block ?? {}, { signature: delta.signature });
+    } else if (event.type === "content_block_stop" && block?.type === "tool_use") block.input = parseInput(json);
+    else if (event.type === "message_delta") {
+      Object.assign(message, event.delta, { usage: { ...message.usage, ...event.usage } });
+    }
+  }
+  return message;
+}
+
+// lib/upstream/candidate.ts -----------------------------------------------------------------
+/** A host that speaks OpenAI's chat completions: its address up to and including `/v1`, and a bearer token for it. */
+type Backend = { baseUrl: string; apiKey?: string };
 
 /** One model at one host: a place a request may go to. */
-interface Candidate {
-  backend: Backend;
-  /** The host's name of the model. */
-  model: string;
-  family: Family;
-}
+type Candidate = { backend: Backend; model: string };
 
-/** An answer that has begun: the candidate that gives it, and its events as they come. */
+/** An answer that has begun. */
 interface Answer {
+  /** Who gives it. */
   candidate: Candidate;
   /**
-   * The events of each read of the upstream, `message_start` excepted; ends after `message_stop`.
-   * Throws an `ApiError` when the upstream breaks off.
+   * The events of each read of the upstream, `message_start` excepted; the last batch ends in `message_stop`. Throws an
+   * `ApiError` when the upstream breaks off.
    */
   events: AsyncGenerator<MessageStreamEvent[], void>;
   /** What could not be carried over, one sentence each. */
@@ -2010,13 +1562,12 @@ interface SendOptions {
 /**
  * Sends a request to whichever candidate answers.
  *
- * Resolves with the first content, so that everything that fails before can be tried again
- * elsewhere without the client noticing; rejects with an `ApiError` when no candidate answers.
+ * Resolves with the first content, so that everything that fails before can be tried again elsewhere without the client
+ * noticing; rejects with an `ApiError` when no candidate answers.
  */
 type Send = (request: MessagesRequest, options: SendOptions) => Promise<Answer>;
 
 // lib/wire/clock.ts -------------------------------------------------------------------------
-
 /** Time as an argument, so that tests never sleep. */
 export interface Clock {
   /** Milliseconds since 1970. */
@@ -2034,17 +1585,7 @@ export const systemClock: Clock = {
   },
 };
 
-/** Resolves to `value` after `ms` milliseconds; `cancel` lets the timer go. */
-function createTimeout<T>(clock: Clock, ms: number, value: T): { promise: Promise<T>; cancel: () => void } {
-  let cancel = () => {};
-  const promise = new Promise<T>((resolve) => {
-    cancel = clock.after(ms, () => resolve(value));
-  });
-  return { promise, cancel };
-}
-
 // lib/stream/event_encoder.ts ---------------------------------------------------------------
-
 const encoder = new TextEncoder();
 
 /** Encodes events as server-sent events, all of one read in one piece. */
@@ -2055,10 +1596,9 @@ export function encodeEvents(events: readonly (MessageStreamEvent | ApiErrorBody
 }
 
 // lib/server/event_stream.ts ----------------------------------------------------------------
-
 /**
- * Claude Code gives up after ten minutes of pings alone; an empty `message_delta` counts as life
- * (observed with 2.1.328: streams of 12 minutes survive one a minute).
+ * Milliseconds after which silence is filled with more than a ping: Claude Code gives up after ten minutes of pings,
+ * but counts an empty `message_delta` as life (observed with 2.1.328).
  */
 const EMPTY_DELTA_INTERVAL = 240_000;
 
@@ -2070,17 +1610,16 @@ const EMPTY_DELTA: MessageStreamEvent = {
 
 /** Options of {@linkcode toEventStream}. */
 interface EventStreamOptions {
-  /** The event to begin with. */
+  /** The event to begin with, and whether to send it before the answer is there. */
   start: MessageStreamEvent;
+  early: boolean;
   /** The answer, which may still be on its way. */
   answer: Promise<Answer>;
-  /** Whether to send `start` before the answer is there. */
-  early: boolean;
   /**
-   * Whether to break the connection when the upstream breaks off after content: Claude Code then
-   * sends the request again, where an `error` event would cost a second one without streaming.
+   * Whether the client is Claude Code. It repeats a request by itself when the connection breaks or an
+   * `overloaded_error` comes before any content; other errors cost it a request without streaming.
    */
-  cutsOff: boolean;
+  repeats: boolean;
   /** Milliseconds of silence after which a `ping` is sent. */
   pingInterval: number;
   clock: Clock;
@@ -2088,13 +1627,11 @@ interface EventStreamOptions {
   onEvents: (events: readonly MessageStreamEvent[]) => void;
   /** Called once when all is over, with the reason if it went wrong. */
   onEnd: (error?: ApiError) => void;
-  /** Called when the client went away. */
-  onCancel: () => void;
 }
 
-/** Whether asking again may help, so that Claude Code should be made to do so. */
-function isTransient(error: ApiError): boolean {
-  return error.status >= 429 && error.headers["x-should-retry"] !== "false";
+/** Reads on after the end of an answer, so that the upstream's connection can be used again. */
+function drain(answer: Answer): void {
+  answer.events.next().catch(() => {});
 }
 
 /**
@@ -2103,87 +1640,77 @@ function isTransient(error: ApiError): boolean {
  * A broken answer never ends like a whole one.
  */
 function toEventStream(options: EventStreamOptions): ReadableStream<Uint8Array> {
-  const { clock, pingInterval } = options;
+  const { clock, pingInterval, repeats } = options;
   let unsent: MessageStreamEvent[] = [options.start];
-  let answer: Answer | undefined;
   let [wrote, content, over] = [false, false, false];
-  let lastDelta = clock.now();
+  let lastContent = clock.now();
   let cancelTick = () => {};
+  let controller: ReadableStreamDefaultController<Uint8Array>;
 
-  function end(error?: ApiError): void {
-    if (over) return;
-    over = true;
-    cancelTick();
-    options.onEnd(error);
-  }
-
-  function write(controller: ReadableStreamDefaultController<Uint8Array>, events: MessageStreamEvent[]): void {
+  function write(events: (MessageStreamEvent | ApiErrorBody)[]): void {
     wrote = true;
     controller.enqueue(encodeEvents([...unsent, ...events]));
     unsent = [];
   }
 
-  function tick(controller: ReadableStreamDefaultController<Uint8Array>): void {
+  function tick(): void {
     cancelTick = clock.after(pingInterval, () => {
-      if (over) return;
       const stalled = (controller.desiredSize ?? 0) <= 0;
-      if (!wrote && !stalled) {
-        const late = clock.now() - lastDelta >= EMPTY_DELTA_INTERVAL;
-        if (late) lastDelta = clock.now();
-        write(controller, [late ? EMPTY_DELTA : { type: "ping" }]);
-      }
+      const late = clock.now() - lastContent >= EMPTY_DELTA_INTERVAL;
+      if (!wrote && !stalled) write([late ? EMPTY_DELTA : { type: "ping" }]);
+      if (late) lastContent = clock.now();
       wrote = false;
-      tick(controller);
+      tick();
     });
   }
 
-  function fail(controller: ReadableStreamDefaultController<Uint8Array>, thrown: unknown): void {
-    if (over) return;
-    const error = toApiError(thrown);
+  function end(error?: ApiError): void {
+    over = true;
+    cancelTick();
+    options.onEnd(error);
+  }
+
+  function fail(error: ApiError): void {
     end(error);
-    if (content && options.cutsOff) return controller.error(error);
-    const shown = options.cutsOff && isTransient(error) ? new ApiError("overloaded_error", error.message) : error;
-    controller.enqueue(encodeEvents([...unsent, shown.toJSON()]));
+    if (content && repeats) return controller.error(error);
+    const again = repeats && error.status >= 429 && error.headers["x-should-retry"] !== "false";
+    write([again ? new ApiError("overloaded_error", error.message).toJSON() : error.toJSON()]);
     controller.close();
   }
 
+  async function pull(): Promise<void> {
+    const answer = await options.answer;
+    const { value: events = [] } = await answer.events.next();
+    if (over) return;
+    options.onEvents(events);
+    content ||= events.some(({ type }) => type === "content_block_start");
+    lastContent = clock.now();
+    if (events.length > 0) write(events);
+    if (events.length > 0 && events.at(-1)?.type !== "message_stop") return;
+    drain(answer);
+    end();
+    controller.close(); // At once: Claude Code sends its next request only when the response has ended.
+  }
+
   return new ReadableStream<Uint8Array>({
-    start(controller) {
-      if (options.early) write(controller, []);
-      tick(controller);
+    start(given) {
+      controller = given;
+      if (options.early) write([]);
+      tick();
     },
-    async pull(controller) {
-      try {
-        answer ??= await options.answer;
-        const { value = [], done } = await answer.events.next();
-        if (over) return;
-        options.onEvents(value);
-        if (value.some((event) => event.type === "content_block_start")) content = true;
-        lastDelta = clock.now();
-        if (value.length > 0) write(controller, value);
-        if (!done && value.at(-1)?.type !== "message_stop") return;
-        // The response ends here, Claude Code waits for that; the upstream's may take longer.
-        answer.events.next().catch(() => {});
-        end();
-        controller.close();
-      } catch (thrown) {
-        fail(controller, thrown);
-      }
-    },
-    cancel() {
-      options.onCancel();
-      end(new ApiError("api_error", "The client went away"));
-    },
+    pull: () => pull().catch((thrown) => over ? undefined : fail(toApiError(thrown))),
+    cancel: () => end(new ApiError("api_error", "The client went away", { status: 499 })),
   });
 }
 
 // lib/server/request_log.ts -----------------------------------------------------------------
-
 /** What is known about a request once it is over; never content, never a key. */
 export interface RequestLog {
   /** The `request-id` the client was given. */
   id: string;
+  /** HTTP method. */
   method: string;
+  /** Path without the query. */
   path: string;
   /** HTTP status; 499 when the client went away first. */
   status: number;
@@ -2193,10 +1720,12 @@ export interface RequestLog {
   asked?: string;
   /** The model that answered. */
   model?: string;
+  /** Input tokens, cached ones included. */
   inputTokens?: number;
+  /** Output tokens. */
   outputTokens?: number;
   /** Why it failed, also when that was after the status had been sent. */
-  error?: string;
+  error?: string | undefined;
   /** What could not be carried over, one sentence each. */
   warnings?: string[];
 }
@@ -2204,8 +1733,6 @@ export interface RequestLog {
 /** A request on its way, and the log that fills while it lasts. */
 interface Exchange {
   request: Request;
-  /** What the route's pattern captured. */
-  params: string[];
   log: RequestLog;
   /** Settles when the answer is over, for answers that go on after the response was returned. */
   ended?: Promise<void>;
@@ -2213,15 +1740,18 @@ interface Exchange {
 
 /** One line about a request, for people and for `grep`. */
 function formatRequestLog(log: RequestLog): string {
-  const { asked, model, inputTokens, outputTokens } = log;
-  const models = asked === undefined ? [] : [model ? `${asked} → ${model}` : asked];
-  const tokens = outputTokens === undefined ? [] : [`${inputTokens ?? 0}+${outputTokens} tokens`];
-  const error = log.error ? [log.error] : [];
-  const line = [`${log.method} ${log.path}`, log.status, ...models, `${Math.round(log.ms)} ms`];
-  return [...line, ...tokens, log.id, ...error].join(" · ");
+  const { method, path, status, ms, asked, model, inputTokens, outputTokens, id, error } = log;
+  const tokens = outputTokens === undefined ? undefined : `${inputTokens}+${outputTokens} tokens`;
+  const models = model ? `${asked} → ${model}` : asked;
+  return [`${method} ${path}`, status, models, `${Math.round(ms)} ms`, tokens, id, error].filter(Boolean).join(" · ");
 }
 
 // lib/server/messages.ts --------------------------------------------------------------------
+const STREAM_HEADERS = {
+  "content-type": "text/event-stream; charset=utf-8",
+  "cache-control": "no-cache",
+  "x-accel-buffering": "no",
+};
 
 /** What the messages route works with. */
 interface MessagesOptions {
@@ -2238,19 +1768,21 @@ interface MessagesOptions {
   running: Set<AbortController>;
 }
 
+/** A signal, what fires it, and what lets go of everything that could. */
+type Stop = { signal: AbortSignal; abort: () => void; release: () => void };
+
 async function readAll(answer: Answer): Promise<MessageStreamEvent[]> {
   const events: MessageStreamEvent[] = [];
-  for (;;) {
+  while (events.at(-1)?.type !== "message_stop") {
     const { value, done } = await answer.events.next();
     if (done) return events;
     events.push(...value);
-    if (events.at(-1)?.type !== "message_stop") continue;
-    answer.events.next().catch(() => {});
-    return events;
   }
+  drain(answer);
+  return events;
 }
 
-function noteEvents(log: Exchange["log"], events: readonly MessageStreamEvent[]): void {
+function noteUsage(log: Exchange["log"], events: readonly MessageStreamEvent[]): void {
   const last = events.findLast((event) => event.type === "message_delta");
   if (!last) return;
   const { input_tokens = 0, cache_read_input_tokens = 0, output_tokens } = last.usage;
@@ -2258,80 +1790,74 @@ function noteEvents(log: Exchange["log"], events: readonly MessageStreamEvent[])
   log.outputTokens = output_tokens;
 }
 
+/** What ends an answer early: the client goes away, or the proxy closes. */
+function createStop({ request: { signal } }: Exchange, running: Set<AbortController>): Stop {
+  const stop = new AbortController();
+  const abort = () => stop.abort();
+  if (signal.aborted) abort();
+  signal.addEventListener("abort", abort);
+  running.add(stop);
+  const release = () => {
+    signal.removeEventListener("abort", abort);
+    running.delete(stop);
+  };
+  return { signal: stop.signal, abort, release };
+}
+
 /**
  * Answers `POST /v1/messages`.
  *
- * A failure within the hold is a truthful HTTP status. After it the stream has begun: pings keep the
- * client waiting, and what fails then can only be told inside the stream.
+ * A failure within the hold is a truthful HTTP status. After it the stream has begun: pings keep the client waiting,
+ * and what fails then can only be told inside the stream.
  *
  * @throws {ApiError} If no candidate answers before the response begins.
  */
 async function answerMessages(exchange: Exchange, body: unknown, options: MessagesOptions): Promise<Response> {
-  const { request: { headers, signal }, log } = exchange;
-  const { clock, newId, pingInterval, running } = options;
+  const { request: { headers }, log } = exchange;
+  const { clock, newId, pingInterval } = options;
   const request = parseMessagesRequest(body);
   log.asked = request.model;
-  const gone = new AbortController();
-  const onAbort = () => gone.abort(signal.reason);
-  const release = () => {
-    running.delete(gone);
-    signal.removeEventListener("abort", onAbort);
-    if (gone.signal.aborted) log.status = 499;
-  };
-  if (signal.aborted) onAbort();
-  signal.addEventListener("abort", onAbort, { once: true });
-  running.add(gone);
+  const stop = createStop(exchange, options.running);
   const inputTokens = estimateRequestTokens(request);
-  const candidates = options.toCandidates(request);
-  const pending = options.send(request, { candidates, signal: gone.signal, inputTokens })
-    .then((answer) => {
-      log.model = answer.candidate.model;
-      if (answer.warnings.length > 0) log.warnings = answer.warnings;
-      return answer;
-    });
-  pending.catch(() => {}); // It is awaited below or by the stream, perhaps only later.
   const start = toMessageStart(newId("msg_"), request.model, inputTokens);
-  if (!request.stream) {
-    const events = await pending.then(readAll).finally(release);
-    noteEvents(log, events);
-    return Response.json(toMessage(events, start.message));
-  }
-
-  const hold = createTimeout(clock, options.hold, undefined);
-  const early = await Promise.race([pending, hold.promise])
-    .finally(hold.cancel)
-    .then((answer) => answer === undefined, (thrown) => {
-      release();
-      throw thrown;
-    });
-  let settle = () => {};
-  exchange.ended = new Promise((resolve) => settle = resolve);
-  const stream = toEventStream({
-    start,
-    answer: pending,
-    early,
-    cutsOff: headers.get("user-agent")?.startsWith("claude-cli/") ?? false,
-    pingInterval,
-    clock,
-    onEvents: (events) => noteEvents(log, events),
-    onEnd(error?: ApiError) {
-      release();
-      if (error) log.error = error.message;
+  const candidates = options.toCandidates(request);
+  const answer = options.send(request, { candidates, signal: stop.signal, inputTokens }).then((answer) => {
+    log.model = answer.candidate.model;
+    log.warnings = answer.warnings;
+    return answer;
+  });
+  answer.catch(() => {}); // It is awaited below or by the stream, perhaps only later.
+  try {
+    if (!request.stream) {
+      const events = await readAll(await answer);
+      noteUsage(log, events);
+      return Response.json(toMessage(events, start.message));
+    }
+    let cancelHold = () => {};
+    const held = new Promise<"held">((resolve) => cancelHold = clock.after(options.hold, () => resolve("held")));
+    const early = await Promise.race([answer, held]).finally(cancelHold) === "held";
+    let settle = () => {};
+    exchange.ended = new Promise((resolve) => settle = resolve);
+    const onEnd = (error?: ApiError) => {
+      log.error = error?.message;
+      if (error?.status === 499) log.status = 499;
+      if (error) stop.abort();
+      stop.release();
       settle();
-    },
-    onCancel: () => gone.abort(),
-  });
-  return new Response(stream, {
-    headers: {
-      "content-type": "text/event-stream; charset=utf-8",
-      "cache-control": "no-cache",
-      "x-accel-buffering": "no",
-    },
-  });
+    };
+    const onEvents = (events: readonly MessageStreamEvent[]) => noteUsage(log, events);
+    const repeats = headers.get("user-agent")?.startsWith("claude-cli/") ?? false;
+    const stream = toEventStream({ start, early, answer, repeats, pingInterval, clock, onEvents, onEnd });
+    return new Response(stream, { headers: STREAM_HEADERS });
+  } catch (thrown) {
+    if (exchange.request.signal.aborted) log.status = 499;
+    throw thrown;
+  } finally {
+    if (!exchange.ended) stop.release();
+  }
 }
 
 // lib/server/handler.ts ---------------------------------------------------------------------
-
 /** What the handler works with. */
 interface HandlerOptions extends MessagesOptions {
   /** Largest request body, in bytes. */
@@ -2344,71 +1870,57 @@ interface HandlerOptions extends MessagesOptions {
   onRequest: (log: RequestLog) => void;
 }
 
-type Answerer = (exchange: Exchange, options: HandlerOptions) => Response | Promise<Response>;
-
+/** A route: its methods, and what answers with the id that the path's pattern captured. */
 interface Route {
   path: RegExp;
-  methods: Record<string, Answerer>;
+  methods: string;
+  answer: (exchange: Exchange, options: HandlerOptions, id: string) => unknown;
 }
 
-function toModel(id: string): object {
-  return { type: "model", id, display_name: id, created_at: "1970-01-01T00:00:00Z" };
-}
+const toModel = (id: string) => ({ type: "model", id, display_name: id, created_at: "1970-01-01T00:00:00Z" });
 
 const ROUTES: readonly Route[] = [
   {
     path: /^\/v1\/messages$/,
-    methods: {
-      POST: async (exchange, options) => {
-        const body = await readJson(exchange.request, options.maxBodyBytes);
-        return await answerMessages(exchange, body, options);
-      },
+    methods: "POST",
+    async answer(exchange, options) {
+      return await answerMessages(exchange, await readJson(exchange.request, options.maxBodyBytes), options);
     },
   },
   {
     path: /^\/v1\/messages\/count_tokens$/,
-    methods: {
-      POST: async ({ request }, { maxBodyBytes }) => {
-        const body = parseMessagesRequest(await readJson(request, maxBodyBytes), false);
-        return Response.json({ input_tokens: estimateRequestTokens(body) });
-      },
+    methods: "POST",
+    async answer({ request }, { maxBodyBytes }) {
+      const body = parseMessagesRequest(await readJson(request, maxBodyBytes), false);
+      return { input_tokens: estimateRequestTokens(body) };
     },
   },
   {
     path: /^\/v1\/models$/,
-    methods: {
-      GET: (_exchange, { models }) => {
-        const ends = { first_id: models[0] ?? null, last_id: models.at(-1) ?? null };
-        return Response.json({ data: models.map(toModel), has_more: false, ...ends });
-      },
+    methods: "GET, HEAD",
+    answer(_exchange, { models }) {
+      const ends = { first_id: models[0] ?? null, last_id: models.at(-1) ?? null };
+      return { data: models.map(toModel), has_more: false, ...ends };
     },
   },
   {
     path: /^\/v1\/models\/(.+)$/,
-    methods: {
-      GET: ({ params: [id = ""] }, { models }) => {
-        if (models.includes(id)) return Response.json(toModel(id));
-        throw new ApiError("not_found_error", `No model '${id}': GET /v1/models lists them`);
-      },
+    methods: "GET, HEAD",
+    answer(_exchange, { models }, id) {
+      if (models.includes(id)) return toModel(id);
+      throw new ApiError("not_found_error", `No model '${id}': GET /v1/models lists them`);
     },
   },
   {
-    path: /^\/(?:api\/hello)?$/,
-    methods: {
-      GET: (_exchange, { version, models }) =>
-        Response.json({ name: "arbiter", version, status: "online", model: models[0] ?? null }),
-    },
-  },
-  {
-    path: /^\/(?:health|healthz|readyz)$/,
-    methods: { GET: (_exchange, { version }) => Response.json({ status: "ok", version }) },
+    path: /^\/(?:api\/hello|health|healthz|readyz)?$/,
+    methods: "GET, HEAD",
+    answer: (_exchange, { version, models }) => ({ name: "arbiter", status: "ok", version, model: models[0] ?? null }),
   },
 ];
 
 function toPath(url: string): string {
-  const { pathname } = new URL(url);
   // A base URL that ends in /v1 makes clients ask for /v1/v1/messages.
-  const path = pathname.replace(/^(?:\/v1)+(?=\/)/, "/v1").replace(/(?<=.)\/+$/, "");
+  const path = new URL(url).pathname.replace(/^(?:\/v1)+(?=\/)/, "/v1").replace(/(?<=.)\/+$/, "");
   try {
     return decodeURIComponent(path);
   } catch {
@@ -2420,19 +1932,12 @@ async function answerRoute(exchange: Exchange, options: HandlerOptions): Promise
   const { method, path } = exchange.log;
   const route = ROUTES.find((route) => route.path.test(path));
   if (!route) throw new ApiError("not_found_error", `No route for ${method} ${path}`);
-  exchange.params = route.path.exec(path)?.slice(1) ?? [];
-  const answer = route.methods[method === "HEAD" ? "GET" : method];
-  if (answer) return await answer(exchange, options);
-  const allow = Object.keys(route.methods).flatMap((m) => m === "GET" ? ["GET", "HEAD"] : m);
-  throw new ApiError("invalid_request_error", `${path} does not take ${method}`, {
-    status: 405,
-    headers: { allow: allow.join(", ") },
-  });
-}
-
-function toErrorResponse(error: ApiError, id: string): Response {
-  const { status, headers } = error;
-  return Response.json({ ...error.toJSON(), request_id: id }, { status, headers });
+  if (!route.methods.split(", ").includes(method)) {
+    const error = { status: 405, headers: { allow: route.methods } };
+    throw new ApiError("invalid_request_error", `${path} does not take ${method}`, error);
+  }
+  const answer = await route.answer(exchange, options, route.path.exec(path)?.[1] ?? "");
+  return answer instanceof Response ? answer : Response.json(answer);
 }
 
 /**
@@ -2444,42 +1949,35 @@ function createHandler(options: HandlerOptions): (request: Request) => Promise<R
   const { clock, newId, onRequest } = options;
   return async (request) => {
     const began = clock.now();
-    const id = newId("req_");
-    const { method } = request;
-    const log: RequestLog = { id, method, path: toPath(request.url), status: 200, ms: 0 };
-    const exchange: Exchange = { request, params: [], log };
-    const finish = () => {
-      log.ms = clock.now() - began;
-      onRequest(log);
-    };
+    const { method, url } = request;
+    const log: RequestLog = { id: newId("req_"), method, path: toPath(url), status: 200, ms: 0 };
+    const exchange: Exchange = { request, log };
     let response: Response;
     try {
       response = await answerRoute(exchange, options);
-      log.status = response.status;
     } catch (thrown) {
       const error = toApiError(thrown);
-      response = toErrorResponse(error, id);
       log.error = error.message;
-      if (log.status !== 499) log.status = error.status;
+      if (log.status === 200) log.status = error.status;
+      response = Response.json({ ...error.toJSON(), request_id: log.id }, error);
     }
+    const finish = () => onRequest({ ...log, ms: clock.now() - began });
     if (exchange.ended) exchange.ended.then(finish);
     else finish();
-    response.headers.set("request-id", id);
-    if (method !== "HEAD") return response;
-    return new Response(null, { status: response.status, headers: response.headers });
+    response.headers.set("request-id", log.id);
+    return method === "HEAD" ? new Response(null, response) : response;
   };
 }
 
 // lib/stream/sse_decoder.ts -----------------------------------------------------------------
-
-/** Characters one SSE event may have before it is taken for an attack or a broken host. */
-const MAX_EVENT_CHARS = 16 * 1024 * 1024;
+/** Characters one line may have before it is taken for an attack or a broken host. */
+const MAX_LINE_CHARS = 16 * 1024 * 1024;
 
 /**
  * Decodes server-sent events from bytes, cut anywhere, and gives the `data` of each.
  *
- * Only `data` matters here: OpenAI-compatible hosts name no events. Lines end in LF, CRLF or CR; an
- * event ends at a blank line or with the stream, since some hosts leave out the last blank line.
+ * Only `data` matters here: OpenAI-compatible hosts name no events. Lines end in LF, CRLF or CR; an event ends at a
+ * blank line or with the stream, since some hosts leave out the last blank line.
  */
 export class SseDecoder {
   readonly #decoder = new TextDecoder();
@@ -2488,13 +1986,13 @@ export class SseDecoder {
   #pieceChars = 0;
   /** The data lines of the event that is not complete yet. */
   #data: string[] = [];
-  /** Whether the last piece ended in CR, so that an LF to come belongs to it. */
+  /** Whether the last chunk ended in CR, so that an LF to come belongs to it. */
   #afterCr = false;
 
   /**
    * Takes the next bytes and gives the data of the events that are complete with them.
    *
-   * @throws {RangeError} If one event has more than 16 Mi characters.
+   * @throws {RangeError} If one line has more than 16 Mi characters.
    */
   feed(bytes: Uint8Array): string[] {
     return this.#feedText(this.#decoder.decode(bytes, { stream: true }));
@@ -2506,111 +2004,99 @@ export class SseDecoder {
   }
 
   #feedText(chunk: string): string[] {
+    let text = this.#afterCr && chunk.startsWith("\n") ? chunk.slice(1) : chunk;
+    if (chunk !== "") this.#afterCr = chunk.endsWith("\r");
+    if (text.includes("\r")) text = text.replace(/\r\n?/g, "\n");
     const events: string[] = [];
-    let text = chunk;
-    if (this.#afterCr && text !== "") {
-      if (text.startsWith("\n")) text = text.slice(1);
-      this.#afterCr = false;
-    }
-    if (text.includes("\r")) {
-      this.#afterCr = text.endsWith("\r");
-      text = text.replace(/\r\n?/g, "\n");
-    }
     let start = 0;
     for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n", start)) {
-      let line = text.slice(start, end);
-      if (this.#pieces.length > 0) {
-        line = this.#pieces.join("") + line;
-        this.#pieces = [];
-        this.#pieceChars = 0;
-      }
+      this.#endLine(text.slice(start, end), events);
       start = end + 1;
-      if (line === "") {
-        if (this.#data.length > 0) events.push(this.#data.join("\n"));
-        this.#data = [];
-      } else if (line.startsWith("data:")) {
-        this.#data.push(line.charAt(5) === " " ? line.slice(6) : line.slice(5));
-      }
     }
-    if (start < text.length) {
-      this.#pieces.push(start === 0 ? text : text.slice(start));
-      this.#pieceChars += text.length - start;
-      if (this.#pieceChars > MAX_EVENT_CHARS) {
-        throw new RangeError(`Cannot read an event of more than ${MAX_EVENT_CHARS} characters`);
-      }
-    }
+    if (start === text.length) return events;
+    this.#pieces.push(text.slice(start));
+    this.#pieceChars += text.length - start;
+    if (this.#pieceChars > MAX_LINE_CHARS) throw new RangeError("Cannot read an event: its line is too long");
     return events;
   }
+
+  #endLine(end: string, events: string[]): void {
+    const line = this.#pieces.length > 0 ? this.#pieces.join("") + end : end;
+    this.#pieces = [];
+    this.#pieceChars = 0;
+    if (line.startsWith("data:")) this.#data.push(line.charAt(5) === " " ? line.slice(6) : line.slice(5));
+    else if (line === "" && this.#data.length > 0) events.push(this.#data.splice(0).join("\n"));
+  }
+}
+
+// lib/models/vision.ts ----------------------------------------------------------------------
+/** Families of models that see images; the names are NVIDIA's, observed in its catalogue until 2026-09. */
+const VISION =
+  /kimi-k(?:2\.\d|3)|qwen3\.5|gemma-4|minimax-m3|mistral-small-4|step-3\.7|-vl\b|vision|omni|cosmos|maverick|scout/;
+
+/** Whether an upstream model sees images; one that nobody has described is taken not to. */
+function seesImages(model: string): boolean {
+  return VISION.test(model.toLowerCase());
 }
 
 // lib/translate/content.ts ------------------------------------------------------------------
-
-/** Takes a sentence about something that was lost in translation. */
-type Warn = (warning: string) => void;
-
-/** What content translation has to know about the model. */
+/** What content translation has to know: whether the model sees images, and where to tell of losses. */
 interface ContentOptions {
-  /** Whether the model sees images. */
   vision: boolean;
-  warn: Warn;
+  warn: (warning: string) => void;
 }
 
-const NO_IMAGE = "[An image stood here. This model cannot see images: ask for a description, or " +
-  "inspect the file with a tool.]";
+const NO_IMAGE = "[An image stood here. This model cannot see images: ask for a description, or inspect the file " +
+  "with a tool.]";
 
-function toImagePart(source: JsonObject, { vision, warn }: ContentOptions): ChatPart {
-  const { type, media_type, data, url } = source;
-  if (!vision) {
-    warn("Cannot show an image to the model: replaced by a note");
-    return { type: "text", text: NO_IMAGE };
-  }
-  if (type === "base64") {
-    return { type: "image_url", image_url: { url: `data:${media_type};base64,${data}` } };
-  }
-  if (typeof url === "string") return { type: "image_url", image_url: { url } };
-  warn(`Cannot show an image with a source of type '${type}': replaced by a note`);
+function toImagePart({ type, media_type, data, url }: JsonObject, { vision, warn }: ContentOptions): ChatPart {
+  const address = type === "base64" ? `data:${media_type};base64,${data}` : url;
+  if (vision && typeof address === "string") return { type: "image_url", image_url: { url: address } };
+  warn("Cannot show an image to the model: replaced by a note");
   return { type: "text", text: NO_IMAGE };
 }
 
 function toDocumentParts(block: ContentBlockParam & { type: "document" }, options: ContentOptions): ChatPart[] {
   const { type, media_type, data, url, content } = block.source;
-  const name = block.title ? `The document "${block.title}"` : "A document";
+  if (type === "content" && Array.isArray(content)) return toPartsOf(content, options);
   const context = block.context ? `${block.context}\n` : "";
-  const text = (value: string): ChatPart[] => [{ type: "text", text: context + value }];
-  if (type === "text" && typeof data === "string") return text(data);
-  if (type === "content" && typeof content === "string") return text(content);
-  if (type === "content" && Array.isArray(content)) return toParts(content, options);
+  const plain = type === "text" ? data : type === "content" ? content : undefined;
+  if (typeof plain === "string") return [{ type: "text", text: context + plain }];
   options.warn(`Cannot show a document of type '${media_type ?? type}': replaced by a note`);
+  const name = [block.title, url].filter((part) => typeof part === "string").map((part) => ` "${part}"`).join(" from");
   const size = typeof data === "string" ? `, ${Math.ceil(data.length * 3 / 4 / 1024)} kB` : "";
-  const place = typeof url === "string" ? ` from ${url}` : "";
-  return text(
-    `[${name}${place} (${media_type ?? "unknown type"}${size}) was attached here. It cannot be ` +
-      "shown to this model. To read it, run a tool on the file, for example " +
-      "`pdftotext -layout FILE -` or Python's pypdf.]",
-  );
+  const text = `${context}[A document${name} (${media_type ?? type}${size}) was attached here. It cannot be shown to ` +
+    "this model. To read it, run a tool on the file, such as `pdftotext -layout FILE -` or Python's pypdf.]";
+  return [{ type: "text", text }];
 }
 
-/** Translates the blocks of a user message or a tool result; tool results are not its concern. */
-function toParts(blocks: ContentBlockParam[], options: ContentOptions): ChatPart[] {
-  return blocks.flatMap((block): ChatPart[] => {
-    switch (block.type) {
-      case "text":
-        return block.text === "" ? [] : [{ type: "text", text: block.text }];
-      case "image":
-        return [toImagePart(block.source, options)];
-      case "document":
-        return toDocumentParts(block, options);
-      case "tool_reference":
-        return [{ type: "text", text: `The tool ${block.tool_name} is loaded now.` }];
-      default: {
-        // Blocks of server tools, search results and whatever comes next: better shown than lost.
-        const { type, ...fields } = block as object as JsonObject;
-        options.warn(`Cannot translate a block of type '${type}': passed as text`);
-        const text = typeof fields.text === "string" ? fields.text : JSON.stringify(fields);
-        return [{ type: "text", text: `[${type}] ${text}` }];
-      }
+function toParts(block: ContentBlockParam, options: ContentOptions): ChatPart[] {
+  switch (block.type) {
+    case "text":
+      return block.text === "" ? [] : [{ type: "text", text: block.text }];
+    case "image":
+      return [toImagePart(block.source, options)];
+    case "document":
+      return toDocumentParts(block, options);
+    case "tool_reference":
+      return [{ type: "text", text: `The tool ${block.tool_name} is loaded now.` }];
+    default: {
+      // Blocks of server tools, search results and whatever comes next: better shown than lost.
+      const { type, ...fields } = block as object as JsonObject;
+      options.warn(`Cannot translate a block of type '${type}': passed as text`);
+      const text = typeof fields.text === "string" ? fields.text : JSON.stringify(fields);
+      return [{ type: "text", text: `[${type}] ${text}` }];
     }
-  });
+  }
+}
+
+/** Translates content that may be a plain string, absent, or blocks; tool results are not its concern. */
+function toPartsOf(
+  content: string | readonly (ContentBlockParam | ChatPart)[] | null | undefined,
+  options: ContentOptions,
+): ChatPart[] {
+  if (typeof content === "string") return content === "" ? [] : [{ type: "text", text: content }];
+  return content?.flatMap((block) => block.type === "image_url" ? [block] : toParts(block, options)) ?? [];
 }
 
 /** Joins the text of parts with blank lines between. */
@@ -2623,123 +2109,47 @@ function toContent(parts: ChatPart[]): string | ChatPart[] {
   return parts.every((part) => part.type === "text") ? toText(parts) : parts;
 }
 
-/** The parts of content that may be a plain string. */
-function toPartsOf(
-  content: string | ContentBlockParam[] | null | undefined,
-  options: ContentOptions,
-): ChatPart[] {
-  if (typeof content === "string") return content === "" ? [] : [{ type: "text", text: content }];
-  return Array.isArray(content) ? toParts(content.filter(isJsonObject) as typeof content, options) : [];
-}
-
-// lib/translate/system.ts -------------------------------------------------------------------
-
-/** Claude Code's first system block: accounting for Anthropic, different in each conversation. */
-const BILLING = "x-anthropic-billing-header:";
-
-/** Joins the system blocks into one text, without the block meant for Anthropic's accounting. */
-function toSystemText(system: MessagesRequest["system"], warn: Warn): string {
-  const parts = toPartsOf(system, { vision: false, warn });
-  return toText(parts.filter((part) => part.type === "text" && !part.text.startsWith(BILLING)));
-}
-
-/** Wraps a system message from the middle of a conversation: most templates allow it only in front. */
-function toReminder(text: string): string {
-  return `<system-reminder>\n${text}\n</system-reminder>`;
-}
-
-// lib/translate/tool_ids.ts -----------------------------------------------------------------
-
-type ToCallId = (id: string, name: string, position: number) => string;
-
-/** The id a family wants for a call, from the client's id, the name and the position in the history. */
-const CALL_ID_BY_RULE: Record<NonNullable<Family["toolCallIds"]>, ToCallId> = {
-  any: (id) => id,
-  kimi: (_id, name, position) => `functions.${name}:${position}`,
-  mistral: (id) => toDigest(id, 9),
-};
-
-/**
- * Gives each call of a conversation the id its family wants, counting calls from the first on, so
- * that the same history always becomes the same text (prompt caches depend on it).
- */
-class CallIds {
-  readonly #toId: ToCallId;
-  #position = 0;
-
-  constructor(rule: Family["toolCallIds"] = "any") {
-    this.#toId = CALL_ID_BY_RULE[rule];
-  }
-
-  /** The id of the next call. */
-  next(id: string, name: string): string {
-    return this.#toId(id, name, this.#position++);
-  }
-}
-
 // lib/translate/schema.ts -------------------------------------------------------------------
+const toSet = (words: string): ReadonlySet<string> => new Set(words.split(" "));
 
-/** Where JSON Schema keeps further schemas; all other keywords hold data and are not looked into. */
-const SUBSCHEMAS: Record<string, "schema" | "list" | "map"> = {
-  additionalProperties: "schema",
-  contains: "schema",
-  else: "schema",
-  if: "schema",
-  items: "schema",
-  not: "schema",
-  propertyNames: "schema",
-  then: "schema",
-  unevaluatedItems: "schema",
-  unevaluatedProperties: "schema",
-  allOf: "list",
-  anyOf: "list",
-  oneOf: "list",
-  prefixItems: "list",
-  $defs: "map",
-  definitions: "map",
-  dependentSchemas: "map",
-  patternProperties: "map",
-  properties: "map",
-};
-
+/** Where JSON Schema keeps one further schema. */
+const ONE = toSet(
+  "additionalProperties contains else if items not propertyNames then unevaluatedItems unevaluatedProperties",
+);
+/** Where it keeps several, by name or in a list. */
+const MANY = toSet("$defs definitions dependentSchemas patternProperties properties allOf anyOf oneOf prefixItems");
 /** Keywords that carry no meaning for a model and that some hosts refuse. */
-const NOISE: ReadonlySet<string> = new Set(["$schema", "$id", "$comment"]);
+const NOISE = toSet("$schema $id $comment");
 
-function clean(schema: unknown): unknown {
-  // `true` and `false` are legal schemas, but several hosts accept objects only.
-  if (!isJsonObject(schema)) return Array.isArray(schema) ? schema.map(clean) : {};
-  const result: JsonObject = {};
-  for (const [keyword, value] of Object.entries(schema)) {
-    if (NOISE.has(keyword)) continue;
-    const holds = Object.hasOwn(SUBSCHEMAS, keyword) ? SUBSCHEMAS[keyword] : undefined;
-    if (holds === "schema") {
-      if (typeof value !== "boolean") result[keyword] = clean(value);
-    } else if (holds === "list" && Array.isArray(value)) result[keyword] = value.map(clean);
-    else if (holds === "map" && isJsonObject(value)) {
-      const entries = Object.entries(value).map(([name, sub]) => [name, clean(sub)]);
-      result[keyword] = Object.fromEntries(entries);
-    } else result[keyword] = value;
-  }
-  return result;
+function toEntries(schema: JsonObject): [string, unknown][] {
+  return Object.entries(schema).flatMap(([keyword, value]): [string, unknown][] => {
+    if (NOISE.has(keyword)) return [];
+    // `true` and `false` are legal schemas, but several hosts accept objects only.
+    if (ONE.has(keyword)) return typeof value === "boolean" ? [] : [[keyword, toClean(value)]];
+    if (!MANY.has(keyword)) return [[keyword, value]];
+    if (!isJsonObject(value)) return [[keyword, toClean(value)]];
+    return [[keyword, Object.fromEntries(Object.entries(value).map(([name, sub]) => [name, toClean(sub)]))]];
+  });
+}
+
+function toClean(schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map(toClean);
+  return isJsonObject(schema) ? Object.fromEntries(toEntries(schema)) : {};
 }
 
 /**
  * Makes a tool's `input_schema` one that strict hosts accept, without changing what it asks for.
  *
- * Boolean subschemas and `$schema` go, in schema positions only: a property that is *called*
- * `$schema` or a default value that looks like a schema stays.
+ * Boolean subschemas and `$schema` go, in schema positions only: a property that is *called* `$schema` or a default
+ * value that looks like a schema stays.
  */
 function toParameters(schema: JsonObject): JsonObject {
-  const parameters = clean(schema) as JsonObject;
-  if (parameters.type === undefined) parameters.type = "object";
-  if (parameters.type === "object" && !isJsonObject(parameters.properties)) {
-    parameters.properties = {};
-  }
-  return parameters;
+  const { type = "object", properties, ...rest } = Object.fromEntries(toEntries(schema));
+  if (type !== "object") return { type, ...rest };
+  return { type, properties: isJsonObject(properties) ? properties : {}, ...rest };
 }
 
 // lib/translate/tools.ts --------------------------------------------------------------------
-
 /** Claude Code's stand-in for tools it has not loaded; nobody may call it. */
 const PLACEHOLDER = "DeferredToolPlaceholder";
 
@@ -2749,24 +2159,18 @@ const PLACEHOLDER = "DeferredToolPlaceholder";
  * A name that breaks the rule keeps its beginning and gets a digest of the whole.
  */
 function toFunctionName(name: string): string {
-  if (/^[\w-]{1,64}$/.test(name)) return name;
-  return `${name.replace(/[^\w-]/g, "_").slice(0, 54)}_${toDigest(name, 9)}`;
+  return /^[\w-]{1,64}$/.test(name) ? name : `${name.replace(/[^\w-]/g, "_").slice(0, 54)}_${toDigest(name, 9)}`;
 }
 
 /** Translates `tools`; Anthropic's own server tools cannot run here and are left out. */
-function toChatTools(tools: MessagesRequest["tools"], warn: Warn): ChatTool[] {
-  const result: ChatTool[] = [];
-  for (const { name, description, input_schema } of tools ?? []) {
-    if (name === PLACEHOLDER) continue;
-    if (!input_schema) {
-      warn(`Cannot offer the server tool '${name}' to the model: it runs at Anthropic only`);
-      continue;
-    }
-    const parameters = toParameters(input_schema);
-    const described = description ? { description } : {};
-    result.push({ type: "function", function: { name: toFunctionName(name), ...described, parameters } });
-  }
-  return result;
+function toChatTools(tools: MessagesRequest["tools"], warn: ContentOptions["warn"]): ChatTool[] {
+  return (tools ?? []).flatMap(({ name, description, input_schema }): ChatTool[] => {
+    if (name === PLACEHOLDER) return [];
+    if (!input_schema) warn(`Cannot offer the server tool '${name}' to the model: it runs at Anthropic only`);
+    if (!input_schema) return [];
+    const call = { name: toFunctionName(name), ...(description ? { description } : {}) };
+    return [{ type: "function", function: { ...call, parameters: toParameters(input_schema) } }];
+  });
 }
 
 /** Maps each function name sent upstream to the client's own name. */
@@ -2777,248 +2181,187 @@ function toToolNames(tools: MessagesRequest["tools"]): Map<string, string> {
 /** Translates `tool_choice` with its `disable_parallel_tool_use`. */
 function toToolChoice(choice: ToolChoice | undefined): Pick<ChatRequest, "tool_choice" | "parallel_tool_calls"> {
   if (!choice) return {};
-  const name = toFunctionName(choice.name ?? "");
-  const tool_choice = {
-    auto: "auto",
-    any: "required",
-    none: "none",
-    tool: { type: "function", function: { name } },
-  } as const;
-  const single = choice.disable_parallel_tool_use ? { parallel_tool_calls: false } : {};
-  return { tool_choice: tool_choice[choice.type] ?? "auto", ...single };
+  const named = { type: "function", function: { name: toFunctionName(choice.name ?? "") } } as const;
+  const tool_choice = ({ auto: "auto", any: "required", none: "none", tool: named } as const)[choice.type] ?? "auto";
+  return { tool_choice, ...(choice.disable_parallel_tool_use ? { parallel_tool_calls: false } : {}) };
 }
 
 // lib/translate/messages.ts -----------------------------------------------------------------
-
-/** A tool result goes upstream as plain text that must not be empty. */
-const NO_OUTPUT = "(no output)";
+const NO_OUTPUT = "(no output)"; // Tool messages must not be empty.
 const NO_RESULT = "(no result: the call was interrupted)";
-
-type AssistantMessage = ChatMessage & { role: "assistant" };
-
-/** Consecutive messages of one side: what an assistant wrote, or what came in return. */
-interface Turn {
-  side: "assistant" | "client";
-  messages: MessageParam[];
-}
-
-function toTurns(messages: MessageParam[]): Turn[] {
-  const turns: Turn[] = [];
-  for (const message of messages) {
-    const side = message.role === "assistant" ? "assistant" : "client";
-    const last = turns.at(-1);
-    if (last?.side === side) last.messages.push(message);
-    else turns.push({ side, messages: [message] });
-  }
-  return turns;
-}
+const IMAGE_FOLLOWS = "(the image follows the tool results)";
 
 function toBlocks(content: MessageParam["content"]): ContentBlockParam[] {
   return typeof content === "string" ? [{ type: "text", text: content }] : content;
 }
 
-/** Translates a conversation; one instance serves one request. */
-class Conversation {
-  readonly #out: ChatMessage[] = [];
-  readonly #options: ContentOptions;
-  readonly #ids: CallIds;
-  /** The calls of the last assistant turn that wait for their results, in order of the calls. */
-  #waiting: { clientId: string; name: string; id: string }[] = [];
+function toCall({ id, name, input }: ContentBlockParam & { type: "tool_use" }): ChatToolCall {
+  return { id, type: "function", function: { name: toFunctionName(name), arguments: JSON.stringify(input) } };
+}
 
-  constructor(options: ContentOptions, rule: Family["toolCallIds"]) {
+/** Translates a conversation turn by turn; one instance serves one request. */
+class Conversation {
+  readonly messages: ChatMessage[] = [];
+  readonly #options: ContentOptions;
+  /** The calls of the last assistant turn that wait for their results, in order of the calls. */
+  #waiting: ChatToolCall[] = [];
+
+  constructor(options: ContentOptions) {
     this.#options = options;
-    this.#ids = new CallIds(rule);
   }
 
-  /** What an assistant wrote; `replay` says whether its reasoning goes along. */
-  addAssistant(messages: MessageParam[], replay: boolean): void {
-    const [texts, thoughts, calls]: [ContentBlockParam[], string[], ChatToolCall[]] = [[], [], []];
-    for (const block of messages.flatMap((message) => toBlocks(message.content))) {
-      if (block.type === "thinking") thoughts.push(block.thinking);
-      else if (block.type === "tool_use") calls.push(this.#toCall(block));
-      else if ((block.type as string) !== "redacted_thinking") texts.push(block);
+  /** What an assistant wrote, without its thinking: most hosts refuse reasoning in the history. */
+  addAssistant(turn: MessageParam[]): void {
+    const texts: ContentBlockParam[] = [];
+    for (const block of turn.flatMap(({ content }) => toBlocks(content))) {
+      if (block.type === "tool_use") this.#waiting.push(toCall(block));
+      else if (!block.type.endsWith("thinking")) texts.push(block);
     }
     const text = toText(toPartsOf(texts, this.#options));
-    if (text === "" && calls.length === 0) return;
-    const message: AssistantMessage = { role: "assistant", content: text || null };
-    if (replay && thoughts.length > 0) message.reasoning_content = thoughts.join("\n");
-    if (calls.length > 0) message.tool_calls = calls;
-    this.#out.push(message);
+    const tool_calls = [...this.#waiting];
+    if (tool_calls.length > 0) this.messages.push({ role: "assistant", content: text || null, tool_calls });
+    else if (text !== "") this.messages.push({ role: "assistant", content: text });
   }
 
   /** What came in return: first the results in the order of the calls, then everything else. */
-  addClient(messages: MessageParam[]): void {
+  addClient(turn: MessageParam[]): void {
     const results: ToolResultParam[] = [];
     const parts: ChatPart[] = [];
-    for (const { role, content } of messages) {
-      if (role === "system") {
-        const text = toText(toPartsOf(content, this.#options));
-        if (text !== "") parts.push({ type: "text", text: toReminder(text) });
-        continue;
+    for (const { role, content } of turn) {
+      const blocks = toBlocks(content);
+      const others = toPartsOf(blocks.filter((block) => block.type !== "tool_result"), this.#options);
+      results.push(...blocks.filter((block) => block.type === "tool_result"));
+      // Most templates take a system message in front only.
+      if (role !== "system") parts.push(...others);
+      else if (others.length > 0) {
+        parts.push({ type: "text", text: `<system-reminder>\n${toText(others)}\n</system-reminder>` });
       }
-      const others: ContentBlockParam[] = [];
-      for (const block of toBlocks(content)) {
-        if (block.type === "tool_result") results.push(block);
-        else others.push(block);
-      }
-      parts.push(...toPartsOf(others, this.#options));
     }
-    this.#addUser([...this.#addResults(results), ...parts]);
-  }
-
-  /** The finished messages; calls that still wait are answered. */
-  finish(): ChatMessage[] {
-    this.#addResults([]);
-    return this.#out;
-  }
-
-  #toCall(block: ContentBlockParam & { type: "tool_use" }): ChatToolCall {
-    const name = toFunctionName(block.name);
-    const id = this.#ids.next(block.id, name);
-    this.#waiting.push({ clientId: block.id, name, id });
-    return { id, type: "function", function: { name, arguments: JSON.stringify(block.input) } };
+    this.#addUser([...this.addResults(results), ...parts]);
   }
 
   /** Adds a tool message for each waiting call; gives what tool messages cannot hold. */
-  #addResults(results: ToolResultParam[]): ChatPart[] {
-    const rest = [...results];
+  addResults(results: ToolResultParam[]): ChatPart[] {
     const extra: ChatPart[] = [];
-    for (const { clientId, name, id } of this.#waiting) {
-      const at = rest.findIndex((result) => result.tool_use_id === clientId);
-      const result = at < 0 ? undefined : rest.splice(at, 1)[0];
+    for (const { id, function: { name } } of this.#waiting.splice(0)) {
+      const at = results.findIndex((result) => result.tool_use_id === id);
+      const [result] = at < 0 ? [] : results.splice(at, 1);
       const parts = toPartsOf(result?.content, this.#options);
       const images = parts.filter((part) => part.type !== "text");
-      const seen = images.length > 0 ? "(the image follows the tool results)" : NO_OUTPUT;
-      let content = toText(parts) || (result ? seen : NO_RESULT);
-      if (result?.is_error && !/error/i.test(content.slice(0, 40))) content = `Error: ${content}`;
-      if (!result) this.#options.warn(`Cannot find the result of tool call '${clientId}'`);
-      this.#out.push({ role: "tool", tool_call_id: id, content });
       if (images.length > 0) extra.push({ type: "text", text: `Result of ${name}:` }, ...images);
+      if (!result) this.#options.warn(`Cannot find the result of a call of '${name}': said to be interrupted`);
+      let content = toText(parts) || (result ? images.length > 0 ? IMAGE_FOLLOWS : NO_OUTPUT : NO_RESULT);
+      if (result?.is_error && !/error/i.test(content.slice(0, 40))) content = `Error: ${content}`;
+      this.messages.push({ role: "tool", tool_call_id: id, content });
     }
-    this.#waiting = [];
-    for (const result of rest) {
-      this.#options.warn(`Cannot find the tool call of result '${result.tool_use_id}'`);
-      const parts = toPartsOf(result.content, this.#options);
-      extra.push({ type: "text", text: "Result of an earlier tool call:" }, ...parts);
+    for (const result of results) {
+      this.#options.warn("Cannot find the call of a tool result: passed as text");
+      extra.push(
+        { type: "text", text: "Result of an earlier tool call:" },
+        ...toPartsOf(result.content, this.#options),
+      );
     }
     return extra;
   }
 
   #addUser(parts: ChatPart[]): void {
+    const last = this.messages.at(-1);
     if (parts.length === 0) return;
-    const last = this.#out.at(-1);
-    if (last?.role !== "user") {
-      this.#out.push({ role: "user", content: toContent(parts) });
-      return;
-    }
+    if (last?.role !== "user") this.messages.push({ role: "user", content: toContent(parts) });
     // An assistant turn that came to nothing stood between: many templates want roles to alternate.
-    const before: ChatPart[] = typeof last.content === "string" ? [{ type: "text", text: last.content }] : last.content;
-    last.content = toContent([...before, ...parts]);
+    else last.content = toContent([...toPartsOf(last.content, this.#options), ...parts]);
   }
 }
 
-/** Whether a turn carries words of the user's, as opposed to tool results and reminders only. */
-function isPrompt(turn: Turn): boolean {
-  return turn.side === "client" &&
-    turn.messages.some(({ role, content }) =>
-      role === "user" && toBlocks(content).every((block) => block.type !== "tool_result")
-    );
+/** Consecutive messages of one side, the assistant's or the client's, are one turn. */
+function toTurns(messages: MessageParam[]): MessageParam[][] {
+  const turns: MessageParam[][] = [];
+  for (const message of messages) {
+    const last = turns.at(-1);
+    if (last && (last[0]?.role === "assistant") === (message.role === "assistant")) last.push(message);
+    else turns.push([message]);
+  }
+  return turns;
 }
 
 /**
  * Translates `messages`, repairing what strict hosts refuse.
  *
- * Results follow their calls directly and in the order of the calls, whatever order they came in;
- * a missing result is filled in, an orphan becomes user text. Text beside results comes after them.
- * System messages from the middle become reminders. Reasoning is sent back only for the running
- * tool loop, and only to families that need it.
+ * Results follow their calls directly and in the order of the calls, whatever order they came in; a missing result is
+ * filled in, an orphan becomes user text. Text beside results comes after them. System messages from the middle become
+ * reminders.
  */
-function toChatMessages(messages: MessageParam[], family: Family, options: ContentOptions): ChatMessage[] {
-  const conversation = new Conversation(options, family.toolCallIds);
-  const turns = toTurns(messages);
-  const loopStart = turns.findLastIndex(isPrompt);
-  turns.forEach((turn, i) => {
-    const replay = family.replaysReasoning === true && i > loopStart;
-    if (turn.side === "client") conversation.addClient(turn.messages);
-    else conversation.addAssistant(turn.messages, replay);
-  });
-  return conversation.finish();
+function toChatMessages(messages: MessageParam[], options: ContentOptions): ChatMessage[] {
+  const conversation = new Conversation(options);
+  for (const turn of toTurns(messages)) {
+    if (turn[0]?.role === "assistant") conversation.addAssistant(turn);
+    else conversation.addClient(turn);
+  }
+  conversation.addResults([]);
+  return conversation.messages;
 }
 
 // lib/translate/request.ts ------------------------------------------------------------------
+/** Claude Code's first system block: accounting for Anthropic, different in each conversation. */
+const BILLING = "x-anthropic-billing-header:";
 
 /** Options of {@linkcode toChatRequest}. */
 export interface ChatRequestOptions {
   /** The upstream's name of the model. */
   model: string;
-  /** What the model's family wants. */
-  family: Family;
-  /** Most output tokens to ask for; the client's `max_tokens` is lowered to it. */
+  /** Most output tokens to ask for; the client's `max_tokens` is lowered to it. @default {Infinity} */
   maxTokens?: number;
-  /** Whether the model may think when the client asks for it. @default {true} */
-  thinking?: boolean;
 }
 
 /** A translated request and, as sentences, what could not be carried over. */
-export interface TranslatedRequest {
-  request: ChatRequest;
-  warnings: string[];
-}
+export type TranslatedRequest = { request: ChatRequest; warnings: string[] };
 
 /**
  * Translates a Messages request into a chat completion request.
  *
- * Only fields that strict hosts know are sent, sampling only when the client set it. Everything
- * else Claude Code adds for Anthropic (metadata, cache control, context management, betas) has no
- * counterpart and is left out silently, because nothing the user can see depends on it.
+ * Only fields that strict hosts know are sent, sampling only when the client set it. Everything else Claude Code adds
+ * for Anthropic (metadata, cache control, context management, betas) has no counterpart and is left out silently,
+ * because nothing the user can see depends on it.
  */
 export function toChatRequest(request: MessagesRequest, options: ChatRequestOptions): TranslatedRequest {
-  const { model, family, maxTokens = Infinity, thinking = true } = options;
+  const { model, maxTokens = Infinity } = options;
+  const { temperature, top_p, top_k, stop_sequences, output_config } = request;
   const warnings = new Set<string>();
-  const warn = (warning: string) => void warnings.add(warning);
-  const content = { vision: family.vision === true, warn };
-  const chat: ChatRequest = {
-    model,
-    messages: toChatMessages(request.messages, family, content),
-    max_tokens: Math.min(request.max_tokens, maxTokens),
-  };
-  const system = toSystemText(request.system, warn);
-  if (system !== "") chat.messages.unshift({ role: "system", content: system });
-  if (request.stream) {
-    chat.stream = true;
-    chat.stream_options = { include_usage: true };
-  }
-  if (request.temperature != null) chat.temperature = request.temperature;
-  if (request.top_p != null) chat.top_p = request.top_p;
-  if (request.top_k != null) warn("Cannot pass 'top_k': OpenAI's format has no such field");
-  if (request.stop_sequences?.length) chat.stop = request.stop_sequences;
-  const tools = toChatTools(request.tools, warn);
+  const content = { vision: seesImages(model), warn: (warning: string) => void warnings.add(warning) };
+  const system = toPartsOf(request.system, content).filter((part) =>
+    part.type === "text" && !part.text.startsWith(BILLING)
+  );
+  const messages = toChatMessages(request.messages, content);
+  if (system.length > 0) messages.unshift({ role: "system", content: toText(system) });
+  const chat: ChatRequest = { model, messages, max_tokens: Math.min(request.max_tokens, maxTokens) };
+  if (request.stream) Object.assign(chat, { stream: true, stream_options: { include_usage: true } });
+  if (temperature != null) chat.temperature = temperature;
+  if (top_p != null) chat.top_p = top_p;
+  if (top_k != null) content.warn("Cannot pass 'top_k': OpenAI's format has no such field");
+  if (stop_sequences?.length) chat.stop = stop_sequences;
+  const tools = toChatTools(request.tools, content.warn);
   if (tools.length > 0) Object.assign(chat, { tools }, toToolChoice(request.tool_choice));
-  const format = request.output_config?.format;
-  if (format?.type === "json_schema") {
-    const json_schema = { name: "answer", schema: format.schema ?? {}, strict: true };
+  if (output_config?.format?.type === "json_schema") {
+    const json_schema = { name: "answer", schema: output_config.format.schema ?? {}, strict: true };
     chat.response_format = { type: "json_schema", json_schema };
   }
-  const asked = request.thinking?.type === "enabled" || request.thinking?.type === "adaptive";
-  Object.assign(chat, family.thinking?.(asked && thinking, request.output_config?.effort));
   return { request: chat, warnings: [...warnings] };
 }
 
 // lib/upstream/deadline.ts ------------------------------------------------------------------
-
 /**
- * One signal for the two reasons to give up an attempt: nobody waits for it any more, or the
- * upstream has been silent for too long.
+ * One signal for the two reasons to give up an attempt: nobody waits for it any more, or the upstream has been silent
+ * for too long.
  */
 class Deadline {
   readonly #controller = new AbortController();
   readonly #clock: Clock;
   readonly #outer: AbortSignal;
-  readonly #onOuterAbort: () => void;
   #cancel: () => void = () => {};
   /** When the upstream was last heard of; `undefined` while the limit is on the whole wait. */
   #heard: number | undefined;
   #late: ApiError | undefined;
+  readonly #leave = () => this.#controller.abort();
 
   /**
    * @param outer The signal of the one who waits.
@@ -3027,10 +2370,9 @@ class Deadline {
   constructor(clock: Clock, outer: AbortSignal, limit: number) {
     this.#clock = clock;
     this.#outer = outer;
-    this.#onOuterAbort = () => this.#controller.abort(outer.reason);
-    outer.addEventListener("abort", this.#onOuterAbort, { once: true });
-    if (outer.aborted) this.#onOuterAbort();
-    this.#start(limit);
+    outer.addEventListener("abort", this.#leave);
+    if (outer.aborted) this.#leave();
+    else this.#start(limit);
   }
 
   /** Fires for either reason. */
@@ -3054,7 +2396,7 @@ class Deadline {
   /** Lets go of the timer and of the attempt, whether finished or not. */
   close(): void {
     this.#cancel();
-    this.#outer.removeEventListener("abort", this.#onOuterAbort);
+    this.#outer.removeEventListener("abort", this.#leave);
     this.#controller.abort();
   }
 
@@ -3062,10 +2404,9 @@ class Deadline {
   explain(thrown: unknown): ApiError {
     if (this.#late) return this.#late;
     if (thrown instanceof ApiError) return thrown;
-    const cause = thrown instanceof Error ? thrown : new Error(String(thrown));
-    const inner = cause.cause instanceof Error ? `: ${cause.cause.message}` : "";
-    const message = `Cannot reach the upstream: ${cause.message}${inner}`;
-    return new ApiError("api_error", message, { cause, status: 502 });
+    const { message, cause } = thrown as Error;
+    const why = cause instanceof Error && cause.message ? `${message}: ${cause.message}` : message;
+    return new ApiError("api_error", `Cannot reach the upstream: ${why}`, { cause: thrown, status: 502 });
   }
 
   #start(limit: number, wait: number = limit): void {
@@ -3073,55 +2414,40 @@ class Deadline {
     this.#cancel = this.#clock.after(wait, () => {
       const left = (this.#heard ?? -Infinity) + limit - this.#clock.now();
       if (left > 0) return this.#start(limit, left);
-      const message = `The upstream was silent for ${Math.round(limit / 1000)} seconds`;
-      this.#late = new ApiError("timeout_error", message);
-      this.#controller.abort(this.#late);
+      this.#late = new ApiError("timeout_error", `The upstream was silent for ${Math.round(limit / 1000)} seconds`);
+      this.#controller.abort();
     });
   }
 }
 
 // lib/upstream/faults.ts --------------------------------------------------------------------
-
 /** Claude Code does not retry at all when it is told to wait longer than this many seconds. */
 const MAX_RETRY_AFTER = 60;
 
-/** What a fault of an upstream is to the client. */
-interface Fault {
-  /** HTTP status it comes with; any when left out. */
-  status?: number;
-  /** What its text says; anything when left out. */
-  text?: RegExp;
-  type: ApiErrorType;
-  /** A sentence for the user in place of the upstream's own; `$` stands for the model. */
-  says?: string;
-  /** Whether asking again is useless until the user has done something. */
-  final?: boolean;
-}
+/** A fault of an upstream: its statuses (none: any), its text, the error it is to the client, words for the user. */
+type Fault = [statuses: number[], text: RegExp, type: ApiErrorType, says?: string];
 
 /**
- * Faults as NVIDIA's hosted API and the servers behind it report them, the first row that fits
- * counting. Statuses and texts were reported by users of earlier tools between 2026-01 and 2026-09.
+ * Faults as NVIDIA's hosted API and the servers behind it report them, the first row that fits counting. Reported by
+ * users of earlier tools between 2026-01 and 2026-09.
  */
-// deno-fmt-ignore: a table reads best one row a line
 const FAULTS: readonly Fault[] = [
-  { text: /DEGRADED function/, type: "overloaded_error", says: "The model '$' is degraded at the moment" },
-  { text: /ResourceExhausted|request limit reached/, type: "overloaded_error" },
-  { status: 400, type: "invalid_request_error" },
-  { status: 401, type: "authentication_error", says: "The upstream refused the API key: check NVIDIA_API_KEY", final: true },
-  { status: 402, type: "billing_error", final: true },
-  { status: 403, type: "permission_error", says: "The upstream refused access to '$': the API key is wrong, expired or has no right to this model", final: true },
-  { status: 404, text: /Function .*Not found for account/, type: "not_found_error", says: "The model '$' is not available to this account", final: true },
-  { status: 404, type: "not_found_error", says: "The upstream does not know the model '$'", final: true },
-  { status: 408, type: "timeout_error" },
-  { status: 410, type: "not_found_error", final: true },
-  { status: 413, type: "request_too_large" },
-  { status: 422, type: "invalid_request_error" },
-  { status: 429, type: "rate_limit_error" },
-  { status: 502, type: "overloaded_error" },
-  { status: 503, type: "overloaded_error" },
-  { status: 504, type: "timeout_error" },
-  { status: 529, type: "overloaded_error" },
+  [[], /DEGRADED function|ResourceExhausted|request limit reached/, "overloaded_error"],
+  [[401], /(?:)/, "authentication_error", "The upstream refused the API key, check NVIDIA_API_KEY"],
+  [[402], /(?:)/, "billing_error"],
+  [[403], /(?:)/, "permission_error", "The API key is wrong or has no right to this model, check NVIDIA_API_KEY"],
+  [[404], /Not found for account/, "not_found_error", "The model is not available to this account"],
+  [[404], /(?:)/, "not_found_error", "The upstream does not know this model"],
+  [[410], /(?:)/, "not_found_error", "The model is gone"],
+  [[413], /(?:)/, "request_too_large"],
+  [[429], /(?:)/, "rate_limit_error"],
+  [[408, 504], /(?:)/, "timeout_error"],
+  [[502, 503, 529], /(?:)/, "overloaded_error"],
+  [[400, 422], /(?:)/, "invalid_request_error"],
 ];
+
+/** Errors that asking again cannot mend; Claude Code would repeat a 401 for minutes. */
+const FINAL: readonly ApiErrorType[] = ["authentication_error", "billing_error", "permission_error", "not_found_error"];
 
 /** Finds the sentence in an error body, which may be JSON of several shapes, HTML, text or empty. */
 function toFaultText(body: string): string {
@@ -3133,18 +2459,11 @@ function toFaultText(body: string): string {
   }
   if (isJsonObject(value)) {
     const error = isJsonObject(value.error) ? value.error.message : value.error;
-    const found = [error, value.message, value.detail, value.title].find((text) => text != null);
-    value = found ?? body;
+    value = error ?? value.message ?? value.detail ?? value.title ?? body;
   }
   const text = typeof value === "string" ? value : JSON.stringify(value);
-  const plain = text.includes("<html") || text.startsWith("<!") ? text.replace(/<[^>]*>/g, " ") : text;
+  const plain = /^\s*<(?:!|html)/i.test(text) ? text.replace(/<[^>]*>/g, " ") : text;
   return plain.replace(/\s+/g, " ").trim().slice(0, 1000);
-}
-
-function toRetryAfter(headers: Headers | undefined): Record<string, string> {
-  const seconds = Number(headers?.get("retry-after") ?? NaN);
-  if (!(seconds >= 0)) return {};
-  return { "retry-after": String(Math.min(Math.ceil(seconds), MAX_RETRY_AFTER)) };
 }
 
 /**
@@ -3154,59 +2473,32 @@ function toRetryAfter(headers: Headers | undefined): Record<string, string> {
  * @param body The error body as text.
  * @param model The upstream model id, for the message.
  */
-function toUpstreamError(
-  status: number,
-  body: string,
-  model: string,
-  headers?: Headers,
-): ApiError {
-  const text = toFaultText(body);
-  const fault = FAULTS.find((row) =>
-    (row.status === undefined || row.status === status) && (row.text?.test(text) ?? true)
-  );
-  const says = fault?.says?.replace("$", () => model) ?? "";
-  const told = [says, text].filter((part) => part !== "").join(" — ");
-  const message = told || `The upstream answered with status ${status}`;
-  const final: Record<string, string> = fault?.final ? { "x-should-retry": "false" } : {};
-  return new ApiError(fault?.type ?? "api_error", message, {
-    headers: { ...toRetryAfter(headers), ...final },
-  });
+function toUpstreamError(status: number, body: string, model: string, headers?: Headers): ApiError {
+  const said = toFaultText(body);
+  const fits = ([statuses, text]: Fault) => (statuses.length === 0 || statuses.includes(status)) && text.test(said);
+  const [, , type = "api_error", says = ""] = FAULTS.find(fits) ?? [];
+  const message = `${[says, said].filter(Boolean).join(": ") || "The upstream failed"} (${model}, status ${status})`;
+  const wait = Number(headers?.get("retry-after") ?? NaN);
+  const retryAfter = wait >= 0 ? { "retry-after": String(Math.min(Math.ceil(wait), MAX_RETRY_AFTER)) } : {};
+  const shouldRetry = FINAL.includes(type) ? { "x-should-retry": "false" } : {};
+  return new ApiError(type, message, { headers: { ...retryAfter, ...shouldRetry } as Record<string, string> });
 }
 
 // lib/upstream/attempt.ts -------------------------------------------------------------------
-
 /** Milliseconds the upstream is given to end its response after `[DONE]`. */
 const DRAIN_TIMEOUT = 2_000;
-
-/** What one attempt needs beside the request. */
-interface AttemptOptions extends SendOptions {
-  fetch: typeof fetch;
-  clock: Clock;
-  newId: NewId;
-  /** Milliseconds until the first content must have come. */
-  requestTimeout: number;
-  /** Milliseconds of silence allowed once content has come. */
-  idleTimeout: number;
-  maxTokens: number | undefined;
-  thinking: boolean;
-  userAgent: string;
-}
 
 function toChunk(data: string, model: string): ChatChunk {
   let chunk: unknown;
   try {
     chunk = JSON.parse(data);
-  } catch (cause) {
-    throw new ApiError("api_error", "Cannot read the upstream's answer: it is not JSON", { cause });
+  } catch {
+    // Reported below, like everything else that is no object.
   }
-  if (!isJsonObject(chunk)) {
-    throw new ApiError("api_error", "Cannot read the upstream's answer: it is no object");
-  }
-  if (chunk.error) {
-    const code = isJsonObject(chunk.error) ? Number(chunk.error.code) : NaN;
-    throw toUpstreamError(code >= 400 ? code : 500, data, model);
-  }
-  return chunk;
+  if (!isJsonObject(chunk)) throw new ApiError("api_error", "Cannot read the upstream's answer: it is not JSON");
+  if (!chunk.error) return chunk;
+  const code = isJsonObject(chunk.error) ? Number(chunk.error.code) : NaN;
+  throw toUpstreamError(code >= 400 ? code : 500, data, model);
 }
 
 /** Reads the body of an answer: the data of the events of each read, or a JSON body as one. */
@@ -3271,39 +2563,34 @@ async function* prepend<T>(first: T, rest: AsyncGenerator<T, void>): AsyncGenera
 async function attempt(
   request: MessagesRequest,
   candidate: Candidate,
-  options: AttemptOptions,
+  options: ChainSettings & SendOptions,
 ): Promise<Answer> {
-  const { backend, model, family } = candidate;
-  const { clock, newId, maxTokens, thinking } = options;
-  const translated = toChatRequest(request, { model, family, maxTokens, thinking });
+  const { backend: { baseUrl, apiKey }, model } = candidate;
+  const { clock, newId, maxTokens, inputTokens, userAgent } = options;
+  const { request: body, warnings } = toChatRequest(request, { model, maxTokens });
   const deadline = new Deadline(clock, options.signal, options.requestTimeout);
   try {
-    const response = await options.fetch(`${backend.baseUrl}/chat/completions`, {
+    const response = await options.fetch(`${baseUrl}/chat/completions`, {
       method: "POST",
       headers: {
         "content-type": "application/json",
         "accept": request.stream ? "text/event-stream" : "application/json",
-        "user-agent": options.userAgent,
-        ...(backend.apiKey ? { authorization: `Bearer ${backend.apiKey}` } : {}),
+        "user-agent": userAgent,
+        ...(apiKey ? { authorization: `Bearer ${apiKey}` } : {}),
       },
-      body: JSON.stringify(translated.request),
+      body: JSON.stringify(body),
       signal: deadline.signal,
     });
-    if (!response.ok) {
-      const text = await response.text();
-      throw toUpstreamError(response.status, text, model, response.headers);
-    }
+    if (!response.ok) throw toUpstreamError(response.status, await response.text(), model, response.headers);
     const translator = new ChunkTranslator({
       toolNames: toToolNames(request.tools),
       stopSequences: request.stop_sequences,
-      startsInThinking: family.startsInThinking && thinking,
-      inputTokens: options.inputTokens,
+      inputTokens,
       newId,
     });
     const events = readEvents(response, translator, model, deadline);
     const first = await events.next();
     deadline.extend(options.idleTimeout);
-    const { warnings } = translated;
     return { candidate, warnings, events: prepend(first.value ?? [], events) };
   } catch (thrown) {
     deadline.close();
@@ -3312,7 +2599,6 @@ async function attempt(
 }
 
 // lib/upstream/patient_fetch.ts -------------------------------------------------------------
-
 type Fetch = typeof fetch;
 type AgentConstructor = new (options: object) => unknown;
 
@@ -3337,8 +2623,7 @@ const patientFetch: Fetch = async (input, init) => {
 };
 
 // lib/upstream/chain.ts ---------------------------------------------------------------------
-
-/** Options of {@linkcode createChain}. */
+/** How upstreams are called. */
 export interface ChainOptions {
   /** `fetch` for upstream calls. @default {globalThis.fetch, without its own time limits} */
   fetch?: typeof fetch;
@@ -3348,25 +2633,27 @@ export interface ChainOptions {
   idleTimeout?: number;
   /** Most output tokens to ask any model for. @default {Infinity} */
   maxTokens?: number;
-  /** Whether models may think when the client asks for it. @default {true} */
-  thinking?: boolean;
   /** Sent upstream as `user-agent`. @default {"arbiter-proxy"} */
   userAgent?: string;
+  /** The clock that time limits run on. @default {systemClock} */
   clock?: Clock;
+  /** Makes ids of messages, requests and tool calls. @default {randomId} */
   newId?: NewId;
 }
 
+/** {@linkcode ChainOptions} with every default filled in. */
+type ChainSettings = Required<ChainOptions>;
+
 /** Makes the {@linkcode Send} that asks the first candidate, and so far only that one. */
 function createChain(options: ChainOptions = {}): Send {
-  const settings = {
+  const settings: ChainSettings = {
     fetch: options.fetch ?? patientFetch,
-    clock: options.clock ?? systemClock,
-    newId: options.newId ?? randomId,
     requestTimeout: options.requestTimeout ?? 600_000,
     idleTimeout: options.idleTimeout ?? 180_000,
-    maxTokens: options.maxTokens,
-    thinking: options.thinking ?? true,
+    maxTokens: options.maxTokens ?? Infinity,
     userAgent: options.userAgent ?? "arbiter-proxy",
+    clock: options.clock ?? systemClock,
+    newId: options.newId ?? randomId,
   };
   return async (request, send) => {
     const [candidate] = send.candidates;
@@ -3376,7 +2663,6 @@ function createChain(options: ChainOptions = {}): Send {
 }
 
 // lib/arbiter.ts ----------------------------------------------------------------------------
-
 /** Where NVIDIA serves its free hosted models. */
 const NVIDIA_BASE_URL = "https://integrate.api.nvidia.com/v1";
 /** The model used when nobody chooses: large, steady and good with tools. */
@@ -3395,8 +2681,8 @@ export interface ArbiterOptions extends ChainOptions {
   /** Largest request body, in bytes. @default {33_554_432} */
   maxBodyBytes?: number;
   /**
-   * Milliseconds to wait for the upstream in silence, so that an early failure can still be a
-   * truthful HTTP status. @default {8_000}
+   * Milliseconds to wait for the upstream in silence, so that an early failure can still be a truthful HTTP status.
+   * @default {8_000}
    */
   hold?: number;
   /** Milliseconds of silence in a stream after which a `ping` is sent. @default {10_000} */
@@ -3425,7 +2711,6 @@ export interface Arbiter {
 export function createArbiter(options: ArbiterOptions = {}): Arbiter {
   const { apiKey, baseUrl = NVIDIA_BASE_URL, model = DEFAULT_MODEL, tiers = {} } = options;
   const backend: Backend = {
-    name: new URL(baseUrl).hostname,
     baseUrl: baseUrl.replace(/\/+$/, ""),
     ...(apiKey ? { apiKey } : {}),
   };
@@ -3436,8 +2721,7 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
     send: createChain({ ...options, userAgent }),
     running,
     toCandidates(request) {
-      const id = resolveModel(request.model, choice);
-      return [{ backend, model: id, family: toFamily(id) }];
+      return [{ backend, model: resolveModel(request.model, choice) }];
     },
     hold: options.hold ?? 8_000,
     pingInterval: options.pingInterval ?? 10_000,
@@ -3452,7 +2736,6 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
 }
 
 // lib/server/serve.ts -----------------------------------------------------------------------
-
 /** Answers one request. */
 export type Handler = (request: Request) => Response | Promise<Response>;
 
@@ -3475,8 +2758,8 @@ export interface Server {
 }
 
 /**
- * Milliseconds an idle connection is kept: with Node's 5 seconds a client may send its next request
- * into a connection that is just being closed.
+ * Milliseconds an idle connection is kept: with Node's 5 seconds a client may send its next request into a connection
+ * that is just being closed.
  */
 const KEEP_ALIVE_TIMEOUT = 600_000;
 
@@ -3564,7 +2847,6 @@ async function answerIncoming(
 }
 
 // lib/stand_in/script.ts --------------------------------------------------------------------
-
 /** A tool call of a script; arguments that are no string are sent as JSON text. */
 export type ScriptedCall = { name: string; arguments: unknown; id?: string };
 
@@ -3589,9 +2871,9 @@ export type Step =
   | { stop: "cut" | "end" };
 
 /**
- * What the stand-in does with one request: after `delay` milliseconds either a failure with its
- * `status` and `body` (a string is sent as it stands), or the `steps` of an answer. `usage` replaces
- * the counts it makes up; `null` leaves them out.
+ * What the stand-in does with one request: after `delay` milliseconds either a failure with its `status` and `body` (a
+ * string is sent as it stands), or the `steps` of an answer. `usage` replaces the counts it makes up; `null` leaves
+ * them out.
  */
 export type ScriptedAnswer = {
   delay?: number;
@@ -3606,7 +2888,6 @@ export type ScriptedAnswer = {
 export type Script = (request: ChatRequest, turn: number) => ScriptedAnswer | undefined;
 
 // lib/stand_in/demo_model.ts ----------------------------------------------------------------
-
 const INTRODUCTION = "I am Arbiter's demo model: a script, not a language model. I can create a file " +
   '("create a file hello.txt with the content "Hi""), edit one ("replace "Hi" with "Hello" in ' +
   'hello.txt"), read one or run a command ("run `ls`"). To talk to real models, get a free key at ' +
@@ -3662,21 +2943,16 @@ function toPrompt(message: ChatMessage): string {
   return toPlainText(message).replace(/<system-reminder>.*?<\/system-reminder>/gs, "").trim();
 }
 
-/** An object that fits a schema of the simple kind Claude Code asks titles with. */
+/** What Claude Code wants when it asks for JSON: a title, or whatever other texts the schema names. */
 function fillSchema(schema: unknown, prompt: string): Record<string, unknown> {
-  const properties = isJsonObject(schema) && isJsonObject(schema.properties) ? schema.properties : {};
+  const properties = isJsonObject(schema) && isJsonObject(schema.properties) ? Object.keys(schema.properties) : [];
   const words = prompt.replace(/<[^>]*>/g, " ").trim().split(/\s+/).slice(0, 5).join(" ");
-  const fill = (property: unknown) => {
-    const type = isJsonObject(property) ? property.type : "string";
-    if (type === "boolean") return false;
-    return type === "number" || type === "integer" ? 0 : words || "Demo";
-  };
-  return Object.fromEntries(Object.entries(properties).map(([name, p]) => [name, fill(p)]));
+  return Object.fromEntries(properties.map((name) => [name, words || "Demo"]));
 }
 
 /**
- * Answers like a very small model: it creates, edits and reads files and runs commands through the
- * client's own tools, and otherwise says what it is.
+ * Answers like a very small model: it creates, edits and reads files and runs commands through the client's own tools,
+ * and otherwise says what it is.
  */
 function answerAsDemoModel(request: ChatRequest): ScriptedAnswer {
   const { messages, tools = [], response_format } = request;
@@ -3709,7 +2985,6 @@ function answerAsDemoModel(request: ChatRequest): ScriptedAnswer {
 }
 
 // lib/stand_in/strictness.ts ----------------------------------------------------------------
-
 /** The fields NVIDIA's hosts accept; all others are refused by name. */
 const KNOWN_FIELDS =
   "model messages max_tokens stream stream_options temperature top_p stop seed tools tool_choice parallel_tool_calls " +
@@ -3760,7 +3035,6 @@ function findRefusal(body: Record<string, unknown>): string | undefined {
 }
 
 // lib/stand_in/stand_in.ts ------------------------------------------------------------------
-
 /** Id of the model that `--demo` uses. */
 const DEMO_MODEL = "arbiter/demo-model";
 
@@ -3784,23 +3058,19 @@ export interface StandIn {
   readonly open: number;
 }
 
-/** What a step comes to: a delta, or a chunk as it stands. */
-type Piece = { delta: ChatDelta } | { chunk: unknown };
-
 function toPieces(text: string | string[], size = 12): string[] {
   return typeof text === "string" ? text.match(new RegExp(`.{1,${size}}`, "gsu")) ?? [] : text;
 }
 
-/** The deltas of a step; `calls` is how many calls came before. */
+/** The chunks' contents of a step; `calls` is how many calls came before. */
 function toDeltas(step: Step, calls: number): ChatDelta[] {
   if ("text" in step) return toPieces(step.text, step.size).map((content) => ({ content }));
   if ("reasoning" in step) return toPieces(step.reasoning, step.size).map((text) => ({ reasoning_content: text }));
   if ("deltas" in step) return step.deltas.map((tool_calls) => ({ tool_calls }));
   if (!("calls" in step)) return [];
-  return step.calls.map(({ name, arguments: args, id }, i) => {
-    const index = calls + i;
+  return step.calls.map(({ name, arguments: args, id = `chatcmpl-tool-${name}` }, i) => {
     const call = { name, arguments: typeof args === "string" ? args : JSON.stringify(args) };
-    return { tool_calls: [{ index, id: id ?? `chatcmpl-tool-${index}`, type: "function", function: call }] };
+    return { tool_calls: [{ index: calls + i, id, type: "function", function: call }] };
   });
 }
 
@@ -3816,19 +3086,19 @@ function wait(ms: number, signal: AbortSignal, clock: Clock): Promise<void> {
   });
 }
 
-/** Plays the steps of an answer; gives the finish reason, or nothing when the stream just ends. */
+/** Plays an answer: gives its chunks, and at the end the finish reason unless the stream just ends. */
 async function* play(
-  steps: Step[] = [],
+  { steps = [] }: ScriptedAnswer,
   signal: AbortSignal,
   clock: Clock,
-): AsyncGenerator<Piece, string | undefined> {
+): AsyncGenerator<ChatChunk, string | undefined> {
   let [finish, calls] = ["", 0];
   for (const step of steps) {
     for (const delta of toDeltas(step, calls)) {
       if (delta.tool_calls) calls++;
-      yield { delta };
+      yield { choices: [{ delta }] };
     }
-    if ("chunk" in step) yield step;
+    if ("chunk" in step) yield step.chunk as ChatChunk;
     else if ("wait" in step) await wait(step.wait, signal, clock);
     else if ("finish" in step) finish = step.finish;
     else if ("stop" in step && step.stop === "cut") throw new TypeError("terminated");
@@ -3837,9 +3107,58 @@ async function* play(
   return finish || (calls > 0 ? "tool_calls" : "stop");
 }
 
-function countTokens({ messages, tools = [] }: ChatRequest, written: number): ChatUsage {
+function toUsageOf(
+  { messages, tools = [] }: ChatRequest,
+  { usage }: ScriptedAnswer,
+  written: number,
+): ChatUsage | null {
   const read = JSON.stringify(messages).length + JSON.stringify(tools).length;
-  return { prompt_tokens: Math.ceil(read / 4), completion_tokens: Math.ceil(written / 4) };
+  return usage === undefined
+    ? { prompt_tokens: Math.ceil(read / 4), completion_tokens: Math.ceil(written / 4) }
+    : usage;
+}
+
+/** An answer in server-sent events, as NVIDIA's hosts write them. */
+async function* toEvents(
+  request: ChatRequest,
+  answer: ScriptedAnswer,
+  signal: AbortSignal,
+  clock: Clock,
+): AsyncGenerator<string, void> {
+  const base = { id: "chatcmpl-0", object: "chat.completion.chunk", created: 0, model: request.model };
+  let written = 0;
+  const chunks = play(answer, signal, clock);
+  let next = await chunks.next();
+  for (; !next.done; next = await chunks.next()) {
+    written += JSON.stringify(next.value).length;
+    yield JSON.stringify(next.value.choices ? { ...base, ...next.value } : next.value);
+  }
+  if (next.value === undefined) return;
+  yield JSON.stringify({ ...base, choices: [{ index: 0, delta: {}, finish_reason: next.value }] });
+  const usage = request.stream_options?.include_usage ? toUsageOf(request, answer, written) : null;
+  if (usage) yield JSON.stringify({ ...base, choices: [], usage });
+  yield "[DONE]";
+}
+
+/** An answer whole: the same chunks put together. */
+async function toCompletion(
+  request: ChatRequest,
+  answer: ScriptedAnswer,
+  signal: AbortSignal,
+  clock: Clock,
+): Promise<unknown> {
+  const message: ChatDelta & { content: string; tool_calls: ToolCallDelta[] } = { content: "", tool_calls: [] };
+  const chunks = play(answer, signal, clock);
+  let next = await chunks.next();
+  for (; !next.done; next = await chunks.next()) {
+    if (next.value.error) return next.value;
+    const { content = "", reasoning_content, tool_calls } = next.value.choices?.[0]?.delta ?? {};
+    message.content += content;
+    if (reasoning_content) message.reasoning_content = (message.reasoning_content ?? "") + reasoning_content;
+    message.tool_calls.push(...tool_calls ?? []);
+  }
+  const usage = toUsageOf(request, answer, JSON.stringify(message).length);
+  return { choices: [{ index: 0, message, finish_reason: next.value }], usage };
 }
 
 /** Makes a fake upstream; what it does is the same each time. */
@@ -3850,41 +3169,21 @@ export function createStandIn(options: StandInOptions = {}): StandIn {
 
   function choose(body: ChatRequest): ScriptedAnswer {
     const script = Object.hasOwn(models, body.model) ? models[body.model] : undefined;
-    if (!script) return { status: 404, body: "404 page not found" };
     const detail = findRefusal(body);
+    if (!script) return { status: 404, body: "404 page not found" };
     if (detail) return { status: 400, body: { status: 400, title: "Bad Request", detail } };
     const turn = requests.filter(({ model }) => model === body.model).length;
     requests.push(body);
     return script(body, turn) ?? answerAsDemoModel(body);
   }
 
-  /** Streams an answer; what is asked for whole is the same chunks put together. */
-  function toStream(request: ChatRequest, answer: ScriptedAnswer, signal: AbortSignal): ReadableStream<Uint8Array> {
+  function toStream(events: AsyncGenerator<string, void>): ReadableStream<Uint8Array> {
     const encoder = new TextEncoder();
-    const base = { id: "chatcmpl-0", object: "chat.completion.chunk", created: 0, model: request.model };
     return new ReadableStream({
       async start(controller) {
-        let written = 0;
-        const write = (data: string) => controller.enqueue(encoder.encode(`data: ${data}\n\n`));
-        const writeDelta = (delta: ChatDelta, finish_reason: string | null) =>
-          write(JSON.stringify({ ...base, choices: [{ index: 0, delta, finish_reason }] }));
         open++;
         try {
-          const pieces = play(answer.steps, signal, clock);
-          let next = await pieces.next();
-          for (; !next.done; next = await pieces.next()) {
-            written += JSON.stringify(next.value).length;
-            if ("delta" in next.value) writeDelta(next.value.delta, null);
-            else write(JSON.stringify(next.value.chunk));
-          }
-          if (next.value) {
-            writeDelta({}, next.value);
-            const usage = answer.usage === undefined ? countTokens(request, written) : answer.usage;
-            if (usage && request.stream_options?.include_usage) {
-              write(JSON.stringify({ ...base, choices: [], usage }));
-            }
-            write("[DONE]");
-          }
+          for await (const data of events) controller.enqueue(encoder.encode(`data: ${data}\n\n`));
           controller.close();
         } catch (thrown) {
           controller.error(thrown);
@@ -3895,37 +3194,15 @@ export function createStandIn(options: StandInOptions = {}): StandIn {
     });
   }
 
-  async function complete(request: ChatRequest, answer: ScriptedAnswer, signal: AbortSignal): Promise<Response> {
-    let [content, reasoning_content] = ["", ""];
-    const tool_calls: unknown[] = [];
-    const pieces = play(answer.steps, signal, clock);
-    let next = await pieces.next();
-    for (; !next.done; next = await pieces.next()) {
-      if ("chunk" in next.value) return Response.json(next.value.chunk);
-      const { delta } = next.value;
-      content += delta.content ?? "";
-      reasoning_content += delta.reasoning_content ?? "";
-      tool_calls.push(...delta.tool_calls ?? []);
-    }
-    const message = {
-      role: "assistant",
-      content: content || null,
-      ...(reasoning_content ? { reasoning_content } : {}),
-      ...(tool_calls.length > 0 ? { tool_calls } : {}),
-    };
-    const usage = answer.usage === undefined ? countTokens(request, JSON.stringify(message).length) : answer.usage;
-    return Response.json({ choices: [{ index: 0, message, finish_reason: next.value }], usage });
-  }
-
   async function answerChat(body: ChatRequest, signal: AbortSignal): Promise<Response> {
     const answer = choose(body);
     const { delay = 0, status = 200, headers = {}, body: failure } = answer;
     if (delay > 0) await wait(delay, signal, clock);
     if (status >= 400 && typeof failure === "string") return new Response(failure, { status, headers });
     if (status >= 400) return Response.json(failure, { status, headers });
-    if (!body.stream) return await complete(body, answer, signal);
-    const type = { "content-type": "text/event-stream" };
-    return new Response(toStream(body, answer, signal), { headers: { ...type, ...headers } });
+    if (!body.stream) return Response.json(await toCompletion(body, answer, signal, clock));
+    const type = { "content-type": "text/event-stream", ...headers };
+    return new Response(toStream(toEvents(body, answer, signal, clock)), { headers: type });
   }
 
   return {
@@ -3936,46 +3213,46 @@ export function createStandIn(options: StandInOptions = {}): StandIn {
     async fetch(input, init) {
       const request = new Request(input, init);
       const { pathname } = new URL(request.url);
-      if (pathname === "/v1/models") {
-        const data = Object.keys(models).map((id) => ({
-          id,
-          object: "model",
-          created: 735790403,
-          owned_by: "arbiter",
-        }));
-        return Response.json({ object: "list", data });
-      }
+      const data = Object.keys(models).map((id) => ({ id, object: "model", created: 735790403, owned_by: "arbiter" }));
+      if (pathname === "/v1/models") return Response.json({ object: "list", data });
       if (pathname !== "/v1/chat/completions") return new Response("404 page not found", { status: 404 });
       if (apiKey && request.headers.get("authorization") !== `Bearer ${apiKey}`) {
         return Response.json({ status: 401, title: "Unauthorized", detail: "Authentication failed" }, { status: 401 });
       }
-      // A request made from another's parts loses the signal that a server has put on it.
-      return await answerChat(
-        await request.json(),
-        init?.signal ?? (input instanceof Request ? input : request).signal,
-      );
+      // A request made of another loses the signal that a server has put on that one.
+      const { signal } = init?.signal ? { signal: init.signal } : input instanceof Request ? input : request;
+      return await answerChat(await request.json(), signal);
     },
   };
 }
 
 // lib/cli/proxy.ts --------------------------------------------------------------------------
-
+/** Arbiter's port when nobody chooses one. */
+const DEFAULT_PORT = 4005;
 /** Milliseconds the upstream is given to show that it is there. */
 const REACH_TIMEOUT = 5_000;
 
-/** A proxy made from settings, not listening yet. */
-interface RunningProxy {
+const NO_KEY =
+  "No API key: get a free one at https://build.nvidia.com and set NVIDIA_API_KEY in the environment or in " +
+  ".env. To try without a key, add --demo";
+
+/** A proxy made from settings: what it talks to, for people, and its main model. */
+interface ConfiguredProxy {
   arbiter: Arbiter;
-  /** Upstream id of the main model. */
   model: string;
-  /** What it talks to, for people. */
   upstream: string;
 }
 
-/** Logs requests as the settings want it, and each kind of loss once. */
-function createRequestLogger({ logLevel }: Settings, write: (line: string) => void): (log: RequestLog) => void {
+/**
+ * Makes the proxy the settings ask for.
+ *
+ * @param write Takes the lines of the log; a sentence about a loss is written once.
+ * @throws {ConfigError} If there is no key for NVIDIA.
+ */
+function createProxy({ settings, flags }: Context, write: (line: string) => void): ConfiguredProxy {
+  const { baseUrl = NVIDIA_BASE_URL, apiKey, model = DEFAULT_MODEL, logLevel = "info", opus, sonnet, haiku } = settings;
   const warned = new Set<string>();
-  return (log) => {
+  const onRequest = (log: RequestLog) => {
     if (logLevel === "silent" || (logLevel === "error" && log.status < 400 && !log.error)) return;
     write(formatRequestLog(log));
     for (const warning of log.warnings ?? []) {
@@ -3983,32 +3260,13 @@ function createRequestLogger({ logLevel }: Settings, write: (line: string) => vo
       warned.add(warning);
     }
   };
-}
-
-/**
- * Makes the proxy the settings ask for.
- *
- * @throws {ConfigError} If there is no key for NVIDIA.
- */
-function createProxy(settings: Settings, demo: boolean, write: (line: string) => void): RunningProxy {
-  const { baseUrl = NVIDIA_BASE_URL, apiKey, model = DEFAULT_MODEL } = settings;
-  const onRequest = createRequestLogger(settings, write);
-  if (demo) {
-    const options = {
-      baseUrl: "http://stand-in/v1",
-      model: DEMO_MODEL,
-      fetch: createStandIn().fetch,
-    };
-    const arbiter = createArbiter({ ...settings, ...options, tiers: {}, onRequest });
+  if (flags.demo) {
+    const demo = { baseUrl: "http://stand-in/v1", model: DEMO_MODEL, fetch: createStandIn().fetch };
+    const arbiter = createArbiter({ ...settings, ...demo, onRequest });
     return { arbiter, model: DEMO_MODEL, upstream: "the built-in demo model" };
   }
-  if (!apiKey && baseUrl === NVIDIA_BASE_URL) {
-    throw new ConfigError(
-      "No API key: get a free one at https://build.nvidia.com and set NVIDIA_API_KEY in the " +
-        "environment or in .env. To try without a key, add --demo",
-    );
-  }
-  const arbiter = createArbiter({ ...settings, onRequest });
+  if (!apiKey && baseUrl === NVIDIA_BASE_URL) throw new ConfigError(NO_KEY);
+  const arbiter = createArbiter({ ...settings, tiers: { opus, sonnet, haiku }, onRequest });
   return { arbiter, model, upstream: baseUrl };
 }
 
@@ -4019,51 +3277,40 @@ function createProxy(settings: Settings, demo: boolean, write: (line: string) =>
  */
 async function findUnreachable(baseUrl: string): Promise<string | undefined> {
   try {
-    const signal = AbortSignal.timeout(REACH_TIMEOUT);
-    const response = await patientFetch(`${baseUrl.replace(/\/+$/, "")}/models`, { signal });
+    const response = await patientFetch(`${baseUrl}/models`, { signal: AbortSignal.timeout(REACH_TIMEOUT) });
     await response.body?.cancel();
+    return undefined;
   } catch (thrown) {
-    if (thrown instanceof Error && thrown.name === "TimeoutError") return undefined;
-    const cause = thrown instanceof Error && thrown.cause instanceof Error ? thrown.cause : thrown;
-    const why = cause instanceof Error ? cause.message : String(cause);
-    return `Cannot reach ${baseUrl} (${why}): check the network, a proxy, or NVIDIA_BASE_URL`;
+    const { name, message, cause } = thrown as Error;
+    if (name === "TimeoutError") return undefined;
+    const why = cause instanceof Error && cause.message ? cause.message : message;
+    return `Cannot reach ${baseUrl} (${why}): check the network, or NVIDIA_BASE_URL`;
   }
-  return undefined;
-}
-
-function isPortTaken(thrown: unknown): boolean {
-  return thrown instanceof Error && "code" in thrown && thrown.code === "EADDRINUSE";
 }
 
 /**
  * Listens on the port of the settings.
  *
- * @param elsewhere Called with the taken port when a free one is to be used instead; without it a
- * taken port is an error.
+ * @param elsewhere Called with the taken port when a free one is to be used instead; without it a taken port is an
+ * error.
  */
 async function listen(
-  { arbiter }: RunningProxy,
-  { port }: Settings,
+  { arbiter }: ConfiguredProxy,
+  { settings: { port = DEFAULT_PORT } }: Context,
   elsewhere?: (taken: number) => void,
 ): Promise<Server> {
   const handler = (request: Request) => arbiter.fetch(request);
   try {
-    return await serve(handler, { port: port.number });
-  } catch (thrown) {
-    if (!isPortTaken(thrown)) throw thrown;
-    if (elsewhere) {
-      elsewhere(port.number);
-      return await serve(handler, { port: 0 });
-    }
-    throw new Error(
-      `Port ${port.number} is taken, perhaps by another Arbiter: choose another with --port`,
-      { cause: thrown },
-    );
+    return await serve(handler, { port });
+  } catch (cause) {
+    if ((cause as { code?: string }).code !== "EADDRINUSE") throw cause;
+    if (!elsewhere) throw new Error(`Port ${port} is taken, perhaps by another Arbiter: choose another with --port`);
+    elsewhere(port);
+    return await serve(handler, { port: 0 });
   }
 }
 
 // lib/cli/code.ts ---------------------------------------------------------------------------
-
 const CLAUDE_PACKAGE = "@anthropic-ai/claude-code";
 /** What a shell returns for a command it cannot find. */
 const NOT_FOUND = 127;
@@ -4082,42 +3329,32 @@ async function askYesNo(question: string): Promise<boolean> {
 }
 
 /** Finds Claude Code, or a way to run it; nothing when there is none or the user does not want it. */
-async function findClaude({ env, platform, interactive, tell }: Io, yes: boolean): Promise<Program | undefined> {
+async function findClaude({ env, platform, interactive, tell }: Io, yes = false): Promise<Program | undefined> {
   const claude = await findOnPath("claude", env, platform);
   if (claude) return { command: claude, args: [] };
   const npx = await findOnPath("npx", env, platform);
-  if (!npx) {
-    tell(`Claude Code is not on PATH, and neither is npx: install Node.js, then ${CLAUDE_PACKAGE}`);
-    return undefined;
+  if (npx) tell(`Claude Code is not on PATH: running it through npx (${CLAUDE_PACKAGE}, a large download once).`);
+  else tell(`Claude Code is not on PATH, nor is npx to fetch it: install Node.js, then ${CLAUDE_PACKAGE}.`);
+  if (npx && (yes || !interactive || await askYesNo("Go on?"))) {
+    return { command: npx, args: ["--yes", CLAUDE_PACKAGE] };
   }
-  tell(`Claude Code is not on PATH. It can be run through npx (${CLAUDE_PACKAGE}, about 370 MB once).`);
-  if (interactive && !yes && !await askYesNo("Run it through npx now?")) {
-    tell(`To install it yourself: npm install -g ${CLAUDE_PACKAGE}`);
-    return undefined;
-  }
-  return { command: npx, args: ["--yes", CLAUDE_PACKAGE] };
+  tell(`To install it: npm install -g ${CLAUDE_PACKAGE}`);
+  return undefined;
 }
 
 /** Runs the proxy and, in front of it, Claude Code; gives Claude Code's exit code. */
-async function runCode({ io, settings, flags, rest }: Context): Promise<number> {
-  const { tell } = io;
-  const log = await openLogFile(io);
-  const proxy = createProxy(settings, flags.demo === true, log?.write ?? (() => {}));
-  if (!flags.demo && !settings.skipCheck) {
-    const problem = await findUnreachable(proxy.upstream);
-    if (problem) {
-      tell(problem);
-      return 1;
-    }
-  }
-  const claude = await findClaude(io, flags.yes === true);
+async function runCode(context: Context): Promise<number> {
+  const { io, settings, flags, rest } = context;
+  const proxy = createProxy(context, () => {}); // The terminal is Claude Code's.
+  const problem = flags.demo || settings.skipCheck ? undefined : await findUnreachable(proxy.upstream);
+  if (problem) throw new Error(problem);
+  const claude = await findClaude(io, flags.yes);
   if (!claude) return NOT_FOUND;
-  const server = await listen(proxy, settings, (taken) => {
-    tell(`Port ${taken} is taken, perhaps by another Arbiter: using a free one.`);
+  const server = await listen(proxy, context, (taken) => {
+    io.tell(`Port ${taken} is taken, perhaps by another Arbiter: using a free one.`);
   });
   try {
-    tell(`Arbiter: ${server.url} → ${proxy.upstream}, model ${proxy.model}`);
-    if (log) tell(`Log: ${log.path}`);
+    io.tell(`Arbiter: ${server.url} → ${proxy.upstream}, model ${proxy.model}`);
     const program = { command: claude.command, args: [...claude.args, ...rest] };
     const env = toClaudeEnv(io.env, server.url, proxy.model);
     return await runChild(program, env, settings.targetDir ?? io.cwd);
@@ -4127,9 +3364,25 @@ async function runCode({ io, settings, flags, rest }: Context): Promise<number> 
   }
 }
 
-// lib/cli/environment.ts --------------------------------------------------------------------
+// lib/cli/serve_command.ts ------------------------------------------------------------------
+/** Runs the proxy until it is told to stop. */
+async function runServe(context: Context): Promise<number> {
+  const { default: process } = await import("node:process");
+  const { print, tell } = context.io;
+  const proxy = createProxy(context, tell);
+  const server = await listen(proxy, context);
+  print(`Arbiter is listening on ${server.url} → ${proxy.upstream}, model ${proxy.model}`);
+  print(`To use it: ANTHROPIC_BASE_URL=${server.url} ANTHROPIC_AUTH_TOKEN=arbiter claude`);
+  await new Promise((resolve) => process.once("SIGINT", resolve).once("SIGTERM", resolve));
+  proxy.arbiter.close();
+  await server.close();
+  return 0;
+}
 
-async function readDotenv(path: string): Promise<Record<string, string | undefined>> {
+// lib/cli/main.ts ---------------------------------------------------------------------------
+const RUN_BY_COMMAND: Record<Command, (context: Context) => Promise<number>> = { code: runCode, serve: runServe };
+
+async function readDotenv(path: string): Promise<Env> {
   const { readFile } = await import("node:fs/promises");
   const { parseEnv } = await import("node:util");
   try {
@@ -4139,57 +3392,30 @@ async function readDotenv(path: string): Promise<Record<string, string | undefin
   }
 }
 
-/**
- * The environment in order of weight: the process, `.env` here, `.env` in the user's config folder.
- *
- * A variable that is really set is never overwritten by a file, as in `load` of `@std/dotenv`.
- */
-async function readEnvironment({ env, cwd, platform }: Io): Promise<EnvReader> {
-  const folder = toFolder("config", env, platform);
-  const files = [`${cwd}/.env`, ...folder ? [`${folder}/.env`] : []];
-  return new EnvReader(env, ...await Promise.all(files.map(readDotenv)));
+/** The environment in order of weight: a variable that is set is never overwritten by a file, as in `@std/dotenv`. */
+function readEnvironment({ env, cwd, platform }: Io): Promise<Env[]> {
+  const folders = [cwd, toConfigFolder(env, platform)].filter((folder) => folder !== undefined);
+  return Promise.all([env, ...folders.map((folder) => readDotenv(`${folder}/.env`))]);
 }
-
-// lib/cli/serve_command.ts ------------------------------------------------------------------
-
-/** Runs the proxy until it is told to stop. */
-async function runServe({ io, settings, flags }: Context): Promise<number> {
-  const { default: process } = await import("node:process");
-  const proxy = createProxy(settings, flags.demo === true, io.tell);
-  const server = await listen(proxy, settings);
-  io.print(`Arbiter is listening on ${server.url} → ${proxy.upstream}, model ${proxy.model}`);
-  io.print(`To use it: ANTHROPIC_BASE_URL=${server.url} ANTHROPIC_AUTH_TOKEN=arbiter claude`);
-  await new Promise<void>((resolve) => {
-    process.once("SIGINT", () => resolve()).once("SIGTERM", () => resolve());
-  });
-  proxy.arbiter.close();
-  await server.close();
-  return 0;
-}
-
-// lib/cli/main.ts ---------------------------------------------------------------------------
-
-const RUN_BY_COMMAND: Record<Command, (context: Context) => Promise<number>> = { code: runCode, serve: runServe };
 
 async function run(args: readonly string[], io: Io): Promise<number> {
   const line = await parseCommandLine(args);
-  if (line.flags.help) io.print(usage());
-  else if (line.flags.version) io.print(VERSION);
-  else {
-    const env = await readEnvironment(io);
-    const settings = resolveSettings(line.flags, env);
-    for (const warning of env.warnings) io.tell(`arbiter: ${warning}`);
-    return await RUN_BY_COMMAND[line.command]({ ...line, io, settings });
+  const { help, version, port, model, "max-tokens": maxTokens } = line.flags;
+  if (help || version) {
+    io.print(help ? usage() : VERSION);
+    return 0;
   }
-  return 0;
+  const warn = (warning: string) => io.tell(`arbiter: ${warning}`);
+  const settings = resolveSettings({ port, model, "max-tokens": maxTokens }, await readEnvironment(io), warn);
+  return await RUN_BY_COMMAND[line.command]({ ...line, io, settings });
 }
 
 /**
  * The command line.
  *
  * @param args What was typed after the program's name.
- * @returns The exit code: 0, Claude Code's own, 1 when something could not be done, 2 when the
- * program was started or configured wrongly.
+ * @returns The exit code: 0, Claude Code's own, 1 when something could not be done, 2 when the program was started or
+ * configured wrongly.
  */
 export async function main(args: readonly string[]): Promise<number> {
   const io = await createIo();

@@ -1,4 +1,3 @@
-import { toFamily } from "./models/families.ts";
 import { type ModelChoice, resolveModel, toModelIds } from "./routing/resolve.ts";
 import { createHandler } from "./server/handler.ts";
 import type { RequestLog } from "./server/request_log.ts";
@@ -26,8 +25,8 @@ export interface ArbiterOptions extends ChainOptions {
   /** Largest request body, in bytes. @default {33_554_432} */
   maxBodyBytes?: number;
   /**
-   * Milliseconds to wait for the upstream in silence, so that an early failure can still be a
-   * truthful HTTP status. @default {8_000}
+   * Milliseconds to wait for the upstream in silence, so that an early failure can still be a truthful HTTP status.
+   * @default {8_000}
    */
   hold?: number;
   /** Milliseconds of silence in a stream after which a `ping` is sent. @default {10_000} */
@@ -56,7 +55,6 @@ export interface Arbiter {
 export function createArbiter(options: ArbiterOptions = {}): Arbiter {
   const { apiKey, baseUrl = NVIDIA_BASE_URL, model = DEFAULT_MODEL, tiers = {} } = options;
   const backend: Backend = {
-    name: new URL(baseUrl).hostname,
     baseUrl: baseUrl.replace(/\/+$/, ""),
     ...(apiKey ? { apiKey } : {}),
   };
@@ -67,8 +65,7 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
     send: createChain({ ...options, userAgent }),
     running,
     toCandidates(request) {
-      const id = resolveModel(request.model, choice);
-      return [{ backend, model: id, family: toFamily(id) }];
+      return [{ backend, model: resolveModel(request.model, choice) }];
     },
     hold: options.hold ?? 8_000,
     pingInterval: options.pingInterval ?? 10_000,

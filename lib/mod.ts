@@ -22,6 +22,7 @@ export type {
   ContentBlockParam,
   JsonObject,
   Message,
+  MessageDelta,
   MessageParam,
   MessagesRequest,
   MessageStreamEvent,
@@ -32,6 +33,7 @@ export type {
   Usage,
 } from "./wire/anthropic.ts";
 export type {
+  ChatChoice,
   ChatChunk,
   ChatDelta,
   ChatMessage,
@@ -46,11 +48,15 @@ export { ApiError, type ApiErrorBody, type ApiErrorOptions, type ApiErrorType } 
 export { type Clock, systemClock } from "./wire/clock.ts";
 export { type NewId, randomId } from "./wire/ids.ts";
 export { parseMessagesRequest } from "./wire/messages_request.ts";
-export { type Family, toFamily } from "./models/families.ts";
 export { type ModelChoice, type Tier } from "./routing/resolve.ts";
 export { estimateRequestTokens, estimateTokens } from "./tokens/estimate.ts";
 export { type ChatRequestOptions, toChatRequest, type TranslatedRequest } from "./translate/request.ts";
-export { ChunkTranslator, type ChunkTranslatorOptions, toMessageStart } from "./stream/chunk_translator.ts";
+export {
+  ChunkTranslator,
+  type ChunkTranslatorOptions,
+  type MessageStart,
+  toMessageStart,
+} from "./stream/chunk_translator.ts";
 export { toMessage } from "./stream/message.ts";
 export { SseDecoder } from "./stream/sse_decoder.ts";
 export { encodeEvents } from "./stream/event_encoder.ts";

@@ -81,7 +81,7 @@ function visit(url: string): void {
   if (odd) fail(`${path}: cannot join \`${odd[0]}\``);
   for (const [, , name = ""] of text.matchAll(NAME)) own(name, path);
   if (url === entry) [head, tail] = [text.slice(0, text.indexOf("*/") + 2), text];
-  else parts.push(`// ${path} ${"-".repeat(90 - path.length)}\n\n${text.trim()}`);
+  else parts.push(`// ${path} ${"-".repeat(90 - path.length)}\n${text.trim()}`);
 }
 
 const { version } = JSON.parse(read("package.json"));

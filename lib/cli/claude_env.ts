@@ -1,4 +1,4 @@
-import type { Env } from "../config/env.ts";
+import type { Env } from "../config/settings.ts";
 
 /** Context window Claude Code is told when nobody knows better: what most hosted models serve. */
 const CONTEXT_TOKENS = 131_072;
@@ -9,8 +9,8 @@ const CONTEXT_TOKENS = 131_072;
  * What routes it here is always set; everything else leaves the user's own variables alone.
  *
  * @param url Where the proxy listens.
- * @param model Upstream id of the model. Claude Code's own names would make it believe in windows
- * of a million tokens and never compact.
+ * @param model Upstream id of the model. Claude Code's own names would make it believe in windows of a million tokens
+ * and never compact.
  */
 export function toClaudeEnv(env: Env, url: string, model: string): Env {
   const { ANTHROPIC_API_KEY: _, ...rest } = env; // With it, Claude Code asks whether to use that key.

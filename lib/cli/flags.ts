@@ -1,27 +1,19 @@
-import { ConfigError } from "../config/errors.ts";
+import { ConfigError } from "../config/settings.ts";
 
-/** One flag of the command line. */
-interface FlagRow {
-  type: "string" | "boolean";
-  short?: string;
-  /** What the value is, for the help text. */
-  value?: string;
-  help: string;
-}
-
+/** A row per flag: its type for `parseArgs`, and its help. */
 const FLAGS = {
-  port: { type: "string", short: "p", value: "N", help: "port to listen on (4005; 0 takes any)" },
-  model: { type: "string", short: "m", value: "ID", help: "upstream model, such as openai/gpt-oss-120b" },
-  "max-tokens": { type: "string", value: "N", help: "most output tokens to ask a model for" },
-  demo: { type: "boolean", help: "use the built-in demo model: no key, no network" },
-  yes: { type: "boolean", short: "y", help: "ask nothing" },
-  help: { type: "boolean", short: "h", help: "show this help" },
-  version: { type: "boolean", short: "v", help: "show the version" },
-} as const satisfies Record<string, FlagRow>;
+  port: { type: "string", short: "p", help: "N   port to listen on (4005; 0 takes any free one)" },
+  model: { type: "string", short: "m", help: "ID  upstream model, such as openai/gpt-oss-120b" },
+  "max-tokens": { type: "string", short: "t", help: "N   most output tokens to ask a model for" },
+  demo: { type: "boolean", short: "d", help: "    use the built-in demo model: no key, no network" },
+  yes: { type: "boolean", short: "y", help: "    ask nothing" },
+  help: { type: "boolean", short: "h", help: "    show this help" },
+  version: { type: "boolean", short: "v", help: "    show the version" },
+} as const;
 
 const COMMANDS = {
   code: "start the proxy and Claude Code in this folder (the default)",
-  serve: "start the proxy alone, in the foreground",
+  serve: "start the proxy alone, in the foreground (also: proxy, run, r2)",
 } as const;
 
 const ALIASES: Record<string, Command> = { proxy: "serve", run: "serve", r2: "serve" };
@@ -32,43 +24,29 @@ export type Command = keyof typeof COMMANDS;
 /** A parsed command line. */
 export interface CommandLine {
   command: Command;
-  flags: {
-    port?: string;
-    model?: string;
-    "max-tokens"?: string;
-    demo?: boolean;
-    yes?: boolean;
-    help?: boolean;
-    version?: boolean;
-  };
+  /** The flags that were given, under their long names. */
+  flags: { [K in keyof typeof FLAGS]?: (typeof FLAGS)[K]["type"] extends "string" ? string : boolean };
   /** What stands after `--`, for Claude Code. */
   rest: string[];
 }
 
 /** The help text. */
 export function usage(): string {
-  const commands = Object.entries(COMMANDS).map(([name, help]) => `  ${name.padEnd(18)}${help}`);
-  const flags = Object.entries<FlagRow>(FLAGS).map(([name, { short, value, help }]) => {
-    const names = `${short ? `-${short}, ` : "    "}--${name}${value ? ` ${value}` : ""}`;
-    return `  ${names.padEnd(22)}${help}`;
-  });
-  return [
-    "Usage: arbiter-proxy [code|serve] [flags] [-- arguments for claude]",
-    "",
-    "Claude Code on NVIDIA's free models. Needs NVIDIA_API_KEY, in the environment or in .env;",
-    "a free key is at https://build.nvidia.com.",
-    "",
-    "Commands:",
-    ...commands,
-    "",
-    "Flags:",
-    ...flags,
-    "",
-    "Examples:",
-    "  arbiter-proxy --demo",
-    '  arbiter-proxy code -- -p "explain this repository"',
-    "  arbiter-proxy serve --port 4005 --model openai/gpt-oss-120b",
-  ].join("\n");
+  return `Usage: arbiter-proxy [code|serve] [flags] [-- arguments for claude]
+
+Claude Code on NVIDIA's free models. Needs NVIDIA_API_KEY, in the environment or in .env;
+a free key is at https://build.nvidia.com.
+
+Commands:
+${Object.entries(COMMANDS).map(([name, help]) => `  ${name.padEnd(18)}${help}`).join("\n")}
+
+Flags:
+${Object.entries(FLAGS).map(([name, { short, help }]) => `  -${short}, --${name.padEnd(12)}${help}`).join("\n")}
+
+Examples:
+  arbiter-proxy --demo
+  arbiter-proxy code -- -p "explain this repository"
+  arbiter-proxy serve --port 4005 --model openai/gpt-oss-120b`;
 }
 
 /**
@@ -78,21 +56,17 @@ export function usage(): string {
  */
 export async function parseCommandLine(args: readonly string[]): Promise<CommandLine> {
   const { parseArgs } = await import("node:util");
-  const cut = args.indexOf("--");
-  const own = cut < 0 ? [...args] : args.slice(0, cut);
-  const rest = cut < 0 ? [] : args.slice(cut + 1);
-  let parsed;
+  const cut = args.includes("--") ? args.indexOf("--") : args.length;
+  const toParsed = () => parseArgs({ args: args.slice(0, cut), options: FLAGS, allowPositionals: true });
+  let parsed: ReturnType<typeof toParsed>;
   try {
-    parsed = parseArgs({ args: own, options: FLAGS, allowPositionals: true });
+    parsed = toParsed();
   } catch (cause) {
-    const said = cause instanceof Error ? cause.message.split(/\.\s/)[0] : String(cause);
-    throw new ConfigError(`${said}`, { cause });
+    throw new ConfigError((cause as Error).message.split(/\.\s/)[0], { cause });
   }
   const [name = "code", extra] = parsed.positionals;
   const command = Object.hasOwn(COMMANDS, name) ? name as Command : ALIASES[name];
   if (!command) throw new ConfigError(`Unknown command '${name}'`);
-  if (extra !== undefined) {
-    throw new ConfigError(`Unexpected argument '${extra}': arguments for claude follow after --`);
-  }
-  return { command, flags: parsed.values, rest };
+  if (extra !== undefined) throw new ConfigError(`Unexpected argument '${extra}': claude's own follow after --`);
+  return { command, flags: { ...parsed.values }, rest: args.slice(cut + 1) };
 }

@@ -1,4 +1,5 @@
-import type { Env } from "../config/env.ts";
+import type { Env, Settings } from "../config/settings.ts";
+import type { CommandLine } from "./flags.ts";
 
 /** What a command sees of the world. */
 export interface Io {
@@ -13,6 +14,12 @@ export interface Io {
   print: (line: string) => void;
   /** Writes a line about what is going on, or wrong. */
   tell: (line: string) => void;
+}
+
+/** What a command works with. */
+export interface Context extends CommandLine {
+  io: Io;
+  settings: Settings;
 }
 
 /** The world of this process. */

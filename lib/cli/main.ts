@@ -1,34 +1,47 @@
-import { ConfigError } from "../config/errors.ts";
-import { resolveSettings } from "../config/settings.ts";
+import { toConfigFolder } from "../config/folders.ts";
+import { ConfigError, type Env, resolveSettings } from "../config/settings.ts";
 import { VERSION } from "../version.ts";
 import { runCode } from "./code.ts";
-import type { Context } from "./context.ts";
-import { readEnvironment } from "./environment.ts";
 import { type Command, parseCommandLine, usage } from "./flags.ts";
-import { createIo, type Io } from "./io.ts";
+import { type Context, createIo, type Io } from "./io.ts";
 import { runServe } from "./serve_command.ts";
 
 const RUN_BY_COMMAND: Record<Command, (context: Context) => Promise<number>> = { code: runCode, serve: runServe };
 
+async function readDotenv(path: string): Promise<Env> {
+  const { readFile } = await import("node:fs/promises");
+  const { parseEnv } = await import("node:util");
+  try {
+    return { ...parseEnv(await readFile(path, "utf8")) };
+  } catch {
+    return {}; // Most folders have none, and an unreadable one is as good as none.
+  }
+}
+
+/** The environment in order of weight: a variable that is set is never overwritten by a file, as in `@std/dotenv`. */
+function readEnvironment({ env, cwd, platform }: Io): Promise<Env[]> {
+  const folders = [cwd, toConfigFolder(env, platform)].filter((folder) => folder !== undefined);
+  return Promise.all([env, ...folders.map((folder) => readDotenv(`${folder}/.env`))]);
+}
+
 async function run(args: readonly string[], io: Io): Promise<number> {
   const line = await parseCommandLine(args);
-  if (line.flags.help) io.print(usage());
-  else if (line.flags.version) io.print(VERSION);
-  else {
-    const env = await readEnvironment(io);
-    const settings = resolveSettings(line.flags, env);
-    for (const warning of env.warnings) io.tell(`arbiter: ${warning}`);
-    return await RUN_BY_COMMAND[line.command]({ ...line, io, settings });
+  const { help, version, port, model, "max-tokens": maxTokens } = line.flags;
+  if (help || version) {
+    io.print(help ? usage() : VERSION);
+    return 0;
   }
-  return 0;
+  const warn = (warning: string) => io.tell(`arbiter: ${warning}`);
+  const settings = resolveSettings({ port, model, "max-tokens": maxTokens }, await readEnvironment(io), warn);
+  return await RUN_BY_COMMAND[line.command]({ ...line, io, settings });
 }
 
 /**
  * The command line.
  *
  * @param args What was typed after the program's name.
- * @returns The exit code: 0, Claude Code's own, 1 when something could not be done, 2 when the
- * program was started or configured wrongly.
+ * @returns The exit code: 0, Claude Code's own, 1 when something could not be done, 2 when the program was started or
+ * configured wrongly.
  */
 export async function main(args: readonly string[]): Promise<number> {
   const io = await createIo();

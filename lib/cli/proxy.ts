@@ -1,27 +1,37 @@
 import { type Arbiter, createArbiter, DEFAULT_MODEL, NVIDIA_BASE_URL } from "../arbiter.ts";
-import { ConfigError } from "../config/errors.ts";
-import type { Settings } from "../config/settings.ts";
+import { ConfigError } from "../config/settings.ts";
 import { formatRequestLog, type RequestLog } from "../server/request_log.ts";
 import { serve, type Server } from "../server/serve.ts";
 import { createStandIn, DEMO_MODEL } from "../stand_in/stand_in.ts";
 import { patientFetch } from "../upstream/patient_fetch.ts";
+import type { Context } from "./io.ts";
 
+/** Arbiter's port when nobody chooses one. */
+const DEFAULT_PORT = 4005;
 /** Milliseconds the upstream is given to show that it is there. */
 const REACH_TIMEOUT = 5_000;
 
-/** A proxy made from settings, not listening yet. */
-export interface RunningProxy {
+const NO_KEY =
+  "No API key: get a free one at https://build.nvidia.com and set NVIDIA_API_KEY in the environment or in " +
+  ".env. To try without a key, add --demo";
+
+/** A proxy made from settings: what it talks to, for people, and its main model. */
+export interface ConfiguredProxy {
   arbiter: Arbiter;
-  /** Upstream id of the main model. */
   model: string;
-  /** What it talks to, for people. */
   upstream: string;
 }
 
-/** Logs requests as the settings want it, and each kind of loss once. */
-function createRequestLogger({ logLevel }: Settings, write: (line: string) => void): (log: RequestLog) => void {
+/**
+ * Makes the proxy the settings ask for.
+ *
+ * @param write Takes the lines of the log; a sentence about a loss is written once.
+ * @throws {ConfigError} If there is no key for NVIDIA.
+ */
+export function createProxy({ settings, flags }: Context, write: (line: string) => void): ConfiguredProxy {
+  const { baseUrl = NVIDIA_BASE_URL, apiKey, model = DEFAULT_MODEL, logLevel = "info", opus, sonnet, haiku } = settings;
   const warned = new Set<string>();
-  return (log) => {
+  const onRequest = (log: RequestLog) => {
     if (logLevel === "silent" || (logLevel === "error" && log.status < 400 && !log.error)) return;
     write(formatRequestLog(log));
     for (const warning of log.warnings ?? []) {
@@ -29,32 +39,13 @@ function createRequestLogger({ logLevel }: Settings, write: (line: string) => vo
       warned.add(warning);
     }
   };
-}
-
-/**
- * Makes the proxy the settings ask for.
- *
- * @throws {ConfigError} If there is no key for NVIDIA.
- */
-export function createProxy(settings: Settings, demo: boolean, write: (line: string) => void): RunningProxy {
-  const { baseUrl = NVIDIA_BASE_URL, apiKey, model = DEFAULT_MODEL } = settings;
-  const onRequest = createRequestLogger(settings, write);
-  if (demo) {
-    const options = {
-      baseUrl: "http://stand-in/v1",
-      model: DEMO_MODEL,
-      fetch: createStandIn().fetch,
-    };
-    const arbiter = createArbiter({ ...settings, ...options, tiers: {}, onRequest });
+  if (flags.demo) {
+    const demo = { baseUrl: "http://stand-in/v1", model: DEMO_MODEL, fetch: createStandIn().fetch };
+    const arbiter = createArbiter({ ...settings, ...demo, onRequest });
     return { arbiter, model: DEMO_MODEL, upstream: "the built-in demo model" };
   }
-  if (!apiKey && baseUrl === NVIDIA_BASE_URL) {
-    throw new ConfigError(
-      "No API key: get a free one at https://build.nvidia.com and set NVIDIA_API_KEY in the " +
-        "environment or in .env. To try without a key, add --demo",
-    );
-  }
-  const arbiter = createArbiter({ ...settings, onRequest });
+  if (!apiKey && baseUrl === NVIDIA_BASE_URL) throw new ConfigError(NO_KEY);
+  const arbiter = createArbiter({ ...settings, tiers: { opus, sonnet, haiku }, onRequest });
   return { arbiter, model, upstream: baseUrl };
 }
 
@@ -65,45 +56,35 @@ export function createProxy(settings: Settings, demo: boolean, write: (line: str
  */
 export async function findUnreachable(baseUrl: string): Promise<string | undefined> {
   try {
-    const signal = AbortSignal.timeout(REACH_TIMEOUT);
-    const response = await patientFetch(`${baseUrl.replace(/\/+$/, "")}/models`, { signal });
+    const response = await patientFetch(`${baseUrl}/models`, { signal: AbortSignal.timeout(REACH_TIMEOUT) });
     await response.body?.cancel();
+    return undefined;
   } catch (thrown) {
-    if (thrown instanceof Error && thrown.name === "TimeoutError") return undefined;
-    const cause = thrown instanceof Error && thrown.cause instanceof Error ? thrown.cause : thrown;
-    const why = cause instanceof Error ? cause.message : String(cause);
-    return `Cannot reach ${baseUrl} (${why}): check the network, a proxy, or NVIDIA_BASE_URL`;
+    const { name, message, cause } = thrown as Error;
+    if (name === "TimeoutError") return undefined;
+    const why = cause instanceof Error && cause.message ? cause.message : message;
+    return `Cannot reach ${baseUrl} (${why}): check the network, or NVIDIA_BASE_URL`;
   }
-  return undefined;
-}
-
-function isPortTaken(thrown: unknown): boolean {
-  return thrown instanceof Error && "code" in thrown && thrown.code === "EADDRINUSE";
 }
 
 /**
  * Listens on the port of the settings.
  *
- * @param elsewhere Called with the taken port when a free one is to be used instead; without it a
- * taken port is an error.
+ * @param elsewhere Called with the taken port when a free one is to be used instead; without it a taken port is an
+ * error.
  */
 export async function listen(
-  { arbiter }: RunningProxy,
-  { port }: Settings,
+  { arbiter }: ConfiguredProxy,
+  { settings: { port = DEFAULT_PORT } }: Context,
   elsewhere?: (taken: number) => void,
 ): Promise<Server> {
   const handler = (request: Request) => arbiter.fetch(request);
   try {
-    return await serve(handler, { port: port.number });
-  } catch (thrown) {
-    if (!isPortTaken(thrown)) throw thrown;
-    if (elsewhere) {
-      elsewhere(port.number);
-      return await serve(handler, { port: 0 });
-    }
-    throw new Error(
-      `Port ${port.number} is taken, perhaps by another Arbiter: choose another with --port`,
-      { cause: thrown },
-    );
+    return await serve(handler, { port });
+  } catch (cause) {
+    if ((cause as { code?: string }).code !== "EADDRINUSE") throw cause;
+    if (!elsewhere) throw new Error(`Port ${port} is taken, perhaps by another Arbiter: choose another with --port`);
+    elsewhere(port);
+    return await serve(handler, { port: 0 });
   }
 }

@@ -1,103 +1,113 @@
-import type { ModelChoice } from "../routing/resolve.ts";
-import { type EnvReader, parseNumber } from "./env.ts";
-import { ConfigError } from "./errors.ts";
+/** Environment variables as a plain record, so that tests need no process. */
+export type Env = Readonly<Record<string, string | undefined>>;
+
+/** A mistake in how the program was started or configured; its message says what to do. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+}
+
+function expected(what: string): never {
+  throw new ConfigError(`expected ${what}`);
+}
+
+const text = (value: string): string => value;
+/** The first of a comma-separated list: earlier tools let the others follow as fallbacks. */
+const model = (value: string): string => value.split(",")[0]?.trim() || expected("a model id");
+/** A whole number in a range, in the unit of the variable; `factor` makes it ours. */
+const integer = (least: number, most: number, factor = 1) => (value: string): number => {
+  const number = /^\d+$/.test(value) ? Number(value) : NaN;
+  return number >= least && number <= most ? number * factor : expected(`a whole number from ${least} to ${most}`);
+};
+
+function toSwitch(value: string): boolean {
+  if (/^(?:1|true|yes|on)$/i.test(value)) return true;
+  return /^(?:0|false|no|off)$/i.test(value) ? false : expected("on or off");
+}
+
+function toBaseUrl(value: string): string {
+  const fine = URL.canParse(value) && /^https?:/.test(value);
+  return fine ? value.replace(/\/+$/, "") : expected("an address such as https://host/v1");
+}
 
 /** How much is logged: every request, only those that failed, or nothing. */
 export type LogLevel = "info" | "error" | "silent";
 
-/** Everything a user can set, checked; what is `undefined` takes its default where it is used. */
-export interface Settings {
-  apiKey: string | undefined;
-  baseUrl: string | undefined;
-  /** The port, and whether the user chose it. */
-  port: { number: number; chosen: boolean };
-  model: string | undefined;
-  tiers: ModelChoice["tiers"];
-  maxTokens: number | undefined;
-  /** Milliseconds. */
-  pingInterval: number | undefined;
-  /** Milliseconds. */
-  requestTimeout: number | undefined;
-  maxBodyBytes: number | undefined;
-  thinking: boolean | undefined;
-  logLevel: LogLevel;
-  skipCheck: boolean;
-  targetDir: string | undefined;
+/** The levels of the earlier tools, each with the one of ours that it means. */
+function toLogLevel(value: string): LogLevel {
+  if (/^(?:trace|debug|info)$/i.test(value)) return "info";
+  if (/^(?:warn|warning|error|critical)$/i.test(value)) return "error";
+  return /^(?:silent|off)$/i.test(value) ? "silent" : expected("info, error or silent");
 }
 
-/** Flags that override the environment, as typed. */
-export type SettingFlags = Partial<Record<"port" | "model" | "max-tokens", string>>;
+interface Row<T> {
+  /** Flag that overrides the variables. */
+  flag?: string;
+  /** Arbiter's own name first, then those of earlier tools, which keep working. */
+  names: readonly string[];
+  parse: (value: string) => T;
+}
 
-/** Arbiter's port when nobody chooses one. */
-const DEFAULT_PORT = 4005;
-/** Levels of the earlier tools, most of them Python's, that mean one of ours. */
-const LOG_LEVELS: Record<string, LogLevel> = {
-  trace: "info",
-  debug: "info",
-  info: "info",
-  warn: "error",
-  warning: "error",
-  error: "error",
-  critical: "error",
-  silent: "silent",
-  off: "silent",
+const row = <T>(parse: (value: string) => T, names: string, flag?: string): Row<T> => ({
+  names: names.split(" "),
+  parse,
+  ...(flag ? { flag } : {}),
+});
+
+/** Everything a user can set, one row each. Times become milliseconds, sizes bytes. */
+const ROWS = {
+  apiKey: row(text, "NVIDIA_API_KEY NVIDIA_NIM_API_KEY"),
+  baseUrl: row(toBaseUrl, "NVIDIA_BASE_URL"),
+  port: row(integer(0, 65_535), "ARBITER_PORT BRIDGE_PORT PROXY_PORT", "port"),
+  model: row(model, "ARBITER_MODEL NVIDIA_ELITE_MODEL NCP_DEFAULT_MODEL MODEL", "model"),
+  opus: row(model, "ARBITER_MODEL_OPUS MODEL_OPUS"),
+  sonnet: row(model, "ARBITER_MODEL_SONNET MODEL_SONNET"),
+  haiku: row(model, "ARBITER_MODEL_HAIKU MODEL_HAIKU"),
+  maxTokens: row(integer(1, 10_000_000), "ARBITER_MAX_TOKENS NCP_DEFAULT_MAX_TOKENS", "max-tokens"),
+  pingInterval: row(integer(1, 240, 1000), "ARBITER_PING_SECONDS R2_PING_INTERVAL"),
+  maxBodyBytes: row(integer(1, 1024, 1024 * 1024), "MAX_REQUEST_BODY_MB"),
+  requestTimeout: row(integer(1, 86_400, 1000), "REQUEST_TIMEOUT_SECONDS"),
+  logLevel: row(toLogLevel, "LOG_LEVEL"),
+  skipCheck: row(toSwitch, "SKIP_NIM_CHECK"),
+  targetDir: row(text, "TARGET_DIR"),
 };
 
-function toLogLevel(env: EnvReader): LogLevel {
-  const found = env.find("logLevel");
-  if (!found) return "info";
-  const level = LOG_LEVELS[found.value.toLowerCase()];
-  if (level) return level;
-  throw new ConfigError(`Cannot use ${found.name}='${found.value}': expected info, error or silent`);
-}
+/** What a user has set; what is absent takes its default where it is used. */
+export type Settings = { [K in keyof typeof ROWS]?: ReturnType<(typeof ROWS)[K]["parse"]> };
 
-function toBaseUrl(env: EnvReader): string | undefined {
-  const found = env.find("baseUrl");
-  if (!found) return undefined;
-  if (URL.canParse(found.value) && /^https?:/.test(found.value)) return found.value;
-  throw new ConfigError(
-    `Cannot use ${found.name}='${found.value}': expected an address such as https://host/v1`,
-  );
-}
-
-function toThousands(value: number | undefined): number | undefined {
-  return value === undefined ? undefined : value * 1000;
-}
-
-/** The first of a comma-separated list: earlier tools let the others follow as fallbacks. */
-function toFirst(list: string | undefined): string | undefined {
-  return list?.split(",")[0]?.trim() || undefined;
+/** Finds a variable in the first place that has it; an empty one counts as absent. */
+function find({ names }: Row<unknown>, layers: readonly Env[], warn: (warning: string) => void): [string, string] | [] {
+  for (const layer of layers) {
+    const found = names.map((name) => [name, layer[name]?.trim() ?? ""] as const).filter(([, value]) => value !== "");
+    const [first] = found;
+    if (!first) continue;
+    const other = found.find(([, value]) => value !== first[1]);
+    if (other) warn(`${first[0]} is used, although ${other[0]} says something else`);
+    return [...first];
+  }
+  return [];
 }
 
 /**
- * Reads all settings: a flag counts most, then the environment.
+ * Reads all settings: a flag counts most, then the environment's layers in their order.
  *
+ * @param warn Takes a sentence about variables that contradict each other.
  * @throws {ConfigError} Naming the flag or variable and what was expected.
  */
-export function resolveSettings(flags: SettingFlags, env: EnvReader): Settings {
-  const tiers: Record<string, string> = {};
-  for (const tier of ["opus", "sonnet", "haiku"] as const) {
-    const model = toFirst(env.find(tier)?.value);
-    if (model) tiers[tier] = model;
+export function resolveSettings(
+  flags: Env,
+  layers: readonly Env[],
+  warn: (warning: string) => void,
+): Settings {
+  const settings: Record<string, unknown> = {};
+  for (const [key, setting] of Object.entries<Row<unknown>>(ROWS)) {
+    const typed = setting.flag === undefined ? undefined : flags[setting.flag];
+    const [name, value] = typed === undefined ? find(setting, layers, warn) : [`--${setting.flag}`, typed];
+    if (value === undefined) continue;
+    try {
+      settings[key] = setting.parse(value);
+    } catch (cause) {
+      throw new ConfigError(`Cannot use ${name}='${value}': ${(cause as Error).message}`, { cause });
+    }
   }
-  const flag = (name: keyof SettingFlags, least: number, most: number) =>
-    flags[name] === undefined ? undefined : parseNumber(`--${name}`, flags[name], least, most);
-  const port = flag("port", 0, 65535) ?? env.number("port", 0, 65535);
-  const megabytes = env.number("maxBodyMb", 1, 1024);
-  const maxTokens = flag("max-tokens", 1, 10_000_000) ?? env.number("maxTokens", 1);
-  return {
-    apiKey: env.find("apiKey")?.value,
-    baseUrl: toBaseUrl(env),
-    port: { number: port ?? DEFAULT_PORT, chosen: port !== undefined },
-    model: flags.model ?? toFirst(env.find("model")?.value),
-    tiers,
-    maxTokens,
-    pingInterval: toThousands(env.number("pingSeconds", 1, 300)),
-    requestTimeout: toThousands(env.number("timeoutSeconds", 1, 86_400)),
-    maxBodyBytes: megabytes === undefined ? undefined : megabytes * 1024 * 1024,
-    thinking: env.flag("thinking"),
-    logLevel: toLogLevel(env),
-    skipCheck: env.flag("skipCheck") ?? false,
-    targetDir: env.find("targetDir")?.value,
-  };
+  return settings;
 }

@@ -1,15 +1,16 @@
-type Expectation = "value" | "key" | "first_key" | "first_item" | "colon" | "comma" | "end";
+/** What may come next: a value, the first of an array, a key, the first of an object, and so on. */
+type Expectation = "value" | "item" | "key" | "first key" | "colon" | "comma" | "end";
 
 const LITERAL = /^(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)$/;
+/** An escape, or the beginning of one. */
+const ESCAPE = /^\\(?:["\\/bfnrt]|u[0-9a-fA-F]{0,4})?$/;
 const SCALAR_CHAR = /[\w.+-]/;
-const SPACE = /[ \t\n\r]/;
-const HEX = /[0-9a-fA-F]/;
 
 /**
  * Reads JSON that arrives in pieces and says how far it is certain to be legal.
  *
- * Tool arguments may only be sent on while what has been sent is the beginning of some valid JSON
- * text; a trailing comma, half a literal and half an escape are not certain yet.
+ * Tool arguments may only be sent on while what has been sent is the beginning of some valid JSON text; a trailing
+ * comma, half a literal and half an escape are not certain yet.
  */
 export class JsonScanner {
   /** How many characters were read, up to and including the end of the value. */
@@ -22,13 +23,13 @@ export class JsonScanner {
   failed = false;
   /** Whether the value is an object that has at least one key. */
   filled = false;
-  /** Brackets opened and not closed. */
-  readonly #open: ("{" | "[")[] = [];
+  /** What closes the brackets that are open, the innermost last. */
+  readonly #closers: string[] = [];
   #expect: Expectation = "value";
   /** The literal or number being read, whose end only the next character tells. */
   #scalar = "";
   #inString = false;
-  /** Characters of an escape read so far, the backslash included. */
+  /** The escape being read. */
   #escape = "";
 
   /**
@@ -40,108 +41,81 @@ export class JsonScanner {
     let i = 0;
     while (i < piece.length && !this.complete && !this.failed) {
       i += this.#inString ? this.#readString(piece, i) : this.#readToken(piece.charAt(i));
-      if (!this.failed && this.#certain()) this.safe = this.length + i;
+      const certain = !this.failed && this.#escape === "" && this.#scalar === "" && !this.#isAfterComma();
+      if (certain) this.safe = this.length + i;
     }
     const end = this.complete ? i : piece.length;
     this.length += end;
     return piece.slice(end);
   }
 
-  /**
-   * What makes the text complete if it was only cut short: the first `keep` characters of it,
-   * followed by `add`.
-   */
+  /** What makes the text complete if it was only cut short: its first `keep` characters and `add`. */
   closing(): { keep: number; add: string } | undefined {
-    const cut = this.failed || this.#escape !== "" || (this.#inString && this.#isKey()) ||
-      (this.#scalar !== "" && !LITERAL.test(this.#scalar));
-    const waits = this.#expect === "colon" || (this.#expect === "value" && !this.#afterComma());
-    if (cut || (waits && !this.#inString && this.#scalar === "")) return undefined;
-    const brackets = this.#open.map((bracket) => bracket === "{" ? "}" : "]").reverse().join("");
-    return { keep: this.#afterComma() ? this.safe : this.length, add: (this.#inString ? '"' : "") + brackets };
-  }
-
-  #afterComma(): boolean {
-    if (this.#inString || this.#scalar !== "") return false;
-    return this.#expect === "key" || (this.#expect === "value" && this.#open.at(-1) === "[");
-  }
-
-  /** Whether any continuation that is wanted here keeps what has been read as it is. */
-  #certain(): boolean {
-    return this.#inString ? this.#escape === "" : this.#scalar === "" && !this.#afterComma();
+    const scalar = LITERAL.test(this.#scalar);
+    const keep = this.#isAfterComma() ? this.safe : this.length;
+    const closable = this.#inString ? !this.#isKey() : scalar || keep < this.length || this.#expect === "comma" ||
+      this.#expect === "item" || this.#expect === "first key" || this.#expect === "end";
+    if (this.failed || this.#escape !== "" || (this.#scalar !== "" && !scalar) || !closable) return undefined;
+    return { keep, add: (this.#inString ? '"' : "") + this.#closers.toReversed().join("") };
   }
 
   #isKey(): boolean {
-    return this.#expect === "key" || this.#expect === "first_key";
+    return this.#expect === "key" || this.#expect === "first key";
+  }
+
+  #isAfterComma(): boolean {
+    if (this.#inString || this.#scalar !== "") return false;
+    return this.#expect === "key" || (this.#expect === "value" && this.#closers.at(-1) === "]");
   }
 
   /** Reads on inside a string; gives how many characters were taken. */
   #readString(piece: string, from: number): number {
     const char = piece.charAt(from);
-    if (this.#escape) {
+    if (this.#escape !== "") {
       this.#escape += char;
-      if (this.#escape.length === 2) {
-        if (char !== "u" && !'"\\/bfnrt'.includes(char)) this.failed = true;
-        if (char !== "u") this.#escape = "";
-      } else if (!HEX.test(char)) this.failed = true;
-      else if (this.#escape.length === 6) this.#escape = "";
+      this.failed = !ESCAPE.test(this.#escape);
+      if (this.#escape.length === (this.#escape.startsWith("\\u") ? 6 : 2)) this.#escape = "";
       return 1;
     }
     let i = from;
-    for (; i < piece.length; i++) {
-      const code = piece.charCodeAt(i);
-      if (code === 34 || code === 92 || code < 32) break;
-    }
+    for (let code = piece.charCodeAt(i); code >= 32 && code !== 34 && code !== 92; code = piece.charCodeAt(i)) i++;
     if (i > from) return i - from;
     if (char === "\\") this.#escape = char;
-    else if (char === '"') {
+    else if (char !== '"') this.failed = true;
+    else {
       this.#inString = false;
       this.#endValue(this.#isKey() ? "colon" : undefined);
-    } else this.failed = true;
+    }
     return 1;
   }
 
   /** Reads one character outside strings; gives how many were taken, 0 to look at it again. */
   #readToken(char: string): number {
-    if (this.#scalar) {
-      if (SCALAR_CHAR.test(char)) {
-        this.#scalar += char;
-        return 1;
-      }
-      if (!LITERAL.test(this.#scalar)) this.failed = true;
+    if (this.#scalar !== "" && !SCALAR_CHAR.test(char)) {
+      this.failed = !LITERAL.test(this.#scalar);
       this.#scalar = "";
       this.#endValue();
       return 0;
     }
-    if (SPACE.test(char)) return 1;
-    const expect = this.#expect;
-    const value = expect === "value" || expect === "first_item";
-    if (value && SCALAR_CHAR.test(char)) this.#scalar = char;
+    const value = this.#expect === "value" || this.#expect === "item";
+    if (this.#scalar !== "" || (value && SCALAR_CHAR.test(char))) this.#scalar += char;
     else if (char === '"' && (value || this.#isKey())) {
       this.#inString = true;
-      if (this.#isKey() && this.#open.length === 1) this.filled = true;
+      this.filled ||= !value;
     } else if (value && (char === "{" || char === "[")) {
-      this.#open.push(char);
-      this.#expect = char === "{" ? "first_key" : "first_item";
-    } else if (char === ":" && expect === "colon") this.#expect = "value";
-    else if (char === "," && expect === "comma") {
-      this.#expect = this.#open.at(-1) === "{" ? "key" : "value";
-    } else if (char === "}" && this.#mayClose("{", "first_key")) this.#close();
-    else if (char === "]" && this.#mayClose("[", "first_item")) this.#close();
-    else this.failed = true;
+      this.#closers.push(char === "{" ? "}" : "]");
+      this.#expect = char === "{" ? "first key" : "item";
+    } else if (char === ":" && this.#expect === "colon") this.#expect = "value";
+    else if (char === "," && this.#expect === "comma") this.#expect = this.#closers.at(-1) === "}" ? "key" : "value";
+    else if (char === this.#closers.at(-1) && ["comma", "item", "first key"].includes(this.#expect)) {
+      this.#closers.pop();
+      this.#endValue();
+    } else if (!" \t\n\r".includes(char)) this.failed = true;
     return 1;
   }
 
-  #mayClose(bracket: string, empty: Expectation): boolean {
-    return this.#open.at(-1) === bracket && (this.#expect === "comma" || this.#expect === empty);
-  }
-
-  #close(): void {
-    this.#open.pop();
-    this.#endValue();
-  }
-
-  #endValue(next?: Expectation): void {
-    this.#expect = next ?? (this.#open.length > 0 ? "comma" : "end");
-    this.complete = this.#expect === "end";
+  #endValue(next: Expectation = this.#closers.length > 0 ? "comma" : "end"): void {
+    this.#expect = next;
+    this.complete = next === "end";
   }
 }

@@ -15,8 +15,8 @@ export const TIERS: readonly Tier[] = ["opus", "sonnet", "haiku"];
 /**
  * Finds the upstream model for the name a client asked for.
  *
- * Any name is served: Claude Code asks for models of its own (`claude-sonnet-5` to check a command)
- * whatever the user chose, and a 404 would cost a second request and confuse the user.
+ * Any name is served: Claude Code asks for models of its own (`claude-sonnet-5` to check a command) whatever the user
+ * chose, and a 404 would cost a second request and confuse the user.
  *
  * @returns A name with a slash that is not Anthropic's as it is, else the tier's model, else elite.
  */

@@ -1,37 +1,26 @@
 import { ApiError } from "../wire/errors.ts";
 
-function toTooLarge(maxBytes: number): ApiError {
-  const limit = `${Math.floor(maxBytes / 1024 / 1024)} MiB`;
-  return new ApiError("request_too_large", `Request exceeds the maximum size of ${limit}`, {
-    headers: { connection: "close" },
-  });
-}
-
 /**
  * Reads a JSON body, measuring it while it comes: `content-length` may be absent or a lie.
  *
  * @throws {ApiError} `request_too_large` beyond `maxBytes`, `invalid_request_error` if it is not JSON.
  */
 export async function readJson(request: Request, maxBytes: number): Promise<unknown> {
-  if (Number(request.headers.get("content-length") ?? 0) > maxBytes) throw toTooLarge(maxBytes);
   const decoder = new TextDecoder();
-  const reader = request.body?.getReader();
   let [text, bytes] = ["", 0];
-  for (;;) {
-    const read = await reader?.read();
-    if (!read || read.done) break;
-    bytes += read.value.byteLength;
+  for await (const chunk of request.body ?? []) {
+    bytes += chunk.byteLength;
     if (bytes > maxBytes) {
-      reader?.cancel().catch(() => {});
-      throw toTooLarge(maxBytes);
+      const limit = `${Math.floor(maxBytes / 1024 / 1024)} MiB`;
+      const headers = { connection: "close" };
+      throw new ApiError("request_too_large", `Request exceeds the maximum size of ${limit}`, { headers });
     }
-    text += decoder.decode(read.value, { stream: true });
+    text += decoder.decode(chunk, { stream: true });
   }
-  text += decoder.decode();
   try {
-    return JSON.parse(text);
+    return JSON.parse(text + decoder.decode());
   } catch (cause) {
-    const why = cause instanceof Error ? `: ${cause.message}` : "";
-    throw new ApiError("invalid_request_error", `The request body is not valid JSON${why}`, { cause });
+    const message = `The request body is not valid JSON: ${(cause as Error).message}`;
+    throw new ApiError("invalid_request_error", message, { cause });
   }
 }

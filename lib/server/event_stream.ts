@@ -2,11 +2,11 @@ import { encodeEvents } from "../stream/event_encoder.ts";
 import type { Answer } from "../upstream/candidate.ts";
 import type { MessageStreamEvent } from "../wire/anthropic.ts";
 import type { Clock } from "../wire/clock.ts";
-import { ApiError, toApiError } from "../wire/errors.ts";
+import { ApiError, type ApiErrorBody, toApiError } from "../wire/errors.ts";
 
 /**
- * Claude Code gives up after ten minutes of pings alone; an empty `message_delta` counts as life
- * (observed with 2.1.328: streams of 12 minutes survive one a minute).
+ * Milliseconds after which silence is filled with more than a ping: Claude Code gives up after ten minutes of pings,
+ * but counts an empty `message_delta` as life (observed with 2.1.328).
  */
 const EMPTY_DELTA_INTERVAL = 240_000;
 
@@ -18,17 +18,16 @@ const EMPTY_DELTA: MessageStreamEvent = {
 
 /** Options of {@linkcode toEventStream}. */
 export interface EventStreamOptions {
-  /** The event to begin with. */
+  /** The event to begin with, and whether to send it before the answer is there. */
   start: MessageStreamEvent;
+  early: boolean;
   /** The answer, which may still be on its way. */
   answer: Promise<Answer>;
-  /** Whether to send `start` before the answer is there. */
-  early: boolean;
   /**
-   * Whether to break the connection when the upstream breaks off after content: Claude Code then
-   * sends the request again, where an `error` event would cost a second one without streaming.
+   * Whether the client is Claude Code. It repeats a request by itself when the connection breaks or an
+   * `overloaded_error` comes before any content; other errors cost it a request without streaming.
    */
-  cutsOff: boolean;
+  repeats: boolean;
   /** Milliseconds of silence after which a `ping` is sent. */
   pingInterval: number;
   clock: Clock;
@@ -36,13 +35,11 @@ export interface EventStreamOptions {
   onEvents: (events: readonly MessageStreamEvent[]) => void;
   /** Called once when all is over, with the reason if it went wrong. */
   onEnd: (error?: ApiError) => void;
-  /** Called when the client went away. */
-  onCancel: () => void;
 }
 
-/** Whether asking again may help, so that Claude Code should be made to do so. */
-function isTransient(error: ApiError): boolean {
-  return error.status >= 429 && error.headers["x-should-retry"] !== "false";
+/** Reads on after the end of an answer, so that the upstream's connection can be used again. */
+export function drain(answer: Answer): void {
+  answer.events.next().catch(() => {});
 }
 
 /**
@@ -51,76 +48,65 @@ function isTransient(error: ApiError): boolean {
  * A broken answer never ends like a whole one.
  */
 export function toEventStream(options: EventStreamOptions): ReadableStream<Uint8Array> {
-  const { clock, pingInterval } = options;
+  const { clock, pingInterval, repeats } = options;
   let unsent: MessageStreamEvent[] = [options.start];
-  let answer: Answer | undefined;
   let [wrote, content, over] = [false, false, false];
-  let lastDelta = clock.now();
+  let lastContent = clock.now();
   let cancelTick = () => {};
+  let controller: ReadableStreamDefaultController<Uint8Array>;
 
-  function end(error?: ApiError): void {
-    if (over) return;
-    over = true;
-    cancelTick();
-    options.onEnd(error);
-  }
-
-  function write(controller: ReadableStreamDefaultController<Uint8Array>, events: MessageStreamEvent[]): void {
+  function write(events: (MessageStreamEvent | ApiErrorBody)[]): void {
     wrote = true;
     controller.enqueue(encodeEvents([...unsent, ...events]));
     unsent = [];
   }
 
-  function tick(controller: ReadableStreamDefaultController<Uint8Array>): void {
+  function tick(): void {
     cancelTick = clock.after(pingInterval, () => {
-      if (over) return;
       const stalled = (controller.desiredSize ?? 0) <= 0;
-      if (!wrote && !stalled) {
-        const late = clock.now() - lastDelta >= EMPTY_DELTA_INTERVAL;
-        if (late) lastDelta = clock.now();
-        write(controller, [late ? EMPTY_DELTA : { type: "ping" }]);
-      }
+      const late = clock.now() - lastContent >= EMPTY_DELTA_INTERVAL;
+      if (!wrote && !stalled) write([late ? EMPTY_DELTA : { type: "ping" }]);
+      if (late) lastContent = clock.now();
       wrote = false;
-      tick(controller);
+      tick();
     });
   }
 
-  function fail(controller: ReadableStreamDefaultController<Uint8Array>, thrown: unknown): void {
-    if (over) return;
-    const error = toApiError(thrown);
+  function end(error?: ApiError): void {
+    over = true;
+    cancelTick();
+    options.onEnd(error);
+  }
+
+  function fail(error: ApiError): void {
     end(error);
-    if (content && options.cutsOff) return controller.error(error);
-    const shown = options.cutsOff && isTransient(error) ? new ApiError("overloaded_error", error.message) : error;
-    controller.enqueue(encodeEvents([...unsent, shown.toJSON()]));
+    if (content && repeats) return controller.error(error);
+    const again = repeats && error.status >= 429 && error.headers["x-should-retry"] !== "false";
+    write([again ? new ApiError("overloaded_error", error.message).toJSON() : error.toJSON()]);
     controller.close();
   }
 
+  async function pull(): Promise<void> {
+    const answer = await options.answer;
+    const { value: events = [] } = await answer.events.next();
+    if (over) return;
+    options.onEvents(events);
+    content ||= events.some(({ type }) => type === "content_block_start");
+    lastContent = clock.now();
+    if (events.length > 0) write(events);
+    if (events.length > 0 && events.at(-1)?.type !== "message_stop") return;
+    drain(answer);
+    end();
+    controller.close(); // At once: Claude Code sends its next request only when the response has ended.
+  }
+
   return new ReadableStream<Uint8Array>({
-    start(controller) {
-      if (options.early) write(controller, []);
-      tick(controller);
+    start(given) {
+      controller = given;
+      if (options.early) write([]);
+      tick();
     },
-    async pull(controller) {
-      try {
-        answer ??= await options.answer;
-        const { value = [], done } = await answer.events.next();
-        if (over) return;
-        options.onEvents(value);
-        if (value.some((event) => event.type === "content_block_start")) content = true;
-        lastDelta = clock.now();
-        if (value.length > 0) write(controller, value);
-        if (!done && value.at(-1)?.type !== "message_stop") return;
-        // The response ends here, Claude Code waits for that; the upstream's may take longer.
-        answer.events.next().catch(() => {});
-        end();
-        controller.close();
-      } catch (thrown) {
-        fail(controller, thrown);
-      }
-    },
-    cancel() {
-      options.onCancel();
-      end(new ApiError("api_error", "The client went away"));
-    },
+    pull: () => pull().catch((thrown) => over ? undefined : fail(toApiError(thrown))),
+    cancel: () => end(new ApiError("api_error", "The client went away", { status: 499 })),
   });
 }

@@ -17,71 +17,57 @@ export interface HandlerOptions extends MessagesOptions {
   onRequest: (log: RequestLog) => void;
 }
 
-type Answerer = (exchange: Exchange, options: HandlerOptions) => Response | Promise<Response>;
-
+/** A route: its methods, and what answers with the id that the path's pattern captured. */
 interface Route {
   path: RegExp;
-  methods: Record<string, Answerer>;
+  methods: string;
+  answer: (exchange: Exchange, options: HandlerOptions, id: string) => unknown;
 }
 
-function toModel(id: string): object {
-  return { type: "model", id, display_name: id, created_at: "1970-01-01T00:00:00Z" };
-}
+const toModel = (id: string) => ({ type: "model", id, display_name: id, created_at: "1970-01-01T00:00:00Z" });
 
 const ROUTES: readonly Route[] = [
   {
     path: /^\/v1\/messages$/,
-    methods: {
-      POST: async (exchange, options) => {
-        const body = await readJson(exchange.request, options.maxBodyBytes);
-        return await answerMessages(exchange, body, options);
-      },
+    methods: "POST",
+    async answer(exchange, options) {
+      return await answerMessages(exchange, await readJson(exchange.request, options.maxBodyBytes), options);
     },
   },
   {
     path: /^\/v1\/messages\/count_tokens$/,
-    methods: {
-      POST: async ({ request }, { maxBodyBytes }) => {
-        const body = parseMessagesRequest(await readJson(request, maxBodyBytes), false);
-        return Response.json({ input_tokens: estimateRequestTokens(body) });
-      },
+    methods: "POST",
+    async answer({ request }, { maxBodyBytes }) {
+      const body = parseMessagesRequest(await readJson(request, maxBodyBytes), false);
+      return { input_tokens: estimateRequestTokens(body) };
     },
   },
   {
     path: /^\/v1\/models$/,
-    methods: {
-      GET: (_exchange, { models }) => {
-        const ends = { first_id: models[0] ?? null, last_id: models.at(-1) ?? null };
-        return Response.json({ data: models.map(toModel), has_more: false, ...ends });
-      },
+    methods: "GET, HEAD",
+    answer(_exchange, { models }) {
+      const ends = { first_id: models[0] ?? null, last_id: models.at(-1) ?? null };
+      return { data: models.map(toModel), has_more: false, ...ends };
     },
   },
   {
     path: /^\/v1\/models\/(.+)$/,
-    methods: {
-      GET: ({ params: [id = ""] }, { models }) => {
-        if (models.includes(id)) return Response.json(toModel(id));
-        throw new ApiError("not_found_error", `No model '${id}': GET /v1/models lists them`);
-      },
+    methods: "GET, HEAD",
+    answer(_exchange, { models }, id) {
+      if (models.includes(id)) return toModel(id);
+      throw new ApiError("not_found_error", `No model '${id}': GET /v1/models lists them`);
     },
   },
   {
-    path: /^\/(?:api\/hello)?$/,
-    methods: {
-      GET: (_exchange, { version, models }) =>
-        Response.json({ name: "arbiter", version, status: "online", model: models[0] ?? null }),
-    },
-  },
-  {
-    path: /^\/(?:health|healthz|readyz)$/,
-    methods: { GET: (_exchange, { version }) => Response.json({ status: "ok", version }) },
+    path: /^\/(?:api\/hello|health|healthz|readyz)?$/,
+    methods: "GET, HEAD",
+    answer: (_exchange, { version, models }) => ({ name: "arbiter", status: "ok", version, model: models[0] ?? null }),
   },
 ];
 
 function toPath(url: string): string {
-  const { pathname } = new URL(url);
   // A base URL that ends in /v1 makes clients ask for /v1/v1/messages.
-  const path = pathname.replace(/^(?:\/v1)+(?=\/)/, "/v1").replace(/(?<=.)\/+$/, "");
+  const path = new URL(url).pathname.replace(/^(?:\/v1)+(?=\/)/, "/v1").replace(/(?<=.)\/+$/, "");
   try {
     return decodeURIComponent(path);
   } catch {
@@ -93,19 +79,12 @@ async function answerRoute(exchange: Exchange, options: HandlerOptions): Promise
   const { method, path } = exchange.log;
   const route = ROUTES.find((route) => route.path.test(path));
   if (!route) throw new ApiError("not_found_error", `No route for ${method} ${path}`);
-  exchange.params = route.path.exec(path)?.slice(1) ?? [];
-  const answer = route.methods[method === "HEAD" ? "GET" : method];
-  if (answer) return await answer(exchange, options);
-  const allow = Object.keys(route.methods).flatMap((m) => m === "GET" ? ["GET", "HEAD"] : m);
-  throw new ApiError("invalid_request_error", `${path} does not take ${method}`, {
-    status: 405,
-    headers: { allow: allow.join(", ") },
-  });
-}
-
-function toErrorResponse(error: ApiError, id: string): Response {
-  const { status, headers } = error;
-  return Response.json({ ...error.toJSON(), request_id: id }, { status, headers });
+  if (!route.methods.split(", ").includes(method)) {
+    const error = { status: 405, headers: { allow: route.methods } };
+    throw new ApiError("invalid_request_error", `${path} does not take ${method}`, error);
+  }
+  const answer = await route.answer(exchange, options, route.path.exec(path)?.[1] ?? "");
+  return answer instanceof Response ? answer : Response.json(answer);
 }
 
 /**
@@ -117,28 +96,22 @@ export function createHandler(options: HandlerOptions): (request: Request) => Pr
   const { clock, newId, onRequest } = options;
   return async (request) => {
     const began = clock.now();
-    const id = newId("req_");
-    const { method } = request;
-    const log: RequestLog = { id, method, path: toPath(request.url), status: 200, ms: 0 };
-    const exchange: Exchange = { request, params: [], log };
-    const finish = () => {
-      log.ms = clock.now() - began;
-      onRequest(log);
-    };
+    const { method, url } = request;
+    const log: RequestLog = { id: newId("req_"), method, path: toPath(url), status: 200, ms: 0 };
+    const exchange: Exchange = { request, log };
     let response: Response;
     try {
       response = await answerRoute(exchange, options);
-      log.status = response.status;
     } catch (thrown) {
       const error = toApiError(thrown);
-      response = toErrorResponse(error, id);
       log.error = error.message;
-      if (log.status !== 499) log.status = error.status;
+      if (log.status === 200) log.status = error.status;
+      response = Response.json({ ...error.toJSON(), request_id: log.id }, error);
     }
+    const finish = () => onRequest({ ...log, ms: clock.now() - began });
     if (exchange.ended) exchange.ended.then(finish);
     else finish();
-    response.headers.set("request-id", id);
-    if (method !== "HEAD") return response;
-    return new Response(null, { status: response.status, headers: response.headers });
+    response.headers.set("request-id", log.id);
+    return method === "HEAD" ? new Response(null, response) : response;
   };
 }

@@ -1,14 +1,20 @@
-import type { MessagesRequest, MessageStreamEvent } from "../wire/anthropic.ts";
-import { toMessage } from "../stream/message.ts";
 import { toMessageStart } from "../stream/chunk_translator.ts";
+import { toMessage } from "../stream/message.ts";
 import { estimateRequestTokens } from "../tokens/estimate.ts";
 import type { Answer, Candidate, Send } from "../upstream/candidate.ts";
-import { type Clock, createTimeout } from "../wire/clock.ts";
+import type { MessagesRequest, MessageStreamEvent } from "../wire/anthropic.ts";
+import type { Clock } from "../wire/clock.ts";
 import type { ApiError } from "../wire/errors.ts";
 import type { NewId } from "../wire/ids.ts";
 import { parseMessagesRequest } from "../wire/messages_request.ts";
-import { toEventStream } from "./event_stream.ts";
+import { drain, toEventStream } from "./event_stream.ts";
 import type { Exchange } from "./request_log.ts";
+
+const STREAM_HEADERS = {
+  "content-type": "text/event-stream; charset=utf-8",
+  "cache-control": "no-cache",
+  "x-accel-buffering": "no",
+};
 
 /** What the messages route works with. */
 export interface MessagesOptions {
@@ -25,19 +31,21 @@ export interface MessagesOptions {
   running: Set<AbortController>;
 }
 
+/** A signal, what fires it, and what lets go of everything that could. */
+type Stop = { signal: AbortSignal; abort: () => void; release: () => void };
+
 async function readAll(answer: Answer): Promise<MessageStreamEvent[]> {
   const events: MessageStreamEvent[] = [];
-  for (;;) {
+  while (events.at(-1)?.type !== "message_stop") {
     const { value, done } = await answer.events.next();
     if (done) return events;
     events.push(...value);
-    if (events.at(-1)?.type !== "message_stop") continue;
-    answer.events.next().catch(() => {});
-    return events;
   }
+  drain(answer);
+  return events;
 }
 
-function noteEvents(log: Exchange["log"], events: readonly MessageStreamEvent[]): void {
+function noteUsage(log: Exchange["log"], events: readonly MessageStreamEvent[]): void {
   const last = events.findLast((event) => event.type === "message_delta");
   if (!last) return;
   const { input_tokens = 0, cache_read_input_tokens = 0, output_tokens } = last.usage;
@@ -45,74 +53,69 @@ function noteEvents(log: Exchange["log"], events: readonly MessageStreamEvent[])
   log.outputTokens = output_tokens;
 }
 
+/** What ends an answer early: the client goes away, or the proxy closes. */
+function createStop({ request: { signal } }: Exchange, running: Set<AbortController>): Stop {
+  const stop = new AbortController();
+  const abort = () => stop.abort();
+  if (signal.aborted) abort();
+  signal.addEventListener("abort", abort);
+  running.add(stop);
+  const release = () => {
+    signal.removeEventListener("abort", abort);
+    running.delete(stop);
+  };
+  return { signal: stop.signal, abort, release };
+}
+
 /**
  * Answers `POST /v1/messages`.
  *
- * A failure within the hold is a truthful HTTP status. After it the stream has begun: pings keep the
- * client waiting, and what fails then can only be told inside the stream.
+ * A failure within the hold is a truthful HTTP status. After it the stream has begun: pings keep the client waiting,
+ * and what fails then can only be told inside the stream.
  *
  * @throws {ApiError} If no candidate answers before the response begins.
  */
 export async function answerMessages(exchange: Exchange, body: unknown, options: MessagesOptions): Promise<Response> {
-  const { request: { headers, signal }, log } = exchange;
-  const { clock, newId, pingInterval, running } = options;
+  const { request: { headers }, log } = exchange;
+  const { clock, newId, pingInterval } = options;
   const request = parseMessagesRequest(body);
   log.asked = request.model;
-  const gone = new AbortController();
-  const onAbort = () => gone.abort(signal.reason);
-  const release = () => {
-    running.delete(gone);
-    signal.removeEventListener("abort", onAbort);
-    if (gone.signal.aborted) log.status = 499;
-  };
-  if (signal.aborted) onAbort();
-  signal.addEventListener("abort", onAbort, { once: true });
-  running.add(gone);
+  const stop = createStop(exchange, options.running);
   const inputTokens = estimateRequestTokens(request);
-  const candidates = options.toCandidates(request);
-  const pending = options.send(request, { candidates, signal: gone.signal, inputTokens })
-    .then((answer) => {
-      log.model = answer.candidate.model;
-      if (answer.warnings.length > 0) log.warnings = answer.warnings;
-      return answer;
-    });
-  pending.catch(() => {}); // It is awaited below or by the stream, perhaps only later.
   const start = toMessageStart(newId("msg_"), request.model, inputTokens);
-  if (!request.stream) {
-    const events = await pending.then(readAll).finally(release);
-    noteEvents(log, events);
-    return Response.json(toMessage(events, start.message));
-  }
-
-  const hold = createTimeout(clock, options.hold, undefined);
-  const early = await Promise.race([pending, hold.promise])
-    .finally(hold.cancel)
-    .then((answer) => answer === undefined, (thrown) => {
-      release();
-      throw thrown;
-    });
-  let settle = () => {};
-  exchange.ended = new Promise((resolve) => settle = resolve);
-  const stream = toEventStream({
-    start,
-    answer: pending,
-    early,
-    cutsOff: headers.get("user-agent")?.startsWith("claude-cli/") ?? false,
-    pingInterval,
-    clock,
-    onEvents: (events) => noteEvents(log, events),
-    onEnd(error?: ApiError) {
-      release();
-      if (error) log.error = error.message;
+  const candidates = options.toCandidates(request);
+  const answer = options.send(request, { candidates, signal: stop.signal, inputTokens }).then((answer) => {
+    log.model = answer.candidate.model;
+    log.warnings = answer.warnings;
+    return answer;
+  });
+  answer.catch(() => {}); // It is awaited below or by the stream, perhaps only later.
+  try {
+    if (!request.stream) {
+      const events = await readAll(await answer);
+      noteUsage(log, events);
+      return Response.json(toMessage(events, start.message));
+    }
+    let cancelHold = () => {};
+    const held = new Promise<"held">((resolve) => cancelHold = clock.after(options.hold, () => resolve("held")));
+    const early = await Promise.race([answer, held]).finally(cancelHold) === "held";
+    let settle = () => {};
+    exchange.ended = new Promise((resolve) => settle = resolve);
+    const onEnd = (error?: ApiError) => {
+      log.error = error?.message;
+      if (error?.status === 499) log.status = 499;
+      if (error) stop.abort();
+      stop.release();
       settle();
-    },
-    onCancel: () => gone.abort(),
-  });
-  return new Response(stream, {
-    headers: {
-      "content-type": "text/event-stream; charset=utf-8",
-      "cache-control": "no-cache",
-      "x-accel-buffering": "no",
-    },
-  });
+    };
+    const onEvents = (events: readonly MessageStreamEvent[]) => noteUsage(log, events);
+    const repeats = headers.get("user-agent")?.startsWith("claude-cli/") ?? false;
+    const stream = toEventStream({ start, early, answer, repeats, pingInterval, clock, onEvents, onEnd });
+    return new Response(stream, { headers: STREAM_HEADERS });
+  } catch (thrown) {
+    if (exchange.request.signal.aborted) log.status = 499;
+    throw thrown;
+  } finally {
+    if (!exchange.ended) stop.release();
+  }
 }

@@ -2,7 +2,9 @@
 export interface RequestLog {
   /** The `request-id` the client was given. */
   id: string;
+  /** HTTP method. */
   method: string;
+  /** Path without the query. */
   path: string;
   /** HTTP status; 499 when the client went away first. */
   status: number;
@@ -12,10 +14,12 @@ export interface RequestLog {
   asked?: string;
   /** The model that answered. */
   model?: string;
+  /** Input tokens, cached ones included. */
   inputTokens?: number;
+  /** Output tokens. */
   outputTokens?: number;
   /** Why it failed, also when that was after the status had been sent. */
-  error?: string;
+  error?: string | undefined;
   /** What could not be carried over, one sentence each. */
   warnings?: string[];
 }
@@ -23,8 +27,6 @@ export interface RequestLog {
 /** A request on its way, and the log that fills while it lasts. */
 export interface Exchange {
   request: Request;
-  /** What the route's pattern captured. */
-  params: string[];
   log: RequestLog;
   /** Settles when the answer is over, for answers that go on after the response was returned. */
   ended?: Promise<void>;
@@ -32,10 +34,8 @@ export interface Exchange {
 
 /** One line about a request, for people and for `grep`. */
 export function formatRequestLog(log: RequestLog): string {
-  const { asked, model, inputTokens, outputTokens } = log;
-  const models = asked === undefined ? [] : [model ? `${asked} → ${model}` : asked];
-  const tokens = outputTokens === undefined ? [] : [`${inputTokens ?? 0}+${outputTokens} tokens`];
-  const error = log.error ? [log.error] : [];
-  const line = [`${log.method} ${log.path}`, log.status, ...models, `${Math.round(log.ms)} ms`];
-  return [...line, ...tokens, log.id, ...error].join(" · ");
+  const { method, path, status, ms, asked, model, inputTokens, outputTokens, id, error } = log;
+  const tokens = outputTokens === undefined ? undefined : `${inputTokens}+${outputTokens} tokens`;
+  const models = model ? `${asked} → ${model}` : asked;
+  return [`${method} ${path}`, status, models, `${Math.round(ms)} ms`, tokens, id, error].filter(Boolean).join(" · ");
 }

@@ -23,8 +23,8 @@ export interface Server {
 }
 
 /**
- * Milliseconds an idle connection is kept: with Node's 5 seconds a client may send its next request
- * into a connection that is just being closed.
+ * Milliseconds an idle connection is kept: with Node's 5 seconds a client may send its next request into a connection
+ * that is just being closed.
  */
 const KEEP_ALIVE_TIMEOUT = 600_000;
 

@@ -57,21 +57,16 @@ function toPrompt(message: ChatMessage): string {
   return toPlainText(message).replace(/<system-reminder>.*?<\/system-reminder>/gs, "").trim();
 }
 
-/** An object that fits a schema of the simple kind Claude Code asks titles with. */
+/** What Claude Code wants when it asks for JSON: a title, or whatever other texts the schema names. */
 function fillSchema(schema: unknown, prompt: string): Record<string, unknown> {
-  const properties = isJsonObject(schema) && isJsonObject(schema.properties) ? schema.properties : {};
+  const properties = isJsonObject(schema) && isJsonObject(schema.properties) ? Object.keys(schema.properties) : [];
   const words = prompt.replace(/<[^>]*>/g, " ").trim().split(/\s+/).slice(0, 5).join(" ");
-  const fill = (property: unknown) => {
-    const type = isJsonObject(property) ? property.type : "string";
-    if (type === "boolean") return false;
-    return type === "number" || type === "integer" ? 0 : words || "Demo";
-  };
-  return Object.fromEntries(Object.entries(properties).map(([name, p]) => [name, fill(p)]));
+  return Object.fromEntries(properties.map((name) => [name, words || "Demo"]));
 }
 
 /**
- * Answers like a very small model: it creates, edits and reads files and runs commands through the
- * client's own tools, and otherwise says what it is.
+ * Answers like a very small model: it creates, edits and reads files and runs commands through the client's own tools,
+ * and otherwise says what it is.
  */
 export function answerAsDemoModel(request: ChatRequest): ScriptedAnswer {
   const { messages, tools = [], response_format } = request;

@@ -24,9 +24,9 @@ export type Step =
   | { stop: "cut" | "end" };
 
 /**
- * What the stand-in does with one request: after `delay` milliseconds either a failure with its
- * `status` and `body` (a string is sent as it stands), or the `steps` of an answer. `usage` replaces
- * the counts it makes up; `null` leaves them out.
+ * What the stand-in does with one request: after `delay` milliseconds either a failure with its `status` and `body` (a
+ * string is sent as it stands), or the `steps` of an answer. `usage` replaces the counts it makes up; `null` leaves
+ * them out.
  */
 export type ScriptedAnswer = {
   delay?: number;

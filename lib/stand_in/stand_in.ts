@@ -1,5 +1,5 @@
 import { type Clock, systemClock } from "../wire/clock.ts";
-import type { ChatDelta, ChatRequest, ChatUsage } from "../wire/openai.ts";
+import type { ChatChunk, ChatDelta, ChatRequest, ChatUsage, ToolCallDelta } from "../wire/openai.ts";
 import { answerAsDemoModel } from "./demo_model.ts";
 import type { Script, ScriptedAnswer, Step } from "./script.ts";
 import { findRefusal } from "./strictness.ts";
@@ -27,23 +27,19 @@ export interface StandIn {
   readonly open: number;
 }
 
-/** What a step comes to: a delta, or a chunk as it stands. */
-type Piece = { delta: ChatDelta } | { chunk: unknown };
-
 function toPieces(text: string | string[], size = 12): string[] {
   return typeof text === "string" ? text.match(new RegExp(`.{1,${size}}`, "gsu")) ?? [] : text;
 }
 
-/** The deltas of a step; `calls` is how many calls came before. */
+/** The chunks' contents of a step; `calls` is how many calls came before. */
 function toDeltas(step: Step, calls: number): ChatDelta[] {
   if ("text" in step) return toPieces(step.text, step.size).map((content) => ({ content }));
   if ("reasoning" in step) return toPieces(step.reasoning, step.size).map((text) => ({ reasoning_content: text }));
   if ("deltas" in step) return step.deltas.map((tool_calls) => ({ tool_calls }));
   if (!("calls" in step)) return [];
-  return step.calls.map(({ name, arguments: args, id }, i) => {
-    const index = calls + i;
+  return step.calls.map(({ name, arguments: args, id = `chatcmpl-tool-${name}` }, i) => {
     const call = { name, arguments: typeof args === "string" ? args : JSON.stringify(args) };
-    return { tool_calls: [{ index, id: id ?? `chatcmpl-tool-${index}`, type: "function", function: call }] };
+    return { tool_calls: [{ index: calls + i, id, type: "function", function: call }] };
   });
 }
 
@@ -59,19 +55,19 @@ function wait(ms: number, signal: AbortSignal, clock: Clock): Promise<void> {
   });
 }
 
-/** Plays the steps of an answer; gives the finish reason, or nothing when the stream just ends. */
+/** Plays an answer: gives its chunks, and at the end the finish reason unless the stream just ends. */
 async function* play(
-  steps: Step[] = [],
+  { steps = [] }: ScriptedAnswer,
   signal: AbortSignal,
   clock: Clock,
-): AsyncGenerator<Piece, string | undefined> {
+): AsyncGenerator<ChatChunk, string | undefined> {
   let [finish, calls] = ["", 0];
   for (const step of steps) {
     for (const delta of toDeltas(step, calls)) {
       if (delta.tool_calls) calls++;
-      yield { delta };
+      yield { choices: [{ delta }] };
     }
-    if ("chunk" in step) yield step;
+    if ("chunk" in step) yield step.chunk as ChatChunk;
     else if ("wait" in step) await wait(step.wait, signal, clock);
     else if ("finish" in step) finish = step.finish;
     else if ("stop" in step && step.stop === "cut") throw new TypeError("terminated");
@@ -80,9 +76,58 @@ async function* play(
   return finish || (calls > 0 ? "tool_calls" : "stop");
 }
 
-function countTokens({ messages, tools = [] }: ChatRequest, written: number): ChatUsage {
+function toUsageOf(
+  { messages, tools = [] }: ChatRequest,
+  { usage }: ScriptedAnswer,
+  written: number,
+): ChatUsage | null {
   const read = JSON.stringify(messages).length + JSON.stringify(tools).length;
-  return { prompt_tokens: Math.ceil(read / 4), completion_tokens: Math.ceil(written / 4) };
+  return usage === undefined
+    ? { prompt_tokens: Math.ceil(read / 4), completion_tokens: Math.ceil(written / 4) }
+    : usage;
+}
+
+/** An answer in server-sent events, as NVIDIA's hosts write them. */
+async function* toEvents(
+  request: ChatRequest,
+  answer: ScriptedAnswer,
+  signal: AbortSignal,
+  clock: Clock,
+): AsyncGenerator<string, void> {
+  const base = { id: "chatcmpl-0", object: "chat.completion.chunk", created: 0, model: request.model };
+  let written = 0;
+  const chunks = play(answer, signal, clock);
+  let next = await chunks.next();
+  for (; !next.done; next = await chunks.next()) {
+    written += JSON.stringify(next.value).length;
+    yield JSON.stringify(next.value.choices ? { ...base, ...next.value } : next.value);
+  }
+  if (next.value === undefined) return;
+  yield JSON.stringify({ ...base, choices: [{ index: 0, delta: {}, finish_reason: next.value }] });
+  const usage = request.stream_options?.include_usage ? toUsageOf(request, answer, written) : null;
+  if (usage) yield JSON.stringify({ ...base, choices: [], usage });
+  yield "[DONE]";
+}
+
+/** An answer whole: the same chunks put together. */
+async function toCompletion(
+  request: ChatRequest,
+  answer: ScriptedAnswer,
+  signal: AbortSignal,
+  clock: Clock,
+): Promise<unknown> {
+  const message: ChatDelta & { content: string; tool_calls: ToolCallDelta[] } = { content: "", tool_calls: [] };
+  const chunks = play(answer, signal, clock);
+  let next = await chunks.next();
+  for (; !next.done; next = await chunks.next()) {
+    if (next.value.error) return next.value;
+    const { content = "", reasoning_content, tool_calls } = next.value.choices?.[0]?.delta ?? {};
+    message.content += content;
+    if (reasoning_content) message.reasoning_content = (message.reasoning_content ?? "") + reasoning_content;
+    message.tool_calls.push(...tool_calls ?? []);
+  }
+  const usage = toUsageOf(request, answer, JSON.stringify(message).length);
+  return { choices: [{ index: 0, message, finish_reason: next.value }], usage };
 }
 
 /** Makes a fake upstream; what it does is the same each time. */
@@ -93,41 +138,21 @@ export function createStandIn(options: StandInOptions = {}): StandIn {
 
   function choose(body: ChatRequest): ScriptedAnswer {
     const script = Object.hasOwn(models, body.model) ? models[body.model] : undefined;
-    if (!script) return { status: 404, body: "404 page not found" };
     const detail = findRefusal(body);
+    if (!script) return { status: 404, body: "404 page not found" };
     if (detail) return { status: 400, body: { status: 400, title: "Bad Request", detail } };
     const turn = requests.filter(({ model }) => model === body.model).length;
     requests.push(body);
     return script(body, turn) ?? answerAsDemoModel(body);
   }
 
-  /** Streams an answer; what is asked for whole is the same chunks put together. */
-  function toStream(request: ChatRequest, answer: ScriptedAnswer, signal: AbortSignal): ReadableStream<Uint8Array> {
+  function toStream(events: AsyncGenerator<string, void>): ReadableStream<Uint8Array> {
     const encoder = new TextEncoder();
-    const base = { id: "chatcmpl-0", object: "chat.completion.chunk", created: 0, model: request.model };
     return new ReadableStream({
       async start(controller) {
-        let written = 0;
-        const write = (data: string) => controller.enqueue(encoder.encode(`data: ${data}\n\n`));
-        const writeDelta = (delta: ChatDelta, finish_reason: string | null) =>
-          write(JSON.stringify({ ...base, choices: [{ index: 0, delta, finish_reason }] }));
         open++;
         try {
-          const pieces = play(answer.steps, signal, clock);
-          let next = await pieces.next();
-          for (; !next.done; next = await pieces.next()) {
-            written += JSON.stringify(next.value).length;
-            if ("delta" in next.value) writeDelta(next.value.delta, null);
-            else write(JSON.stringify(next.value.chunk));
-          }
-          if (next.value) {
-            writeDelta({}, next.value);
-            const usage = answer.usage === undefined ? countTokens(request, written) : answer.usage;
-            if (usage && request.stream_options?.include_usage) {
-              write(JSON.stringify({ ...base, choices: [], usage }));
-            }
-            write("[DONE]");
-          }
+          for await (const data of events) controller.enqueue(encoder.encode(`data: ${data}\n\n`));
           controller.close();
         } catch (thrown) {
           controller.error(thrown);
@@ -138,37 +163,15 @@ export function createStandIn(options: StandInOptions = {}): StandIn {
     });
   }
 
-  async function complete(request: ChatRequest, answer: ScriptedAnswer, signal: AbortSignal): Promise<Response> {
-    let [content, reasoning_content] = ["", ""];
-    const tool_calls: unknown[] = [];
-    const pieces = play(answer.steps, signal, clock);
-    let next = await pieces.next();
-    for (; !next.done; next = await pieces.next()) {
-      if ("chunk" in next.value) return Response.json(next.value.chunk);
-      const { delta } = next.value;
-      content += delta.content ?? "";
-      reasoning_content += delta.reasoning_content ?? "";
-      tool_calls.push(...delta.tool_calls ?? []);
-    }
-    const message = {
-      role: "assistant",
-      content: content || null,
-      ...(reasoning_content ? { reasoning_content } : {}),
-      ...(tool_calls.length > 0 ? { tool_calls } : {}),
-    };
-    const usage = answer.usage === undefined ? countTokens(request, JSON.stringify(message).length) : answer.usage;
-    return Response.json({ choices: [{ index: 0, message, finish_reason: next.value }], usage });
-  }
-
   async function answerChat(body: ChatRequest, signal: AbortSignal): Promise<Response> {
     const answer = choose(body);
     const { delay = 0, status = 200, headers = {}, body: failure } = answer;
     if (delay > 0) await wait(delay, signal, clock);
     if (status >= 400 && typeof failure === "string") return new Response(failure, { status, headers });
     if (status >= 400) return Response.json(failure, { status, headers });
-    if (!body.stream) return await complete(body, answer, signal);
-    const type = { "content-type": "text/event-stream" };
-    return new Response(toStream(body, answer, signal), { headers: { ...type, ...headers } });
+    if (!body.stream) return Response.json(await toCompletion(body, answer, signal, clock));
+    const type = { "content-type": "text/event-stream", ...headers };
+    return new Response(toStream(toEvents(body, answer, signal, clock)), { headers: type });
   }
 
   return {
@@ -179,24 +182,15 @@ export function createStandIn(options: StandInOptions = {}): StandIn {
     async fetch(input, init) {
       const request = new Request(input, init);
       const { pathname } = new URL(request.url);
-      if (pathname === "/v1/models") {
-        const data = Object.keys(models).map((id) => ({
-          id,
-          object: "model",
-          created: 735790403,
-          owned_by: "arbiter",
-        }));
-        return Response.json({ object: "list", data });
-      }
+      const data = Object.keys(models).map((id) => ({ id, object: "model", created: 735790403, owned_by: "arbiter" }));
+      if (pathname === "/v1/models") return Response.json({ object: "list", data });
       if (pathname !== "/v1/chat/completions") return new Response("404 page not found", { status: 404 });
       if (apiKey && request.headers.get("authorization") !== `Bearer ${apiKey}`) {
         return Response.json({ status: 401, title: "Unauthorized", detail: "Authentication failed" }, { status: 401 });
       }
-      // A request made from another's parts loses the signal that a server has put on it.
-      return await answerChat(
-        await request.json(),
-        init?.signal ?? (input instanceof Request ? input : request).signal,
-      );
+      // A request made of another loses the signal that a server has put on that one.
+      const { signal } = init?.signal ? { signal: init.signal } : input instanceof Request ? input : request;
+      return await answerChat(await request.json(), signal);
     },
   };
 }

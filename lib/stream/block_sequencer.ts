@@ -1,10 +1,20 @@
 import type { BlockDelta, ContentBlock, MessageStreamEvent } from "../wire/anthropic.ts";
 
 /**
- * What Arbiter signs thinking with. Clients send the signature back and some drop a thinking block
- * without one; nobody verifies it here.
+ * What Arbiter signs thinking with. Clients send the signature back and some drop a thinking block without one; nobody
+ * verifies it here.
  */
 const SIGNATURE = "unsigned";
+
+/** Lengthens `before` by `delta` if they are of one kind; tells whether. */
+function merge(before: BlockDelta, delta: BlockDelta): boolean {
+  if (before.type === "text_delta" && delta.type === "text_delta") before.text += delta.text;
+  else if (before.type === "thinking_delta" && delta.type === "thinking_delta") before.thinking += delta.thinking;
+  else if (before.type === "input_json_delta" && delta.type === "input_json_delta") {
+    before.partial_json += delta.partial_json;
+  } else return false;
+  return true;
+}
 
 /** Keeps at most one block open and numbers blocks 0, 1, 2 …, as Anthropic's grammar demands. */
 export class BlockSequencer {
@@ -53,9 +63,7 @@ export class BlockSequencer {
 
   /** Hands over the events since the last call. */
   take(): MessageStreamEvent[] {
-    const events = this.#events;
-    this.#events = [];
-    return events;
+    return this.#events.splice(0);
   }
 
   #start(content_block: ContentBlock): void {
@@ -67,21 +75,7 @@ export class BlockSequencer {
   /** Adds a delta, or lengthens the one before: what came in one read leaves as one event. */
   #delta(delta: BlockDelta): void {
     const last = this.#events.at(-1);
-    if (last?.type === "content_block_delta") {
-      const before = last.delta;
-      if (before.type === "text_delta" && delta.type === "text_delta") {
-        before.text += delta.text;
-        return;
-      }
-      if (before.type === "thinking_delta" && delta.type === "thinking_delta") {
-        before.thinking += delta.thinking;
-        return;
-      }
-      if (before.type === "input_json_delta" && delta.type === "input_json_delta") {
-        before.partial_json += delta.partial_json;
-        return;
-      }
-    }
+    if (last?.type === "content_block_delta" && merge(last.delta, delta)) return;
     this.#events.push({ type: "content_block_delta", index: this.#index, delta });
   }
 }

@@ -1,12 +1,15 @@
 import { type Segment, ThinkTagSplitter } from "../dialects/think_tags.ts";
 import { toStopReason } from "../translate/stop_reason.ts";
 import { toUsage } from "../translate/usage.ts";
-import type { Message, MessageStreamEvent } from "../wire/anthropic.ts";
+import type { MessageStreamEvent } from "../wire/anthropic.ts";
 import { ApiError } from "../wire/errors.ts";
 import { type NewId, randomId } from "../wire/ids.ts";
 import type { ChatChunk, ChatDelta, ChatUsage } from "../wire/openai.ts";
 import { BlockSequencer } from "./block_sequencer.ts";
 import { ToolCallAssembler } from "./tool_call_assembler.ts";
+
+/** The event an answer begins with. */
+export type MessageStart = MessageStreamEvent & { type: "message_start" };
 
 /** Options of {@linkcode ChunkTranslator}. */
 export interface ChunkTranslatorOptions {
@@ -14,8 +17,6 @@ export interface ChunkTranslatorOptions {
   toolNames?: ReadonlyMap<string, string>;
   /** The request's `stop_sequences`. @default {[]} */
   stopSequences?: readonly string[];
-  /** Whether answers of this family begin inside `<think>`. @default {false} */
-  startsInThinking?: boolean;
   /** Estimated input tokens, for hosts that report no usage. @default {0} */
   inputTokens?: number;
   /** Makes ids of tool calls. @default {randomId} */
@@ -23,23 +24,10 @@ export interface ChunkTranslatorOptions {
 }
 
 /** The first event of an answer, which may leave before the upstream has said anything. */
-export function toMessageStart(
-  id: string,
-  model: string,
-  inputTokens: number,
-): MessageStreamEvent & { type: "message_start" } {
+export function toMessageStart(id: string, model: string, inputTokens: number): MessageStart {
   const usage = toUsage(undefined, { input: inputTokens, output: 0 });
-  const message: Message = {
-    id,
-    type: "message",
-    role: "assistant",
-    model,
-    content: [],
-    stop_reason: null,
-    stop_sequence: null,
-    usage,
-  };
-  return { type: "message_start", message };
+  const rest = { content: [], stop_reason: null, stop_sequence: null, usage };
+  return { type: "message_start", message: { id, type: "message", role: "assistant", model, ...rest } };
 }
 
 function toReasoning(delta: ChatDelta): string {
@@ -54,11 +42,11 @@ function toContentText({ content, refusal }: ChatDelta): string {
 }
 
 /**
- * Translates the chunks of one answer into the events of Anthropic's stream, `message_start`
- * excepted. A whole completion is a stream of one chunk.
+ * Translates the chunks of one answer into the events of Anthropic's stream, `message_start` excepted. A whole
+ * completion is a stream of one chunk.
  *
- * Each field of a chunk is read for itself: calls may come with the finish reason, usage with or
- * without choices, and text and reasoning in any mixture.
+ * Each field of a chunk is read for itself: calls may come with the finish reason, usage with or without choices, and
+ * text and reasoning in any mixture.
  */
 export class ChunkTranslator {
   readonly #blocks = new BlockSequencer();
@@ -75,10 +63,11 @@ export class ChunkTranslator {
   #finishReason: string | undefined;
   #stopSequence: string | null = null;
 
+  /** Makes a translator for one answer. */
   constructor(options: ChunkTranslatorOptions = {}) {
     const { toolNames = new Map(), newId = randomId } = options;
     this.#calls = new ToolCallAssembler(this.#blocks, toolNames, newId);
-    this.#tags = new ThinkTagSplitter(options.startsInThinking);
+    this.#tags = new ThinkTagSplitter();
     this.#stopSequences = options.stopSequences ?? [];
     this.#inputTokens = options.inputTokens ?? 0;
   }
@@ -100,7 +89,7 @@ export class ChunkTranslator {
    * @throws {ApiError} `overloaded_error` if the upstream said nothing at all.
    */
   flush(): MessageStreamEvent[] {
-    this.#addSegments(this.#tags.flush());
+    this.#tags.flush().forEach((segment) => this.#add(segment));
     const cut = this.#finishReason === "length";
     const broken = this.#calls.flush(cut);
     if (this.#late !== "") this.#blocks.text(this.#late);
@@ -134,33 +123,23 @@ export class ChunkTranslator {
     const reasoning = toReasoning(delta);
     if (reasoning !== "") this.#add({ kind: "thinking", text: reasoning });
     const text = toContentText(delta);
-    if (text !== "") this.#addSegments(this.#tags.feed(text));
-    const calls = delta.tool_calls ?? (delta.function_call && [{ function: delta.function_call }]);
-    if (!calls?.length) return;
-    this.#addSegments(this.#tags.flush());
+    if (text !== "") this.#tags.feed(text).forEach((segment) => this.#add(segment));
+    const calls = delta.tool_calls ?? (delta.function_call ? [{ function: delta.function_call }] : []);
+    if (calls.length === 0) return;
+    this.#tags.flush().forEach((segment) => this.#add(segment));
     this.#blank = "";
-    for (const call of calls) {
-      const text = call.function?.arguments;
-      if (typeof text === "string") this.#outputChars += text.length;
-    }
+    for (const call of calls) this.#outputChars += String(call.function?.arguments ?? "").length;
     this.#calls.feed(calls);
-  }
-
-  #addSegments(segments: Segment[]): void {
-    for (const segment of segments) this.#add(segment);
   }
 
   #add({ kind, text }: Segment): void {
     this.#outputChars += text.length;
-    const idle = this.#calls.settle();
-    if (kind === "thinking") {
-      // Thinking in the middle of a call has no place in the grammar; nothing depends on it.
-      if (idle) this.#blocks.thinking(text);
-      return;
-    }
+    const free = this.#calls.settle();
+    // Thinking in the middle of a call has no place in the grammar; nothing depends on it.
+    if (kind === "thinking") return free ? this.#blocks.thinking(text) : undefined;
     this.#blank += text;
     if (this.#blank.trim() === "") return;
-    if (idle) this.#blocks.text(this.#blank);
+    if (free) this.#blocks.text(this.#blank);
     else this.#late += this.#blank;
     this.#blank = "";
   }

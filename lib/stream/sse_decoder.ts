@@ -1,11 +1,11 @@
-/** Characters one SSE event may have before it is taken for an attack or a broken host. */
-const MAX_EVENT_CHARS = 16 * 1024 * 1024;
+/** Characters one line may have before it is taken for an attack or a broken host. */
+const MAX_LINE_CHARS = 16 * 1024 * 1024;
 
 /**
  * Decodes server-sent events from bytes, cut anywhere, and gives the `data` of each.
  *
- * Only `data` matters here: OpenAI-compatible hosts name no events. Lines end in LF, CRLF or CR; an
- * event ends at a blank line or with the stream, since some hosts leave out the last blank line.
+ * Only `data` matters here: OpenAI-compatible hosts name no events. Lines end in LF, CRLF or CR; an event ends at a
+ * blank line or with the stream, since some hosts leave out the last blank line.
  */
 export class SseDecoder {
   readonly #decoder = new TextDecoder();
@@ -14,13 +14,13 @@ export class SseDecoder {
   #pieceChars = 0;
   /** The data lines of the event that is not complete yet. */
   #data: string[] = [];
-  /** Whether the last piece ended in CR, so that an LF to come belongs to it. */
+  /** Whether the last chunk ended in CR, so that an LF to come belongs to it. */
   #afterCr = false;
 
   /**
    * Takes the next bytes and gives the data of the events that are complete with them.
    *
-   * @throws {RangeError} If one event has more than 16 Mi characters.
+   * @throws {RangeError} If one line has more than 16 Mi characters.
    */
   feed(bytes: Uint8Array): string[] {
     return this.#feedText(this.#decoder.decode(bytes, { stream: true }));
@@ -32,39 +32,27 @@ export class SseDecoder {
   }
 
   #feedText(chunk: string): string[] {
+    let text = this.#afterCr && chunk.startsWith("\n") ? chunk.slice(1) : chunk;
+    if (chunk !== "") this.#afterCr = chunk.endsWith("\r");
+    if (text.includes("\r")) text = text.replace(/\r\n?/g, "\n");
     const events: string[] = [];
-    let text = chunk;
-    if (this.#afterCr && text !== "") {
-      if (text.startsWith("\n")) text = text.slice(1);
-      this.#afterCr = false;
-    }
-    if (text.includes("\r")) {
-      this.#afterCr = text.endsWith("\r");
-      text = text.replace(/\r\n?/g, "\n");
-    }
     let start = 0;
     for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n", start)) {
-      let line = text.slice(start, end);
-      if (this.#pieces.length > 0) {
-        line = this.#pieces.join("") + line;
-        this.#pieces = [];
-        this.#pieceChars = 0;
-      }
+      this.#endLine(text.slice(start, end), events);
       start = end + 1;
-      if (line === "") {
-        if (this.#data.length > 0) events.push(this.#data.join("\n"));
-        this.#data = [];
-      } else if (line.startsWith("data:")) {
-        this.#data.push(line.charAt(5) === " " ? line.slice(6) : line.slice(5));
-      }
     }
-    if (start < text.length) {
-      this.#pieces.push(start === 0 ? text : text.slice(start));
-      this.#pieceChars += text.length - start;
-      if (this.#pieceChars > MAX_EVENT_CHARS) {
-        throw new RangeError(`Cannot read an event of more than ${MAX_EVENT_CHARS} characters`);
-      }
-    }
+    if (start === text.length) return events;
+    this.#pieces.push(text.slice(start));
+    this.#pieceChars += text.length - start;
+    if (this.#pieceChars > MAX_LINE_CHARS) throw new RangeError("Cannot read an event: its line is too long");
     return events;
+  }
+
+  #endLine(end: string, events: string[]): void {
+    const line = this.#pieces.length > 0 ? this.#pieces.join("") + end : end;
+    this.#pieces = [];
+    this.#pieceChars = 0;
+    if (line.startsWith("data:")) this.#data.push(line.charAt(5) === " " ? line.slice(6) : line.slice(5));
+    else if (line === "" && this.#data.length > 0) events.push(this.#data.splice(0).join("\n"));
   }
 }

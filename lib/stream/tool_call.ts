@@ -3,6 +3,17 @@ import { JsonScanner } from "../dialects/json_scanner.ts";
 /** How often arguments may be wrapped in a further JSON string. */
 const MAX_WRAPS = 3;
 
+/** Arguments as an object: absent ones are `{}`, wrapped ones are taken out of their strings. */
+function unwrap(text: string): string {
+  let value = text.trim();
+  try {
+    for (let i = 0; i < MAX_WRAPS && value.startsWith('"'); i++) value = String(JSON.parse(value)).trim();
+  } catch {
+    return text;
+  }
+  return value === "" || value === "null" ? "{}" : value;
+}
+
 /** One tool call of an answer, put together from whatever pieces the host sends. */
 export class ToolCall {
   /** The host's index; several calls may share one. */
@@ -10,18 +21,19 @@ export class ToolCall {
   /** The host's id, which never reaches the client. */
   id: string | undefined;
   /** The name as the host wrote it. */
-  name = "";
+  name: string;
   #scanner = new JsonScanner();
   /** Everything fed, to recognise hosts that repeat the whole text each time. */
   #fed = "";
   /** The arguments from the first character that was not handed out. */
   #pending = "";
-  /** How many characters of the arguments were handed out by {@linkcode take}. */
+  /** How many characters of the arguments were handed out. */
   #taken = 0;
 
-  constructor(index: number | undefined, id: string | undefined) {
+  constructor(index: number | undefined, id: string | undefined, name = "") {
     this.index = index;
     this.id = id;
+    this.name = name;
   }
 
   /** Whether the arguments are a complete JSON value. */
@@ -67,19 +79,20 @@ export class ToolCall {
   /**
    * The rest of the arguments when nothing more will come.
    *
-   * @param cut Whether the answer was cut short; then they stay as broken as they are, so that the
-   * client does not run half a command.
+   * @param cut Whether the answer was cut short; then they stay as broken as they are, so that the client does not run
+   * half a command.
    */
   finish(cut: boolean): string {
-    const closing = cut ? undefined : this.#scanner.closing();
-    const rest = this.#takeUntil(closing?.keep ?? this.#scanner.length) + (closing?.add ?? "");
-    return this.#scanner.filled ? rest : unwrap(rest);
+    const { filled, length } = this.#scanner;
+    const { keep = length, add = "" } = cut ? {} : this.#scanner.closing() ?? {};
+    const rest = this.#takeUntil(keep) + add;
+    return filled ? rest : unwrap(rest);
   }
 
   #scan(piece: string): string {
     if (this.complete) return piece;
     const rest = this.#scanner.feed(piece);
-    this.#pending += rest === "" ? piece : piece.slice(0, piece.length - rest.length);
+    this.#pending += rest === "" ? piece : piece.slice(0, -rest.length);
     return rest;
   }
 
@@ -93,17 +106,4 @@ export class ToolCall {
   #isPlaceholder(): boolean {
     return !this.#scanner.filled && /^\s*(?:\{\s*\}|null)\s*$/.test(this.#pending);
   }
-}
-
-/** Arguments as an object: absent ones are `{}`, wrapped ones are taken out of their strings. */
-function unwrap(text: string): string {
-  let value = text.trim();
-  for (let i = 0; i < MAX_WRAPS && value.startsWith('"'); i++) {
-    try {
-      value = String(JSON.parse(value)).trim();
-    } catch {
-      return text;
-    }
-  }
-  return value === "" || value === "null" ? "{}" : value;
 }

@@ -1,8 +1,8 @@
 import type { MessagesRequest, ToolChoice } from "../wire/anthropic.ts";
 import { toDigest } from "../wire/ids.ts";
 import type { ChatRequest, ChatTool } from "../wire/openai.ts";
+import type { ContentOptions } from "./content.ts";
 import { toParameters } from "./schema.ts";
-import type { Warn } from "./content.ts";
 
 /** Claude Code's stand-in for tools it has not loaded; nobody may call it. */
 const PLACEHOLDER = "DeferredToolPlaceholder";
@@ -13,24 +13,18 @@ const PLACEHOLDER = "DeferredToolPlaceholder";
  * A name that breaks the rule keeps its beginning and gets a digest of the whole.
  */
 export function toFunctionName(name: string): string {
-  if (/^[\w-]{1,64}$/.test(name)) return name;
-  return `${name.replace(/[^\w-]/g, "_").slice(0, 54)}_${toDigest(name, 9)}`;
+  return /^[\w-]{1,64}$/.test(name) ? name : `${name.replace(/[^\w-]/g, "_").slice(0, 54)}_${toDigest(name, 9)}`;
 }
 
 /** Translates `tools`; Anthropic's own server tools cannot run here and are left out. */
-export function toChatTools(tools: MessagesRequest["tools"], warn: Warn): ChatTool[] {
-  const result: ChatTool[] = [];
-  for (const { name, description, input_schema } of tools ?? []) {
-    if (name === PLACEHOLDER) continue;
-    if (!input_schema) {
-      warn(`Cannot offer the server tool '${name}' to the model: it runs at Anthropic only`);
-      continue;
-    }
-    const parameters = toParameters(input_schema);
-    const described = description ? { description } : {};
-    result.push({ type: "function", function: { name: toFunctionName(name), ...described, parameters } });
-  }
-  return result;
+export function toChatTools(tools: MessagesRequest["tools"], warn: ContentOptions["warn"]): ChatTool[] {
+  return (tools ?? []).flatMap(({ name, description, input_schema }): ChatTool[] => {
+    if (name === PLACEHOLDER) return [];
+    if (!input_schema) warn(`Cannot offer the server tool '${name}' to the model: it runs at Anthropic only`);
+    if (!input_schema) return [];
+    const call = { name: toFunctionName(name), ...(description ? { description } : {}) };
+    return [{ type: "function", function: { ...call, parameters: toParameters(input_schema) } }];
+  });
 }
 
 /** Maps each function name sent upstream to the client's own name. */
@@ -41,13 +35,7 @@ export function toToolNames(tools: MessagesRequest["tools"]): Map<string, string
 /** Translates `tool_choice` with its `disable_parallel_tool_use`. */
 export function toToolChoice(choice: ToolChoice | undefined): Pick<ChatRequest, "tool_choice" | "parallel_tool_calls"> {
   if (!choice) return {};
-  const name = toFunctionName(choice.name ?? "");
-  const tool_choice = {
-    auto: "auto",
-    any: "required",
-    none: "none",
-    tool: { type: "function", function: { name } },
-  } as const;
-  const single = choice.disable_parallel_tool_use ? { parallel_tool_calls: false } : {};
-  return { tool_choice: tool_choice[choice.type] ?? "auto", ...single };
+  const named = { type: "function", function: { name: toFunctionName(choice.name ?? "") } } as const;
+  const tool_choice = ({ auto: "auto", any: "required", none: "none", tool: named } as const)[choice.type] ?? "auto";
+  return { tool_choice, ...(choice.disable_parallel_tool_use ? { parallel_tool_calls: false } : {}) };
 }

@@ -3,47 +3,28 @@ import { SseDecoder } from "../stream/sse_decoder.ts";
 import { toChatRequest } from "../translate/request.ts";
 import { toToolNames } from "../translate/tools.ts";
 import type { MessagesRequest, MessageStreamEvent } from "../wire/anthropic.ts";
-import type { Clock } from "../wire/clock.ts";
 import { ApiError } from "../wire/errors.ts";
-import type { NewId } from "../wire/ids.ts";
 import { isJsonObject } from "../wire/messages_request.ts";
 import type { ChatChunk } from "../wire/openai.ts";
 import type { Answer, Candidate, SendOptions } from "./candidate.ts";
+import type { ChainSettings } from "./chain.ts";
 import { Deadline } from "./deadline.ts";
 import { toUpstreamError } from "./faults.ts";
 
 /** Milliseconds the upstream is given to end its response after `[DONE]`. */
 const DRAIN_TIMEOUT = 2_000;
 
-/** What one attempt needs beside the request. */
-export interface AttemptOptions extends SendOptions {
-  fetch: typeof fetch;
-  clock: Clock;
-  newId: NewId;
-  /** Milliseconds until the first content must have come. */
-  requestTimeout: number;
-  /** Milliseconds of silence allowed once content has come. */
-  idleTimeout: number;
-  maxTokens: number | undefined;
-  thinking: boolean;
-  userAgent: string;
-}
-
 function toChunk(data: string, model: string): ChatChunk {
   let chunk: unknown;
   try {
     chunk = JSON.parse(data);
-  } catch (cause) {
-    throw new ApiError("api_error", "Cannot read the upstream's answer: it is not JSON", { cause });
+  } catch {
+    // Reported below, like everything else that is no object.
   }
-  if (!isJsonObject(chunk)) {
-    throw new ApiError("api_error", "Cannot read the upstream's answer: it is no object");
-  }
-  if (chunk.error) {
-    const code = isJsonObject(chunk.error) ? Number(chunk.error.code) : NaN;
-    throw toUpstreamError(code >= 400 ? code : 500, data, model);
-  }
-  return chunk;
+  if (!isJsonObject(chunk)) throw new ApiError("api_error", "Cannot read the upstream's answer: it is not JSON");
+  if (!chunk.error) return chunk;
+  const code = isJsonObject(chunk.error) ? Number(chunk.error.code) : NaN;
+  throw toUpstreamError(code >= 400 ? code : 500, data, model);
 }
 
 /** Reads the body of an answer: the data of the events of each read, or a JSON body as one. */
@@ -108,39 +89,34 @@ async function* prepend<T>(first: T, rest: AsyncGenerator<T, void>): AsyncGenera
 export async function attempt(
   request: MessagesRequest,
   candidate: Candidate,
-  options: AttemptOptions,
+  options: ChainSettings & SendOptions,
 ): Promise<Answer> {
-  const { backend, model, family } = candidate;
-  const { clock, newId, maxTokens, thinking } = options;
-  const translated = toChatRequest(request, { model, family, maxTokens, thinking });
+  const { backend: { baseUrl, apiKey }, model } = candidate;
+  const { clock, newId, maxTokens, inputTokens, userAgent } = options;
+  const { request: body, warnings } = toChatRequest(request, { model, maxTokens });
   const deadline = new Deadline(clock, options.signal, options.requestTimeout);
   try {
-    const response = await options.fetch(`${backend.baseUrl}/chat/completions`, {
+    const response = await options.fetch(`${baseUrl}/chat/completions`, {
       method: "POST",
       headers: {
         "content-type": "application/json",
         "accept": request.stream ? "text/event-stream" : "application/json",
-        "user-agent": options.userAgent,
-        ...(backend.apiKey ? { authorization: `Bearer ${backend.apiKey}` } : {}),
+        "user-agent": userAgent,
+        ...(apiKey ? { authorization: `Bearer ${apiKey}` } : {}),
       },
-      body: JSON.stringify(translated.request),
+      body: JSON.stringify(body),
       signal: deadline.signal,
     });
-    if (!response.ok) {
-      const text = await response.text();
-      throw toUpstreamError(response.status, text, model, response.headers);
-    }
+    if (!response.ok) throw toUpstreamError(response.status, await response.text(), model, response.headers);
     const translator = new ChunkTranslator({
       toolNames: toToolNames(request.tools),
       stopSequences: request.stop_sequences,
-      startsInThinking: family.startsInThinking && thinking,
-      inputTokens: options.inputTokens,
+      inputTokens,
       newId,
     });
     const events = readEvents(response, translator, model, deadline);
     const first = await events.next();
     deadline.extend(options.idleTimeout);
-    const { warnings } = translated;
     return { candidate, warnings, events: prepend(first.value ?? [], events) };
   } catch (thrown) {
     deadline.close();

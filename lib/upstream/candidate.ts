@@ -1,30 +1,18 @@
-import type { Family } from "../models/families.ts";
 import type { MessagesRequest, MessageStreamEvent } from "../wire/anthropic.ts";
 
-/** A host that speaks OpenAI's chat completions. */
-export interface Backend {
-  /** Short name for logs and messages. */
-  name: string;
-  /** Address up to and including `/v1`, without a slash at the end. */
-  baseUrl: string;
-  /** Sent as a bearer token; nothing is sent when absent. */
-  apiKey?: string;
-}
+/** A host that speaks OpenAI's chat completions: its address up to and including `/v1`, and a bearer token for it. */
+export type Backend = { baseUrl: string; apiKey?: string };
 
 /** One model at one host: a place a request may go to. */
-export interface Candidate {
-  backend: Backend;
-  /** The host's name of the model. */
-  model: string;
-  family: Family;
-}
+export type Candidate = { backend: Backend; model: string };
 
-/** An answer that has begun: the candidate that gives it, and its events as they come. */
+/** An answer that has begun. */
 export interface Answer {
+  /** Who gives it. */
   candidate: Candidate;
   /**
-   * The events of each read of the upstream, `message_start` excepted; ends after `message_stop`.
-   * Throws an `ApiError` when the upstream breaks off.
+   * The events of each read of the upstream, `message_start` excepted; the last batch ends in `message_stop`. Throws an
+   * `ApiError` when the upstream breaks off.
    */
   events: AsyncGenerator<MessageStreamEvent[], void>;
   /** What could not be carried over, one sentence each. */
@@ -44,7 +32,7 @@ export interface SendOptions {
 /**
  * Sends a request to whichever candidate answers.
  *
- * Resolves with the first content, so that everything that fails before can be tried again
- * elsewhere without the client noticing; rejects with an `ApiError` when no candidate answers.
+ * Resolves with the first content, so that everything that fails before can be tried again elsewhere without the client
+ * noticing; rejects with an `ApiError` when no candidate answers.
  */
 export type Send = (request: MessagesRequest, options: SendOptions) => Promise<Answer>;

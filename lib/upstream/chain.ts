@@ -1,12 +1,11 @@
-import type { Clock } from "../wire/clock.ts";
-import { systemClock } from "../wire/clock.ts";
+import { type Clock, systemClock } from "../wire/clock.ts";
 import { ApiError } from "../wire/errors.ts";
 import { type NewId, randomId } from "../wire/ids.ts";
 import { attempt } from "./attempt.ts";
 import type { Send } from "./candidate.ts";
 import { patientFetch } from "./patient_fetch.ts";
 
-/** Options of {@linkcode createChain}. */
+/** How upstreams are called. */
 export interface ChainOptions {
   /** `fetch` for upstream calls. @default {globalThis.fetch, without its own time limits} */
   fetch?: typeof fetch;
@@ -16,25 +15,27 @@ export interface ChainOptions {
   idleTimeout?: number;
   /** Most output tokens to ask any model for. @default {Infinity} */
   maxTokens?: number;
-  /** Whether models may think when the client asks for it. @default {true} */
-  thinking?: boolean;
   /** Sent upstream as `user-agent`. @default {"arbiter-proxy"} */
   userAgent?: string;
+  /** The clock that time limits run on. @default {systemClock} */
   clock?: Clock;
+  /** Makes ids of messages, requests and tool calls. @default {randomId} */
   newId?: NewId;
 }
 
+/** {@linkcode ChainOptions} with every default filled in. */
+export type ChainSettings = Required<ChainOptions>;
+
 /** Makes the {@linkcode Send} that asks the first candidate, and so far only that one. */
 export function createChain(options: ChainOptions = {}): Send {
-  const settings = {
+  const settings: ChainSettings = {
     fetch: options.fetch ?? patientFetch,
-    clock: options.clock ?? systemClock,
-    newId: options.newId ?? randomId,
     requestTimeout: options.requestTimeout ?? 600_000,
     idleTimeout: options.idleTimeout ?? 180_000,
-    maxTokens: options.maxTokens,
-    thinking: options.thinking ?? true,
+    maxTokens: options.maxTokens ?? Infinity,
     userAgent: options.userAgent ?? "arbiter-proxy",
+    clock: options.clock ?? systemClock,
+    newId: options.newId ?? randomId,
   };
   return async (request, send) => {
     const [candidate] = send.candidates;

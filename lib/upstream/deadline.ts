@@ -2,18 +2,18 @@ import type { Clock } from "../wire/clock.ts";
 import { ApiError } from "../wire/errors.ts";
 
 /**
- * One signal for the two reasons to give up an attempt: nobody waits for it any more, or the
- * upstream has been silent for too long.
+ * One signal for the two reasons to give up an attempt: nobody waits for it any more, or the upstream has been silent
+ * for too long.
  */
 export class Deadline {
   readonly #controller = new AbortController();
   readonly #clock: Clock;
   readonly #outer: AbortSignal;
-  readonly #onOuterAbort: () => void;
   #cancel: () => void = () => {};
   /** When the upstream was last heard of; `undefined` while the limit is on the whole wait. */
   #heard: number | undefined;
   #late: ApiError | undefined;
+  readonly #leave = () => this.#controller.abort();
 
   /**
    * @param outer The signal of the one who waits.
@@ -22,10 +22,9 @@ export class Deadline {
   constructor(clock: Clock, outer: AbortSignal, limit: number) {
     this.#clock = clock;
     this.#outer = outer;
-    this.#onOuterAbort = () => this.#controller.abort(outer.reason);
-    outer.addEventListener("abort", this.#onOuterAbort, { once: true });
-    if (outer.aborted) this.#onOuterAbort();
-    this.#start(limit);
+    outer.addEventListener("abort", this.#leave);
+    if (outer.aborted) this.#leave();
+    else this.#start(limit);
   }
 
   /** Fires for either reason. */
@@ -49,7 +48,7 @@ export class Deadline {
   /** Lets go of the timer and of the attempt, whether finished or not. */
   close(): void {
     this.#cancel();
-    this.#outer.removeEventListener("abort", this.#onOuterAbort);
+    this.#outer.removeEventListener("abort", this.#leave);
     this.#controller.abort();
   }
 
@@ -57,10 +56,9 @@ export class Deadline {
   explain(thrown: unknown): ApiError {
     if (this.#late) return this.#late;
     if (thrown instanceof ApiError) return thrown;
-    const cause = thrown instanceof Error ? thrown : new Error(String(thrown));
-    const inner = cause.cause instanceof Error ? `: ${cause.cause.message}` : "";
-    const message = `Cannot reach the upstream: ${cause.message}${inner}`;
-    return new ApiError("api_error", message, { cause, status: 502 });
+    const { message, cause } = thrown as Error;
+    const why = cause instanceof Error && cause.message ? `${message}: ${cause.message}` : message;
+    return new ApiError("api_error", `Cannot reach the upstream: ${why}`, { cause: thrown, status: 502 });
   }
 
   #start(limit: number, wait: number = limit): void {
@@ -68,9 +66,8 @@ export class Deadline {
     this.#cancel = this.#clock.after(wait, () => {
       const left = (this.#heard ?? -Infinity) + limit - this.#clock.now();
       if (left > 0) return this.#start(limit, left);
-      const message = `The upstream was silent for ${Math.round(limit / 1000)} seconds`;
-      this.#late = new ApiError("timeout_error", message);
-      this.#controller.abort(this.#late);
+      this.#late = new ApiError("timeout_error", `The upstream was silent for ${Math.round(limit / 1000)} seconds`);
+      this.#controller.abort();
     });
   }
 }

@@ -12,36 +12,24 @@ export type ContentBlockParam =
   | { type: "tool_reference"; tool_name: string };
 
 /** What a tool gave back; blocks may be text, image, document or tool_reference. */
-export interface ToolResultParam {
+export type ToolResultParam = {
   type: "tool_result";
   tool_use_id: string;
   content?: string | ContentBlockParam[];
   is_error?: boolean;
-}
+};
 
 /** One entry of `messages`; Claude Code also sends `system` in the middle of a conversation. */
-export interface MessageParam {
-  role: "user" | "assistant" | "system";
-  content: string | ContentBlockParam[];
-}
+export type MessageParam = { role: "user" | "assistant" | "system"; content: string | ContentBlockParam[] };
 
 /** A tool of the client; Anthropic's own server tools have no `input_schema`. */
-export interface ToolParam {
-  name: string;
-  description?: string;
-  input_schema?: JsonObject;
-  type?: string | null;
-}
+export type ToolParam = { name: string; description?: string; input_schema?: JsonObject; type?: string | null };
 
 /** How the model may use tools. */
-export interface ToolChoice {
-  type: "auto" | "any" | "tool" | "none";
-  name?: string;
-  disable_parallel_tool_use?: boolean;
-}
+export type ToolChoice = { type: "auto" | "any" | "tool" | "none"; name?: string; disable_parallel_tool_use?: boolean };
 
 /** The body of `POST /v1/messages`, with the fields this proxy reads. */
-export interface MessagesRequest {
+export type MessagesRequest = {
   model: string;
   messages: MessageParam[];
   max_tokens: number;
@@ -55,15 +43,15 @@ export interface MessagesRequest {
   top_k?: number;
   thinking?: { type: string; budget_tokens?: number };
   output_config?: { effort?: string; format?: { type: string; schema?: JsonObject } };
-}
+};
 
 /** Token counts of a message, in Anthropic's terms: `input_tokens` excludes what was cached. */
-export interface Usage {
+export type Usage = {
   input_tokens: number;
   output_tokens: number;
   cache_read_input_tokens: number;
   cache_creation_input_tokens: number;
-}
+};
 
 /** Why a message ended. */
 export type StopReason = "end_turn" | "max_tokens" | "stop_sequence" | "tool_use";
@@ -75,7 +63,7 @@ export type ContentBlock =
   | { type: "tool_use"; id: string; name: string; input: JsonObject };
 
 /** An answer, whole. */
-export interface Message {
+export type Message = {
   id: string;
   type: "message";
   role: "assistant";
@@ -84,7 +72,7 @@ export interface Message {
   stop_reason: StopReason | null;
   stop_sequence: string | null;
   usage: Usage;
-}
+};
 
 /** What a `content_block_delta` appends. */
 export type BlockDelta =
@@ -93,16 +81,15 @@ export type BlockDelta =
   | { type: "signature_delta"; signature: string }
   | { type: "input_json_delta"; partial_json: string };
 
+/** What a `message_delta` changes. */
+export type MessageDelta = { stop_reason: StopReason | null; stop_sequence: string | null };
+
 /** One event of a streamed answer. */
 export type MessageStreamEvent =
   | { type: "message_start"; message: Message }
   | { type: "content_block_start"; index: number; content_block: ContentBlock }
   | { type: "content_block_delta"; index: number; delta: BlockDelta }
   | { type: "content_block_stop"; index: number }
-  | {
-    type: "message_delta";
-    delta: { stop_reason: StopReason | null; stop_sequence: string | null };
-    usage: Partial<Usage>;
-  }
+  | { type: "message_delta"; delta: MessageDelta; usage: Partial<Usage> }
   | { type: "message_stop" }
   | { type: "ping" };

@@ -14,12 +14,3 @@ export const systemClock: Clock = {
     return () => clearTimeout(timer);
   },
 };
-
-/** Resolves to `value` after `ms` milliseconds; `cancel` lets the timer go. */
-export function createTimeout<T>(clock: Clock, ms: number, value: T): { promise: Promise<T>; cancel: () => void } {
-  let cancel = () => {};
-  const promise = new Promise<T>((resolve) => {
-    cancel = clock.after(ms, () => resolve(value));
-  });
-  return { promise, cancel };
-}

@@ -1,4 +1,17 @@
-const STATUS_BY_TYPE = {
+/** An `error.type` of Anthropic's API. */
+export type ApiErrorType =
+  | "invalid_request_error"
+  | "authentication_error"
+  | "billing_error"
+  | "permission_error"
+  | "not_found_error"
+  | "request_too_large"
+  | "rate_limit_error"
+  | "api_error"
+  | "timeout_error"
+  | "overloaded_error";
+
+const STATUS_BY_TYPE: Record<ApiErrorType, number> = {
   invalid_request_error: 400,
   authentication_error: 401,
   billing_error: 402,
@@ -9,10 +22,7 @@ const STATUS_BY_TYPE = {
   api_error: 500,
   timeout_error: 504,
   overloaded_error: 529,
-} as const;
-
-/** An `error.type` of Anthropic's API. */
-export type ApiErrorType = keyof typeof STATUS_BY_TYPE;
+};
 
 /** Options of {@linkcode ApiError}. */
 export interface ApiErrorOptions extends ErrorOptions {
@@ -23,14 +33,11 @@ export interface ApiErrorOptions extends ErrorOptions {
 }
 
 /** The body of an error response and of an SSE `error` event. */
-export interface ApiErrorBody {
-  type: "error";
-  error: { type: ApiErrorType; message: string };
-  request_id?: string;
-}
+export type ApiErrorBody = { type: "error"; error: { type: ApiErrorType; message: string }; request_id?: string };
 
 /** A failure that has a shape on the Anthropic wire. */
 export class ApiError extends Error {
+  /** Always `ApiError`. */
   override readonly name = "ApiError";
   /** The `error.type` sent to the client. */
   readonly type: ApiErrorType;
@@ -39,6 +46,7 @@ export class ApiError extends Error {
   /** Headers of the error response. */
   readonly headers: Record<string, string>;
 
+  /** Makes an error that is sent as `type` with `message`. */
   constructor(type: ApiErrorType, message: string, options: ApiErrorOptions = {}) {
     super(message, options);
     this.type = type;

@@ -1,0 +1,13 @@
+/**
+ * Runs the suite from one source under Deno, Bun and Node: `npm test`.
+ *
+ * Node 20 cannot run TypeScript, so it runs what npm users get: the compiled mod.js.
+ */
+import { runSteps } from "./run.ts";
+
+runSteps({
+  "Build": "bun scripts/amalgamate.ts && tsc",
+  "Deno": "deno test -A --no-check -q tests",
+  "Bun": "bun test --timeout 30000 ./tests",
+  "Node": "node --test --test-reporter=dot dist/tests/*/*.test.js",
+});
