@@ -253,10 +253,14 @@ const COMMANDS = {
   serve: "start the proxy alone, in the foreground (also: proxy, run, r2)",
 } as const;
 
-const ALIASES: Record<string, Command> = { proxy: "serve", run: "serve", r2: "serve" };
-
 /** A command's name. */
 type Command = keyof typeof COMMANDS;
+
+/** Each command under its own name and those that earlier tools gave it. */
+const COMMAND_BY_NAME: ReadonlyMap<string, Command> = new Map([
+  ["code", "code"],
+  ...["serve", "proxy", "run", "r2"].map((name) => [name, "serve"] as const),
+]);
 
 /** A parsed command line. */
 interface CommandLine {
@@ -302,7 +306,7 @@ async function parseCommandLine(args: readonly string[]): Promise<CommandLine> {
     throw new ConfigError((cause as Error).message.split(/\.\s/)[0], { cause });
   }
   const [name = "code", extra] = parsed.positionals;
-  const command = Object.hasOwn(COMMANDS, name) ? name as Command : ALIASES[name];
+  const command = COMMAND_BY_NAME.get(name);
   if (!command) throw new ConfigError(`Unknown command '${name}'`);
   if (extra !== undefined) throw new ConfigError(`Unexpected argument '${extra}': claude's own follow after --`);
   return { command, flags: { ...parsed.values }, rest: args.slice(cut + 1) };
@@ -376,7 +380,7 @@ function resolveModel(asked: string, choice: ModelChoice): string {
 
 /** Every upstream id of a choice, once each. */
 function toModelIds(choice: ModelChoice): string[] {
-  return [...new Set([choice.elite, ...Object.values(choice.tiers)])];
+  return [...new Set([choice.elite, ...Object.values(choice.tiers)])].filter((id) => id !== undefined);
 }
 
 // lib/wire/anthropic.ts ---------------------------------------------------------------------
@@ -745,8 +749,8 @@ function toHeldLength(text: string, tag: string): number {
  * The tag counts only before the first real text: later it is something the model writes about.
  */
 class ThinkTagSplitter {
-  /** Where the answer stands: before anything, inside the tag, right after it, or in the text. */
-  #state: "start" | "thinking" | "after" | "text" = "start";
+  /** Where the answer stands: before anything, right behind a tag, between the tags, or in the text. */
+  #state: "start" | "opened" | "thinking" | "closed" | "text" = "start";
   /** What has been fed and not told apart yet, because a tag may be beginning. */
   #held = "";
 
@@ -757,19 +761,23 @@ class ThinkTagSplitter {
     if (this.#state === "start") {
       const text = this.#held.trimStart();
       if (text.length < OPEN.length && OPEN.startsWith(text)) return [];
-      this.#state = text.startsWith(OPEN) ? "thinking" : "text";
-      if (this.#state === "thinking") this.#held = text.slice(OPEN.length).trimStart();
+      this.#state = text.startsWith(OPEN) ? "opened" : "text";
+      if (this.#state === "opened") this.#held = text.slice(OPEN.length);
     }
     const segments: Segment[] = [];
+    if (this.#state === "opened") {
+      this.#held = this.#held.trimStart();
+      if (this.#held !== "") this.#state = "thinking";
+    }
     if (this.#state === "thinking") {
       const end = this.#held.indexOf(CLOSE);
       const length = end < 0 ? this.#held.length - toHeldLength(this.#held, CLOSE) : end;
       if (length > 0) segments.push({ kind: "thinking", text: this.#held.slice(0, length) });
       this.#held = this.#held.slice(end < 0 ? length : end + CLOSE.length);
       if (end < 0) return segments;
-      this.#state = "after";
+      this.#state = "closed";
     }
-    const text = this.#state === "after" ? this.#held.trimStart() : this.#held;
+    const text = this.#state === "closed" ? this.#held.trimStart() : this.#held;
     this.#held = "";
     if (text === "") return segments;
     this.#state = "text";
@@ -2992,7 +3000,7 @@ const KNOWN_FIELDS =
 
 /** Checks what the chat templates of real hosts insist on. */
 function findMisplaced(messages: unknown[]): string | undefined {
-  let open: unknown[] = [];
+  const open: unknown[] = [];
   for (const [i, message] of messages.entries()) {
     if (!isJsonObject(message)) return `messages.${i} is not an object`;
     const { role, content, tool_calls, tool_call_id } = message;
@@ -3004,7 +3012,7 @@ function findMisplaced(messages: unknown[]): string | undefined {
       return `messages.${i}.content: String should have at least 1 character`;
     }
     if (Array.isArray(content) && role !== "user") return "list content is only supported for user messages";
-    open = open.filter((id) => id !== tool_call_id);
+    if (role === "tool") open.splice(open.indexOf(tool_call_id), 1);
     open.push(...calls.map(({ id }) => id));
   }
   return open.length > 0 ? "Tool calls without results at the end" : undefined;

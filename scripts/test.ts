@@ -7,7 +7,7 @@ import { runSteps } from "./run.ts";
 
 runSteps({
   "Build": "bun scripts/amalgamate.ts && tsc",
-  "Deno": "deno test -A --no-check -q tests",
-  "Bun": "bun test --timeout 30000 ./tests",
-  "Node": "node --test --test-reporter=dot dist/tests/*/*.test.js",
+  "Deno": "deno test -A --no-check --reporter=dot tests",
+  "Bun": "bun test --dots --timeout 30000 ./tests",
+  "Node": "node --test --test-reporter=spec dist/tests/*/*.test.js",
 });

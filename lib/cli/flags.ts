@@ -16,10 +16,14 @@ const COMMANDS = {
   serve: "start the proxy alone, in the foreground (also: proxy, run, r2)",
 } as const;
 
-const ALIASES: Record<string, Command> = { proxy: "serve", run: "serve", r2: "serve" };
-
 /** A command's name. */
 export type Command = keyof typeof COMMANDS;
+
+/** Each command under its own name and those that earlier tools gave it. */
+const COMMAND_BY_NAME: ReadonlyMap<string, Command> = new Map([
+  ["code", "code"],
+  ...["serve", "proxy", "run", "r2"].map((name) => [name, "serve"] as const),
+]);
 
 /** A parsed command line. */
 export interface CommandLine {
@@ -65,7 +69,7 @@ export async function parseCommandLine(args: readonly string[]): Promise<Command
     throw new ConfigError((cause as Error).message.split(/\.\s/)[0], { cause });
   }
   const [name = "code", extra] = parsed.positionals;
-  const command = Object.hasOwn(COMMANDS, name) ? name as Command : ALIASES[name];
+  const command = COMMAND_BY_NAME.get(name);
   if (!command) throw new ConfigError(`Unknown command '${name}'`);
   if (extra !== undefined) throw new ConfigError(`Unexpected argument '${extra}': claude's own follow after --`);
   return { command, flags: { ...parsed.values }, rest: args.slice(cut + 1) };

@@ -21,8 +21,8 @@ function toHeldLength(text: string, tag: string): number {
  * The tag counts only before the first real text: later it is something the model writes about.
  */
 export class ThinkTagSplitter {
-  /** Where the answer stands: before anything, inside the tag, right after it, or in the text. */
-  #state: "start" | "thinking" | "after" | "text" = "start";
+  /** Where the answer stands: before anything, right behind a tag, between the tags, or in the text. */
+  #state: "start" | "opened" | "thinking" | "closed" | "text" = "start";
   /** What has been fed and not told apart yet, because a tag may be beginning. */
   #held = "";
 
@@ -33,19 +33,23 @@ export class ThinkTagSplitter {
     if (this.#state === "start") {
       const text = this.#held.trimStart();
       if (text.length < OPEN.length && OPEN.startsWith(text)) return [];
-      this.#state = text.startsWith(OPEN) ? "thinking" : "text";
-      if (this.#state === "thinking") this.#held = text.slice(OPEN.length).trimStart();
+      this.#state = text.startsWith(OPEN) ? "opened" : "text";
+      if (this.#state === "opened") this.#held = text.slice(OPEN.length);
     }
     const segments: Segment[] = [];
+    if (this.#state === "opened") {
+      this.#held = this.#held.trimStart();
+      if (this.#held !== "") this.#state = "thinking";
+    }
     if (this.#state === "thinking") {
       const end = this.#held.indexOf(CLOSE);
       const length = end < 0 ? this.#held.length - toHeldLength(this.#held, CLOSE) : end;
       if (length > 0) segments.push({ kind: "thinking", text: this.#held.slice(0, length) });
       this.#held = this.#held.slice(end < 0 ? length : end + CLOSE.length);
       if (end < 0) return segments;
-      this.#state = "after";
+      this.#state = "closed";
     }
-    const text = this.#state === "after" ? this.#held.trimStart() : this.#held;
+    const text = this.#state === "closed" ? this.#held.trimStart() : this.#held;
     this.#held = "";
     if (text === "") return segments;
     this.#state = "text";

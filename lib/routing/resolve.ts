@@ -30,5 +30,5 @@ export function resolveModel(asked: string, choice: ModelChoice): string {
 
 /** Every upstream id of a choice, once each. */
 export function toModelIds(choice: ModelChoice): string[] {
-  return [...new Set([choice.elite, ...Object.values(choice.tiers)])];
+  return [...new Set([choice.elite, ...Object.values(choice.tiers)])].filter((id) => id !== undefined);
 }

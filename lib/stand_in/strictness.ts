@@ -7,7 +7,7 @@ const KNOWN_FIELDS =
 
 /** Checks what the chat templates of real hosts insist on. */
 function findMisplaced(messages: unknown[]): string | undefined {
-  let open: unknown[] = [];
+  const open: unknown[] = [];
   for (const [i, message] of messages.entries()) {
     if (!isJsonObject(message)) return `messages.${i} is not an object`;
     const { role, content, tool_calls, tool_call_id } = message;
@@ -19,7 +19,7 @@ function findMisplaced(messages: unknown[]): string | undefined {
       return `messages.${i}.content: String should have at least 1 character`;
     }
     if (Array.isArray(content) && role !== "user") return "list content is only supported for user messages";
-    open = open.filter((id) => id !== tool_call_id);
+    if (role === "tool") open.splice(open.indexOf(tool_call_id), 1);
     open.push(...calls.map(({ id }) => id));
   }
   return open.length > 0 ? "Tool calls without results at the end" : undefined;

@@ -1,0 +1,92 @@
+import assert from "node:assert/strict";
+import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { after, before, describe, test } from "node:test";
+import { findOnPath, runChild } from "../../lib/cli/child.ts";
+import { toClaudeEnv } from "../../lib/cli/claude_env.ts";
+
+describe("toClaudeEnv()", () => {
+  const env = toClaudeEnv(
+    { HOME: "/h", ANTHROPIC_API_KEY: "sk", ANTHROPIC_BASE_URL: "https://x", CLAUDE_CODE_MAX_CONTEXT_TOKENS: "9" },
+    "http://127.0.0.1:4005",
+    "owner/model",
+  );
+
+  test("routes Claude Code to the proxy, whatever was set", () => {
+    assert.equal(env.ANTHROPIC_BASE_URL, "http://127.0.0.1:4005");
+    assert.equal(env.ANTHROPIC_AUTH_TOKEN, "arbiter");
+    assert.ok(!("ANTHROPIC_API_KEY" in env));
+  });
+
+  test("names the model for every tier", () => {
+    for (const name of ["MODEL", "DEFAULT_OPUS_MODEL", "DEFAULT_SONNET_MODEL", "DEFAULT_HAIKU_MODEL"]) {
+      assert.equal(env[`ANTHROPIC_${name}`], "owner/model");
+    }
+  });
+
+  test("leaves the user's other variables alone", () => {
+    assert.equal(env.HOME, "/h");
+    assert.equal(env.CLAUDE_CODE_MAX_CONTEXT_TOKENS, "9");
+    assert.equal(toClaudeEnv({}, "u", "m").CLAUDE_CODE_MAX_CONTEXT_TOKENS, "131072");
+  });
+});
+
+const skip = process.platform === "win32" ? "needs a POSIX shell" : false;
+
+describe("findOnPath()", { skip }, () => {
+  let folder = "";
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), "arbiter-"));
+    await mkdir(join(folder, "a"));
+    await writeFile(join(folder, "a", "claude"), "not executable");
+    await writeFile(join(folder, "claude"), "#!/bin/sh\n");
+    await chmod(join(folder, "claude"), 0o755);
+    await writeFile(join(folder, "a\\claude.CMD"), "");
+    await chmod(join(folder, "a\\claude.CMD"), 0o755);
+  });
+  after(() => rm(folder, { recursive: true }));
+
+  test("finds the first that can be run", async () => {
+    const PATH = `/nowhere:${folder}/a::${folder}`;
+    assert.equal(await findOnPath("claude", { PATH }, "linux"), `${folder}/claude`);
+  });
+
+  test("finds nothing where there is nothing", async () => {
+    assert.equal(await findOnPath("claude", { PATH: "/nowhere" }, "linux"), undefined);
+    assert.equal(await findOnPath("claude", {}, "linux"), undefined);
+  });
+
+  test("tries the endings of Windows", async () => {
+    const env = { Path: `${folder}/b;${folder}/a`, PATHEXT: ".EXE;.CMD" };
+    assert.equal(await findOnPath("claude", env, "win32"), `${folder}/a\\claude.CMD`);
+  });
+});
+
+describe("runChild()", { skip }, () => {
+  const shell = (script: string) => ({ command: "/bin/sh", args: ["-c", script] });
+
+  test("gives the exit code", async () => {
+    assert.equal(await runChild(shell("exit 42"), { ...process.env }, "/"), 42);
+  });
+
+  test("gives 128 and the number of the signal that ended the program", async () => {
+    assert.equal(await runChild(shell("kill -9 $$"), { ...process.env }, "/"), 137);
+  });
+
+  test("passes environment and folder on", async () => {
+    assert.equal(await runChild(shell('[ "$A" = "x y" ] && [ "$PWD" = / ]'), { ...process.env, A: "x y" }, "/"), 0);
+  });
+
+  test("fails when the program is not there", async () => {
+    await assert.rejects(runChild({ command: "/nowhere/claude", args: [] }, {}, "/"));
+  });
+
+  test("leaves no signal handler behind", async () => {
+    const count = () => ["SIGINT", "SIGTERM", "SIGHUP"].map((signal) => process.listenerCount(signal));
+    const before = count();
+    await runChild(shell("exit 0"), { ...process.env }, "/");
+    assert.deepEqual(count(), before);
+  });
+});
