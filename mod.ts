@@ -62,43 +62,32 @@ function toLogLevel(value: string): LogLevel {
   return /^(?:silent|off)$/i.test(value) ? "silent" : expected("info, error or silent");
 }
 
-interface Row<T> {
-  /** Flag that overrides the variables. */
-  flag?: string;
-  /** Arbiter's own name first, then those of earlier tools, which keep working. */
-  names: readonly string[];
-  parse: (value: string) => T;
-}
-
-const row = <T>(parse: (value: string) => T, names: string, flag?: string): Row<T> => ({
-  names: names.split(" "),
-  parse,
-  ...(flag ? { flag } : {}),
-});
+/** How a value is read, the variables it may come from (Arbiter's own name first, then those of earlier tools), a flag. */
+type Row<T> = readonly [parse: (value: string) => T, names: string, flag?: string];
 
 /** Everything a user can set, one row each. Times become milliseconds, sizes bytes. */
 const ROWS = {
-  apiKey: row(text, "NVIDIA_API_KEY NVIDIA_NIM_API_KEY"),
-  baseUrl: row(toBaseUrl, "NVIDIA_BASE_URL"),
-  port: row(integer(0, 65_535), "ARBITER_PORT BRIDGE_PORT PROXY_PORT", "port"),
-  model: row(model, "ARBITER_MODEL NVIDIA_ELITE_MODEL NCP_DEFAULT_MODEL MODEL", "model"),
-  opus: row(model, "ARBITER_MODEL_OPUS MODEL_OPUS"),
-  sonnet: row(model, "ARBITER_MODEL_SONNET MODEL_SONNET"),
-  haiku: row(model, "ARBITER_MODEL_HAIKU MODEL_HAIKU"),
-  maxTokens: row(integer(1, 10_000_000), "ARBITER_MAX_TOKENS NCP_DEFAULT_MAX_TOKENS", "max-tokens"),
-  pingInterval: row(integer(1, 240, 1000), "ARBITER_PING_SECONDS R2_PING_INTERVAL"),
-  maxBodyBytes: row(integer(1, 1024, 1024 * 1024), "MAX_REQUEST_BODY_MB"),
-  requestTimeout: row(integer(1, 86_400, 1000), "REQUEST_TIMEOUT_SECONDS"),
-  logLevel: row(toLogLevel, "LOG_LEVEL"),
-  skipCheck: row(toSwitch, "SKIP_NIM_CHECK"),
-  targetDir: row(text, "TARGET_DIR"),
-};
+  apiKey: [text, "NVIDIA_API_KEY NVIDIA_NIM_API_KEY"],
+  baseUrl: [toBaseUrl, "NVIDIA_BASE_URL"],
+  port: [integer(0, 65_535), "ARBITER_PORT BRIDGE_PORT PROXY_PORT", "port"],
+  model: [model, "ARBITER_MODEL NVIDIA_ELITE_MODEL NCP_DEFAULT_MODEL MODEL", "model"],
+  opus: [model, "ARBITER_MODEL_OPUS MODEL_OPUS"],
+  sonnet: [model, "ARBITER_MODEL_SONNET MODEL_SONNET"],
+  haiku: [model, "ARBITER_MODEL_HAIKU MODEL_HAIKU"],
+  maxTokens: [integer(1, 10_000_000), "ARBITER_MAX_TOKENS NCP_DEFAULT_MAX_TOKENS", "max-tokens"],
+  pingInterval: [integer(1, 240, 1000), "ARBITER_PING_SECONDS R2_PING_INTERVAL"],
+  maxBodyBytes: [integer(1, 1024, 1024 * 1024), "MAX_REQUEST_BODY_MB"],
+  requestTimeout: [integer(1, 86_400, 1000), "REQUEST_TIMEOUT_SECONDS"],
+  logLevel: [toLogLevel, "LOG_LEVEL"],
+  skipCheck: [toSwitch, "SKIP_NIM_CHECK"],
+  targetDir: [text, "TARGET_DIR"],
+} satisfies Record<string, Row<unknown>>;
 
 /** What a user has set; what is absent takes its default where it is used. */
-type Settings = { [K in keyof typeof ROWS]?: ReturnType<(typeof ROWS)[K]["parse"]> };
+type Settings = { [K in keyof typeof ROWS]?: ReturnType<(typeof ROWS)[K][0]> };
 
 /** Finds a variable in the first place that has it; an empty one counts as absent. */
-function find({ names }: Row<unknown>, layers: readonly Env[], warn: (warning: string) => void): [string, string] | [] {
+function find(names: string[], layers: readonly Env[], warn: (warning: string) => void): [string?, string?] {
   for (const layer of layers) {
     const found = names.map((name) => [name, layer[name]?.trim() ?? ""] as const).filter(([, value]) => value !== "");
     const [first] = found;
@@ -122,19 +111,18 @@ function resolveSettings(
   warn: (warning: string) => void,
 ): Settings {
   const settings: Record<string, unknown> = {};
-  for (const [key, setting] of Object.entries<Row<unknown>>(ROWS)) {
-    const typed = setting.flag === undefined ? undefined : flags[setting.flag];
-    const [name, value] = typed === undefined ? find(setting, layers, warn) : [`--${setting.flag}`, typed];
+  for (const [key, [parse, names, flag = ""]] of Object.entries<Row<unknown>>(ROWS)) {
+    const typed = flags[flag];
+    const [name, value] = typed === undefined ? find(names.split(" "), layers, warn) : [`--${flag}`, typed];
     if (value === undefined) continue;
     try {
-      settings[key] = setting.parse(value);
+      settings[key] = parse(value);
     } catch (cause) {
       throw new ConfigError(`Cannot use ${name}='${value}': ${(cause as Error).message}`, { cause });
     }
   }
   return settings;
 }
-
 // lib/config/folders.ts ---------------------------------------------------------------------
 /**
  * The folder for what the user has configured, by the custom of the platform.
@@ -147,11 +135,9 @@ function toConfigFolder(env: Env, platform: string): string | undefined {
   const base = env.XDG_CONFIG_HOME || (env.HOME && `${env.HOME}/.config`);
   return base && `${base}/arbiter`;
 }
-
 // lib/version.ts ----------------------------------------------------------------------------
 /** The version of this package; written by scripts/amalgamate.ts from package.json. */
 const VERSION = "0.1.0";
-
 // lib/cli/child.ts --------------------------------------------------------------------------
 /** A program to run, with the arguments that come before the user's. */
 interface Program {
@@ -202,7 +188,6 @@ async function runChild({ command, args }: Program, env: Env, cwd: string): Prom
     process.off("SIGINT", stay).off("SIGTERM", pass).off("SIGHUP", pass);
   }
 }
-
 // lib/cli/claude_env.ts ---------------------------------------------------------------------
 /** Context window Claude Code is told when nobody knows better: what most hosted models serve. */
 const CONTEXT_TOKENS = 131_072;
@@ -235,7 +220,6 @@ function toClaudeEnv(env: Env, url: string, model: string): Env {
     ANTHROPIC_AUTH_TOKEN: "arbiter",
   };
 }
-
 // lib/cli/flags.ts --------------------------------------------------------------------------
 /** A row per flag: its type for `parseArgs`, and its help. */
 const FLAGS = {
@@ -311,7 +295,6 @@ async function parseCommandLine(args: readonly string[]): Promise<CommandLine> {
   if (extra !== undefined) throw new ConfigError(`Unexpected argument '${extra}': claude's own follow after --`);
   return { command, flags: { ...parsed.values }, rest: args.slice(cut + 1) };
 }
-
 // lib/cli/io.ts -----------------------------------------------------------------------------
 /** What a command sees of the world. */
 interface Io {
@@ -346,7 +329,6 @@ async function createIo(): Promise<Io> {
     tell: (line) => void process.stderr.write(`${line}\n`),
   };
 }
-
 // lib/routing/resolve.ts --------------------------------------------------------------------
 /** The models a user has chosen; a tier without one uses `elite`. */
 export interface ModelChoice {
@@ -382,7 +364,6 @@ function resolveModel(asked: string, choice: ModelChoice): string {
 function toModelIds(choice: ModelChoice): string[] {
   return [...new Set([choice.elite, ...Object.values(choice.tiers)])].filter((id) => id !== undefined);
 }
-
 // lib/wire/anthropic.ts ---------------------------------------------------------------------
 /** A JSON object whose fields nobody has checked yet. */
 export type JsonObject = Record<string, unknown>;
@@ -479,7 +460,6 @@ export type MessageStreamEvent =
   | { type: "message_delta"; delta: MessageDelta; usage: Partial<Usage> }
   | { type: "message_stop" }
   | { type: "ping" };
-
 // lib/tokens/estimate.ts --------------------------------------------------------------------
 /** Tokens a template spends around each message (4 to 8 in open models' templates). */
 const MESSAGE_TOKENS = 6;
@@ -536,22 +516,9 @@ export function estimateRequestTokens({ system, messages, tools }: MessagesReque
   for (const tool of tools ?? []) sum += estimateTokens(JSON.stringify(tool));
   return Math.ceil(sum);
 }
-
 // lib/wire/errors.ts ------------------------------------------------------------------------
-/** An `error.type` of Anthropic's API. */
-export type ApiErrorType =
-  | "invalid_request_error"
-  | "authentication_error"
-  | "billing_error"
-  | "permission_error"
-  | "not_found_error"
-  | "request_too_large"
-  | "rate_limit_error"
-  | "api_error"
-  | "timeout_error"
-  | "overloaded_error";
-
-const STATUS_BY_TYPE: Record<ApiErrorType, number> = {
+/** The HTTP status that Anthropic sends each `error.type` with. */
+export const STATUS_BY_ERROR_TYPE = {
   invalid_request_error: 400,
   authentication_error: 401,
   billing_error: 402,
@@ -562,7 +529,10 @@ const STATUS_BY_TYPE: Record<ApiErrorType, number> = {
   api_error: 500,
   timeout_error: 504,
   overloaded_error: 529,
-};
+} as const;
+
+/** An `error.type` of Anthropic's API. */
+export type ApiErrorType = keyof typeof STATUS_BY_ERROR_TYPE;
 
 /** Options of {@linkcode ApiError}. */
 export interface ApiErrorOptions extends ErrorOptions {
@@ -590,7 +560,7 @@ export class ApiError extends Error {
   constructor(type: ApiErrorType, message: string, options: ApiErrorOptions = {}) {
     super(message, options);
     this.type = type;
-    this.status = options.status ?? STATUS_BY_TYPE[type];
+    this.status = options.status ?? STATUS_BY_ERROR_TYPE[type];
     this.headers = options.headers ?? {};
   }
 
@@ -606,7 +576,6 @@ function toApiError(thrown: unknown): ApiError {
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   return new ApiError("api_error", `Arbiter failed: ${message}`, { cause: thrown });
 }
-
 // lib/wire/messages_request.ts --------------------------------------------------------------
 /** Whether `value` is a JSON object, as opposed to an array or a bare value. */
 function isJsonObject(value: unknown): value is JsonObject {
@@ -698,7 +667,6 @@ export function parseMessagesRequest(body: unknown, needsMaxTokens = true): Mess
   if (most != null && !(Number.isInteger(most) && most >= 1)) refuse("max_tokens", "Input should be at least 1");
   return request;
 }
-
 // lib/server/body.ts ------------------------------------------------------------------------
 /**
  * Reads a JSON body, measuring it while it comes: `content-length` may be absent or a lie.
@@ -724,7 +692,6 @@ async function readJson(request: Request, maxBytes: number): Promise<unknown> {
     throw new ApiError("invalid_request_error", message, { cause });
   }
 }
-
 // lib/dialects/think_tags.ts ----------------------------------------------------------------
 /** A piece of an answer's text, told apart. */
 interface Segment {
@@ -792,7 +759,6 @@ class ThinkTagSplitter {
     return text === "" ? [] : [{ kind, text }];
   }
 }
-
 // lib/translate/stop_reason.ts --------------------------------------------------------------
 /**
  * Maps a `finish_reason`.
@@ -804,7 +770,6 @@ class ThinkTagSplitter {
 function toStopReason(finishReason: string | null | undefined): StopReason {
   return finishReason === "length" ? "max_tokens" : "end_turn";
 }
-
 // lib/wire/openai.ts ------------------------------------------------------------------------
 /** A part of a user message that holds more than text. */
 export type ChatPart = { type: "text"; text: string } | { type: "image_url"; image_url: { url: string } };
@@ -878,7 +843,6 @@ export type ChatChoice = {
 
 /** One chunk of a streamed completion; a whole completion has `message` for `delta`. */
 export type ChatChunk = { choices?: ChatChoice[]; usage?: ChatUsage | null; error?: unknown };
-
 // lib/translate/usage.ts --------------------------------------------------------------------
 /**
  * Translates token counts; Anthropic counts cached input apart, OpenAI as a part of the prompt.
@@ -896,7 +860,6 @@ function toUsage(usage: ChatUsage | undefined, estimate: { input: number; output
     cache_creation_input_tokens: 0,
   };
 }
-
 // lib/wire/ids.ts ---------------------------------------------------------------------------
 /** Makes an id no other call has made, such as `msg_` followed by 24 letters and digits. */
 export type NewId = (prefix: string) => string;
@@ -924,7 +887,6 @@ function toDigest(value: string, length: number): string {
   const number = (a >>> 0) * 2 ** 21 + ((b >>> 0) >>> 11);
   return number.toString(36).padStart(length, "0").slice(-length);
 }
-
 // lib/stream/block_sequencer.ts -------------------------------------------------------------
 /**
  * What Arbiter signs thinking with. Clients send the signature back and some drop a thinking block without one; nobody
@@ -932,15 +894,12 @@ function toDigest(value: string, length: number): string {
  */
 const SIGNATURE = "unsigned";
 
-/** Lengthens `before` by `delta` if they are of one kind; tells whether. */
-function merge(before: BlockDelta, delta: BlockDelta): boolean {
-  if (before.type === "text_delta" && delta.type === "text_delta") before.text += delta.text;
-  else if (before.type === "thinking_delta" && delta.type === "thinking_delta") before.thinking += delta.thinking;
-  else if (before.type === "input_json_delta" && delta.type === "input_json_delta") {
-    before.partial_json += delta.partial_json;
-  } else return false;
-  return true;
-}
+/** The type of the deltas of each kind of block, and the field that holds their text. */
+const DELTAS = {
+  text: ["text_delta", "text"],
+  thinking: ["thinking_delta", "thinking"],
+  tool_use: ["input_json_delta", "partial_json"],
+} as const;
 
 /** Keeps at most one block open and numbers blocks 0, 1, 2 …, as Anthropic's grammar demands. */
 class BlockSequencer {
@@ -953,16 +912,12 @@ class BlockSequencer {
     return this.#index + 1;
   }
 
-  /** Appends text, in a new block when none of text is open. */
-  text(text: string): void {
-    if (this.#open !== "text") this.#start({ type: "text", text: "" });
-    this.#delta({ type: "text_delta", text });
-  }
-
-  /** Appends thinking, in a new block when none of thinking is open. */
-  thinking(thinking: string): void {
-    if (this.#open !== "thinking") this.#start({ type: "thinking", thinking: "", signature: "" });
-    this.#delta({ type: "thinking_delta", thinking });
+  /** Appends text or thinking, in a new block when none of its kind is open. */
+  append(kind: "text" | "thinking", text: string): void {
+    if (this.#open !== kind) {
+      this.#start(kind === "text" ? { type: kind, text: "" } : { type: kind, thinking: "", signature: "" });
+    }
+    this.#lengthen(kind, text);
   }
 
   /** Starts a tool call; a client may run it as soon as {@linkcode close} was called. */
@@ -971,14 +926,17 @@ class BlockSequencer {
   }
 
   /** Appends a piece of the arguments of the open tool call. */
-  toolInput(partial_json: string): void {
-    if (partial_json !== "") this.#delta({ type: "input_json_delta", partial_json });
+  appendInput(json: string): void {
+    if (json !== "") this.#lengthen("tool_use", json);
   }
 
   /** Closes the open block, if any. */
   close(): void {
-    if (this.#open === "thinking") this.#delta({ type: "signature_delta", signature: SIGNATURE });
-    if (this.#open) this.#events.push({ type: "content_block_stop", index: this.#index });
+    const index = this.#index;
+    if (this.#open === "thinking") {
+      this.push({ type: "content_block_delta", index, delta: { type: "signature_delta", signature: SIGNATURE } });
+    }
+    if (this.#open) this.push({ type: "content_block_stop", index });
     this.#open = undefined;
   }
 
@@ -995,17 +953,21 @@ class BlockSequencer {
   #start(content_block: ContentBlock): void {
     this.close();
     this.#open = content_block.type;
-    this.#events.push({ type: "content_block_start", index: ++this.#index, content_block });
+    this.push({ type: "content_block_start", index: ++this.#index, content_block });
   }
 
   /** Adds a delta, or lengthens the one before: what came in one read leaves as one event. */
-  #delta(delta: BlockDelta): void {
+  #lengthen(kind: ContentBlock["type"], text: string): void {
+    const [type, field] = DELTAS[kind];
     const last = this.#events.at(-1);
-    if (last?.type === "content_block_delta" && merge(last.delta, delta)) return;
-    this.#events.push({ type: "content_block_delta", index: this.#index, delta });
+    if (last?.type === "content_block_delta" && last.delta.type === type) {
+      const delta = last.delta as unknown as Record<string, string>;
+      delta[field] += text;
+    } else {
+      this.push({ type: "content_block_delta", index: this.#index, delta: { type, [field]: text } as BlockDelta });
+    }
   }
 }
-
 // lib/dialects/json_scanner.ts --------------------------------------------------------------
 /** What may come next: a value, the first of an array, a key, the first of an object, and so on. */
 type Expectation = "value" | "item" | "key" | "first key" | "colon" | "comma" | "end";
@@ -1128,7 +1090,6 @@ class JsonScanner {
     this.complete = next === "end";
   }
 }
-
 // lib/stream/tool_call.ts -------------------------------------------------------------------
 /** How often arguments may be wrapped in a further JSON string. */
 const MAX_WRAPS = 3;
@@ -1237,7 +1198,6 @@ class ToolCall {
     return !this.#scanner.filled && /^\s*(?:\{\s*\}|null)\s*$/.test(this.#pending);
   }
 }
-
 // lib/stream/tool_call_assembler.ts ---------------------------------------------------------
 /** Arguments as text: some hosts send an object, or nothing. */
 function toArgumentText(value: unknown): string {
@@ -1350,7 +1310,7 @@ class ToolCallAssembler {
     const name = this.#names.get(call.name) ?? call.name;
     if (!this.#open) this.#blocks.startTool(this.#newId("toolu_"), name);
     this.#open = true;
-    this.#blocks.toolInput(piece);
+    this.#blocks.appendInput(piece);
   }
 
   #close(call: ToolCall, cut: boolean): void {
@@ -1362,7 +1322,6 @@ class ToolCallAssembler {
     this.#closed++;
   }
 }
-
 // lib/stream/chunk_translator.ts ------------------------------------------------------------
 /** The event an answer begins with. */
 export type MessageStart = MessageStreamEvent & { type: "message_start" };
@@ -1448,7 +1407,7 @@ export class ChunkTranslator {
     this.#tags.flush().forEach((segment) => this.#add(segment));
     const cut = this.#finishReason === "length";
     const broken = this.#calls.flush(cut);
-    if (this.#late !== "") this.#blocks.text(this.#late);
+    if (this.#late !== "") this.#blocks.append("text", this.#late);
     this.#late = "";
     this.#blocks.close();
     if (this.#blocks.count === 0 && !this.finished) {
@@ -1492,15 +1451,14 @@ export class ChunkTranslator {
     this.#outputChars += text.length;
     const free = this.#calls.settle();
     // Thinking in the middle of a call has no place in the grammar; nothing depends on it.
-    if (kind === "thinking") return free ? this.#blocks.thinking(text) : undefined;
+    if (kind === "thinking") return free ? this.#blocks.append("thinking", text) : undefined;
     this.#blank += text;
     if (this.#blank.trim() === "") return;
-    if (free) this.#blocks.text(this.#blank);
+    if (free) this.#blocks.append("text", this.#blank);
     else this.#late += this.#blank;
     this.#blank = "";
   }
 }
-
 // lib/stream/message.ts ---------------------------------------------------------------------
 /** Parses arguments; what is no object comes in the form in which Claude Code itself replays such calls. */
 function parseInput(json: string): JsonObject {
@@ -1536,7 +1494,6 @@ export function toMessage(events: Iterable<MessageStreamEvent>, start: Message):
   }
   return message;
 }
-
 // lib/upstream/candidate.ts -----------------------------------------------------------------
 /** A host that speaks OpenAI's chat completions: its address up to and including `/v1`, and a bearer token for it. */
 type Backend = { baseUrl: string; apiKey?: string };
@@ -1574,7 +1531,6 @@ interface SendOptions {
  * noticing; rejects with an `ApiError` when no candidate answers.
  */
 type Send = (request: MessagesRequest, options: SendOptions) => Promise<Answer>;
-
 // lib/wire/clock.ts -------------------------------------------------------------------------
 /** Time as an argument, so that tests never sleep. */
 export interface Clock {
@@ -1592,7 +1548,6 @@ export const systemClock: Clock = {
     return () => clearTimeout(timer);
   },
 };
-
 // lib/stream/event_encoder.ts ---------------------------------------------------------------
 const encoder = new TextEncoder();
 
@@ -1602,7 +1557,6 @@ export function encodeEvents(events: readonly (MessageStreamEvent | ApiErrorBody
   for (const event of events) text += `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
   return encoder.encode(text);
 }
-
 // lib/server/event_stream.ts ----------------------------------------------------------------
 /**
  * Milliseconds after which silence is filled with more than a ping: Claude Code gives up after ten minutes of pings,
@@ -1710,33 +1664,27 @@ function toEventStream(options: EventStreamOptions): ReadableStream<Uint8Array> 
     cancel: () => end(new ApiError("api_error", "The client went away", { status: 499 })),
   });
 }
-
 // lib/server/request_log.ts -----------------------------------------------------------------
-/** What is known about a request once it is over; never content, never a key. */
-export interface RequestLog {
-  /** The `request-id` the client was given. */
+/**
+ * What is known about a request once it is over; never content, never a key.
+ *
+ * `id` is the `request-id` the client was given, `status` 499 when the client went away first, `ms` the time until the
+ * last byte, `asked` the client's model and `model` the one that answered. `error` may also stand beside a status 200;
+ * `warnings` tell what could not be carried over.
+ */
+export type RequestLog = {
   id: string;
-  /** HTTP method. */
   method: string;
-  /** Path without the query. */
   path: string;
-  /** HTTP status; 499 when the client went away first. */
   status: number;
-  /** Milliseconds from the request's arrival to the last byte of the answer. */
   ms: number;
-  /** The model the client asked for. */
   asked?: string;
-  /** The model that answered. */
   model?: string;
-  /** Input tokens, cached ones included. */
   inputTokens?: number;
-  /** Output tokens. */
   outputTokens?: number;
-  /** Why it failed, also when that was after the status had been sent. */
   error?: string | undefined;
-  /** What could not be carried over, one sentence each. */
   warnings?: string[];
-}
+};
 
 /** A request on its way, and the log that fills while it lasts. */
 interface Exchange {
@@ -1753,7 +1701,6 @@ function formatRequestLog(log: RequestLog): string {
   const models = model ? `${asked} → ${model}` : asked;
   return [`${method} ${path}`, status, models, `${Math.round(ms)} ms`, tokens, id, error].filter(Boolean).join(" · ");
 }
-
 // lib/server/messages.ts --------------------------------------------------------------------
 const STREAM_HEADERS = {
   "content-type": "text/event-stream; charset=utf-8",
@@ -1864,7 +1811,6 @@ async function answerMessages(exchange: Exchange, body: unknown, options: Messag
     if (!exchange.ended) stop.release();
   }
 }
-
 // lib/server/handler.ts ---------------------------------------------------------------------
 /** What the handler works with. */
 interface HandlerOptions extends MessagesOptions {
@@ -1976,7 +1922,6 @@ function createHandler(options: HandlerOptions): (request: Request) => Promise<R
     return method === "HEAD" ? new Response(null, response) : response;
   };
 }
-
 // lib/stream/sse_decoder.ts -----------------------------------------------------------------
 /** Characters one line may have before it is taken for an attack or a broken host. */
 const MAX_LINE_CHARS = 16 * 1024 * 1024;
@@ -2036,7 +1981,6 @@ export class SseDecoder {
     else if (line === "" && this.#data.length > 0) events.push(this.#data.splice(0).join("\n"));
   }
 }
-
 // lib/models/vision.ts ----------------------------------------------------------------------
 /** Families of models that see images; the names are NVIDIA's, observed in its catalogue until 2026-09. */
 const VISION =
@@ -2046,7 +1990,6 @@ const VISION =
 function seesImages(model: string): boolean {
   return VISION.test(model.toLowerCase());
 }
-
 // lib/translate/content.ts ------------------------------------------------------------------
 /** What content translation has to know: whether the model sees images, and where to tell of losses. */
 interface ContentOptions {
@@ -2116,7 +2059,6 @@ function toText(parts: ChatPart[]): string {
 function toContent(parts: ChatPart[]): string | ChatPart[] {
   return parts.every((part) => part.type === "text") ? toText(parts) : parts;
 }
-
 // lib/translate/schema.ts -------------------------------------------------------------------
 const toSet = (words: string): ReadonlySet<string> => new Set(words.split(" "));
 
@@ -2156,7 +2098,6 @@ function toParameters(schema: JsonObject): JsonObject {
   if (type !== "object") return { type, ...rest };
   return { type, properties: isJsonObject(properties) ? properties : {}, ...rest };
 }
-
 // lib/translate/tools.ts --------------------------------------------------------------------
 /** Claude Code's stand-in for tools it has not loaded; nobody may call it. */
 const PLACEHOLDER = "DeferredToolPlaceholder";
@@ -2193,7 +2134,6 @@ function toToolChoice(choice: ToolChoice | undefined): Pick<ChatRequest, "tool_c
   const tool_choice = ({ auto: "auto", any: "required", none: "none", tool: named } as const)[choice.type] ?? "auto";
   return { tool_choice, ...(choice.disable_parallel_tool_use ? { parallel_tool_calls: false } : {}) };
 }
-
 // lib/translate/messages.ts -----------------------------------------------------------------
 const NO_OUTPUT = "(no output)"; // Tool messages must not be empty.
 const NO_RESULT = "(no result: the call was interrupted)";
@@ -2308,7 +2248,6 @@ function toChatMessages(messages: MessageParam[], options: ContentOptions): Chat
   conversation.addResults([]);
   return conversation.messages;
 }
-
 // lib/translate/request.ts ------------------------------------------------------------------
 /** Claude Code's first system block: accounting for Anthropic, different in each conversation. */
 const BILLING = "x-anthropic-billing-header:";
@@ -2355,7 +2294,6 @@ export function toChatRequest(request: MessagesRequest, options: ChatRequestOpti
   }
   return { request: chat, warnings: [...warnings] };
 }
-
 // lib/upstream/deadline.ts ------------------------------------------------------------------
 /**
  * One signal for the two reasons to give up an attempt: nobody waits for it any more, or the upstream has been silent
@@ -2427,7 +2365,6 @@ class Deadline {
     });
   }
 }
-
 // lib/upstream/faults.ts --------------------------------------------------------------------
 /** Claude Code does not retry at all when it is told to wait longer than this many seconds. */
 const MAX_RETRY_AFTER = 60;
@@ -2491,7 +2428,6 @@ function toUpstreamError(status: number, body: string, model: string, headers?: 
   const shouldRetry = FINAL.includes(type) ? { "x-should-retry": "false" } : {};
   return new ApiError(type, message, { headers: { ...retryAfter, ...shouldRetry } as Record<string, string> });
 }
-
 // lib/upstream/attempt.ts -------------------------------------------------------------------
 /** Milliseconds the upstream is given to end its response after `[DONE]`. */
 const DRAIN_TIMEOUT = 2_000;
@@ -2605,7 +2541,6 @@ async function attempt(
     throw deadline.explain(thrown);
   }
 }
-
 // lib/upstream/patient_fetch.ts -------------------------------------------------------------
 type Fetch = typeof fetch;
 type AgentConstructor = new (options: object) => unknown;
@@ -2629,7 +2564,6 @@ const patientFetch: Fetch = async (input, init) => {
   patient ??= create();
   return (await patient)(input, init);
 };
-
 // lib/upstream/chain.ts ---------------------------------------------------------------------
 /** How upstreams are called. */
 export interface ChainOptions {
@@ -2669,7 +2603,6 @@ function createChain(options: ChainOptions = {}): Send {
     return await attempt(request, candidate, { ...settings, ...send });
   };
 }
-
 // lib/arbiter.ts ----------------------------------------------------------------------------
 /** Where NVIDIA serves its free hosted models. */
 const NVIDIA_BASE_URL = "https://integrate.api.nvidia.com/v1";
@@ -2742,7 +2675,6 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
   });
   return { fetch, close: () => running.forEach((controller) => controller.abort()) };
 }
-
 // lib/server/serve.ts -----------------------------------------------------------------------
 /** Answers one request. */
 export type Handler = (request: Request) => Response | Promise<Response>;
@@ -2853,7 +2785,6 @@ async function answerIncoming(
   }
   outgoing.end();
 }
-
 // lib/stand_in/script.ts --------------------------------------------------------------------
 /** A tool call of a script; arguments that are no string are sent as JSON text. */
 export type ScriptedCall = { name: string; arguments: unknown; id?: string };
@@ -2894,7 +2825,6 @@ export type ScriptedAnswer = {
 
 /** Decides about a request; `turn` counts the requests for this model. Nothing: the demo model does. */
 export type Script = (request: ChatRequest, turn: number) => ScriptedAnswer | undefined;
-
 // lib/stand_in/demo_model.ts ----------------------------------------------------------------
 const INTRODUCTION = "I am Arbiter's demo model: a script, not a language model. I can create a file " +
   '("create a file hello.txt with the content "Hi""), edit one ("replace "Hi" with "Hello" in ' +
@@ -2991,7 +2921,6 @@ function answerAsDemoModel(request: ChatRequest): ScriptedAnswer {
   }
   return { steps: [{ text: INTRODUCTION }] };
 }
-
 // lib/stand_in/strictness.ts ----------------------------------------------------------------
 /** The fields NVIDIA's hosts accept; all others are refused by name. */
 const KNOWN_FIELDS =
@@ -3041,7 +2970,6 @@ function findRefusal(body: Record<string, unknown>): string | undefined {
   if (!(Number(max_tokens) >= 1)) return `max_tokens must be at least 1, got ${max_tokens}`;
   return findMisplaced(messages) ?? (tools === undefined ? undefined : findBadTool(tools));
 }
-
 // lib/stand_in/stand_in.ts ------------------------------------------------------------------
 /** Id of the model that `--demo` uses. */
 const DEMO_MODEL = "arbiter/demo-model";
@@ -3233,7 +3161,6 @@ export function createStandIn(options: StandInOptions = {}): StandIn {
     },
   };
 }
-
 // lib/cli/proxy.ts --------------------------------------------------------------------------
 /** Arbiter's port when nobody chooses one. */
 const DEFAULT_PORT = 4005;
@@ -3317,7 +3244,6 @@ async function listen(
     return await serve(handler, { port: 0 });
   }
 }
-
 // lib/cli/code.ts ---------------------------------------------------------------------------
 const CLAUDE_PACKAGE = "@anthropic-ai/claude-code";
 /** What a shell returns for a command it cannot find. */
@@ -3371,7 +3297,6 @@ async function runCode(context: Context): Promise<number> {
     await server.close();
   }
 }
-
 // lib/cli/serve_command.ts ------------------------------------------------------------------
 /** Runs the proxy until it is told to stop. */
 async function runServe(context: Context): Promise<number> {
@@ -3386,7 +3311,6 @@ async function runServe(context: Context): Promise<number> {
   await server.close();
   return 0;
 }
-
 // lib/cli/main.ts ---------------------------------------------------------------------------
 const RUN_BY_COMMAND: Record<Command, (context: Context) => Promise<number>> = { code: runCode, serve: runServe };
 
@@ -3436,7 +3360,7 @@ export async function main(args: readonly string[]): Promise<number> {
     return 2;
   }
 }
-
+// lib/mod.ts --------------------------------------------------------------------------------
 if (import.meta.main) {
   import("node:process").then(async ({ default: process }) => {
     process.exitCode = await main(process.argv.slice(2));

@@ -44,7 +44,13 @@ export type {
   ChatUsage,
   ToolCallDelta,
 } from "./wire/openai.ts";
-export { ApiError, type ApiErrorBody, type ApiErrorOptions, type ApiErrorType } from "./wire/errors.ts";
+export {
+  ApiError,
+  type ApiErrorBody,
+  type ApiErrorOptions,
+  type ApiErrorType,
+  STATUS_BY_ERROR_TYPE,
+} from "./wire/errors.ts";
 export { type Clock, systemClock } from "./wire/clock.ts";
 export { type NewId, randomId } from "./wire/ids.ts";
 export { parseMessagesRequest } from "./wire/messages_request.ts";

@@ -91,7 +91,7 @@ update("jsr.json", read("jsr.json").replace(/("version": )"[^"]*"/, `$1"${versio
 visit(entry);
 tail = tail.slice(head.length).trim();
 for (const name of exported) if (!owners.has(name)) fail(`no module declares ${name}`);
-const body = [...parts, tail].join("\n\n").replace(
+const body = [...parts, `// lib/mod.ts ${"-".repeat(80)}\n${tail}`].join("\n").replace(
   NAME,
   (line, word, name) => word && !exported.has(name) ? line.slice(word.length) : line,
 );

@@ -39,43 +39,32 @@ function toLogLevel(value: string): LogLevel {
   return /^(?:silent|off)$/i.test(value) ? "silent" : expected("info, error or silent");
 }
 
-interface Row<T> {
-  /** Flag that overrides the variables. */
-  flag?: string;
-  /** Arbiter's own name first, then those of earlier tools, which keep working. */
-  names: readonly string[];
-  parse: (value: string) => T;
-}
-
-const row = <T>(parse: (value: string) => T, names: string, flag?: string): Row<T> => ({
-  names: names.split(" "),
-  parse,
-  ...(flag ? { flag } : {}),
-});
+/** How a value is read, the variables it may come from (Arbiter's own name first, then those of earlier tools), a flag. */
+type Row<T> = readonly [parse: (value: string) => T, names: string, flag?: string];
 
 /** Everything a user can set, one row each. Times become milliseconds, sizes bytes. */
 const ROWS = {
-  apiKey: row(text, "NVIDIA_API_KEY NVIDIA_NIM_API_KEY"),
-  baseUrl: row(toBaseUrl, "NVIDIA_BASE_URL"),
-  port: row(integer(0, 65_535), "ARBITER_PORT BRIDGE_PORT PROXY_PORT", "port"),
-  model: row(model, "ARBITER_MODEL NVIDIA_ELITE_MODEL NCP_DEFAULT_MODEL MODEL", "model"),
-  opus: row(model, "ARBITER_MODEL_OPUS MODEL_OPUS"),
-  sonnet: row(model, "ARBITER_MODEL_SONNET MODEL_SONNET"),
-  haiku: row(model, "ARBITER_MODEL_HAIKU MODEL_HAIKU"),
-  maxTokens: row(integer(1, 10_000_000), "ARBITER_MAX_TOKENS NCP_DEFAULT_MAX_TOKENS", "max-tokens"),
-  pingInterval: row(integer(1, 240, 1000), "ARBITER_PING_SECONDS R2_PING_INTERVAL"),
-  maxBodyBytes: row(integer(1, 1024, 1024 * 1024), "MAX_REQUEST_BODY_MB"),
-  requestTimeout: row(integer(1, 86_400, 1000), "REQUEST_TIMEOUT_SECONDS"),
-  logLevel: row(toLogLevel, "LOG_LEVEL"),
-  skipCheck: row(toSwitch, "SKIP_NIM_CHECK"),
-  targetDir: row(text, "TARGET_DIR"),
-};
+  apiKey: [text, "NVIDIA_API_KEY NVIDIA_NIM_API_KEY"],
+  baseUrl: [toBaseUrl, "NVIDIA_BASE_URL"],
+  port: [integer(0, 65_535), "ARBITER_PORT BRIDGE_PORT PROXY_PORT", "port"],
+  model: [model, "ARBITER_MODEL NVIDIA_ELITE_MODEL NCP_DEFAULT_MODEL MODEL", "model"],
+  opus: [model, "ARBITER_MODEL_OPUS MODEL_OPUS"],
+  sonnet: [model, "ARBITER_MODEL_SONNET MODEL_SONNET"],
+  haiku: [model, "ARBITER_MODEL_HAIKU MODEL_HAIKU"],
+  maxTokens: [integer(1, 10_000_000), "ARBITER_MAX_TOKENS NCP_DEFAULT_MAX_TOKENS", "max-tokens"],
+  pingInterval: [integer(1, 240, 1000), "ARBITER_PING_SECONDS R2_PING_INTERVAL"],
+  maxBodyBytes: [integer(1, 1024, 1024 * 1024), "MAX_REQUEST_BODY_MB"],
+  requestTimeout: [integer(1, 86_400, 1000), "REQUEST_TIMEOUT_SECONDS"],
+  logLevel: [toLogLevel, "LOG_LEVEL"],
+  skipCheck: [toSwitch, "SKIP_NIM_CHECK"],
+  targetDir: [text, "TARGET_DIR"],
+} satisfies Record<string, Row<unknown>>;
 
 /** What a user has set; what is absent takes its default where it is used. */
-export type Settings = { [K in keyof typeof ROWS]?: ReturnType<(typeof ROWS)[K]["parse"]> };
+export type Settings = { [K in keyof typeof ROWS]?: ReturnType<(typeof ROWS)[K][0]> };
 
 /** Finds a variable in the first place that has it; an empty one counts as absent. */
-function find({ names }: Row<unknown>, layers: readonly Env[], warn: (warning: string) => void): [string, string] | [] {
+function find(names: string[], layers: readonly Env[], warn: (warning: string) => void): [string?, string?] {
   for (const layer of layers) {
     const found = names.map((name) => [name, layer[name]?.trim() ?? ""] as const).filter(([, value]) => value !== "");
     const [first] = found;
@@ -99,12 +88,12 @@ export function resolveSettings(
   warn: (warning: string) => void,
 ): Settings {
   const settings: Record<string, unknown> = {};
-  for (const [key, setting] of Object.entries<Row<unknown>>(ROWS)) {
-    const typed = setting.flag === undefined ? undefined : flags[setting.flag];
-    const [name, value] = typed === undefined ? find(setting, layers, warn) : [`--${setting.flag}`, typed];
+  for (const [key, [parse, names, flag = ""]] of Object.entries<Row<unknown>>(ROWS)) {
+    const typed = flags[flag];
+    const [name, value] = typed === undefined ? find(names.split(" "), layers, warn) : [`--${flag}`, typed];
     if (value === undefined) continue;
     try {
-      settings[key] = setting.parse(value);
+      settings[key] = parse(value);
     } catch (cause) {
       throw new ConfigError(`Cannot use ${name}='${value}': ${(cause as Error).message}`, { cause });
     }

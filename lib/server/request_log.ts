@@ -1,28 +1,23 @@
-/** What is known about a request once it is over; never content, never a key. */
-export interface RequestLog {
-  /** The `request-id` the client was given. */
+/**
+ * What is known about a request once it is over; never content, never a key.
+ *
+ * `id` is the `request-id` the client was given, `status` 499 when the client went away first, `ms` the time until the
+ * last byte, `asked` the client's model and `model` the one that answered. `error` may also stand beside a status 200;
+ * `warnings` tell what could not be carried over.
+ */
+export type RequestLog = {
   id: string;
-  /** HTTP method. */
   method: string;
-  /** Path without the query. */
   path: string;
-  /** HTTP status; 499 when the client went away first. */
   status: number;
-  /** Milliseconds from the request's arrival to the last byte of the answer. */
   ms: number;
-  /** The model the client asked for. */
   asked?: string;
-  /** The model that answered. */
   model?: string;
-  /** Input tokens, cached ones included. */
   inputTokens?: number;
-  /** Output tokens. */
   outputTokens?: number;
-  /** Why it failed, also when that was after the status had been sent. */
   error?: string | undefined;
-  /** What could not be carried over, one sentence each. */
   warnings?: string[];
-}
+};
 
 /** A request on its way, and the log that fills while it lasts. */
 export interface Exchange {

@@ -6,15 +6,12 @@ import type { BlockDelta, ContentBlock, MessageStreamEvent } from "../wire/anthr
  */
 const SIGNATURE = "unsigned";
 
-/** Lengthens `before` by `delta` if they are of one kind; tells whether. */
-function merge(before: BlockDelta, delta: BlockDelta): boolean {
-  if (before.type === "text_delta" && delta.type === "text_delta") before.text += delta.text;
-  else if (before.type === "thinking_delta" && delta.type === "thinking_delta") before.thinking += delta.thinking;
-  else if (before.type === "input_json_delta" && delta.type === "input_json_delta") {
-    before.partial_json += delta.partial_json;
-  } else return false;
-  return true;
-}
+/** The type of the deltas of each kind of block, and the field that holds their text. */
+const DELTAS = {
+  text: ["text_delta", "text"],
+  thinking: ["thinking_delta", "thinking"],
+  tool_use: ["input_json_delta", "partial_json"],
+} as const;
 
 /** Keeps at most one block open and numbers blocks 0, 1, 2 …, as Anthropic's grammar demands. */
 export class BlockSequencer {
@@ -27,16 +24,12 @@ export class BlockSequencer {
     return this.#index + 1;
   }
 
-  /** Appends text, in a new block when none of text is open. */
-  text(text: string): void {
-    if (this.#open !== "text") this.#start({ type: "text", text: "" });
-    this.#delta({ type: "text_delta", text });
-  }
-
-  /** Appends thinking, in a new block when none of thinking is open. */
-  thinking(thinking: string): void {
-    if (this.#open !== "thinking") this.#start({ type: "thinking", thinking: "", signature: "" });
-    this.#delta({ type: "thinking_delta", thinking });
+  /** Appends text or thinking, in a new block when none of its kind is open. */
+  append(kind: "text" | "thinking", text: string): void {
+    if (this.#open !== kind) {
+      this.#start(kind === "text" ? { type: kind, text: "" } : { type: kind, thinking: "", signature: "" });
+    }
+    this.#lengthen(kind, text);
   }
 
   /** Starts a tool call; a client may run it as soon as {@linkcode close} was called. */
@@ -45,14 +38,17 @@ export class BlockSequencer {
   }
 
   /** Appends a piece of the arguments of the open tool call. */
-  toolInput(partial_json: string): void {
-    if (partial_json !== "") this.#delta({ type: "input_json_delta", partial_json });
+  appendInput(json: string): void {
+    if (json !== "") this.#lengthen("tool_use", json);
   }
 
   /** Closes the open block, if any. */
   close(): void {
-    if (this.#open === "thinking") this.#delta({ type: "signature_delta", signature: SIGNATURE });
-    if (this.#open) this.#events.push({ type: "content_block_stop", index: this.#index });
+    const index = this.#index;
+    if (this.#open === "thinking") {
+      this.push({ type: "content_block_delta", index, delta: { type: "signature_delta", signature: SIGNATURE } });
+    }
+    if (this.#open) this.push({ type: "content_block_stop", index });
     this.#open = undefined;
   }
 
@@ -69,13 +65,18 @@ export class BlockSequencer {
   #start(content_block: ContentBlock): void {
     this.close();
     this.#open = content_block.type;
-    this.#events.push({ type: "content_block_start", index: ++this.#index, content_block });
+    this.push({ type: "content_block_start", index: ++this.#index, content_block });
   }
 
   /** Adds a delta, or lengthens the one before: what came in one read leaves as one event. */
-  #delta(delta: BlockDelta): void {
+  #lengthen(kind: ContentBlock["type"], text: string): void {
+    const [type, field] = DELTAS[kind];
     const last = this.#events.at(-1);
-    if (last?.type === "content_block_delta" && merge(last.delta, delta)) return;
-    this.#events.push({ type: "content_block_delta", index: this.#index, delta });
+    if (last?.type === "content_block_delta" && last.delta.type === type) {
+      const delta = last.delta as unknown as Record<string, string>;
+      delta[field] += text;
+    } else {
+      this.push({ type: "content_block_delta", index: this.#index, delta: { type, [field]: text } as BlockDelta });
+    }
   }
 }

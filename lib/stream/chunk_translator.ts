@@ -92,7 +92,7 @@ export class ChunkTranslator {
     this.#tags.flush().forEach((segment) => this.#add(segment));
     const cut = this.#finishReason === "length";
     const broken = this.#calls.flush(cut);
-    if (this.#late !== "") this.#blocks.text(this.#late);
+    if (this.#late !== "") this.#blocks.append("text", this.#late);
     this.#late = "";
     this.#blocks.close();
     if (this.#blocks.count === 0 && !this.finished) {
@@ -136,10 +136,10 @@ export class ChunkTranslator {
     this.#outputChars += text.length;
     const free = this.#calls.settle();
     // Thinking in the middle of a call has no place in the grammar; nothing depends on it.
-    if (kind === "thinking") return free ? this.#blocks.thinking(text) : undefined;
+    if (kind === "thinking") return free ? this.#blocks.append("thinking", text) : undefined;
     this.#blank += text;
     if (this.#blank.trim() === "") return;
-    if (free) this.#blocks.text(this.#blank);
+    if (free) this.#blocks.append("text", this.#blank);
     else this.#late += this.#blank;
     this.#blank = "";
   }

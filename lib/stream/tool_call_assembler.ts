@@ -114,7 +114,7 @@ export class ToolCallAssembler {
     const name = this.#names.get(call.name) ?? call.name;
     if (!this.#open) this.#blocks.startTool(this.#newId("toolu_"), name);
     this.#open = true;
-    this.#blocks.toolInput(piece);
+    this.#blocks.appendInput(piece);
   }
 
   #close(call: ToolCall, cut: boolean): void {

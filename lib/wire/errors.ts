@@ -1,17 +1,5 @@
-/** An `error.type` of Anthropic's API. */
-export type ApiErrorType =
-  | "invalid_request_error"
-  | "authentication_error"
-  | "billing_error"
-  | "permission_error"
-  | "not_found_error"
-  | "request_too_large"
-  | "rate_limit_error"
-  | "api_error"
-  | "timeout_error"
-  | "overloaded_error";
-
-const STATUS_BY_TYPE: Record<ApiErrorType, number> = {
+/** The HTTP status that Anthropic sends each `error.type` with. */
+export const STATUS_BY_ERROR_TYPE = {
   invalid_request_error: 400,
   authentication_error: 401,
   billing_error: 402,
@@ -22,7 +10,10 @@ const STATUS_BY_TYPE: Record<ApiErrorType, number> = {
   api_error: 500,
   timeout_error: 504,
   overloaded_error: 529,
-};
+} as const;
+
+/** An `error.type` of Anthropic's API. */
+export type ApiErrorType = keyof typeof STATUS_BY_ERROR_TYPE;
 
 /** Options of {@linkcode ApiError}. */
 export interface ApiErrorOptions extends ErrorOptions {
@@ -50,7 +41,7 @@ export class ApiError extends Error {
   constructor(type: ApiErrorType, message: string, options: ApiErrorOptions = {}) {
     super(message, options);
     this.type = type;
-    this.status = options.status ?? STATUS_BY_TYPE[type];
+    this.status = options.status ?? STATUS_BY_ERROR_TYPE[type];
     this.headers = options.headers ?? {};
   }
 
