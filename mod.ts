@@ -17,6 +17,7 @@
 
 // Written by scripts/amalgamate.ts from lib/: edit there, not here.
 
+import type { ChildProcess } from "node:child_process";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
@@ -160,6 +161,30 @@ async function findOnPath(name: string, env: Env, platform: string): Promise<str
   return undefined;
 }
 
+/** Starts a program as a shell would find it, with this process's terminal. */
+async function start(
+  { command, args }: Program,
+  env: Env,
+  cwd: string,
+  stdout: "inherit" | "pipe",
+): Promise<ChildProcess> {
+  const { spawn } = await import("node:child_process");
+  const { default: process } = await import("node:process");
+  // Only a shell can start npm's .cmd files. A list of arguments beside it would be a deprecated call.
+  const shell = process.platform === "win32" && !/\.exe$/i.test(command);
+  const line = [command, ...args].map((word) => `"${word.replaceAll('"', '""')}"`).join(" ");
+  return spawn(shell ? line : command, shell ? [] : args, { stdio: ["inherit", stdout, "inherit"], env, cwd, shell });
+}
+
+/** Runs a program and gives the last line it wrote; nothing if it failed. */
+async function readLastLine(program: Program, env: Env, cwd: string): Promise<string | undefined> {
+  const child = await start(program, env, cwd, "pipe");
+  let output = "";
+  child.stdout?.setEncoding("utf8").on("data", (text) => output += text);
+  const code = await new Promise((resolve) => child.once("error", resolve).once("close", resolve));
+  return code === 0 ? output.trim().split(/\r?\n/).at(-1) : undefined;
+}
+
 /**
  * Runs a program in the foreground and gives its exit code.
  *
@@ -168,14 +193,10 @@ async function findOnPath(name: string, env: Env, platform: string): Promise<str
  * @returns Its exit code, or 128 and the number of the signal that ended it.
  * @throws {Error} With the code `ENOENT` if it cannot be started.
  */
-async function runChild({ command, args }: Program, env: Env, cwd: string): Promise<number> {
-  const { spawn } = await import("node:child_process");
+async function runChild(program: Program, env: Env, cwd: string): Promise<number> {
   const { constants } = await import("node:os");
   const { default: process } = await import("node:process");
-  // Only a shell can start npm's .cmd files. A list of arguments beside it would be a deprecated call.
-  const shell = process.platform === "win32" && !/\.exe$/i.test(command);
-  const line = [command, ...args].map((word) => `"${word.replaceAll('"', '""')}"`).join(" ");
-  const child = spawn(shell ? line : command, shell ? [] : args, { stdio: "inherit", env, cwd, shell });
+  const child = await start(program, env, cwd, "inherit");
   const stay = () => {};
   const pass = (signal: NodeJS.Signals) => void child.kill(signal);
   process.on("SIGINT", stay).on("SIGTERM", pass).on("SIGHUP", pass);
@@ -2352,7 +2373,8 @@ class Deadline {
     if (thrown instanceof ApiError) return thrown;
     const { message, cause } = thrown as Error;
     const why = cause instanceof Error && cause.message ? `${message}: ${cause.message}` : message;
-    return new ApiError("api_error", `Cannot reach the upstream: ${why}`, { cause: thrown, status: 502 });
+    const what = this.#heard === undefined ? "Cannot reach the upstream" : "The upstream broke off";
+    return new ApiError("api_error", `${what}: ${why}`, { cause: thrown, status: 502 });
   }
 
   #start(limit: number, wait: number = limit): void {
@@ -2746,7 +2768,8 @@ function toRequest(
     for (const value of values ?? []) headers.append(name, value);
   }
   const body = method === "GET" || method === "HEAD" ? null : toBody(incoming);
-  const url = new URL(incoming.url ?? "/", "http://localhost");
+  // A target like `//` or `*` is no address by itself, but it must become a 404 and not an exception.
+  const url = new URL(`http://localhost${incoming.url?.startsWith("/") ? "" : "/"}${incoming.url ?? ""}`);
   const request = new Request(url, { method, headers, body, duplex: "half" } as RequestInit);
   // Given in init instead, Node keeps 6 kB a request until the next full collection.
   Object.defineProperty(request, "signal", { value: signal });
@@ -3262,15 +3285,18 @@ async function askYesNo(question: string): Promise<boolean> {
   }
 }
 
-/** Finds Claude Code, or a way to run it; nothing when there is none or the user does not want it. */
-async function findClaude({ env, platform, interactive, tell }: Io, yes = false): Promise<Program | undefined> {
+/** Finds Claude Code, installed or through npx; nothing when there is none or the user does not want it. */
+async function findClaude({ env, platform, interactive, tell, cwd }: Io, yes = false): Promise<string | undefined> {
   const claude = await findOnPath("claude", env, platform);
-  if (claude) return { command: claude, args: [] };
+  if (claude) return claude;
   const npx = await findOnPath("npx", env, platform);
   if (npx) tell(`Claude Code is not on PATH: running it through npx (${CLAUDE_PACKAGE}, a large download once).`);
   else tell(`Claude Code is not on PATH, nor is npx to fetch it: install Node.js, then ${CLAUDE_PACKAGE}.`);
   if (npx && (yes || !interactive || await askYesNo("Go on?"))) {
-    return { command: npx, args: ["--yes", CLAUDE_PACKAGE] };
+    // Asked only where the program is: npx would stand in the way of signals and exit codes.
+    const where = platform === "win32" ? "where claude" : "command -v claude";
+    const found = await readLastLine({ command: npx, args: ["--yes", "-p", CLAUDE_PACKAGE, "-c", where] }, env, cwd);
+    if (found) return found;
   }
   tell(`To install it: npm install -g ${CLAUDE_PACKAGE}`);
   return undefined;
@@ -3289,9 +3315,8 @@ async function runCode(context: Context): Promise<number> {
   });
   try {
     io.tell(`Arbiter: ${server.url} → ${proxy.upstream}, model ${proxy.model}`);
-    const program = { command: claude.command, args: [...claude.args, ...rest] };
     const env = toClaudeEnv(io.env, server.url, proxy.model);
-    return await runChild(program, env, settings.targetDir ?? io.cwd);
+    return await runChild({ command: claude, args: rest }, env, settings.targetDir ?? io.cwd);
   } finally {
     proxy.arbiter.close();
     await server.close();

@@ -1,3 +1,4 @@
+import type { ChildProcess } from "node:child_process";
 import type { Env } from "../config/settings.ts";
 
 /** A program to run, with the arguments that come before the user's. */
@@ -21,6 +22,30 @@ export async function findOnPath(name: string, env: Env, platform: string): Prom
   return undefined;
 }
 
+/** Starts a program as a shell would find it, with this process's terminal. */
+async function start(
+  { command, args }: Program,
+  env: Env,
+  cwd: string,
+  stdout: "inherit" | "pipe",
+): Promise<ChildProcess> {
+  const { spawn } = await import("node:child_process");
+  const { default: process } = await import("node:process");
+  // Only a shell can start npm's .cmd files. A list of arguments beside it would be a deprecated call.
+  const shell = process.platform === "win32" && !/\.exe$/i.test(command);
+  const line = [command, ...args].map((word) => `"${word.replaceAll('"', '""')}"`).join(" ");
+  return spawn(shell ? line : command, shell ? [] : args, { stdio: ["inherit", stdout, "inherit"], env, cwd, shell });
+}
+
+/** Runs a program and gives the last line it wrote; nothing if it failed. */
+export async function readLastLine(program: Program, env: Env, cwd: string): Promise<string | undefined> {
+  const child = await start(program, env, cwd, "pipe");
+  let output = "";
+  child.stdout?.setEncoding("utf8").on("data", (text) => output += text);
+  const code = await new Promise((resolve) => child.once("error", resolve).once("close", resolve));
+  return code === 0 ? output.trim().split(/\r?\n/).at(-1) : undefined;
+}
+
 /**
  * Runs a program in the foreground and gives its exit code.
  *
@@ -29,14 +54,10 @@ export async function findOnPath(name: string, env: Env, platform: string): Prom
  * @returns Its exit code, or 128 and the number of the signal that ended it.
  * @throws {Error} With the code `ENOENT` if it cannot be started.
  */
-export async function runChild({ command, args }: Program, env: Env, cwd: string): Promise<number> {
-  const { spawn } = await import("node:child_process");
+export async function runChild(program: Program, env: Env, cwd: string): Promise<number> {
   const { constants } = await import("node:os");
   const { default: process } = await import("node:process");
-  // Only a shell can start npm's .cmd files. A list of arguments beside it would be a deprecated call.
-  const shell = process.platform === "win32" && !/\.exe$/i.test(command);
-  const line = [command, ...args].map((word) => `"${word.replaceAll('"', '""')}"`).join(" ");
-  const child = spawn(shell ? line : command, shell ? [] : args, { stdio: "inherit", env, cwd, shell });
+  const child = await start(program, env, cwd, "inherit");
   const stay = () => {};
   const pass = (signal: NodeJS.Signals) => void child.kill(signal);
   process.on("SIGINT", stay).on("SIGTERM", pass).on("SIGHUP", pass);

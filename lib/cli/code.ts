@@ -1,4 +1,4 @@
-import { findOnPath, type Program, runChild } from "./child.ts";
+import { findOnPath, readLastLine, runChild } from "./child.ts";
 import { toClaudeEnv } from "./claude_env.ts";
 import type { Context, Io } from "./io.ts";
 import { createProxy, findUnreachable, listen } from "./proxy.ts";
@@ -20,15 +20,18 @@ async function askYesNo(question: string): Promise<boolean> {
   }
 }
 
-/** Finds Claude Code, or a way to run it; nothing when there is none or the user does not want it. */
-async function findClaude({ env, platform, interactive, tell }: Io, yes = false): Promise<Program | undefined> {
+/** Finds Claude Code, installed or through npx; nothing when there is none or the user does not want it. */
+async function findClaude({ env, platform, interactive, tell, cwd }: Io, yes = false): Promise<string | undefined> {
   const claude = await findOnPath("claude", env, platform);
-  if (claude) return { command: claude, args: [] };
+  if (claude) return claude;
   const npx = await findOnPath("npx", env, platform);
   if (npx) tell(`Claude Code is not on PATH: running it through npx (${CLAUDE_PACKAGE}, a large download once).`);
   else tell(`Claude Code is not on PATH, nor is npx to fetch it: install Node.js, then ${CLAUDE_PACKAGE}.`);
   if (npx && (yes || !interactive || await askYesNo("Go on?"))) {
-    return { command: npx, args: ["--yes", CLAUDE_PACKAGE] };
+    // Asked only where the program is: npx would stand in the way of signals and exit codes.
+    const where = platform === "win32" ? "where claude" : "command -v claude";
+    const found = await readLastLine({ command: npx, args: ["--yes", "-p", CLAUDE_PACKAGE, "-c", where] }, env, cwd);
+    if (found) return found;
   }
   tell(`To install it: npm install -g ${CLAUDE_PACKAGE}`);
   return undefined;
@@ -47,9 +50,8 @@ export async function runCode(context: Context): Promise<number> {
   });
   try {
     io.tell(`Arbiter: ${server.url} → ${proxy.upstream}, model ${proxy.model}`);
-    const program = { command: claude.command, args: [...claude.args, ...rest] };
     const env = toClaudeEnv(io.env, server.url, proxy.model);
-    return await runChild(program, env, settings.targetDir ?? io.cwd);
+    return await runChild({ command: claude, args: rest }, env, settings.targetDir ?? io.cwd);
   } finally {
     proxy.arbiter.close();
     await server.close();

@@ -71,7 +71,8 @@ function toRequest(
     for (const value of values ?? []) headers.append(name, value);
   }
   const body = method === "GET" || method === "HEAD" ? null : toBody(incoming);
-  const url = new URL(incoming.url ?? "/", "http://localhost");
+  // A target like `//` or `*` is no address by itself, but it must become a 404 and not an exception.
+  const url = new URL(`http://localhost${incoming.url?.startsWith("/") ? "" : "/"}${incoming.url ?? ""}`);
   const request = new Request(url, { method, headers, body, duplex: "half" } as RequestInit);
   // Given in init instead, Node keeps 6 kB a request until the next full collection.
   Object.defineProperty(request, "signal", { value: signal });

@@ -58,7 +58,8 @@ export class Deadline {
     if (thrown instanceof ApiError) return thrown;
     const { message, cause } = thrown as Error;
     const why = cause instanceof Error && cause.message ? `${message}: ${cause.message}` : message;
-    return new ApiError("api_error", `Cannot reach the upstream: ${why}`, { cause: thrown, status: 502 });
+    const what = this.#heard === undefined ? "Cannot reach the upstream" : "The upstream broke off";
+    return new ApiError("api_error", `${what}: ${why}`, { cause: thrown, status: 502 });
   }
 
   #start(limit: number, wait: number = limit): void {

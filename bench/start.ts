@@ -1,0 +1,65 @@
+/**
+ * How long it takes from the start of the process until the proxy listens: `npm run bench:start`.
+ *
+ * Measured against a bare `node:http` server of the same runtime that loads the same module, in turns, so that a slow
+ * moment of the machine falls on all alike. The ratio is what counts; milliseconds belong to the machine.
+ */
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+
+const ROUNDS = 15;
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), "arbiter-bench-"));
+const hello = (imports: string) =>
+  `${imports}import { createServer } from "node:http";
+createServer((_, response) => response.end("hello")).listen(0, "127.0.0.1", () => console.log("listening"));`;
+
+/** The commands of each runtime, and the module it loads. */
+const RUNTIMES: [name: string, command: string[], cli: string, module: string][] = [
+  ["node", ["node"], "dist/cli.js", "dist/mod.js"],
+  ["deno", ["deno", "run", "-A"], "cli.ts", "mod.ts"],
+  ["bun", ["bun"], "cli.ts", "mod.ts"],
+];
+
+/** Milliseconds until the command prints its first line. */
+function measure([file = "", ...args]: string[]): Promise<number> {
+  const began = performance.now();
+  const child = spawn(file, args, { stdio: ["ignore", "pipe", "inherit"] });
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.stdout.once("data", () => {
+      resolve(performance.now() - began);
+      child.kill("SIGKILL");
+    });
+  });
+}
+
+function median(values: number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
+}
+
+console.log("runtime  bare ms  bare + module ms  arbiter ms  arbiter / (bare + module)");
+for (const [name, command, cli, module] of RUNTIMES) {
+  const bare = join(folder, `${name}_bare.mjs`);
+  const loaded = join(folder, `${name}_loaded.mjs`);
+  writeFileSync(bare, hello(""));
+  writeFileSync(loaded, hello(`import ${JSON.stringify(join(root, module))};\n`));
+  const commands = [[bare], [loaded], [join(root, cli), "serve", "--demo", "--port", "0"]];
+  const times: number[][] = commands.map(() => []);
+  for (let round = -1; round < ROUNDS; round++) {
+    for (const [i, args] of commands.entries()) {
+      const time = await measure([...command, ...args]);
+      if (round >= 0) times[i]?.push(time); // The first round only warms the caches.
+    }
+  }
+  const [a = NaN, b = NaN, c = NaN] = times.map(median);
+  const columns = [a.toFixed(0).padStart(7), b.toFixed(0).padStart(17), c.toFixed(0).padStart(11)];
+  console.log(`${name.padEnd(7)}${columns.join(" ")}  ${(c / b).toFixed(2)}`);
+}
+rmSync(folder, { recursive: true });
+process.exit(0);

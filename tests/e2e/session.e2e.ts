@@ -1,0 +1,318 @@
+/** Sessions of the real Claude Code through Arbiter; the upstream is scripted, everything else is as users have it. */
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { readFile, realpath, symlink, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import process from "node:process";
+import { describe, it, type TestContext } from "node:test";
+import { type ChatRequest, type ChatToolCall, serve, type Step } from "../../mod.ts";
+import {
+  type Ended,
+  makePlace,
+  ROOT,
+  type SessionOptions,
+  startArbiter,
+  type StartOptions,
+  startProgram,
+  startSession,
+  startUpstream,
+  toResult,
+  toText,
+} from "./support.ts";
+
+/** Sessions mostly wait for each other's silence, so that more of them than cores can be on their way. */
+const OPTIONS = { concurrency: 4, timeout: 180_000 };
+const RUNTIMES = ["node", "deno", "bun"] as const;
+const DONE = { steps: [{ text: "All done." }] };
+
+/** The tool calls in the history of a request, in order. */
+function toCalls({ messages }: ChatRequest): ChatToolCall[] {
+  return messages.flatMap((message) => message.role === "assistant" ? message.tool_calls ?? [] : []);
+}
+
+/** The results of tools in a request, in order. */
+function toToolResults({ messages }: ChatRequest): string[] {
+  return messages.filter(({ role }) => role === "tool").map(toText);
+}
+
+/** Makes a place with node and npx on PATH, but no claude; npx finds the one installed for these tests. */
+async function makePlaceWithoutClaude(t: TestContext): Promise<StartOptions> {
+  const { home } = await makePlace(t);
+  const programs = { node: process.execPath, npx: join(dirname(process.execPath), "npx"), sh: "/bin/sh" };
+  for (const [name, path] of Object.entries(programs)) await symlink(await realpath(path), join(home, name));
+  const project = join(ROOT, "tests/e2e");
+  return { place: { home, project }, env: { PATH: home, npm_config_offline: "true" } };
+}
+
+describe("a session of Claude Code", OPTIONS, () => {
+  for (const runtime of RUNTIMES) {
+    it(`creates a file with the content the model wrote, on ${runtime}`, async (t) => {
+      const place = await makePlace(t);
+      const path = join(place.project, "notes.txt");
+      const content = 'Line one: "ä", 日本 🎉\n\tline \\n two\n';
+      const call = { name: "Write", arguments: { file_path: path, content }, id: "call-1" };
+      const upstream = await startUpstream(t, (_request, turn) => {
+        return turn === 0 ? { steps: [{ reasoning: "A file." }, { text: "I write it." }, { calls: [call] }] } : DONE;
+      });
+      const ended = await startSession(t, "Create the notes", { place, runtime, env: upstream.env }).ended;
+      assert.equal(ended.code, 0, ended.stderr);
+      assert.equal(await readFile(path, "utf8"), content);
+      assert.equal(toResult(ended), "All done.");
+      const [first, second, ...others] = upstream.requests;
+      assert.deepEqual(others, []);
+      assert.ok(first?.messages.some((message) => toText(message).includes("Create the notes")));
+      assert.deepEqual(toCalls(second!).map((made) => JSON.parse(made.function.arguments)), [call.arguments]);
+      assert.match(toToolResults(second!).join(), /created successfully/);
+    });
+  }
+
+  const silences: Record<string, { delay?: number; steps?: Step[] }> = {
+    "before its headers": { delay: 30_000 },
+    "after its headers": { steps: [{ wait: 30_000 }] },
+  };
+  for (const [when, { delay = 0, steps = [] }] of Object.entries(silences)) {
+    it(`outlasts an upstream that is silent for 30 seconds ${when}`, async (t) => {
+      const place = await makePlace(t);
+      const upstream = await startUpstream(t, () => ({ delay, steps: [...steps, { text: "Here at last." }] }));
+      const begin = Date.now();
+      const ended = await startSession(t, "Think hard", { place, env: upstream.env, limit: 90_000 }).ended;
+      assert.equal(ended.code, 0, ended.stderr);
+      assert.equal(toResult(ended), "Here at last.");
+      assert.equal(upstream.requests.length, 1);
+      assert.ok(Date.now() - begin >= 30_000);
+    });
+  }
+
+  it("runs all tool calls of one answer and gives the results back in the order of the calls", async (t) => {
+    const place = await makePlace(t);
+    const toPath = (name: string) => join(place.project, name);
+    // Claude Code gives the failure first: it is there first.
+    const calls = [
+      { name: "Bash", arguments: { command: "echo one" }, id: "call-1" },
+      { name: "Read", arguments: { file_path: toPath("missing.txt") }, id: "call-2" },
+      { name: "Write", arguments: { file_path: toPath("three.txt"), content: "three" }, id: "call-3" },
+      { name: "Write", arguments: { file_path: toPath("four.txt"), content: "four" }, id: "call-4" },
+    ];
+    const upstream = await startUpstream(t, (_request, turn) => turn === 0 ? { steps: [{ calls }] } : DONE);
+    const ended = await startSession(t, "Do four things", { place, env: upstream.env }).ended;
+    assert.equal(ended.code, 0, ended.stderr);
+    assert.equal(await readFile(toPath("three.txt"), "utf8"), "three");
+    assert.equal(await readFile(toPath("four.txt"), "utf8"), "four");
+    const { messages } = upstream.requests[1]!;
+    const made = toCalls(upstream.requests[1]!);
+    const answered = messages.flatMap((message) => message.role === "tool" ? [message.tool_call_id] : []);
+    assert.deepEqual(made.map((call) => call.function.name), ["Bash", "Read", "Write", "Write"]);
+    assert.deepEqual(answered, made.map(({ id }) => id));
+    const [one, two, three, four] = toToolResults(upstream.requests[1]!);
+    assert.equal(one, "one");
+    assert.match(two!, /does not exist/);
+    assert.match(three!, /three\.txt/);
+    assert.match(four!, /four\.txt/);
+  });
+
+  it("hands work to a subagent and gets its answer", async (t) => {
+    const place = await makePlace(t);
+    const prompt = "Which word follows ping?";
+    const upstream = await startUpstream(t, ({ messages }, turn) => {
+      const asked = messages.filter(({ role }) => role === "user").some((message) => toText(message).includes(prompt));
+      if (asked) return { steps: [{ text: "The word is pong." }] };
+      const input = { description: "Find a word", prompt, subagent_type: "general-purpose", run_in_background: false };
+      return turn === 0 ? { steps: [{ calls: [{ name: "Agent", arguments: input }] }] } : DONE;
+    });
+    const ended = await startSession(t, "Ask somebody else", { place, env: upstream.env }).ended;
+    assert.equal(ended.code, 0, ended.stderr);
+    assert.equal(toResult(ended), "All done.");
+    assert.equal(upstream.requests.length, 3);
+    assert.match(toToolResults(upstream.requests[2]!).join(), /The word is pong\./);
+  });
+
+  /** Has the model read a picture; gives what it was shown. */
+  async function readPicture(t: TestContext, model: string): Promise<{ picture: string; request: ChatRequest }> {
+    const place = await makePlace(t);
+    const path = join(place.project, "dot.png");
+    const picture = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==";
+    await writeFile(path, Buffer.from(picture, "base64"));
+    const calls = [{ name: "Read", arguments: { file_path: path } }];
+    const decide = (_request: ChatRequest, turn: number) => turn === 0 ? { steps: [{ calls }] } : DONE;
+    const upstream = await startUpstream(t, decide, { models: [model] });
+    const ended = await startSession(t, "Look at dot.png", { place, env: upstream.env }).ended;
+    assert.equal(ended.code, 0, ended.stderr);
+    assert.equal(upstream.requests.length, 2);
+    return { picture, request: upstream.requests[1]! };
+  }
+
+  it("shows a picture to a model that can see", async (t) => {
+    const { picture, request } = await readPicture(t, "moonshotai/kimi-k2.6");
+    const parts = request.messages.flatMap(({ content }) => Array.isArray(content) ? content : []);
+    const urls = parts.flatMap((part) => part.type === "image_url" ? [part.image_url.url] : []);
+    assert.deepEqual(urls, [`data:image/png;base64,${picture}`]);
+  });
+
+  it("tells a model that cannot see that there was a picture", async (t) => {
+    const { request } = await readPicture(t, "openai/gpt-oss-120b");
+    assert.doesNotMatch(JSON.stringify(request.messages), /image_url|base64/);
+    assert.match(toToolResults(request).join(), /image.*cannot see/is);
+  });
+
+  it("survives an answer that breaks off in the middle of a sentence", async (t) => {
+    const place = await makePlace(t);
+    const upstream = await startUpstream(t, (_request, turn) => ({
+      // The text needs a moment to get through before the connection breaks.
+      steps: turn === 0 ? [{ text: ["Half of a"] }, { wait: 500 }, { stop: "cut" }] : [{ text: "The whole answer." }],
+    }));
+    const ended = await startSession(t, "Answer me", { place, env: upstream.env, partial: true }).ended;
+    assert.equal(ended.code, 0, ended.stderr);
+    assert.match(ended.stdout, /"Half of a"/);
+    assert.equal(toResult(ended), "The whole answer.");
+    assert.equal(upstream.requests.length, 2);
+  });
+
+  it("gets an answer as a whole when it asks for one after an error in the stream", async (t) => {
+    const place = await makePlace(t);
+    const error = { message: "This request cannot be served", code: 400 };
+    const upstream = await startUpstream(t, ({ stream }) => ({
+      // An error this late finds the stream to the client open.
+      steps: stream ? [{ wait: 10_000 }, { chunk: { error } }] : [{ text: "In one piece." }],
+    }));
+    const ended = await startSession(t, "Answer me", { place, env: upstream.env }).ended;
+    assert.equal(ended.code, 0, ended.stderr);
+    assert.equal(toResult(ended), "In one piece.");
+    assert.deepEqual(upstream.requests.map(({ stream }) => stream), [true, undefined]);
+  });
+
+  it("ends soon and names the variable when the upstream refuses the key", async (t) => {
+    const place = await makePlace(t);
+    const upstream = await startUpstream(t, () => DONE);
+    const env = { ...upstream.env, NVIDIA_API_KEY: "wrong-key" };
+    const { code, stdout, stderr } = await startSession(t, "Hello", { place, env, limit: 20_000 }).ended;
+    assert.equal(code, 1, stdout + stderr);
+    assert.match(stdout + stderr, /NVIDIA_API_KEY/);
+    assert.doesNotMatch(stdout + stderr, /wrong-key/);
+  });
+
+  /** Ends a session that waits for its upstream, and looks for what is left of it. */
+  async function endWaiting(t: TestContext, signal: "SIGTERM" | "SIGINT", options: SessionOptions): Promise<Ended> {
+    let onAsked = () => {};
+    const asked = new Promise<void>((resolve) => onAsked = resolve);
+    const upstream = await startUpstream(t, () => {
+      onAsked();
+      return { steps: [{ wait: Infinity }] };
+    });
+    const env = { ...upstream.env, ...options.env };
+    const running = startSession(t, "Wait for it", { ...options, env, limit: 30_000 });
+    await Promise.race([asked, running.ended]);
+    assert.equal(running.signalGroup(0), true, "The session should be waiting");
+    // A terminal sends Ctrl-C to everybody; all else is for Arbiter to pass on.
+    if (signal === "SIGINT") running.signalGroup(signal);
+    else running.signal(signal);
+    const ended = await running.ended;
+    assert.doesNotMatch(ended.stderr, /killed after/, "A process was left");
+    assert.equal(running.signalGroup(0), false, "A process was left");
+    const [url = ""] = /http:\/\/127\.0\.0\.1:\d+/.exec(ended.stderr) ?? [];
+    await assert.rejects(fetch(`${url}/health`), TypeError);
+    await upstream.left;
+    return ended;
+  }
+
+  for (const runtime of RUNTIMES) {
+    for (const [signal, code] of [["SIGTERM", 143], ["SIGINT", 0]] as const) {
+      it(`ends with ${signal} as Claude Code alone does and leaves nothing behind, on ${runtime}`, async (t) => {
+        const ended = await endWaiting(t, signal, { place: await makePlace(t), runtime });
+        assert.equal(ended.code, code, ended.stderr);
+      });
+    }
+  }
+
+  it("ends with SIGTERM and leaves nothing behind when it was started through npx", async (t) => {
+    const { code, stderr } = await endWaiting(t, "SIGTERM", await makePlaceWithoutClaude(t));
+    assert.equal(code, 143, stderr);
+  });
+
+  it("needs neither a key nor an upstream with --demo", async (t) => {
+    const place = await makePlace(t);
+    const prompt = 'Create a file hello.txt with the content "Good morning"';
+    const ended = await startSession(t, prompt, { place, flags: ["--demo", "--yes"] }).ended;
+    assert.equal(ended.code, 0, ended.stderr);
+    assert.equal(await readFile(join(place.project, "hello.txt"), "utf8"), "Good morning\n");
+    assert.match(toResult(ended), /^Done\./);
+  });
+
+  it("takes place on a free port when the one asked for is taken, which is said", async (t) => {
+    const place = await makePlace(t);
+    const other = await serve(() => new Response("somebody else"));
+    t.after(() => other.close());
+    const flags = ["--demo", "--port", String(other.port)];
+    const ended = await startSession(t, "Who are you?", { place, flags }).ended;
+    assert.equal(ended.code, 0, ended.stderr);
+    assert.match(ended.stderr, new RegExp(`${other.port} is taken.*free`));
+    assert.match(toResult(ended), /demo model/);
+  });
+});
+
+describe("the command line", OPTIONS, () => {
+  it("passes the exit code and the words of Claude Code on", async (t) => {
+    const place = await makePlace(t);
+    const args = ["--no-such-flag"];
+    const through = await startArbiter(t, ["code", "--port", "0", "--demo", "--", ...args], { place }).ended;
+    const direct = await startProgram(t, ["claude", ...args], { place }).ended;
+    assert.notEqual(direct.code, 0);
+    assert.equal(through.code, direct.code);
+    assert.ok(through.stderr.includes(direct.stderr.trim()), through.stderr);
+  });
+
+  it("explains itself with --help", async (t) => {
+    const place = await makePlace(t);
+    const { code, stdout, stderr } = await startArbiter(t, ["--help"], { place }).ended;
+    assert.equal(code, 0);
+    assert.match(stdout, /^Usage: arbiter-proxy/);
+    assert.equal(stderr, "");
+  });
+
+  const mistakes: { name: string; args: string[]; says: RegExp }[] = [
+    { name: "a missing key", args: ["code"], says: /NVIDIA_API_KEY/ },
+    { name: "an unknown flag", args: ["code", "--no-such-flag"], says: /--no-such-flag[^]*--help/ },
+    { name: "an unknown command", args: ["no-such-command"], says: /no-such-command[^]*--help/ },
+    { name: "a bad value", args: ["serve", "--port", "http"], says: /--port[^]*http[^]*number/ },
+  ];
+  for (const runtime of RUNTIMES) {
+    for (const { name, args, says } of mistakes) {
+      it(`ends with 2 and a sentence for ${name}, on ${runtime}`, async (t) => {
+        const place = await makePlace(t);
+        const ended = await startArbiter(t, args, { place, runtime, limit: 20_000 }).ended;
+        assert.equal(ended.code, 2, ended.stderr);
+        assert.equal(ended.stdout, "");
+        assert.match(ended.stderr, says);
+        assert.doesNotMatch(ended.stderr, /^ +at /m, "A stack trace helps nobody");
+      });
+    }
+
+    it(`ends with 1 and a sentence when the upstream cannot be reached, on ${runtime}`, async (t) => {
+      const place = await makePlace(t);
+      const gone = await serve(() => new Response());
+      await gone.close();
+      const env = { NVIDIA_BASE_URL: `${gone.url}/v1`, NVIDIA_API_KEY: "test-key" };
+      const { code, stderr } = await startArbiter(t, ["code"], { place, runtime, env, limit: 20_000 }).ended;
+      assert.equal(code, 1, stderr);
+      assert.match(stderr, new RegExp(`Cannot reach ${gone.url}/v1`));
+      assert.doesNotMatch(stderr, /^ +at /m, "A stack trace helps nobody");
+    });
+
+    it(`ends with 1 and a sentence when the port to serve on is taken, on ${runtime}`, async (t) => {
+      const place = await makePlace(t);
+      const other = await serve(() => new Response("somebody else"));
+      t.after(() => other.close());
+      const args = ["serve", "--demo", "--port", String(other.port)];
+      const { code, stderr } = await startArbiter(t, args, { place, runtime, limit: 20_000 }).ended;
+      assert.equal(code, 1, stderr);
+      assert.match(stderr, new RegExp(`Port ${other.port} is taken`));
+    });
+  }
+
+  it("says that Claude Code is not on PATH and runs it through npx", async (t) => {
+    const args = ["code", "--port", "0", "--demo", "--yes", "--", "--version"];
+    const { code, stdout, stderr } = await startArbiter(t, args, await makePlaceWithoutClaude(t)).ended;
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /not on PATH.*npx/);
+    assert.match(stdout, /^\d+\.\d+\.\d+ \(Claude Code\)/);
+  });
+});
