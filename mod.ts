@@ -597,12 +597,21 @@ function toApiError(thrown: unknown): ApiError {
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   return new ApiError("api_error", `Arbiter failed: ${message}`, { cause: thrown });
 }
-// lib/wire/messages_request.ts --------------------------------------------------------------
+// lib/wire/json.ts --------------------------------------------------------------------------
 /** Whether `value` is a JSON object, as opposed to an array or a bare value. */
 function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** Parses JSON that others wrote; nothing if it is none. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+// lib/wire/messages_request.ts --------------------------------------------------------------
 const FIELD_KINDS: Record<string, [says: string, fits: (value: unknown) => boolean]> = {
   string: ["a string", (value) => typeof value === "string"],
   number: ["a number", (value) => typeof value === "number"],
@@ -687,6 +696,13 @@ export function parseMessagesRequest(body: unknown, needsMaxTokens = true): Mess
   if (needsMaxTokens && most == null) refuse("max_tokens", "Field required");
   if (most != null && !(Number.isInteger(most) && most >= 1)) refuse("max_tokens", "Input should be at least 1");
   return request;
+}
+// lib/wire/signal.ts ------------------------------------------------------------------------
+/** Calls `run` when a signal fires, at once if it already has; gives a way to call that off. */
+function onAbort(signal: AbortSignal, run: () => void): () => void {
+  if (signal.aborted) run();
+  signal.addEventListener("abort", run);
+  return () => signal.removeEventListener("abort", run);
 }
 // lib/server/body.ts ------------------------------------------------------------------------
 /**
@@ -1483,13 +1499,8 @@ export class ChunkTranslator {
 // lib/stream/message.ts ---------------------------------------------------------------------
 /** Parses arguments; what is no object comes in the form in which Claude Code itself replays such calls. */
 function parseInput(json: string): JsonObject {
-  try {
-    const input: unknown = JSON.parse(json || "{}");
-    if (isJsonObject(input)) return input;
-  } catch {
-    // A client that does not stream must get an object, whatever the model wrote.
-  }
-  return { __unparsedToolInput: { raw: json, len: json.length } };
+  const input = parseJson(json || "{}");
+  return isJsonObject(input) ? input : { __unparsedToolInput: { raw: json, len: json.length } };
 }
 
 /** Folds the events of an answer into the answer as a whole, for clients that do not stream. */
@@ -1515,6 +1526,15 @@ export function toMessage(events: Iterable<MessageStreamEvent>, start: Message):
   }
   return message;
 }
+// lib/stream/event_encoder.ts ---------------------------------------------------------------
+const encoder = new TextEncoder();
+
+/** Encodes events as server-sent events, all of one read in one piece. */
+export function encodeEvents(events: readonly (MessageStreamEvent | ApiErrorBody)[]): Uint8Array {
+  let text = "";
+  for (const event of events) text += `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
+  return encoder.encode(text);
+}
 // lib/upstream/candidate.ts -----------------------------------------------------------------
 /** A host that speaks OpenAI's chat completions: its address up to and including `/v1`, and a bearer token for it. */
 type Backend = { baseUrl: string; apiKey?: string };
@@ -1526,11 +1546,8 @@ type Candidate = { backend: Backend; model: string };
 interface Answer {
   /** Who gives it. */
   candidate: Candidate;
-  /**
-   * The events of each read of the upstream, `message_start` excepted; the last batch ends in `message_stop`. Throws an
-   * `ApiError` when the upstream breaks off.
-   */
-  events: AsyncGenerator<MessageStreamEvent[], void>;
+  /** The events of each read of the upstream but `message_start`; throws an `ApiError` when the upstream breaks off. */
+  events: AsyncGenerator<MessageStreamEvent[], undefined>;
   /** What could not be carried over, one sentence each. */
   warnings: string[];
 }
@@ -1569,380 +1586,6 @@ export const systemClock: Clock = {
     return () => clearTimeout(timer);
   },
 };
-// lib/stream/event_encoder.ts ---------------------------------------------------------------
-const encoder = new TextEncoder();
-
-/** Encodes events as server-sent events, all of one read in one piece. */
-export function encodeEvents(events: readonly (MessageStreamEvent | ApiErrorBody)[]): Uint8Array {
-  let text = "";
-  for (const event of events) text += `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
-  return encoder.encode(text);
-}
-// lib/server/event_stream.ts ----------------------------------------------------------------
-/**
- * Milliseconds after which silence is filled with more than a ping: Claude Code gives up after ten minutes of pings,
- * but counts an empty `message_delta` as life (observed with 2.1.328).
- */
-const EMPTY_DELTA_INTERVAL = 240_000;
-
-const EMPTY_DELTA: MessageStreamEvent = {
-  type: "message_delta",
-  delta: { stop_reason: null, stop_sequence: null },
-  usage: { output_tokens: 0 },
-};
-
-/** Options of {@linkcode toEventStream}. */
-interface EventStreamOptions {
-  /** The event to begin with, and whether to send it before the answer is there. */
-  start: MessageStreamEvent;
-  early: boolean;
-  /** The answer, which may still be on its way. */
-  answer: Promise<Answer>;
-  /**
-   * Whether the client is Claude Code. It repeats a request by itself when the connection breaks or an
-   * `overloaded_error` comes before any content; other errors cost it a request without streaming.
-   */
-  repeats: boolean;
-  /** Milliseconds of silence after which a `ping` is sent. */
-  pingInterval: number;
-  clock: Clock;
-  /** Called with each batch of events, before it leaves. */
-  onEvents: (events: readonly MessageStreamEvent[]) => void;
-  /** Called once when all is over, with the reason if it went wrong. */
-  onEnd: (error?: ApiError) => void;
-}
-
-/** Reads on after the end of an answer, so that the upstream's connection can be used again. */
-function drain(answer: Answer): void {
-  answer.events.next().catch(() => {});
-}
-
-/**
- * The body of a streamed answer: one write for each read of the upstream, pings in its silences.
- *
- * A broken answer never ends like a whole one.
- */
-function toEventStream(options: EventStreamOptions): ReadableStream<Uint8Array> {
-  const { clock, pingInterval, repeats } = options;
-  let unsent: MessageStreamEvent[] = [options.start];
-  let [wrote, content, over] = [false, false, false];
-  let lastContent = clock.now();
-  let cancelTick = () => {};
-  let controller: ReadableStreamDefaultController<Uint8Array>;
-
-  function write(events: (MessageStreamEvent | ApiErrorBody)[]): void {
-    wrote = true;
-    controller.enqueue(encodeEvents([...unsent, ...events]));
-    unsent = [];
-  }
-
-  function tick(): void {
-    cancelTick = clock.after(pingInterval, () => {
-      const stalled = (controller.desiredSize ?? 0) <= 0;
-      const late = clock.now() - lastContent >= EMPTY_DELTA_INTERVAL;
-      if (!wrote && !stalled) write([late ? EMPTY_DELTA : { type: "ping" }]);
-      if (late) lastContent = clock.now();
-      wrote = false;
-      tick();
-    });
-  }
-
-  function end(error?: ApiError): void {
-    over = true;
-    cancelTick();
-    options.onEnd(error);
-  }
-
-  function fail(error: ApiError): void {
-    end(error);
-    if (content && repeats) return controller.error(error);
-    const again = repeats && error.status >= 429 && error.headers["x-should-retry"] !== "false";
-    write([again ? new ApiError("overloaded_error", error.message).toJSON() : error.toJSON()]);
-    controller.close();
-  }
-
-  async function pull(): Promise<void> {
-    const answer = await options.answer;
-    const { value: events = [] } = await answer.events.next();
-    if (over) return;
-    options.onEvents(events);
-    content ||= events.some(({ type }) => type === "content_block_start");
-    lastContent = clock.now();
-    if (events.length > 0) write(events);
-    if (events.length > 0 && events.at(-1)?.type !== "message_stop") return;
-    drain(answer);
-    end();
-    controller.close(); // At once: Claude Code sends its next request only when the response has ended.
-  }
-
-  return new ReadableStream<Uint8Array>({
-    start(given) {
-      controller = given;
-      if (options.early) write([]);
-      tick();
-    },
-    pull: () => pull().catch((thrown) => over ? undefined : fail(toApiError(thrown))),
-    cancel: () => end(new ApiError("api_error", "The client went away", { status: 499 })),
-  });
-}
-// lib/server/request_log.ts -----------------------------------------------------------------
-/**
- * What is known about a request once it is over; never content, never a key.
- *
- * `id` is the `request-id` the client was given, `status` 499 when the client went away first, `ms` the time until the
- * last byte, `asked` the client's model and `model` the one that answered. `error` may also stand beside a status 200;
- * `warnings` tell what could not be carried over.
- */
-export type RequestLog = {
-  id: string;
-  method: string;
-  path: string;
-  status: number;
-  ms: number;
-  asked?: string;
-  model?: string;
-  inputTokens?: number;
-  outputTokens?: number;
-  error?: string | undefined;
-  warnings?: string[];
-};
-
-/** A request on its way, and the log that fills while it lasts. */
-interface Exchange {
-  request: Request;
-  log: RequestLog;
-  /** Settles when the answer is over, for answers that go on after the response was returned. */
-  ended?: Promise<void>;
-}
-
-/** One line about a request, for people and for `grep`. */
-function formatRequestLog(log: RequestLog): string {
-  const { method, path, status, ms, asked, model, inputTokens, outputTokens, id, error } = log;
-  const tokens = outputTokens === undefined ? undefined : `${inputTokens}+${outputTokens} tokens`;
-  const models = model ? `${asked} → ${model}` : asked;
-  return [`${method} ${path}`, status, models, `${Math.round(ms)} ms`, tokens, id, error].filter(Boolean).join(" · ");
-}
-// lib/server/messages.ts --------------------------------------------------------------------
-const STREAM_HEADERS = {
-  "content-type": "text/event-stream; charset=utf-8",
-  "cache-control": "no-cache",
-  "x-accel-buffering": "no",
-};
-
-/** What the messages route works with. */
-interface MessagesOptions {
-  send: Send;
-  /** Where a request may go, in order of preference. */
-  toCandidates: (request: MessagesRequest) => Candidate[];
-  /** Milliseconds to wait for the upstream before the response begins. */
-  hold: number;
-  /** Milliseconds of silence in a stream after which a `ping` is sent. */
-  pingInterval: number;
-  clock: Clock;
-  newId: NewId;
-  /** Holds a controller for each answer that is on its way. */
-  running: Set<AbortController>;
-}
-
-/** A signal, what fires it, and what lets go of everything that could. */
-type Stop = { signal: AbortSignal; abort: () => void; release: () => void };
-
-async function readAll(answer: Answer): Promise<MessageStreamEvent[]> {
-  const events: MessageStreamEvent[] = [];
-  while (events.at(-1)?.type !== "message_stop") {
-    const { value, done } = await answer.events.next();
-    if (done) return events;
-    events.push(...value);
-  }
-  drain(answer);
-  return events;
-}
-
-function noteUsage(log: Exchange["log"], events: readonly MessageStreamEvent[]): void {
-  const last = events.findLast((event) => event.type === "message_delta");
-  if (!last) return;
-  const { input_tokens = 0, cache_read_input_tokens = 0, output_tokens } = last.usage;
-  log.inputTokens = input_tokens + cache_read_input_tokens;
-  log.outputTokens = output_tokens;
-}
-
-/** What ends an answer early: the client goes away, or the proxy closes. */
-function createStop({ request: { signal } }: Exchange, running: Set<AbortController>): Stop {
-  const stop = new AbortController();
-  const abort = () => stop.abort();
-  if (signal.aborted) abort();
-  signal.addEventListener("abort", abort);
-  running.add(stop);
-  const release = () => {
-    signal.removeEventListener("abort", abort);
-    running.delete(stop);
-  };
-  return { signal: stop.signal, abort, release };
-}
-
-/**
- * Answers `POST /v1/messages`.
- *
- * A failure within the hold is a truthful HTTP status. After it the stream has begun: pings keep the client waiting,
- * and what fails then can only be told inside the stream.
- *
- * @throws {ApiError} If no candidate answers before the response begins.
- */
-async function answerMessages(exchange: Exchange, body: unknown, options: MessagesOptions): Promise<Response> {
-  const { request: { headers }, log } = exchange;
-  const { clock, newId, pingInterval } = options;
-  const request = parseMessagesRequest(body);
-  log.asked = request.model;
-  const stop = createStop(exchange, options.running);
-  const inputTokens = estimateRequestTokens(request);
-  const start = toMessageStart(newId("msg_"), request.model, inputTokens);
-  const candidates = options.toCandidates(request);
-  const answer = options.send(request, { candidates, signal: stop.signal, inputTokens }).then((answer) => {
-    log.model = answer.candidate.model;
-    log.warnings = answer.warnings;
-    return answer;
-  });
-  answer.catch(() => {}); // It is awaited below or by the stream, perhaps only later.
-  try {
-    if (!request.stream) {
-      const events = await readAll(await answer);
-      noteUsage(log, events);
-      return Response.json(toMessage(events, start.message));
-    }
-    let cancelHold = () => {};
-    const held = new Promise<"held">((resolve) => cancelHold = clock.after(options.hold, () => resolve("held")));
-    const early = await Promise.race([answer, held]).finally(cancelHold) === "held";
-    let settle = () => {};
-    exchange.ended = new Promise((resolve) => settle = resolve);
-    const onEnd = (error?: ApiError) => {
-      log.error = error?.message;
-      if (error?.status === 499) log.status = 499;
-      if (error) stop.abort();
-      stop.release();
-      settle();
-    };
-    const onEvents = (events: readonly MessageStreamEvent[]) => noteUsage(log, events);
-    const repeats = headers.get("user-agent")?.startsWith("claude-cli/") ?? false;
-    const stream = toEventStream({ start, early, answer, repeats, pingInterval, clock, onEvents, onEnd });
-    return new Response(stream, { headers: STREAM_HEADERS });
-  } catch (thrown) {
-    if (exchange.request.signal.aborted) log.status = 499;
-    throw thrown;
-  } finally {
-    if (!exchange.ended) stop.release();
-  }
-}
-// lib/server/handler.ts ---------------------------------------------------------------------
-/** What the handler works with. */
-interface HandlerOptions extends MessagesOptions {
-  /** Largest request body, in bytes. */
-  maxBodyBytes: number;
-  /** Upstream ids of the models to list. */
-  models: readonly string[];
-  /** The version to tell. */
-  version: string;
-  /** Called when a request is over. */
-  onRequest: (log: RequestLog) => void;
-}
-
-/** A route: its methods, and what answers with the id that the path's pattern captured. */
-interface Route {
-  path: RegExp;
-  methods: string;
-  answer: (exchange: Exchange, options: HandlerOptions, id: string) => unknown;
-}
-
-const toModel = (id: string) => ({ type: "model", id, display_name: id, created_at: "1970-01-01T00:00:00Z" });
-
-const ROUTES: readonly Route[] = [
-  {
-    path: /^\/v1\/messages$/,
-    methods: "POST",
-    async answer(exchange, options) {
-      return await answerMessages(exchange, await readJson(exchange.request, options.maxBodyBytes), options);
-    },
-  },
-  {
-    path: /^\/v1\/messages\/count_tokens$/,
-    methods: "POST",
-    async answer({ request }, { maxBodyBytes }) {
-      const body = parseMessagesRequest(await readJson(request, maxBodyBytes), false);
-      return { input_tokens: estimateRequestTokens(body) };
-    },
-  },
-  {
-    path: /^\/v1\/models$/,
-    methods: "GET, HEAD",
-    answer(_exchange, { models }) {
-      const ends = { first_id: models[0] ?? null, last_id: models.at(-1) ?? null };
-      return { data: models.map(toModel), has_more: false, ...ends };
-    },
-  },
-  {
-    path: /^\/v1\/models\/(.+)$/,
-    methods: "GET, HEAD",
-    answer(_exchange, { models }, id) {
-      if (models.includes(id)) return toModel(id);
-      throw new ApiError("not_found_error", `No model '${id}': GET /v1/models lists them`);
-    },
-  },
-  {
-    path: /^\/(?:api\/hello|health|healthz|readyz)?$/,
-    methods: "GET, HEAD",
-    answer: (_exchange, { version, models }) => ({ name: "arbiter", status: "ok", version, model: models[0] ?? null }),
-  },
-];
-
-function toPath(url: string): string {
-  // A base URL that ends in /v1 makes clients ask for /v1/v1/messages.
-  const path = new URL(url).pathname.replace(/^(?:\/v1)+(?=\/)/, "/v1").replace(/(?<=.)\/+$/, "");
-  try {
-    return decodeURIComponent(path);
-  } catch {
-    return path;
-  }
-}
-
-async function answerRoute(exchange: Exchange, options: HandlerOptions): Promise<Response> {
-  const { method, path } = exchange.log;
-  const route = ROUTES.find((route) => route.path.test(path));
-  if (!route) throw new ApiError("not_found_error", `No route for ${method} ${path}`);
-  if (!route.methods.split(", ").includes(method)) {
-    const error = { status: 405, headers: { allow: route.methods } };
-    throw new ApiError("invalid_request_error", `${path} does not take ${method}`, error);
-  }
-  const answer = await route.answer(exchange, options, route.path.exec(path)?.[1] ?? "");
-  return answer instanceof Response ? answer : Response.json(answer);
-}
-
-/**
- * Makes the handler of the whole proxy: a pure function from request to response.
- *
- * Paths are matched without the query. Whatever goes wrong is answered in Anthropic's error shape.
- */
-function createHandler(options: HandlerOptions): (request: Request) => Promise<Response> {
-  const { clock, newId, onRequest } = options;
-  return async (request) => {
-    const began = clock.now();
-    const { method, url } = request;
-    const log: RequestLog = { id: newId("req_"), method, path: toPath(url), status: 200, ms: 0 };
-    const exchange: Exchange = { request, log };
-    let response: Response;
-    try {
-      response = await answerRoute(exchange, options);
-    } catch (thrown) {
-      const error = toApiError(thrown);
-      log.error = error.message;
-      if (log.status === 200) log.status = error.status;
-      response = Response.json({ ...error.toJSON(), request_id: log.id }, error);
-    }
-    const finish = () => onRequest({ ...log, ms: clock.now() - began });
-    if (exchange.ended) exchange.ended.then(finish);
-    else finish();
-    response.headers.set("request-id", log.id);
-    return method === "HEAD" ? new Response(null, response) : response;
-  };
-}
 // lib/stream/sse_decoder.ts -----------------------------------------------------------------
 /** Characters one line may have before it is taken for an attack or a broken host. */
 const MAX_LINE_CHARS = 16 * 1024 * 1024;
@@ -2316,19 +1959,17 @@ export function toChatRequest(request: MessagesRequest, options: ChatRequestOpti
   return { request: chat, warnings: [...warnings] };
 }
 // lib/upstream/deadline.ts ------------------------------------------------------------------
-/**
- * One signal for the two reasons to give up an attempt: nobody waits for it any more, or the upstream has been silent
- * for too long.
- */
+/** One signal for both reasons to give up an attempt: nobody waits for it, or the upstream is silent for too long. */
 class Deadline {
   readonly #controller = new AbortController();
+  /** Fires for either reason. */
+  readonly signal: AbortSignal = this.#controller.signal;
   readonly #clock: Clock;
-  readonly #outer: AbortSignal;
-  #cancel: () => void = () => {};
+  #cancel = () => {};
+  #release = () => {};
   /** When the upstream was last heard of; `undefined` while the limit is on the whole wait. */
   #heard: number | undefined;
   #late: ApiError | undefined;
-  readonly #leave = () => this.#controller.abort();
 
   /**
    * @param outer The signal of the one who waits.
@@ -2336,15 +1977,8 @@ class Deadline {
    */
   constructor(clock: Clock, outer: AbortSignal, limit: number) {
     this.#clock = clock;
-    this.#outer = outer;
-    outer.addEventListener("abort", this.#leave);
-    if (outer.aborted) this.#leave();
-    else this.#start(limit);
-  }
-
-  /** Fires for either reason. */
-  get signal(): AbortSignal {
-    return this.#controller.signal;
+    this.#start(limit);
+    this.#release = onAbort(outer, () => this.close());
   }
 
   /** From now on allows `idle` milliseconds of silence at a time. */
@@ -2363,7 +1997,7 @@ class Deadline {
   /** Lets go of the timer and of the attempt, whether finished or not. */
   close(): void {
     this.#cancel();
-    this.#outer.removeEventListener("abort", this.#leave);
+    this.#release();
     this.#controller.abort();
   }
 
@@ -2383,7 +2017,7 @@ class Deadline {
       const left = (this.#heard ?? -Infinity) + limit - this.#clock.now();
       if (left > 0) return this.#start(limit, left);
       this.#late = new ApiError("timeout_error", `The upstream was silent for ${Math.round(limit / 1000)} seconds`);
-      this.#controller.abort();
+      this.close();
     });
   }
 }
@@ -2418,12 +2052,7 @@ const FINAL: readonly ApiErrorType[] = ["authentication_error", "billing_error",
 
 /** Finds the sentence in an error body, which may be JSON of several shapes, HTML, text or empty. */
 function toFaultText(body: string): string {
-  let value: unknown = body;
-  try {
-    value = JSON.parse(body);
-  } catch {
-    // Not JSON: the text itself is what there is.
-  }
+  let value = parseJson(body) ?? body;
   if (isJsonObject(value)) {
     const error = isJsonObject(value.error) ? value.error.message : value.error;
     value = error ?? value.message ?? value.detail ?? value.title ?? body;
@@ -2455,12 +2084,7 @@ function toUpstreamError(status: number, body: string, model: string, headers?: 
 const DRAIN_TIMEOUT = 2_000;
 
 function toChunk(data: string, model: string): ChatChunk {
-  let chunk: unknown;
-  try {
-    chunk = JSON.parse(data);
-  } catch {
-    // Reported below, like everything else that is no object.
-  }
+  const chunk = parseJson(data);
   if (!isJsonObject(chunk)) throw new ApiError("api_error", "Cannot read the upstream's answer: it is not JSON");
   if (!chunk.error) return chunk;
   const code = isJsonObject(chunk.error) ? Number(chunk.error.code) : NaN;
@@ -2468,20 +2092,23 @@ function toChunk(data: string, model: string): ChatChunk {
 }
 
 /** Reads the body of an answer: the data of the events of each read, or a JSON body as one. */
-async function* readData(response: Response, deadline: Deadline): AsyncGenerator<string[], void> {
+async function* readData(response: Response, deadline: Deadline): AsyncGenerator<string[], undefined> {
   if (response.headers.get("content-type")?.includes("application/json")) {
     yield [await response.text(), "[DONE]"];
     return;
   }
   const decoder = new SseDecoder();
-  const reader = response.body?.getReader();
-  for (;;) {
-    const read = await reader?.read();
+  for await (const bytes of response.body ?? []) {
     deadline.touch();
-    if (!read || read.done) break;
-    yield decoder.feed(read.value);
+    yield decoder.feed(bytes);
   }
   yield decoder.flush();
+}
+
+/** Reads what follows the end of an answer, so that the connection can be used again. */
+async function drain(reads: AsyncGenerator<string[], undefined>, deadline: Deadline): Promise<void> {
+  deadline.extend(DRAIN_TIMEOUT);
+  while (!(await reads.next()).done);
 }
 
 /** Translates an answer as it comes; the batches are never empty. */
@@ -2490,35 +2117,30 @@ async function* readEvents(
   translator: ChunkTranslator,
   model: string,
   deadline: Deadline,
-): AsyncGenerator<MessageStreamEvent[], void> {
-  let done = false;
+): AsyncGenerator<MessageStreamEvent[], undefined> {
+  const reads = readData(response, deadline);
   try {
-    for await (const data of readData(response, deadline)) {
-      if (done) continue; // Reads to the end, so that the connection can be used again.
+    for (let done = false; !done;) {
+      const { value: data = [], done: broken } = await reads.next();
       const end = data.indexOf("[DONE]");
-      const chunks = (end < 0 ? data : data.slice(0, end)).map((text) => toChunk(text, model));
-      const events = translator.feed(chunks);
-      if (end >= 0) events.push(...translator.flush());
+      done = broken || end >= 0;
+      const events = translator.feed((end < 0 ? data : data.slice(0, end)).map((text) => toChunk(text, model)));
+      if (done) events.push(...translator.flush());
+      if (broken && !translator.finished) {
+        throw new ApiError("overloaded_error", "The upstream broke off in the middle of its answer");
+      }
       if (events.length > 0) yield events;
-      done = end >= 0;
-      if (done) deadline.extend(DRAIN_TIMEOUT);
     }
-    if (done) return;
-    const events = translator.flush();
-    if (!translator.finished) {
-      throw new ApiError("overloaded_error", "The upstream broke off in the middle of its answer");
-    }
-    yield events;
+    drain(reads, deadline).catch(() => {}).finally(() => deadline.close());
   } catch (thrown) {
-    if (!done) throw deadline.explain(thrown);
-  } finally {
     deadline.close();
+    throw deadline.explain(thrown);
   }
 }
 
-async function* prepend<T>(first: T, rest: AsyncGenerator<T, void>): AsyncGenerator<T, void> {
-  yield first;
-  yield* rest;
+async function* prepend<T>(first: T | undefined, rest: AsyncGenerator<T, undefined>): AsyncGenerator<T, undefined> {
+  if (first) yield first;
+  return yield* rest;
 }
 
 /**
@@ -2529,39 +2151,350 @@ async function* prepend<T>(first: T, rest: AsyncGenerator<T, void>): AsyncGenera
 async function attempt(
   request: MessagesRequest,
   candidate: Candidate,
-  options: ChainSettings & SendOptions,
+  options: Required<ChainOptions> & SendOptions,
 ): Promise<Answer> {
   const { backend: { baseUrl, apiKey }, model } = candidate;
-  const { clock, newId, maxTokens, inputTokens, userAgent } = options;
-  const { request: body, warnings } = toChatRequest(request, { model, maxTokens });
-  const deadline = new Deadline(clock, options.signal, options.requestTimeout);
+  const { request: body, warnings } = toChatRequest(request, { model, maxTokens: options.maxTokens });
+  const deadline = new Deadline(options.clock, options.signal, options.requestTimeout);
   try {
     const response = await options.fetch(`${baseUrl}/chat/completions`, {
       method: "POST",
       headers: {
         "content-type": "application/json",
         "accept": request.stream ? "text/event-stream" : "application/json",
-        "user-agent": userAgent,
+        "user-agent": options.userAgent,
         ...(apiKey ? { authorization: `Bearer ${apiKey}` } : {}),
       },
       body: JSON.stringify(body),
       signal: deadline.signal,
     });
     if (!response.ok) throw toUpstreamError(response.status, await response.text(), model, response.headers);
-    const translator = new ChunkTranslator({
-      toolNames: toToolNames(request.tools),
-      stopSequences: request.stop_sequences,
-      inputTokens,
-      newId,
-    });
+    const { tools, stop_sequences: stopSequences } = request;
+    const translator = new ChunkTranslator({ ...options, toolNames: toToolNames(tools), stopSequences });
     const events = readEvents(response, translator, model, deadline);
-    const first = await events.next();
+    const { value: first } = await events.next();
     deadline.extend(options.idleTimeout);
-    return { candidate, warnings, events: prepend(first.value ?? [], events) };
+    return { candidate, warnings, events: prepend(first, events) };
   } catch (thrown) {
     deadline.close();
     throw deadline.explain(thrown);
   }
+}
+// lib/upstream/chain.ts ---------------------------------------------------------------------
+/** How upstreams are called. */
+export interface ChainOptions {
+  /** `fetch` for upstream calls. @default {globalThis.fetch, without its own time limits} */
+  fetch?: typeof fetch;
+  /** Milliseconds until the first content of an answer must have come. @default {600_000} */
+  requestTimeout?: number;
+  /** Milliseconds of silence allowed in the middle of an answer. @default {180_000} */
+  idleTimeout?: number;
+  /** Most output tokens to ask any model for. @default {Infinity} */
+  maxTokens?: number;
+  /** Sent upstream as `user-agent`. @default {"arbiter-proxy/" and the version} */
+  userAgent?: string;
+  /** The clock that time limits run on. @default {systemClock} */
+  clock?: Clock;
+  /** Makes ids of messages, requests and tool calls. @default {randomId} */
+  newId?: NewId;
+}
+
+/** Makes the {@linkcode Send} that asks the first candidate, and so far only that one. */
+function createChain(settings: Required<ChainOptions>): Send {
+  return async (request, send) => {
+    const [candidate] = send.candidates;
+    if (!candidate) throw new ApiError("api_error", "No model is configured");
+    return await attempt(request, candidate, { ...settings, ...send });
+  };
+}
+// lib/server/request_log.ts -----------------------------------------------------------------
+/**
+ * What is known about a request once it is over; never content, never a key.
+ *
+ * `id` is the `request-id` the client was given, `status` 499 when the client went away first, `ms` the time until the
+ * last byte, `asked` the client's model and `model` the one that answered. `error` may also stand beside a status 200;
+ * `warnings` tell what could not be carried over.
+ */
+export type RequestLog = {
+  id: string;
+  method: string;
+  path: string;
+  status: number;
+  ms: number;
+  asked?: string;
+  model?: string;
+  inputTokens?: number;
+  outputTokens?: number;
+  error?: string | undefined;
+  warnings?: string[];
+};
+
+/** A request on its way, and the log that fills while it lasts. */
+type Exchange = {
+  request: Request;
+  log: RequestLog;
+  /** Ends the answer early: the client went away, or the proxy closes. */
+  stop: AbortController;
+  /** Whether the answer goes on after the response was returned; then `end` tells when it is over. */
+  streams: boolean;
+  end: () => void;
+};
+
+/** Notes the token counts of an answer, which its last `message_delta` tells. */
+function noteUsage(log: RequestLog, events: readonly MessageStreamEvent[]): void {
+  const last = events.findLast((event) => event.type === "message_delta");
+  if (!last) return;
+  const { input_tokens = 0, cache_read_input_tokens = 0, output_tokens } = last.usage;
+  Object.assign(log, { inputTokens: input_tokens + cache_read_input_tokens, outputTokens: output_tokens });
+}
+
+/** One line about a request, for people and for `grep`. */
+function formatRequestLog(log: RequestLog): string {
+  const { method, path, status, ms, asked, model, inputTokens, outputTokens, id, error } = log;
+  const tokens = outputTokens === undefined ? undefined : `${inputTokens}+${outputTokens} tokens`;
+  const models = model ? `${asked} → ${model}` : asked;
+  return [`${method} ${path}`, status, models, `${Math.round(ms)} ms`, tokens, id, error].filter(Boolean).join(" · ");
+}
+// lib/server/options.ts ---------------------------------------------------------------------
+/** How clients are answered. */
+export interface HandlerOptions extends ChainOptions {
+  /** Largest request body, in bytes. @default {33_554_432} */
+  maxBodyBytes?: number;
+  /** Milliseconds to wait in silence, so that an early failure can be a truthful HTTP status. @default {8_000} */
+  hold?: number;
+  /** Milliseconds of silence in a stream after which a `ping` is sent. @default {10_000} */
+  pingInterval?: number;
+  /** Called when a request is over. @default {() => {}} */
+  onRequest?: (log: RequestLog) => void;
+}
+
+/** What the handler works with: all its options, the upstream ids to list, where a request may go, and the way there. */
+type HandlerParts = Required<HandlerOptions> & {
+  models: readonly string[];
+  toCandidates: (request: MessagesRequest) => Candidate[];
+  send: Send;
+};
+// lib/server/event_stream.ts ----------------------------------------------------------------
+/**
+ * Milliseconds after which silence is filled with more than a ping: Claude Code gives up after ten minutes of pings,
+ * but counts an empty `message_delta` as life (observed with 2.1.328).
+ */
+const EMPTY_DELTA_INTERVAL = 240_000;
+
+const EMPTY_DELTA: MessageStreamEvent = {
+  type: "message_delta",
+  delta: { stop_reason: null, stop_sequence: null },
+  usage: { output_tokens: 0 },
+};
+
+/** The event a stream begins with, whether it is sent before the answer is there, and the answer, perhaps on its way. */
+type Streamed = { start: MessageStreamEvent; early: boolean; answer: Promise<Answer> };
+
+/**
+ * The body of a streamed answer: one write for each read of the upstream, pings in its silences.
+ *
+ * A broken answer never ends like a whole one.
+ */
+function toEventStream(
+  exchange: Exchange,
+  { start, early, answer }: Streamed,
+  { clock, pingInterval }: HandlerParts,
+): ReadableStream<Uint8Array> {
+  const { request: { headers }, log, stop } = exchange;
+  // Claude Code repeats a request by itself when the connection breaks or an `overloaded_error` comes before any
+  // content; other errors cost it a request without streaming.
+  const repeats = headers.get("user-agent")?.startsWith("claude-cli/") ?? false;
+  let unsent = [start];
+  let [wrote, content, over] = [false, false, false];
+  let lastContent = clock.now();
+  let cancelTick = () => {};
+  let controller: ReadableStreamDefaultController<Uint8Array>;
+
+  function write(events: (MessageStreamEvent | ApiErrorBody)[]): void {
+    wrote = true;
+    controller.enqueue(encodeEvents([...unsent, ...events]));
+    unsent = [];
+  }
+
+  function tick(): void {
+    cancelTick = clock.after(pingInterval, () => {
+      const stalled = (controller.desiredSize ?? 0) <= 0;
+      const late = clock.now() - lastContent >= EMPTY_DELTA_INTERVAL;
+      if (!wrote && !stalled) write([late ? EMPTY_DELTA : { type: "ping" }]);
+      if (late) lastContent = clock.now();
+      wrote = false;
+      tick();
+    });
+  }
+
+  function end(error?: string): void {
+    over = true;
+    cancelTick();
+    log.error = error;
+    if (error !== undefined) stop.abort();
+    exchange.end();
+  }
+
+  function fail(error: ApiError): void {
+    end(error.message);
+    if (content && repeats) return controller.error(error);
+    const again = repeats && error.status >= 429 && error.headers["x-should-retry"] !== "false";
+    write([again ? new ApiError("overloaded_error", error.message).toJSON() : error.toJSON()]);
+    controller.close();
+  }
+
+  async function pull(): Promise<void> {
+    const { value: events, done } = await (await answer).events.next();
+    if (over) return;
+    if (done) {
+      end();
+      return controller.close();
+    }
+    noteUsage(log, events);
+    content ||= events.some(({ type }) => type === "content_block_start");
+    lastContent = clock.now();
+    write(events);
+  }
+
+  exchange.streams = true;
+  return new ReadableStream<Uint8Array>({
+    start(given) {
+      controller = given;
+      if (early) write([]);
+      tick();
+    },
+    pull: () => pull().catch((thrown) => over ? undefined : fail(toApiError(thrown))),
+    cancel() {
+      log.status = 499;
+      end("The client went away");
+    },
+  });
+}
+// lib/server/messages.ts --------------------------------------------------------------------
+const STREAM_HEADERS = {
+  "content-type": "text/event-stream; charset=utf-8",
+  "cache-control": "no-cache",
+  "x-accel-buffering": "no",
+};
+
+/**
+ * Answers `POST /v1/messages`.
+ *
+ * A failure within the hold is a truthful HTTP status. After it the stream has begun: pings keep the client waiting,
+ * and what fails then can only be told inside the stream.
+ *
+ * @throws {ApiError} If no candidate answers before the response begins.
+ */
+async function answerMessages(exchange: Exchange, body: unknown, parts: HandlerParts): Promise<Response> {
+  const { log, stop: { signal } } = exchange;
+  const request = parseMessagesRequest(body);
+  log.asked = request.model;
+  const inputTokens = estimateRequestTokens(request);
+  const start = toMessageStart(parts.newId("msg_"), request.model, inputTokens);
+  const candidates = parts.toCandidates(request);
+  const answer = parts.send(request, { candidates, signal, inputTokens }).then((answer) => {
+    log.model = answer.candidate.model;
+    log.warnings = answer.warnings;
+    return answer;
+  });
+  if (!request.stream) {
+    const events: MessageStreamEvent[] = [];
+    for await (const batch of (await answer).events) events.push(...batch);
+    noteUsage(log, events);
+    return Response.json(toMessage(events, start.message));
+  }
+  let cancelHold = () => {};
+  const held = new Promise<"held">((resolve) => cancelHold = parts.clock.after(parts.hold, () => resolve("held")));
+  const early = await Promise.race([answer, held]).finally(cancelHold) === "held";
+  return new Response(toEventStream(exchange, { start, early, answer }, parts), { headers: STREAM_HEADERS });
+}
+// lib/server/handler.ts ---------------------------------------------------------------------
+/** What a route is asked with: the parsed body of a POST, and what the path's pattern captured. */
+type Asked = { exchange: Exchange; body: unknown; id: string };
+
+/** A route: its path, its methods, and what answers. */
+type Route = [path: RegExp, methods: string, answer: (asked: Asked, parts: HandlerParts) => unknown];
+
+const toModel = (id: string) => ({ type: "model", id, display_name: id, created_at: "1970-01-01T00:00:00Z" });
+
+const ROUTES: readonly Route[] = [
+  [/^\/v1\/messages$/, "POST", ({ exchange, body }, parts) => answerMessages(exchange, body, parts)],
+  [/^\/v1\/messages\/count_tokens$/, "POST", ({ body }) => ({
+    input_tokens: estimateRequestTokens(parseMessagesRequest(body, false)),
+  })],
+  [/^\/v1\/models$/, "GET, HEAD", (_, { models }) => {
+    const ends = { first_id: models[0] ?? null, last_id: models.at(-1) ?? null };
+    return { data: models.map(toModel), has_more: false, ...ends };
+  }],
+  [/^\/v1\/models\/(.+)$/, "GET, HEAD", ({ id }, { models }) => {
+    if (models.includes(id)) return toModel(id);
+    throw new ApiError("not_found_error", `No model '${id}': GET /v1/models lists them`);
+  }],
+  [/^\/(?:api\/hello|health|healthz|readyz)?$/, "GET, HEAD", (_, { models }) => {
+    return { name: "arbiter", status: "ok", version: VERSION, model: models[0] ?? null };
+  }],
+];
+
+function toPath(url: string): string {
+  // A base URL that ends in /v1 makes clients ask for /v1/v1/messages.
+  const path = new URL(url).pathname.replace(/^(?:\/v1)+(?=\/)/, "/v1").replace(/(?<=.)\/+$/, "");
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
+}
+
+async function answerRoute(exchange: Exchange, parts: HandlerParts): Promise<Response> {
+  const { request, log: { method, path } } = exchange;
+  const [pattern, methods = "", toAnswer] = ROUTES.find(([pattern]) => pattern.test(path)) ?? [];
+  if (!toAnswer) throw new ApiError("not_found_error", `No route for ${method} ${path}`);
+  if (!methods.split(", ").includes(method)) {
+    const error = { status: 405, headers: { allow: methods } };
+    throw new ApiError("invalid_request_error", `${path} does not take ${method}`, error);
+  }
+  const body = method === "POST" ? await readJson(request, parts.maxBodyBytes) : undefined;
+  const answer = await toAnswer({ exchange, body, id: pattern?.exec(path)?.[1] ?? "" }, parts);
+  return answer instanceof Response ? answer : Response.json(answer);
+}
+
+/**
+ * Makes the handler of the whole proxy, and what breaks off every answer that is still on its way.
+ *
+ * Paths are matched without the query. Whatever goes wrong is answered in Anthropic's error shape.
+ */
+function createHandler(parts: HandlerParts): { fetch(request: Request): Promise<Response>; close(): void } {
+  const { clock, newId, onRequest } = parts;
+  const running = new Set<AbortController>();
+  return {
+    async fetch(request) {
+      const began = clock.now();
+      const { method, url } = request;
+      const log: RequestLog = { id: newId("req_"), method, path: toPath(url), status: 200, ms: 0 };
+      const stop = new AbortController();
+      const release = onAbort(request.signal, () => stop.abort());
+      running.add(stop);
+      const end = () => {
+        release();
+        running.delete(stop);
+        onRequest({ ...log, ms: clock.now() - began });
+      };
+      const exchange: Exchange = { request, log, stop, streams: false, end };
+      let response: Response;
+      try {
+        response = await answerRoute(exchange, parts);
+      } catch (thrown) {
+        const error = toApiError(thrown);
+        log.error = error.message;
+        log.status = request.signal.aborted ? 499 : error.status;
+        response = Response.json({ ...error.toJSON(), request_id: log.id }, error);
+      }
+      if (!exchange.streams) end();
+      response.headers.set("request-id", log.id);
+      return method === "HEAD" ? new Response(null, response) : response;
+    },
+    close: () => running.forEach((stop) => stop.abort()),
+  };
 }
 // lib/upstream/patient_fetch.ts -------------------------------------------------------------
 type Fetch = typeof fetch;
@@ -2586,45 +2519,6 @@ const patientFetch: Fetch = async (input, init) => {
   patient ??= create();
   return (await patient)(input, init);
 };
-// lib/upstream/chain.ts ---------------------------------------------------------------------
-/** How upstreams are called. */
-export interface ChainOptions {
-  /** `fetch` for upstream calls. @default {globalThis.fetch, without its own time limits} */
-  fetch?: typeof fetch;
-  /** Milliseconds until the first content of an answer must have come. @default {600_000} */
-  requestTimeout?: number;
-  /** Milliseconds of silence allowed in the middle of an answer. @default {180_000} */
-  idleTimeout?: number;
-  /** Most output tokens to ask any model for. @default {Infinity} */
-  maxTokens?: number;
-  /** Sent upstream as `user-agent`. @default {"arbiter-proxy"} */
-  userAgent?: string;
-  /** The clock that time limits run on. @default {systemClock} */
-  clock?: Clock;
-  /** Makes ids of messages, requests and tool calls. @default {randomId} */
-  newId?: NewId;
-}
-
-/** {@linkcode ChainOptions} with every default filled in. */
-type ChainSettings = Required<ChainOptions>;
-
-/** Makes the {@linkcode Send} that asks the first candidate, and so far only that one. */
-function createChain(options: ChainOptions = {}): Send {
-  const settings: ChainSettings = {
-    fetch: options.fetch ?? patientFetch,
-    requestTimeout: options.requestTimeout ?? 600_000,
-    idleTimeout: options.idleTimeout ?? 180_000,
-    maxTokens: options.maxTokens ?? Infinity,
-    userAgent: options.userAgent ?? "arbiter-proxy",
-    clock: options.clock ?? systemClock,
-    newId: options.newId ?? randomId,
-  };
-  return async (request, send) => {
-    const [candidate] = send.candidates;
-    if (!candidate) throw new ApiError("api_error", "No model is configured");
-    return await attempt(request, candidate, { ...settings, ...send });
-  };
-}
 // lib/arbiter.ts ----------------------------------------------------------------------------
 /** Where NVIDIA serves its free hosted models. */
 const NVIDIA_BASE_URL = "https://integrate.api.nvidia.com/v1";
@@ -2632,7 +2526,7 @@ const NVIDIA_BASE_URL = "https://integrate.api.nvidia.com/v1";
 const DEFAULT_MODEL = "nvidia/nemotron-3-super-120b-a12b";
 
 /** Options of {@linkcode createArbiter}. */
-export interface ArbiterOptions extends ChainOptions {
+export interface ArbiterOptions extends HandlerOptions {
   /** Key for the upstream, sent as a bearer token. */
   apiKey?: string;
   /** Upstream address up to and including `/v1`. @default {NVIDIA_BASE_URL} */
@@ -2641,17 +2535,6 @@ export interface ArbiterOptions extends ChainOptions {
   model?: string;
   /** Upstream ids for Claude Code's tiers; those left out use `model`. @default {{}} */
   tiers?: ModelChoice["tiers"];
-  /** Largest request body, in bytes. @default {33_554_432} */
-  maxBodyBytes?: number;
-  /**
-   * Milliseconds to wait for the upstream in silence, so that an early failure can still be a truthful HTTP status.
-   * @default {8_000}
-   */
-  hold?: number;
-  /** Milliseconds of silence in a stream after which a `ping` is sent. @default {10_000} */
-  pingInterval?: number;
-  /** Called when a request is over. @default {() => {}} */
-  onRequest?: (log: RequestLog) => void;
 }
 
 /** A proxy: Anthropic's Messages API in front of an OpenAI-compatible host. */
@@ -2673,29 +2556,23 @@ export interface Arbiter {
  */
 export function createArbiter(options: ArbiterOptions = {}): Arbiter {
   const { apiKey, baseUrl = NVIDIA_BASE_URL, model = DEFAULT_MODEL, tiers = {} } = options;
-  const backend: Backend = {
-    baseUrl: baseUrl.replace(/\/+$/, ""),
-    ...(apiKey ? { apiKey } : {}),
-  };
+  const backend: Backend = { baseUrl: baseUrl.replace(/\/+$/, ""), apiKey };
   const choice: ModelChoice = { elite: model, tiers };
-  const running = new Set<AbortController>();
-  const userAgent = options.userAgent ?? `arbiter-proxy/${VERSION}`;
-  const fetch = createHandler({
-    send: createChain({ ...options, userAgent }),
-    running,
-    toCandidates(request) {
-      return [{ backend, model: resolveModel(request.model, choice) }];
-    },
-    hold: options.hold ?? 8_000,
-    pingInterval: options.pingInterval ?? 10_000,
+  const settings: Required<HandlerOptions> = {
+    fetch: options.fetch ?? patientFetch,
+    requestTimeout: options.requestTimeout ?? 600_000,
+    idleTimeout: options.idleTimeout ?? 180_000,
+    maxTokens: options.maxTokens ?? Infinity,
+    userAgent: options.userAgent ?? `arbiter-proxy/${VERSION}`,
     clock: options.clock ?? systemClock,
     newId: options.newId ?? randomId,
     maxBodyBytes: options.maxBodyBytes ?? 32 * 1024 * 1024,
-    models: toModelIds(choice),
-    version: VERSION,
+    hold: options.hold ?? 8_000,
+    pingInterval: options.pingInterval ?? 10_000,
     onRequest: options.onRequest ?? (() => {}),
-  });
-  return { fetch, close: () => running.forEach((controller) => controller.abort()) };
+  };
+  const toCandidates = ({ model }: MessagesRequest) => [{ backend, model: resolveModel(model, choice) }];
+  return createHandler({ ...settings, models: toModelIds(choice), toCandidates, send: createChain(settings) });
 }
 // lib/server/serve.ts -----------------------------------------------------------------------
 /** Answers one request. */
@@ -2719,10 +2596,7 @@ export interface Server {
   close(): Promise<void>;
 }
 
-/**
- * Milliseconds an idle connection is kept: with Node's 5 seconds a client may send its next request into a connection
- * that is just being closed.
- */
+/** Milliseconds an idle connection is kept: after Node's 5 a client's next request may meet its closing. */
 const KEEP_ALIVE_TIMEOUT = 600_000;
 
 /**
@@ -2735,10 +2609,8 @@ const KEEP_ALIVE_TIMEOUT = 600_000;
 export async function serve(handler: Handler, options: ServeOptions = {}): Promise<Server> {
   const { hostname = "127.0.0.1", port = 0 } = options;
   const { createServer } = await import("node:http");
-  const { Readable } = await import("node:stream");
-  const toBody = (incoming: IncomingMessage) => Readable.toWeb(incoming);
   const server = createServer({ keepAliveTimeout: KEEP_ALIVE_TIMEOUT }, (incoming, outgoing) => {
-    answerIncoming(handler, incoming, outgoing, toBody).catch(() => outgoing.destroy());
+    answerIncoming(handler, incoming, outgoing).catch(() => outgoing.destroy());
   });
   server.requestTimeout = 0;
   await new Promise<void>((resolve, reject) => {
@@ -2757,54 +2629,36 @@ export async function serve(handler: Handler, options: ServeOptions = {}): Promi
   };
 }
 
-function toRequest(
-  incoming: IncomingMessage,
-  signal: AbortSignal,
-  toBody: (incoming: IncomingMessage) => unknown,
-): Request {
-  const method = incoming.method ?? "GET";
+async function toRequest(incoming: IncomingMessage, signal: AbortSignal): Promise<Request> {
+  const { Readable } = await import("node:stream");
+  const { method = "GET", url = "/" } = incoming;
   const headers = new Headers();
   for (const [name, values] of Object.entries(incoming.headersDistinct)) {
     for (const value of values ?? []) headers.append(name, value);
   }
-  const body = method === "GET" || method === "HEAD" ? null : toBody(incoming);
-  // A target like `//` or `*` is no address by itself, but it must become a 404 and not an exception.
-  const url = new URL(`http://localhost${incoming.url?.startsWith("/") ? "" : "/"}${incoming.url ?? ""}`);
-  const request = new Request(url, { method, headers, body, duplex: "half" } as RequestInit);
-  // Given in init instead, Node keeps 6 kB a request until the next full collection.
-  Object.defineProperty(request, "signal", { value: signal });
-  return request;
+  const body = method === "GET" || method === "HEAD" ? null : Readable.toWeb(incoming);
+  const init = { method, headers, body, duplex: "half" } as RequestInit;
+  // Given in init instead of defined, the signal makes Node keep 6 kB a request until the next full collection.
+  return Object.defineProperty(new Request(new URL(url, "http://localhost"), init), "signal", { value: signal });
 }
 
-async function answerIncoming(
-  handler: Handler,
-  incoming: IncomingMessage,
-  outgoing: ServerResponse,
-  toBody: (incoming: IncomingMessage) => unknown,
-): Promise<void> {
+async function answerIncoming(handler: Handler, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
   const gone = new AbortController();
+  let wake = () => {};
+  outgoing.on("drain", () => wake());
   outgoing.once("close", () => {
     if (!outgoing.writableFinished) gone.abort();
+    wake();
   });
-  const response = await handler(toRequest(incoming, gone.signal, toBody));
+  const response = await handler(await toRequest(incoming, gone.signal));
   outgoing.writeHead(response.status, [...response.headers].flat());
   if (!response.body || incoming.method === "HEAD") return void outgoing.end();
   outgoing.flushHeaders();
   const reader = response.body.getReader();
-  const cancel = () => void reader.cancel(gone.signal.reason).catch(() => {});
-  if (gone.signal.aborted) cancel();
-  gone.signal.addEventListener("abort", cancel);
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    if (outgoing.write(value) || outgoing.destroyed) continue;
-    await new Promise<void>((resolve) => {
-      const next = () => {
-        outgoing.off("drain", next).off("close", next);
-        resolve();
-      };
-      outgoing.once("drain", next).once("close", next);
-    });
+  onAbort(gone.signal, () => void reader.cancel(gone.signal.reason).catch(() => {}));
+  for (let read = await reader.read(); !read.done; read = await reader.read()) {
+    if (outgoing.write(read.value) || outgoing.destroyed) continue;
+    await new Promise<void>((resolve) => wake = resolve);
   }
   outgoing.end();
 }

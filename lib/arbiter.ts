@@ -1,11 +1,13 @@
 import { type ModelChoice, resolveModel, toModelIds } from "./routing/resolve.ts";
 import { createHandler } from "./server/handler.ts";
-import type { RequestLog } from "./server/request_log.ts";
+import type { HandlerOptions } from "./server/options.ts";
 import type { Backend } from "./upstream/candidate.ts";
-import { type ChainOptions, createChain } from "./upstream/chain.ts";
+import { createChain } from "./upstream/chain.ts";
+import { patientFetch } from "./upstream/patient_fetch.ts";
+import { VERSION } from "./version.ts";
+import type { MessagesRequest } from "./wire/anthropic.ts";
 import { systemClock } from "./wire/clock.ts";
 import { randomId } from "./wire/ids.ts";
-import { VERSION } from "./version.ts";
 
 /** Where NVIDIA serves its free hosted models. */
 export const NVIDIA_BASE_URL = "https://integrate.api.nvidia.com/v1";
@@ -13,7 +15,7 @@ export const NVIDIA_BASE_URL = "https://integrate.api.nvidia.com/v1";
 export const DEFAULT_MODEL = "nvidia/nemotron-3-super-120b-a12b";
 
 /** Options of {@linkcode createArbiter}. */
-export interface ArbiterOptions extends ChainOptions {
+export interface ArbiterOptions extends HandlerOptions {
   /** Key for the upstream, sent as a bearer token. */
   apiKey?: string;
   /** Upstream address up to and including `/v1`. @default {NVIDIA_BASE_URL} */
@@ -22,17 +24,6 @@ export interface ArbiterOptions extends ChainOptions {
   model?: string;
   /** Upstream ids for Claude Code's tiers; those left out use `model`. @default {{}} */
   tiers?: ModelChoice["tiers"];
-  /** Largest request body, in bytes. @default {33_554_432} */
-  maxBodyBytes?: number;
-  /**
-   * Milliseconds to wait for the upstream in silence, so that an early failure can still be a truthful HTTP status.
-   * @default {8_000}
-   */
-  hold?: number;
-  /** Milliseconds of silence in a stream after which a `ping` is sent. @default {10_000} */
-  pingInterval?: number;
-  /** Called when a request is over. @default {() => {}} */
-  onRequest?: (log: RequestLog) => void;
 }
 
 /** A proxy: Anthropic's Messages API in front of an OpenAI-compatible host. */
@@ -54,27 +45,21 @@ export interface Arbiter {
  */
 export function createArbiter(options: ArbiterOptions = {}): Arbiter {
   const { apiKey, baseUrl = NVIDIA_BASE_URL, model = DEFAULT_MODEL, tiers = {} } = options;
-  const backend: Backend = {
-    baseUrl: baseUrl.replace(/\/+$/, ""),
-    ...(apiKey ? { apiKey } : {}),
-  };
+  const backend: Backend = { baseUrl: baseUrl.replace(/\/+$/, ""), apiKey };
   const choice: ModelChoice = { elite: model, tiers };
-  const running = new Set<AbortController>();
-  const userAgent = options.userAgent ?? `arbiter-proxy/${VERSION}`;
-  const fetch = createHandler({
-    send: createChain({ ...options, userAgent }),
-    running,
-    toCandidates(request) {
-      return [{ backend, model: resolveModel(request.model, choice) }];
-    },
-    hold: options.hold ?? 8_000,
-    pingInterval: options.pingInterval ?? 10_000,
+  const settings: Required<HandlerOptions> = {
+    fetch: options.fetch ?? patientFetch,
+    requestTimeout: options.requestTimeout ?? 600_000,
+    idleTimeout: options.idleTimeout ?? 180_000,
+    maxTokens: options.maxTokens ?? Infinity,
+    userAgent: options.userAgent ?? `arbiter-proxy/${VERSION}`,
     clock: options.clock ?? systemClock,
     newId: options.newId ?? randomId,
     maxBodyBytes: options.maxBodyBytes ?? 32 * 1024 * 1024,
-    models: toModelIds(choice),
-    version: VERSION,
+    hold: options.hold ?? 8_000,
+    pingInterval: options.pingInterval ?? 10_000,
     onRequest: options.onRequest ?? (() => {}),
-  });
-  return { fetch, close: () => running.forEach((controller) => controller.abort()) };
+  };
+  const toCandidates = ({ model }: MessagesRequest) => [{ backend, model: resolveModel(model, choice) }];
+  return createHandler({ ...settings, models: toModelIds(choice), toCandidates, send: createChain(settings) });
 }

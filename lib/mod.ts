@@ -68,6 +68,7 @@ export { SseDecoder } from "./stream/sse_decoder.ts";
 export { encodeEvents } from "./stream/event_encoder.ts";
 export { type Arbiter, type ArbiterOptions, createArbiter } from "./arbiter.ts";
 export { type ChainOptions } from "./upstream/chain.ts";
+export { type HandlerOptions } from "./server/options.ts";
 export { type RequestLog } from "./server/request_log.ts";
 export { type Handler, serve, type ServeOptions, type Server } from "./server/serve.ts";
 export { createStandIn, type StandIn, type StandInOptions } from "./stand_in/stand_in.ts";

@@ -1,8 +1,9 @@
 import { encodeEvents } from "../stream/event_encoder.ts";
 import type { Answer } from "../upstream/candidate.ts";
 import type { MessageStreamEvent } from "../wire/anthropic.ts";
-import type { Clock } from "../wire/clock.ts";
 import { ApiError, type ApiErrorBody, toApiError } from "../wire/errors.ts";
+import type { HandlerParts } from "./options.ts";
+import { type Exchange, noteUsage } from "./request_log.ts";
 
 /**
  * Milliseconds after which silence is filled with more than a ping: Claude Code gives up after ten minutes of pings,
@@ -16,40 +17,24 @@ const EMPTY_DELTA: MessageStreamEvent = {
   usage: { output_tokens: 0 },
 };
 
-/** Options of {@linkcode toEventStream}. */
-export interface EventStreamOptions {
-  /** The event to begin with, and whether to send it before the answer is there. */
-  start: MessageStreamEvent;
-  early: boolean;
-  /** The answer, which may still be on its way. */
-  answer: Promise<Answer>;
-  /**
-   * Whether the client is Claude Code. It repeats a request by itself when the connection breaks or an
-   * `overloaded_error` comes before any content; other errors cost it a request without streaming.
-   */
-  repeats: boolean;
-  /** Milliseconds of silence after which a `ping` is sent. */
-  pingInterval: number;
-  clock: Clock;
-  /** Called with each batch of events, before it leaves. */
-  onEvents: (events: readonly MessageStreamEvent[]) => void;
-  /** Called once when all is over, with the reason if it went wrong. */
-  onEnd: (error?: ApiError) => void;
-}
-
-/** Reads on after the end of an answer, so that the upstream's connection can be used again. */
-export function drain(answer: Answer): void {
-  answer.events.next().catch(() => {});
-}
+/** The event a stream begins with, whether it is sent before the answer is there, and the answer, perhaps on its way. */
+type Streamed = { start: MessageStreamEvent; early: boolean; answer: Promise<Answer> };
 
 /**
  * The body of a streamed answer: one write for each read of the upstream, pings in its silences.
  *
  * A broken answer never ends like a whole one.
  */
-export function toEventStream(options: EventStreamOptions): ReadableStream<Uint8Array> {
-  const { clock, pingInterval, repeats } = options;
-  let unsent: MessageStreamEvent[] = [options.start];
+export function toEventStream(
+  exchange: Exchange,
+  { start, early, answer }: Streamed,
+  { clock, pingInterval }: HandlerParts,
+): ReadableStream<Uint8Array> {
+  const { request: { headers }, log, stop } = exchange;
+  // Claude Code repeats a request by itself when the connection breaks or an `overloaded_error` comes before any
+  // content; other errors cost it a request without streaming.
+  const repeats = headers.get("user-agent")?.startsWith("claude-cli/") ?? false;
+  let unsent = [start];
   let [wrote, content, over] = [false, false, false];
   let lastContent = clock.now();
   let cancelTick = () => {};
@@ -72,14 +57,16 @@ export function toEventStream(options: EventStreamOptions): ReadableStream<Uint8
     });
   }
 
-  function end(error?: ApiError): void {
+  function end(error?: string): void {
     over = true;
     cancelTick();
-    options.onEnd(error);
+    log.error = error;
+    if (error !== undefined) stop.abort();
+    exchange.end();
   }
 
   function fail(error: ApiError): void {
-    end(error);
+    end(error.message);
     if (content && repeats) return controller.error(error);
     const again = repeats && error.status >= 429 && error.headers["x-should-retry"] !== "false";
     write([again ? new ApiError("overloaded_error", error.message).toJSON() : error.toJSON()]);
@@ -87,26 +74,29 @@ export function toEventStream(options: EventStreamOptions): ReadableStream<Uint8
   }
 
   async function pull(): Promise<void> {
-    const answer = await options.answer;
-    const { value: events = [] } = await answer.events.next();
+    const { value: events, done } = await (await answer).events.next();
     if (over) return;
-    options.onEvents(events);
+    if (done) {
+      end();
+      return controller.close();
+    }
+    noteUsage(log, events);
     content ||= events.some(({ type }) => type === "content_block_start");
     lastContent = clock.now();
-    if (events.length > 0) write(events);
-    if (events.length > 0 && events.at(-1)?.type !== "message_stop") return;
-    drain(answer);
-    end();
-    controller.close(); // At once: Claude Code sends its next request only when the response has ended.
+    write(events);
   }
 
+  exchange.streams = true;
   return new ReadableStream<Uint8Array>({
     start(given) {
       controller = given;
-      if (options.early) write([]);
+      if (early) write([]);
       tick();
     },
     pull: () => pull().catch((thrown) => over ? undefined : fail(toApiError(thrown))),
-    cancel: () => end(new ApiError("api_error", "The client went away", { status: 499 })),
+    cancel() {
+      log.status = 499;
+      end("The client went away");
+    },
   });
 }

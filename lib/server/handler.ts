@@ -1,68 +1,37 @@
 import { estimateRequestTokens } from "../tokens/estimate.ts";
+import { VERSION } from "../version.ts";
 import { ApiError, toApiError } from "../wire/errors.ts";
 import { parseMessagesRequest } from "../wire/messages_request.ts";
+import { onAbort } from "../wire/signal.ts";
 import { readJson } from "./body.ts";
-import { answerMessages, type MessagesOptions } from "./messages.ts";
+import { answerMessages } from "./messages.ts";
+import type { HandlerParts } from "./options.ts";
 import type { Exchange, RequestLog } from "./request_log.ts";
 
-/** What the handler works with. */
-export interface HandlerOptions extends MessagesOptions {
-  /** Largest request body, in bytes. */
-  maxBodyBytes: number;
-  /** Upstream ids of the models to list. */
-  models: readonly string[];
-  /** The version to tell. */
-  version: string;
-  /** Called when a request is over. */
-  onRequest: (log: RequestLog) => void;
-}
+/** What a route is asked with: the parsed body of a POST, and what the path's pattern captured. */
+type Asked = { exchange: Exchange; body: unknown; id: string };
 
-/** A route: its methods, and what answers with the id that the path's pattern captured. */
-interface Route {
-  path: RegExp;
-  methods: string;
-  answer: (exchange: Exchange, options: HandlerOptions, id: string) => unknown;
-}
+/** A route: its path, its methods, and what answers. */
+type Route = [path: RegExp, methods: string, answer: (asked: Asked, parts: HandlerParts) => unknown];
 
 const toModel = (id: string) => ({ type: "model", id, display_name: id, created_at: "1970-01-01T00:00:00Z" });
 
 const ROUTES: readonly Route[] = [
-  {
-    path: /^\/v1\/messages$/,
-    methods: "POST",
-    async answer(exchange, options) {
-      return await answerMessages(exchange, await readJson(exchange.request, options.maxBodyBytes), options);
-    },
-  },
-  {
-    path: /^\/v1\/messages\/count_tokens$/,
-    methods: "POST",
-    async answer({ request }, { maxBodyBytes }) {
-      const body = parseMessagesRequest(await readJson(request, maxBodyBytes), false);
-      return { input_tokens: estimateRequestTokens(body) };
-    },
-  },
-  {
-    path: /^\/v1\/models$/,
-    methods: "GET, HEAD",
-    answer(_exchange, { models }) {
-      const ends = { first_id: models[0] ?? null, last_id: models.at(-1) ?? null };
-      return { data: models.map(toModel), has_more: false, ...ends };
-    },
-  },
-  {
-    path: /^\/v1\/models\/(.+)$/,
-    methods: "GET, HEAD",
-    answer(_exchange, { models }, id) {
-      if (models.includes(id)) return toModel(id);
-      throw new ApiError("not_found_error", `No model '${id}': GET /v1/models lists them`);
-    },
-  },
-  {
-    path: /^\/(?:api\/hello|health|healthz|readyz)?$/,
-    methods: "GET, HEAD",
-    answer: (_exchange, { version, models }) => ({ name: "arbiter", status: "ok", version, model: models[0] ?? null }),
-  },
+  [/^\/v1\/messages$/, "POST", ({ exchange, body }, parts) => answerMessages(exchange, body, parts)],
+  [/^\/v1\/messages\/count_tokens$/, "POST", ({ body }) => ({
+    input_tokens: estimateRequestTokens(parseMessagesRequest(body, false)),
+  })],
+  [/^\/v1\/models$/, "GET, HEAD", (_, { models }) => {
+    const ends = { first_id: models[0] ?? null, last_id: models.at(-1) ?? null };
+    return { data: models.map(toModel), has_more: false, ...ends };
+  }],
+  [/^\/v1\/models\/(.+)$/, "GET, HEAD", ({ id }, { models }) => {
+    if (models.includes(id)) return toModel(id);
+    throw new ApiError("not_found_error", `No model '${id}': GET /v1/models lists them`);
+  }],
+  [/^\/(?:api\/hello|health|healthz|readyz)?$/, "GET, HEAD", (_, { models }) => {
+    return { name: "arbiter", status: "ok", version: VERSION, model: models[0] ?? null };
+  }],
 ];
 
 function toPath(url: string): string {
@@ -75,43 +44,54 @@ function toPath(url: string): string {
   }
 }
 
-async function answerRoute(exchange: Exchange, options: HandlerOptions): Promise<Response> {
-  const { method, path } = exchange.log;
-  const route = ROUTES.find((route) => route.path.test(path));
-  if (!route) throw new ApiError("not_found_error", `No route for ${method} ${path}`);
-  if (!route.methods.split(", ").includes(method)) {
-    const error = { status: 405, headers: { allow: route.methods } };
+async function answerRoute(exchange: Exchange, parts: HandlerParts): Promise<Response> {
+  const { request, log: { method, path } } = exchange;
+  const [pattern, methods = "", toAnswer] = ROUTES.find(([pattern]) => pattern.test(path)) ?? [];
+  if (!toAnswer) throw new ApiError("not_found_error", `No route for ${method} ${path}`);
+  if (!methods.split(", ").includes(method)) {
+    const error = { status: 405, headers: { allow: methods } };
     throw new ApiError("invalid_request_error", `${path} does not take ${method}`, error);
   }
-  const answer = await route.answer(exchange, options, route.path.exec(path)?.[1] ?? "");
+  const body = method === "POST" ? await readJson(request, parts.maxBodyBytes) : undefined;
+  const answer = await toAnswer({ exchange, body, id: pattern?.exec(path)?.[1] ?? "" }, parts);
   return answer instanceof Response ? answer : Response.json(answer);
 }
 
 /**
- * Makes the handler of the whole proxy: a pure function from request to response.
+ * Makes the handler of the whole proxy, and what breaks off every answer that is still on its way.
  *
  * Paths are matched without the query. Whatever goes wrong is answered in Anthropic's error shape.
  */
-export function createHandler(options: HandlerOptions): (request: Request) => Promise<Response> {
-  const { clock, newId, onRequest } = options;
-  return async (request) => {
-    const began = clock.now();
-    const { method, url } = request;
-    const log: RequestLog = { id: newId("req_"), method, path: toPath(url), status: 200, ms: 0 };
-    const exchange: Exchange = { request, log };
-    let response: Response;
-    try {
-      response = await answerRoute(exchange, options);
-    } catch (thrown) {
-      const error = toApiError(thrown);
-      log.error = error.message;
-      if (log.status === 200) log.status = error.status;
-      response = Response.json({ ...error.toJSON(), request_id: log.id }, error);
-    }
-    const finish = () => onRequest({ ...log, ms: clock.now() - began });
-    if (exchange.ended) exchange.ended.then(finish);
-    else finish();
-    response.headers.set("request-id", log.id);
-    return method === "HEAD" ? new Response(null, response) : response;
+export function createHandler(parts: HandlerParts): { fetch(request: Request): Promise<Response>; close(): void } {
+  const { clock, newId, onRequest } = parts;
+  const running = new Set<AbortController>();
+  return {
+    async fetch(request) {
+      const began = clock.now();
+      const { method, url } = request;
+      const log: RequestLog = { id: newId("req_"), method, path: toPath(url), status: 200, ms: 0 };
+      const stop = new AbortController();
+      const release = onAbort(request.signal, () => stop.abort());
+      running.add(stop);
+      const end = () => {
+        release();
+        running.delete(stop);
+        onRequest({ ...log, ms: clock.now() - began });
+      };
+      const exchange: Exchange = { request, log, stop, streams: false, end };
+      let response: Response;
+      try {
+        response = await answerRoute(exchange, parts);
+      } catch (thrown) {
+        const error = toApiError(thrown);
+        log.error = error.message;
+        log.status = request.signal.aborted ? 499 : error.status;
+        response = Response.json({ ...error.toJSON(), request_id: log.id }, error);
+      }
+      if (!exchange.streams) end();
+      response.headers.set("request-id", log.id);
+      return method === "HEAD" ? new Response(null, response) : response;
+    },
+    close: () => running.forEach((stop) => stop.abort()),
   };
 }

@@ -1,3 +1,5 @@
+import type { MessageStreamEvent } from "../wire/anthropic.ts";
+
 /**
  * What is known about a request once it is over; never content, never a key.
  *
@@ -20,11 +22,22 @@ export type RequestLog = {
 };
 
 /** A request on its way, and the log that fills while it lasts. */
-export interface Exchange {
+export type Exchange = {
   request: Request;
   log: RequestLog;
-  /** Settles when the answer is over, for answers that go on after the response was returned. */
-  ended?: Promise<void>;
+  /** Ends the answer early: the client went away, or the proxy closes. */
+  stop: AbortController;
+  /** Whether the answer goes on after the response was returned; then `end` tells when it is over. */
+  streams: boolean;
+  end: () => void;
+};
+
+/** Notes the token counts of an answer, which its last `message_delta` tells. */
+export function noteUsage(log: RequestLog, events: readonly MessageStreamEvent[]): void {
+  const last = events.findLast((event) => event.type === "message_delta");
+  if (!last) return;
+  const { input_tokens = 0, cache_read_input_tokens = 0, output_tokens } = last.usage;
+  Object.assign(log, { inputTokens: input_tokens + cache_read_input_tokens, outputTokens: output_tokens });
 }
 
 /** One line about a request, for people and for `grep`. */

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { onAbort } from "../wire/signal.ts";
 
 /** Answers one request. */
 export type Handler = (request: Request) => Response | Promise<Response>;
@@ -22,10 +23,7 @@ export interface Server {
   close(): Promise<void>;
 }
 
-/**
- * Milliseconds an idle connection is kept: with Node's 5 seconds a client may send its next request into a connection
- * that is just being closed.
- */
+/** Milliseconds an idle connection is kept: after Node's 5 a client's next request may meet its closing. */
 const KEEP_ALIVE_TIMEOUT = 600_000;
 
 /**
@@ -38,10 +36,8 @@ const KEEP_ALIVE_TIMEOUT = 600_000;
 export async function serve(handler: Handler, options: ServeOptions = {}): Promise<Server> {
   const { hostname = "127.0.0.1", port = 0 } = options;
   const { createServer } = await import("node:http");
-  const { Readable } = await import("node:stream");
-  const toBody = (incoming: IncomingMessage) => Readable.toWeb(incoming);
   const server = createServer({ keepAliveTimeout: KEEP_ALIVE_TIMEOUT }, (incoming, outgoing) => {
-    answerIncoming(handler, incoming, outgoing, toBody).catch(() => outgoing.destroy());
+    answerIncoming(handler, incoming, outgoing).catch(() => outgoing.destroy());
   });
   server.requestTimeout = 0;
   await new Promise<void>((resolve, reject) => {
@@ -60,54 +56,36 @@ export async function serve(handler: Handler, options: ServeOptions = {}): Promi
   };
 }
 
-function toRequest(
-  incoming: IncomingMessage,
-  signal: AbortSignal,
-  toBody: (incoming: IncomingMessage) => unknown,
-): Request {
-  const method = incoming.method ?? "GET";
+async function toRequest(incoming: IncomingMessage, signal: AbortSignal): Promise<Request> {
+  const { Readable } = await import("node:stream");
+  const { method = "GET", url = "/" } = incoming;
   const headers = new Headers();
   for (const [name, values] of Object.entries(incoming.headersDistinct)) {
     for (const value of values ?? []) headers.append(name, value);
   }
-  const body = method === "GET" || method === "HEAD" ? null : toBody(incoming);
-  // A target like `//` or `*` is no address by itself, but it must become a 404 and not an exception.
-  const url = new URL(`http://localhost${incoming.url?.startsWith("/") ? "" : "/"}${incoming.url ?? ""}`);
-  const request = new Request(url, { method, headers, body, duplex: "half" } as RequestInit);
-  // Given in init instead, Node keeps 6 kB a request until the next full collection.
-  Object.defineProperty(request, "signal", { value: signal });
-  return request;
+  const body = method === "GET" || method === "HEAD" ? null : Readable.toWeb(incoming);
+  const init = { method, headers, body, duplex: "half" } as RequestInit;
+  // Given in init instead of defined, the signal makes Node keep 6 kB a request until the next full collection.
+  return Object.defineProperty(new Request(new URL(url, "http://localhost"), init), "signal", { value: signal });
 }
 
-async function answerIncoming(
-  handler: Handler,
-  incoming: IncomingMessage,
-  outgoing: ServerResponse,
-  toBody: (incoming: IncomingMessage) => unknown,
-): Promise<void> {
+async function answerIncoming(handler: Handler, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
   const gone = new AbortController();
+  let wake = () => {};
+  outgoing.on("drain", () => wake());
   outgoing.once("close", () => {
     if (!outgoing.writableFinished) gone.abort();
+    wake();
   });
-  const response = await handler(toRequest(incoming, gone.signal, toBody));
+  const response = await handler(await toRequest(incoming, gone.signal));
   outgoing.writeHead(response.status, [...response.headers].flat());
   if (!response.body || incoming.method === "HEAD") return void outgoing.end();
   outgoing.flushHeaders();
   const reader = response.body.getReader();
-  const cancel = () => void reader.cancel(gone.signal.reason).catch(() => {});
-  if (gone.signal.aborted) cancel();
-  gone.signal.addEventListener("abort", cancel);
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    if (outgoing.write(value) || outgoing.destroyed) continue;
-    await new Promise<void>((resolve) => {
-      const next = () => {
-        outgoing.off("drain", next).off("close", next);
-        resolve();
-      };
-      outgoing.once("drain", next).once("close", next);
-    });
+  onAbort(gone.signal, () => void reader.cancel(gone.signal.reason).catch(() => {}));
+  for (let read = await reader.read(); !read.done; read = await reader.read()) {
+    if (outgoing.write(read.value) || outgoing.destroyed) continue;
+    await new Promise<void>((resolve) => wake = resolve);
   }
   outgoing.end();
 }

@@ -1,4 +1,4 @@
-import { isJsonObject } from "../wire/messages_request.ts";
+import { isJsonObject } from "../wire/json.ts";
 import type { ChatMessage, ChatRequest } from "../wire/openai.ts";
 import type { ScriptedAnswer, ScriptedCall } from "./script.ts";
 

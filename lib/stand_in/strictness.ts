@@ -1,4 +1,4 @@
-import { isJsonObject } from "../wire/messages_request.ts";
+import { isJsonObject } from "../wire/json.ts";
 
 /** The fields NVIDIA's hosts accept; all others are refused by name. */
 const KNOWN_FIELDS =

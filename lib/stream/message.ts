@@ -1,15 +1,10 @@
 import type { ContentBlock, JsonObject, Message, MessageStreamEvent } from "../wire/anthropic.ts";
-import { isJsonObject } from "../wire/messages_request.ts";
+import { isJsonObject, parseJson } from "../wire/json.ts";
 
 /** Parses arguments; what is no object comes in the form in which Claude Code itself replays such calls. */
 function parseInput(json: string): JsonObject {
-  try {
-    const input: unknown = JSON.parse(json || "{}");
-    if (isJsonObject(input)) return input;
-  } catch {
-    // A client that does not stream must get an object, whatever the model wrote.
-  }
-  return { __unparsedToolInput: { raw: json, len: json.length } };
+  const input = parseJson(json || "{}");
+  return isJsonObject(input) ? input : { __unparsedToolInput: { raw: json, len: json.length } };
 }
 
 /** Folds the events of an answer into the answer as a whole, for clients that do not stream. */

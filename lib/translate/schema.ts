@@ -1,5 +1,5 @@
 import type { JsonObject } from "../wire/anthropic.ts";
-import { isJsonObject } from "../wire/messages_request.ts";
+import { isJsonObject } from "../wire/json.ts";
 
 const toSet = (words: string): ReadonlySet<string> => new Set(words.split(" "));
 

@@ -4,10 +4,10 @@ import { toChatRequest } from "../translate/request.ts";
 import { toToolNames } from "../translate/tools.ts";
 import type { MessagesRequest, MessageStreamEvent } from "../wire/anthropic.ts";
 import { ApiError } from "../wire/errors.ts";
-import { isJsonObject } from "../wire/messages_request.ts";
+import { isJsonObject, parseJson } from "../wire/json.ts";
 import type { ChatChunk } from "../wire/openai.ts";
 import type { Answer, Candidate, SendOptions } from "./candidate.ts";
-import type { ChainSettings } from "./chain.ts";
+import type { ChainOptions } from "./chain.ts";
 import { Deadline } from "./deadline.ts";
 import { toUpstreamError } from "./faults.ts";
 
@@ -15,12 +15,7 @@ import { toUpstreamError } from "./faults.ts";
 const DRAIN_TIMEOUT = 2_000;
 
 function toChunk(data: string, model: string): ChatChunk {
-  let chunk: unknown;
-  try {
-    chunk = JSON.parse(data);
-  } catch {
-    // Reported below, like everything else that is no object.
-  }
+  const chunk = parseJson(data);
   if (!isJsonObject(chunk)) throw new ApiError("api_error", "Cannot read the upstream's answer: it is not JSON");
   if (!chunk.error) return chunk;
   const code = isJsonObject(chunk.error) ? Number(chunk.error.code) : NaN;
@@ -28,20 +23,23 @@ function toChunk(data: string, model: string): ChatChunk {
 }
 
 /** Reads the body of an answer: the data of the events of each read, or a JSON body as one. */
-async function* readData(response: Response, deadline: Deadline): AsyncGenerator<string[], void> {
+async function* readData(response: Response, deadline: Deadline): AsyncGenerator<string[], undefined> {
   if (response.headers.get("content-type")?.includes("application/json")) {
     yield [await response.text(), "[DONE]"];
     return;
   }
   const decoder = new SseDecoder();
-  const reader = response.body?.getReader();
-  for (;;) {
-    const read = await reader?.read();
+  for await (const bytes of response.body ?? []) {
     deadline.touch();
-    if (!read || read.done) break;
-    yield decoder.feed(read.value);
+    yield decoder.feed(bytes);
   }
   yield decoder.flush();
+}
+
+/** Reads what follows the end of an answer, so that the connection can be used again. */
+async function drain(reads: AsyncGenerator<string[], undefined>, deadline: Deadline): Promise<void> {
+  deadline.extend(DRAIN_TIMEOUT);
+  while (!(await reads.next()).done);
 }
 
 /** Translates an answer as it comes; the batches are never empty. */
@@ -50,35 +48,30 @@ async function* readEvents(
   translator: ChunkTranslator,
   model: string,
   deadline: Deadline,
-): AsyncGenerator<MessageStreamEvent[], void> {
-  let done = false;
+): AsyncGenerator<MessageStreamEvent[], undefined> {
+  const reads = readData(response, deadline);
   try {
-    for await (const data of readData(response, deadline)) {
-      if (done) continue; // Reads to the end, so that the connection can be used again.
+    for (let done = false; !done;) {
+      const { value: data = [], done: broken } = await reads.next();
       const end = data.indexOf("[DONE]");
-      const chunks = (end < 0 ? data : data.slice(0, end)).map((text) => toChunk(text, model));
-      const events = translator.feed(chunks);
-      if (end >= 0) events.push(...translator.flush());
+      done = broken || end >= 0;
+      const events = translator.feed((end < 0 ? data : data.slice(0, end)).map((text) => toChunk(text, model)));
+      if (done) events.push(...translator.flush());
+      if (broken && !translator.finished) {
+        throw new ApiError("overloaded_error", "The upstream broke off in the middle of its answer");
+      }
       if (events.length > 0) yield events;
-      done = end >= 0;
-      if (done) deadline.extend(DRAIN_TIMEOUT);
     }
-    if (done) return;
-    const events = translator.flush();
-    if (!translator.finished) {
-      throw new ApiError("overloaded_error", "The upstream broke off in the middle of its answer");
-    }
-    yield events;
+    drain(reads, deadline).catch(() => {}).finally(() => deadline.close());
   } catch (thrown) {
-    if (!done) throw deadline.explain(thrown);
-  } finally {
     deadline.close();
+    throw deadline.explain(thrown);
   }
 }
 
-async function* prepend<T>(first: T, rest: AsyncGenerator<T, void>): AsyncGenerator<T, void> {
-  yield first;
-  yield* rest;
+async function* prepend<T>(first: T | undefined, rest: AsyncGenerator<T, undefined>): AsyncGenerator<T, undefined> {
+  if (first) yield first;
+  return yield* rest;
 }
 
 /**
@@ -89,35 +82,30 @@ async function* prepend<T>(first: T, rest: AsyncGenerator<T, void>): AsyncGenera
 export async function attempt(
   request: MessagesRequest,
   candidate: Candidate,
-  options: ChainSettings & SendOptions,
+  options: Required<ChainOptions> & SendOptions,
 ): Promise<Answer> {
   const { backend: { baseUrl, apiKey }, model } = candidate;
-  const { clock, newId, maxTokens, inputTokens, userAgent } = options;
-  const { request: body, warnings } = toChatRequest(request, { model, maxTokens });
-  const deadline = new Deadline(clock, options.signal, options.requestTimeout);
+  const { request: body, warnings } = toChatRequest(request, { model, maxTokens: options.maxTokens });
+  const deadline = new Deadline(options.clock, options.signal, options.requestTimeout);
   try {
     const response = await options.fetch(`${baseUrl}/chat/completions`, {
       method: "POST",
       headers: {
         "content-type": "application/json",
         "accept": request.stream ? "text/event-stream" : "application/json",
-        "user-agent": userAgent,
+        "user-agent": options.userAgent,
         ...(apiKey ? { authorization: `Bearer ${apiKey}` } : {}),
       },
       body: JSON.stringify(body),
       signal: deadline.signal,
     });
     if (!response.ok) throw toUpstreamError(response.status, await response.text(), model, response.headers);
-    const translator = new ChunkTranslator({
-      toolNames: toToolNames(request.tools),
-      stopSequences: request.stop_sequences,
-      inputTokens,
-      newId,
-    });
+    const { tools, stop_sequences: stopSequences } = request;
+    const translator = new ChunkTranslator({ ...options, toolNames: toToolNames(tools), stopSequences });
     const events = readEvents(response, translator, model, deadline);
-    const first = await events.next();
+    const { value: first } = await events.next();
     deadline.extend(options.idleTimeout);
-    return { candidate, warnings, events: prepend(first.value ?? [], events) };
+    return { candidate, warnings, events: prepend(first, events) };
   } catch (thrown) {
     deadline.close();
     throw deadline.explain(thrown);

@@ -10,11 +10,8 @@ export type Candidate = { backend: Backend; model: string };
 export interface Answer {
   /** Who gives it. */
   candidate: Candidate;
-  /**
-   * The events of each read of the upstream, `message_start` excepted; the last batch ends in `message_stop`. Throws an
-   * `ApiError` when the upstream breaks off.
-   */
-  events: AsyncGenerator<MessageStreamEvent[], void>;
+  /** The events of each read of the upstream but `message_start`; throws an `ApiError` when the upstream breaks off. */
+  events: AsyncGenerator<MessageStreamEvent[], undefined>;
   /** What could not be carried over, one sentence each. */
   warnings: string[];
 }

@@ -1,9 +1,8 @@
-import { type Clock, systemClock } from "../wire/clock.ts";
+import type { Clock } from "../wire/clock.ts";
 import { ApiError } from "../wire/errors.ts";
-import { type NewId, randomId } from "../wire/ids.ts";
+import type { NewId } from "../wire/ids.ts";
 import { attempt } from "./attempt.ts";
 import type { Send } from "./candidate.ts";
-import { patientFetch } from "./patient_fetch.ts";
 
 /** How upstreams are called. */
 export interface ChainOptions {
@@ -15,7 +14,7 @@ export interface ChainOptions {
   idleTimeout?: number;
   /** Most output tokens to ask any model for. @default {Infinity} */
   maxTokens?: number;
-  /** Sent upstream as `user-agent`. @default {"arbiter-proxy"} */
+  /** Sent upstream as `user-agent`. @default {"arbiter-proxy/" and the version} */
   userAgent?: string;
   /** The clock that time limits run on. @default {systemClock} */
   clock?: Clock;
@@ -23,20 +22,8 @@ export interface ChainOptions {
   newId?: NewId;
 }
 
-/** {@linkcode ChainOptions} with every default filled in. */
-export type ChainSettings = Required<ChainOptions>;
-
 /** Makes the {@linkcode Send} that asks the first candidate, and so far only that one. */
-export function createChain(options: ChainOptions = {}): Send {
-  const settings: ChainSettings = {
-    fetch: options.fetch ?? patientFetch,
-    requestTimeout: options.requestTimeout ?? 600_000,
-    idleTimeout: options.idleTimeout ?? 180_000,
-    maxTokens: options.maxTokens ?? Infinity,
-    userAgent: options.userAgent ?? "arbiter-proxy",
-    clock: options.clock ?? systemClock,
-    newId: options.newId ?? randomId,
-  };
+export function createChain(settings: Required<ChainOptions>): Send {
   return async (request, send) => {
     const [candidate] = send.candidates;
     if (!candidate) throw new ApiError("api_error", "No model is configured");

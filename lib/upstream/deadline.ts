@@ -1,19 +1,18 @@
 import type { Clock } from "../wire/clock.ts";
 import { ApiError } from "../wire/errors.ts";
+import { onAbort } from "../wire/signal.ts";
 
-/**
- * One signal for the two reasons to give up an attempt: nobody waits for it any more, or the upstream has been silent
- * for too long.
- */
+/** One signal for both reasons to give up an attempt: nobody waits for it, or the upstream is silent for too long. */
 export class Deadline {
   readonly #controller = new AbortController();
+  /** Fires for either reason. */
+  readonly signal: AbortSignal = this.#controller.signal;
   readonly #clock: Clock;
-  readonly #outer: AbortSignal;
-  #cancel: () => void = () => {};
+  #cancel = () => {};
+  #release = () => {};
   /** When the upstream was last heard of; `undefined` while the limit is on the whole wait. */
   #heard: number | undefined;
   #late: ApiError | undefined;
-  readonly #leave = () => this.#controller.abort();
 
   /**
    * @param outer The signal of the one who waits.
@@ -21,15 +20,8 @@ export class Deadline {
    */
   constructor(clock: Clock, outer: AbortSignal, limit: number) {
     this.#clock = clock;
-    this.#outer = outer;
-    outer.addEventListener("abort", this.#leave);
-    if (outer.aborted) this.#leave();
-    else this.#start(limit);
-  }
-
-  /** Fires for either reason. */
-  get signal(): AbortSignal {
-    return this.#controller.signal;
+    this.#start(limit);
+    this.#release = onAbort(outer, () => this.close());
   }
 
   /** From now on allows `idle` milliseconds of silence at a time. */
@@ -48,7 +40,7 @@ export class Deadline {
   /** Lets go of the timer and of the attempt, whether finished or not. */
   close(): void {
     this.#cancel();
-    this.#outer.removeEventListener("abort", this.#leave);
+    this.#release();
     this.#controller.abort();
   }
 
@@ -68,7 +60,7 @@ export class Deadline {
       const left = (this.#heard ?? -Infinity) + limit - this.#clock.now();
       if (left > 0) return this.#start(limit, left);
       this.#late = new ApiError("timeout_error", `The upstream was silent for ${Math.round(limit / 1000)} seconds`);
-      this.#controller.abort();
+      this.close();
     });
   }
 }

@@ -1,5 +1,5 @@
 import { ApiError, type ApiErrorType } from "../wire/errors.ts";
-import { isJsonObject } from "../wire/messages_request.ts";
+import { isJsonObject, parseJson } from "../wire/json.ts";
 
 /** Claude Code does not retry at all when it is told to wait longer than this many seconds. */
 const MAX_RETRY_AFTER = 60;
@@ -31,12 +31,7 @@ const FINAL: readonly ApiErrorType[] = ["authentication_error", "billing_error",
 
 /** Finds the sentence in an error body, which may be JSON of several shapes, HTML, text or empty. */
 export function toFaultText(body: string): string {
-  let value: unknown = body;
-  try {
-    value = JSON.parse(body);
-  } catch {
-    // Not JSON: the text itself is what there is.
-  }
+  let value = parseJson(body) ?? body;
   if (isJsonObject(value)) {
     const error = isJsonObject(value.error) ? value.error.message : value.error;
     value = error ?? value.message ?? value.detail ?? value.title ?? body;

@@ -1,10 +1,6 @@
-import type { JsonObject, MessagesRequest } from "./anthropic.ts";
+import type { MessagesRequest } from "./anthropic.ts";
 import { ApiError } from "./errors.ts";
-
-/** Whether `value` is a JSON object, as opposed to an array or a bare value. */
-export function isJsonObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
+import { isJsonObject } from "./json.ts";
 
 const FIELD_KINDS: Record<string, [says: string, fits: (value: unknown) => boolean]> = {
   string: ["a string", (value) => typeof value === "string"],
