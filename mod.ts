@@ -2871,6 +2871,20 @@ export interface StandIn {
   readonly open: number;
 }
 
+/** Waits `ms` milliseconds, `Infinity` until the client goes away. */
+type Wait = (ms: number) => Promise<void>;
+
+function createWait(signal: AbortSignal, clock: Clock): Wait {
+  return (ms) =>
+    new Promise((resolve, reject) => {
+      const cancel = Number.isFinite(ms) ? clock.after(ms, resolve) : () => {};
+      onAbort(signal, () => {
+        cancel();
+        reject(signal.reason);
+      });
+    });
+}
+
 function toPieces(text: string | string[], size = 12): string[] {
   return typeof text === "string" ? text.match(new RegExp(`.{1,${size}}`, "gsu")) ?? [] : text;
 }
@@ -2887,91 +2901,56 @@ function toDeltas(step: Step, calls: number): ChatDelta[] {
   });
 }
 
-function wait(ms: number, signal: AbortSignal, clock: Clock): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const cancel = Number.isFinite(ms) ? clock.after(ms, resolve) : () => {};
-    const leave = () => {
-      cancel();
-      reject(signal.reason);
-    };
-    if (signal.aborted) leave();
-    signal.addEventListener("abort", leave, { once: true });
-  });
-}
-
-/** Plays an answer: gives its chunks, and at the end the finish reason unless the stream just ends. */
-async function* play(
-  { steps = [] }: ScriptedAnswer,
-  signal: AbortSignal,
-  clock: Clock,
-): AsyncGenerator<ChatChunk, string | undefined> {
-  let [finish, calls] = ["", 0];
-  for (const step of steps) {
-    for (const delta of toDeltas(step, calls)) {
-      if (delta.tool_calls) calls++;
-      yield { choices: [{ delta }] };
-    }
-    if ("chunk" in step) yield step.chunk as ChatChunk;
-    else if ("wait" in step) await wait(step.wait, signal, clock);
+/** Plays an answer: its chunks, then the finish reason, the usage and `[DONE]`, unless the stream just ends. */
+async function* play(request: ChatRequest, answer: ScriptedAnswer, wait: Wait): AsyncGenerator<ChatChunk | "[DONE]"> {
+  const { messages, tools = [], stream, stream_options } = request;
+  let [finish, calls, written] = ["", 0, 0];
+  for (const step of answer.steps ?? []) {
+    const deltas = toDeltas(step, calls);
+    calls += deltas.filter(({ tool_calls }) => tool_calls).length;
+    const chunks = "chunk" in step ? [step.chunk as ChatChunk] : deltas.map((delta) => ({ choices: [{ delta }] }));
+    written += JSON.stringify(chunks).length;
+    yield* chunks;
+    if ("wait" in step) await wait(step.wait);
     else if ("finish" in step) finish = step.finish;
     else if ("stop" in step && step.stop === "cut") throw new TypeError("terminated");
-    else if ("stop" in step) return undefined;
+    else if ("stop" in step) return;
   }
-  return finish || (calls > 0 ? "tool_calls" : "stop");
-}
-
-function toUsageOf(
-  { messages, tools = [] }: ChatRequest,
-  { usage }: ScriptedAnswer,
-  written: number,
-): ChatUsage | null {
+  yield { choices: [{ delta: {}, finish_reason: finish || (calls > 0 ? "tool_calls" : "stop") }] };
   const read = JSON.stringify(messages).length + JSON.stringify(tools).length;
-  return usage === undefined
-    ? { prompt_tokens: Math.ceil(read / 4), completion_tokens: Math.ceil(written / 4) }
-    : usage;
-}
-
-/** An answer in server-sent events, as NVIDIA's hosts write them. */
-async function* toEvents(
-  request: ChatRequest,
-  answer: ScriptedAnswer,
-  signal: AbortSignal,
-  clock: Clock,
-): AsyncGenerator<string, void> {
-  const base = { id: "chatcmpl-0", object: "chat.completion.chunk", created: 0, model: request.model };
-  let written = 0;
-  const chunks = play(answer, signal, clock);
-  let next = await chunks.next();
-  for (; !next.done; next = await chunks.next()) {
-    written += JSON.stringify(next.value).length;
-    yield JSON.stringify(next.value.choices ? { ...base, ...next.value } : next.value);
-  }
-  if (next.value === undefined) return;
-  yield JSON.stringify({ ...base, choices: [{ index: 0, delta: {}, finish_reason: next.value }] });
-  const usage = request.stream_options?.include_usage ? toUsageOf(request, answer, written) : null;
-  if (usage) yield JSON.stringify({ ...base, choices: [], usage });
+  const counts = { prompt_tokens: Math.ceil(read / 4), completion_tokens: Math.ceil(written / 4) };
+  const { usage = counts } = answer;
+  if (usage && (!stream || stream_options?.include_usage)) yield { choices: [], usage };
   yield "[DONE]";
 }
 
-/** An answer whole: the same chunks put together. */
-async function toCompletion(
-  request: ChatRequest,
-  answer: ScriptedAnswer,
-  signal: AbortSignal,
-  clock: Clock,
-): Promise<unknown> {
-  const message: ChatDelta & { content: string; tool_calls: ToolCallDelta[] } = { content: "", tool_calls: [] };
-  const chunks = play(answer, signal, clock);
-  let next = await chunks.next();
-  for (; !next.done; next = await chunks.next()) {
-    if (next.value.error) return next.value;
-    const { content = "", reasoning_content, tool_calls } = next.value.choices?.[0]?.delta ?? {};
-    message.content += content;
-    if (reasoning_content) message.reasoning_content = (message.reasoning_content ?? "") + reasoning_content;
-    message.tool_calls.push(...tool_calls ?? []);
+/** An answer in server-sent events, as NVIDIA's hosts write them. */
+async function* toEvents(request: ChatRequest, answer: ScriptedAnswer, wait: Wait): AsyncGenerator<string> {
+  const base = { id: "chatcmpl-0", object: "chat.completion.chunk", created: 0, model: request.model };
+  for await (const chunk of play(request, answer, wait)) {
+    const full = chunk !== "[DONE]" && chunk.choices ? { ...base, ...chunk } : chunk;
+    yield `data: ${full === "[DONE]" ? full : JSON.stringify(full)}\n\n`;
   }
-  const usage = toUsageOf(request, answer, JSON.stringify(message).length);
-  return { choices: [{ index: 0, message, finish_reason: next.value }], usage };
+}
+
+/** An answer whole: the same chunks put together. */
+async function toCompletion(request: ChatRequest, answer: ScriptedAnswer, wait: Wait): Promise<unknown> {
+  const message: ChatDelta & { content: string; tool_calls: ToolCallDelta[] } = { content: "", tool_calls: [] };
+  const choice: ChatChoice = { message };
+  const whole: ChatChunk = { choices: [choice], usage: null };
+  for await (const chunk of play(request, answer, wait)) {
+    if (chunk === "[DONE]") break;
+    if (chunk.error) return chunk;
+    const { delta = {}, finish_reason } = chunk.choices?.[0] ?? {};
+    message.content += delta?.content ?? "";
+    if (delta?.reasoning_content) {
+      message.reasoning_content = (message.reasoning_content ?? "") + delta.reasoning_content;
+    }
+    message.tool_calls.push(...delta?.tool_calls ?? []);
+    if (finish_reason) choice.finish_reason = finish_reason;
+    if (chunk.usage) whole.usage = chunk.usage;
+  }
+  return whole;
 }
 
 /** Makes a fake upstream; what it does is the same each time. */
@@ -2990,13 +2969,13 @@ export function createStandIn(options: StandInOptions = {}): StandIn {
     return script(body, turn) ?? answerAsDemoModel(body);
   }
 
-  function toStream(events: AsyncGenerator<string, void>): ReadableStream<Uint8Array> {
+  function toStream(events: AsyncGenerator<string>): ReadableStream<Uint8Array> {
     const encoder = new TextEncoder();
     return new ReadableStream({
       async start(controller) {
         open++;
         try {
-          for await (const data of events) controller.enqueue(encoder.encode(`data: ${data}\n\n`));
+          for await (const event of events) controller.enqueue(encoder.encode(event));
           controller.close();
         } catch (thrown) {
           controller.error(thrown);
@@ -3010,12 +2989,13 @@ export function createStandIn(options: StandInOptions = {}): StandIn {
   async function answerChat(body: ChatRequest, signal: AbortSignal): Promise<Response> {
     const answer = choose(body);
     const { delay = 0, status = 200, headers = {}, body: failure } = answer;
-    if (delay > 0) await wait(delay, signal, clock);
+    const wait = createWait(signal, clock);
+    if (delay > 0) await wait(delay);
     if (status >= 400 && typeof failure === "string") return new Response(failure, { status, headers });
     if (status >= 400) return Response.json(failure, { status, headers });
-    if (!body.stream) return Response.json(await toCompletion(body, answer, signal, clock));
+    if (!body.stream) return Response.json(await toCompletion(body, answer, wait));
     const type = { "content-type": "text/event-stream", ...headers };
-    return new Response(toStream(toEvents(body, answer, signal, clock)), { headers: type });
+    return new Response(toStream(toEvents(body, answer, wait)), { headers: type });
   }
 
   return {
