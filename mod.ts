@@ -43,25 +43,23 @@ const integer = (least: number, most: number, factor = 1) => (value: string): nu
   return number >= least && number <= most ? number * factor : expected(`a whole number from ${least} to ${most}`);
 };
 
-function toSwitch(value: string): boolean {
-  if (/^(?:1|true|yes|on)$/i.test(value)) return true;
-  return /^(?:0|false|no|off)$/i.test(value) ? false : expected("on or off");
-}
-
 function toBaseUrl(value: string): string {
   const fine = URL.canParse(value) && /^https?:/.test(value);
   return fine ? value.replace(/\/+$/, "") : expected("an address such as https://host/v1");
 }
 
-/** How much is logged: every request, only those that failed, or nothing. */
-type LogLevel = "info" | "error" | "silent";
+/** One of some words, which mean what they stand beside. */
+const word = <T>(what: string, meanings: [words: string, meaning: T][]) => (value: string): T => {
+  const found = meanings.find(([words]) => words.split(" ").includes(value.toLowerCase()));
+  return found ? found[1] : expected(what);
+};
 
-/** The levels of the earlier tools, each with the one of ours that it means. */
-function toLogLevel(value: string): LogLevel {
-  if (/^(?:trace|debug|info)$/i.test(value)) return "info";
-  if (/^(?:warn|warning|error|critical)$/i.test(value)) return "error";
-  return /^(?:silent|off)$/i.test(value) ? "silent" : expected("info, error or silent");
-}
+/** How much is logged: every request, only those that failed, or nothing; earlier tools have levels between. */
+const LOG_LEVELS: [string, "info" | "error" | "silent"][] = [
+  ["trace debug info", "info"],
+  ["warn warning error critical", "error"],
+  ["silent off", "silent"],
+];
 
 /** How a value is read, the variables it may come from (Arbiter's own name first, then those of earlier tools), a flag. */
 type Row<T> = readonly [parse: (value: string) => T, names: string, flag?: string];
@@ -79,8 +77,8 @@ const ROWS = {
   pingInterval: [integer(1, 240, 1000), "ARBITER_PING_SECONDS R2_PING_INTERVAL"],
   maxBodyBytes: [integer(1, 1024, 1024 * 1024), "MAX_REQUEST_BODY_MB"],
   requestTimeout: [integer(1, 86_400, 1000), "REQUEST_TIMEOUT_SECONDS"],
-  logLevel: [toLogLevel, "LOG_LEVEL"],
-  skipCheck: [toSwitch, "SKIP_NIM_CHECK"],
+  logLevel: [word("info, error or silent", LOG_LEVELS), "LOG_LEVEL"],
+  skipCheck: [word("on or off", [["1 true yes on", true], ["0 false no off", false]]), "SKIP_NIM_CHECK"],
   targetDir: [text, "TARGET_DIR"],
 } satisfies Record<string, Row<unknown>>;
 
@@ -106,11 +104,7 @@ function find(names: string[], layers: readonly Env[], warn: (warning: string) =
  * @param warn Takes a sentence about variables that contradict each other.
  * @throws {ConfigError} Naming the flag or variable and what was expected.
  */
-function resolveSettings(
-  flags: Env,
-  layers: readonly Env[],
-  warn: (warning: string) => void,
-): Settings {
+function resolveSettings(flags: Env, layers: readonly Env[], warn: (warning: string) => void): Settings {
   const settings: Record<string, unknown> = {};
   for (const [key, [parse, names, flag = ""]] of Object.entries<Row<unknown>>(ROWS)) {
     const typed = flags[flag];
@@ -2708,43 +2702,35 @@ const INTRODUCTION = "I am Arbiter's demo model: a script, not a language model.
   'hello.txt"), read one or run a command ("run `ls`"). To talk to real models, get a free key at ' +
   "https://build.nvidia.com, set NVIDIA_API_KEY and start again without --demo.";
 
-/** One thing the demo model can do: when it is asked to, it makes these calls one after the other. */
-interface Skill {
-  asks: RegExp;
-  toCalls: (match: RegExpExecArray, toPath: (name: string) => string) => ScriptedCall[];
-}
-
 const FILE = "[`\"']?([\\w./\\\\:~-]*\\w\\.\\w+)[`\"']?";
 const QUOTED = '[`"\'“]([^`"”]+?)[`"\'”]';
+const CONTENT = `(?:.*?(?:content|contents|text|containing|saying|with)\\b[^\`"'“]*${QUOTED})?`;
+
+/** What the demo model can do: how it is asked to, and the calls it then makes one after the other. */
+type Skill = [asks: RegExp, toCalls: (match: RegExpExecArray, toPath: (name: string) => string) => ScriptedCall[]];
 
 const SKILLS: readonly Skill[] = [
-  {
-    asks: new RegExp(`\\breplace ${QUOTED} (?:with|by) ${QUOTED} in (?:the file )?${FILE}`, "is"),
-    toCalls: ([, old_string = "", new_string = "", name = ""], toPath) => [
+  [
+    new RegExp(`\\breplace ${QUOTED} (?:with|by) ${QUOTED} in (?:the file )?${FILE}`, "is"),
+    ([, old_string = "", new_string = "", name = ""], toPath) => [
       { name: "Read", arguments: { file_path: toPath(name) } },
       { name: "Edit", arguments: { file_path: toPath(name), old_string, new_string } },
     ],
-  },
-  {
-    asks: new RegExp(
-      `\\b(?:create|write|make|save|add)\\b.*?${FILE}(?:.*?(?:content|contents|text|containing|saying|with)` +
-        `\\b[^\`"'“]*${QUOTED})?`,
-      "is",
-    ),
-    toCalls: ([, name = "", content = "Hello from Arbiter's demo model."], toPath) => [
+  ],
+  [
+    new RegExp(`\\b(?:create|write|make|save|add)\\b.*?${FILE}${CONTENT}`, "is"),
+    ([, name = "", content = "Hello from Arbiter's demo model."], toPath) => [
       { name: "Write", arguments: { file_path: toPath(name), content: `${content}\n` } },
     ],
-  },
-  {
-    asks: /\b(?:run|execute)\b[^`]*`([^`]+)`/is,
-    toCalls: ([, command = ""]) => [
-      { name: "Bash", arguments: { command, description: "Run the command the user gave" } },
-    ],
-  },
-  {
-    asks: new RegExp(`\\b(?:read|show|open|print)\\b.*?${FILE}`, "is"),
-    toCalls: ([, name = ""], toPath) => [{ name: "Read", arguments: { file_path: toPath(name) } }],
-  },
+  ],
+  [
+    /\b(?:run|execute)\b[^`]*`([^`]+)`/is,
+    ([, command]) => [{ name: "Bash", arguments: { command, description: "Run the command the user gave" } }],
+  ],
+  [
+    new RegExp(`\\b(?:read|show|open|print)\\b.*?${FILE}`, "is"),
+    ([, name = ""], toPath) => [{ name: "Read", arguments: { file_path: toPath(name) } }],
+  ],
 ];
 
 function toPlainText({ content }: ChatMessage): string {
@@ -2759,10 +2745,33 @@ function toPrompt(message: ChatMessage): string {
 }
 
 /** What Claude Code wants when it asks for JSON: a title, or whatever other texts the schema names. */
-function fillSchema(schema: unknown, prompt: string): Record<string, unknown> {
+function fillSchema(schema: unknown, prompt: string): string {
   const properties = isJsonObject(schema) && isJsonObject(schema.properties) ? Object.keys(schema.properties) : [];
   const words = prompt.replace(/<[^>]*>/g, " ").trim().split(/\s+/).slice(0, 5).join(" ");
-  return Object.fromEntries(properties.map((name) => [name, words || "Demo"]));
+  return JSON.stringify(Object.fromEntries(properties.map((name) => [name, words || "Demo"])));
+}
+
+function toSteps({ messages, tools = [], response_format }: ChatRequest): Step[] {
+  const asked = messages.findLastIndex((message) => toPrompt(message) !== "");
+  const prompt = messages[asked] ? toPrompt(messages[asked]) : "";
+  const format = response_format?.json_schema;
+  if (isJsonObject(format)) return [{ text: fillSchema(format.schema, prompt) }];
+  const [, folder = "."] = /working directory:?\s*([^\s<]+)/i.exec(messages.map(toPlainText).join("\n")) ?? [];
+  const toPath = (name: string) => /^(?:[/~\\]|\w:)/.test(name) ? name : `${folder}/${name}`;
+  const results = messages.slice(asked + 1).filter(({ role }) => role === "tool").map(toPlainText);
+  const failure = results.find((text) => /^\W*(?:error|<tool_use_error)/i.test(text));
+  if (failure) return [{ text: `That did not work. The tool said: ${failure}` }];
+  for (const [asks, toCalls] of SKILLS) {
+    const match = asks.exec(prompt);
+    const calls = match ? toCalls(match, toPath) : [];
+    const offered = calls.every(({ name }) => tools.some((tool) => tool.function.name === name));
+    if (calls.length === 0 || !offered) continue;
+    const call = calls[results.length];
+    if (!call) return [{ text: `Done. The last tool said: ${results.at(-1) ?? ""}` }];
+    const reasoning = `The user wants something ${call.name} can do.`;
+    return [{ reasoning }, { text: `I will use ${call.name}.` }, { calls: [call] }];
+  }
+  return [{ text: INTRODUCTION }];
 }
 
 /**
@@ -2770,33 +2779,7 @@ function fillSchema(schema: unknown, prompt: string): Record<string, unknown> {
  * and otherwise says what it is.
  */
 function answerAsDemoModel(request: ChatRequest): ScriptedAnswer {
-  const { messages, tools = [], response_format } = request;
-  const asked = messages.findLastIndex((message) => toPrompt(message) !== "");
-  const prompt = messages[asked] ? toPrompt(messages[asked]) : "";
-  const format = response_format?.json_schema;
-  if (isJsonObject(format)) {
-    return { steps: [{ text: JSON.stringify(fillSchema(format.schema, prompt)) }] };
-  }
-  const texts = messages.map(toPlainText).join("\n");
-  const [, folder = "."] = /working directory:?\s*([^\s<]+)/i.exec(texts) ?? [];
-  const toPath = (name: string) => /^(?:[/~\\]|\w:)/.test(name) ? name : `${folder}/${name}`;
-  const done = messages.slice(asked + 1).filter((message) => message.role === "tool");
-  const failed = done.map(toPlainText).find((text) => /^\W*(?:error|<tool_use_error)/i.test(text));
-  if (failed) return { steps: [{ text: `That did not work. The tool said: ${failed}` }] };
-  for (const { asks, toCalls } of SKILLS) {
-    const match = asks.exec(prompt);
-    const calls = match ? toCalls(match, toPath) : [];
-    const offered = calls.every(({ name }) => tools.some((tool) => tool.function.name === name));
-    if (calls.length === 0 || !offered) continue;
-    const call = calls[done.length];
-    if (call) {
-      const reasoning = `The user wants something ${call.name} can do.`;
-      return { steps: [{ reasoning }, { text: `I will use ${call.name}.` }, { calls: [call] }] };
-    }
-    const last = done.map(toPlainText).at(-1) ?? "";
-    return { steps: [{ text: `Done. The last tool said: ${last}` }] };
-  }
-  return { steps: [{ text: INTRODUCTION }] };
+  return { steps: toSteps(request) };
 }
 // lib/stand_in/strictness.ts ----------------------------------------------------------------
 /** The fields NVIDIA's hosts accept; all others are refused by name. */

@@ -19,25 +19,23 @@ const integer = (least: number, most: number, factor = 1) => (value: string): nu
   return number >= least && number <= most ? number * factor : expected(`a whole number from ${least} to ${most}`);
 };
 
-function toSwitch(value: string): boolean {
-  if (/^(?:1|true|yes|on)$/i.test(value)) return true;
-  return /^(?:0|false|no|off)$/i.test(value) ? false : expected("on or off");
-}
-
 function toBaseUrl(value: string): string {
   const fine = URL.canParse(value) && /^https?:/.test(value);
   return fine ? value.replace(/\/+$/, "") : expected("an address such as https://host/v1");
 }
 
-/** How much is logged: every request, only those that failed, or nothing. */
-export type LogLevel = "info" | "error" | "silent";
+/** One of some words, which mean what they stand beside. */
+const word = <T>(what: string, meanings: [words: string, meaning: T][]) => (value: string): T => {
+  const found = meanings.find(([words]) => words.split(" ").includes(value.toLowerCase()));
+  return found ? found[1] : expected(what);
+};
 
-/** The levels of the earlier tools, each with the one of ours that it means. */
-function toLogLevel(value: string): LogLevel {
-  if (/^(?:trace|debug|info)$/i.test(value)) return "info";
-  if (/^(?:warn|warning|error|critical)$/i.test(value)) return "error";
-  return /^(?:silent|off)$/i.test(value) ? "silent" : expected("info, error or silent");
-}
+/** How much is logged: every request, only those that failed, or nothing; earlier tools have levels between. */
+const LOG_LEVELS: [string, "info" | "error" | "silent"][] = [
+  ["trace debug info", "info"],
+  ["warn warning error critical", "error"],
+  ["silent off", "silent"],
+];
 
 /** How a value is read, the variables it may come from (Arbiter's own name first, then those of earlier tools), a flag. */
 type Row<T> = readonly [parse: (value: string) => T, names: string, flag?: string];
@@ -55,8 +53,8 @@ const ROWS = {
   pingInterval: [integer(1, 240, 1000), "ARBITER_PING_SECONDS R2_PING_INTERVAL"],
   maxBodyBytes: [integer(1, 1024, 1024 * 1024), "MAX_REQUEST_BODY_MB"],
   requestTimeout: [integer(1, 86_400, 1000), "REQUEST_TIMEOUT_SECONDS"],
-  logLevel: [toLogLevel, "LOG_LEVEL"],
-  skipCheck: [toSwitch, "SKIP_NIM_CHECK"],
+  logLevel: [word("info, error or silent", LOG_LEVELS), "LOG_LEVEL"],
+  skipCheck: [word("on or off", [["1 true yes on", true], ["0 false no off", false]]), "SKIP_NIM_CHECK"],
   targetDir: [text, "TARGET_DIR"],
 } satisfies Record<string, Row<unknown>>;
 
@@ -82,11 +80,7 @@ function find(names: string[], layers: readonly Env[], warn: (warning: string) =
  * @param warn Takes a sentence about variables that contradict each other.
  * @throws {ConfigError} Naming the flag or variable and what was expected.
  */
-export function resolveSettings(
-  flags: Env,
-  layers: readonly Env[],
-  warn: (warning: string) => void,
-): Settings {
+export function resolveSettings(flags: Env, layers: readonly Env[], warn: (warning: string) => void): Settings {
   const settings: Record<string, unknown> = {};
   for (const [key, [parse, names, flag = ""]] of Object.entries<Row<unknown>>(ROWS)) {
     const typed = flags[flag];

@@ -1,49 +1,41 @@
 import { isJsonObject } from "../wire/json.ts";
 import type { ChatMessage, ChatRequest } from "../wire/openai.ts";
-import type { ScriptedAnswer, ScriptedCall } from "./script.ts";
+import type { ScriptedAnswer, ScriptedCall, Step } from "./script.ts";
 
 const INTRODUCTION = "I am Arbiter's demo model: a script, not a language model. I can create a file " +
   '("create a file hello.txt with the content "Hi""), edit one ("replace "Hi" with "Hello" in ' +
   'hello.txt"), read one or run a command ("run `ls`"). To talk to real models, get a free key at ' +
   "https://build.nvidia.com, set NVIDIA_API_KEY and start again without --demo.";
 
-/** One thing the demo model can do: when it is asked to, it makes these calls one after the other. */
-interface Skill {
-  asks: RegExp;
-  toCalls: (match: RegExpExecArray, toPath: (name: string) => string) => ScriptedCall[];
-}
-
 const FILE = "[`\"']?([\\w./\\\\:~-]*\\w\\.\\w+)[`\"']?";
 const QUOTED = '[`"\'“]([^`"”]+?)[`"\'”]';
+const CONTENT = `(?:.*?(?:content|contents|text|containing|saying|with)\\b[^\`"'“]*${QUOTED})?`;
+
+/** What the demo model can do: how it is asked to, and the calls it then makes one after the other. */
+type Skill = [asks: RegExp, toCalls: (match: RegExpExecArray, toPath: (name: string) => string) => ScriptedCall[]];
 
 const SKILLS: readonly Skill[] = [
-  {
-    asks: new RegExp(`\\breplace ${QUOTED} (?:with|by) ${QUOTED} in (?:the file )?${FILE}`, "is"),
-    toCalls: ([, old_string = "", new_string = "", name = ""], toPath) => [
+  [
+    new RegExp(`\\breplace ${QUOTED} (?:with|by) ${QUOTED} in (?:the file )?${FILE}`, "is"),
+    ([, old_string = "", new_string = "", name = ""], toPath) => [
       { name: "Read", arguments: { file_path: toPath(name) } },
       { name: "Edit", arguments: { file_path: toPath(name), old_string, new_string } },
     ],
-  },
-  {
-    asks: new RegExp(
-      `\\b(?:create|write|make|save|add)\\b.*?${FILE}(?:.*?(?:content|contents|text|containing|saying|with)` +
-        `\\b[^\`"'“]*${QUOTED})?`,
-      "is",
-    ),
-    toCalls: ([, name = "", content = "Hello from Arbiter's demo model."], toPath) => [
+  ],
+  [
+    new RegExp(`\\b(?:create|write|make|save|add)\\b.*?${FILE}${CONTENT}`, "is"),
+    ([, name = "", content = "Hello from Arbiter's demo model."], toPath) => [
       { name: "Write", arguments: { file_path: toPath(name), content: `${content}\n` } },
     ],
-  },
-  {
-    asks: /\b(?:run|execute)\b[^`]*`([^`]+)`/is,
-    toCalls: ([, command = ""]) => [
-      { name: "Bash", arguments: { command, description: "Run the command the user gave" } },
-    ],
-  },
-  {
-    asks: new RegExp(`\\b(?:read|show|open|print)\\b.*?${FILE}`, "is"),
-    toCalls: ([, name = ""], toPath) => [{ name: "Read", arguments: { file_path: toPath(name) } }],
-  },
+  ],
+  [
+    /\b(?:run|execute)\b[^`]*`([^`]+)`/is,
+    ([, command]) => [{ name: "Bash", arguments: { command, description: "Run the command the user gave" } }],
+  ],
+  [
+    new RegExp(`\\b(?:read|show|open|print)\\b.*?${FILE}`, "is"),
+    ([, name = ""], toPath) => [{ name: "Read", arguments: { file_path: toPath(name) } }],
+  ],
 ];
 
 function toPlainText({ content }: ChatMessage): string {
@@ -58,10 +50,33 @@ function toPrompt(message: ChatMessage): string {
 }
 
 /** What Claude Code wants when it asks for JSON: a title, or whatever other texts the schema names. */
-function fillSchema(schema: unknown, prompt: string): Record<string, unknown> {
+function fillSchema(schema: unknown, prompt: string): string {
   const properties = isJsonObject(schema) && isJsonObject(schema.properties) ? Object.keys(schema.properties) : [];
   const words = prompt.replace(/<[^>]*>/g, " ").trim().split(/\s+/).slice(0, 5).join(" ");
-  return Object.fromEntries(properties.map((name) => [name, words || "Demo"]));
+  return JSON.stringify(Object.fromEntries(properties.map((name) => [name, words || "Demo"])));
+}
+
+function toSteps({ messages, tools = [], response_format }: ChatRequest): Step[] {
+  const asked = messages.findLastIndex((message) => toPrompt(message) !== "");
+  const prompt = messages[asked] ? toPrompt(messages[asked]) : "";
+  const format = response_format?.json_schema;
+  if (isJsonObject(format)) return [{ text: fillSchema(format.schema, prompt) }];
+  const [, folder = "."] = /working directory:?\s*([^\s<]+)/i.exec(messages.map(toPlainText).join("\n")) ?? [];
+  const toPath = (name: string) => /^(?:[/~\\]|\w:)/.test(name) ? name : `${folder}/${name}`;
+  const results = messages.slice(asked + 1).filter(({ role }) => role === "tool").map(toPlainText);
+  const failure = results.find((text) => /^\W*(?:error|<tool_use_error)/i.test(text));
+  if (failure) return [{ text: `That did not work. The tool said: ${failure}` }];
+  for (const [asks, toCalls] of SKILLS) {
+    const match = asks.exec(prompt);
+    const calls = match ? toCalls(match, toPath) : [];
+    const offered = calls.every(({ name }) => tools.some((tool) => tool.function.name === name));
+    if (calls.length === 0 || !offered) continue;
+    const call = calls[results.length];
+    if (!call) return [{ text: `Done. The last tool said: ${results.at(-1) ?? ""}` }];
+    const reasoning = `The user wants something ${call.name} can do.`;
+    return [{ reasoning }, { text: `I will use ${call.name}.` }, { calls: [call] }];
+  }
+  return [{ text: INTRODUCTION }];
 }
 
 /**
@@ -69,31 +84,5 @@ function fillSchema(schema: unknown, prompt: string): Record<string, unknown> {
  * and otherwise says what it is.
  */
 export function answerAsDemoModel(request: ChatRequest): ScriptedAnswer {
-  const { messages, tools = [], response_format } = request;
-  const asked = messages.findLastIndex((message) => toPrompt(message) !== "");
-  const prompt = messages[asked] ? toPrompt(messages[asked]) : "";
-  const format = response_format?.json_schema;
-  if (isJsonObject(format)) {
-    return { steps: [{ text: JSON.stringify(fillSchema(format.schema, prompt)) }] };
-  }
-  const texts = messages.map(toPlainText).join("\n");
-  const [, folder = "."] = /working directory:?\s*([^\s<]+)/i.exec(texts) ?? [];
-  const toPath = (name: string) => /^(?:[/~\\]|\w:)/.test(name) ? name : `${folder}/${name}`;
-  const done = messages.slice(asked + 1).filter((message) => message.role === "tool");
-  const failed = done.map(toPlainText).find((text) => /^\W*(?:error|<tool_use_error)/i.test(text));
-  if (failed) return { steps: [{ text: `That did not work. The tool said: ${failed}` }] };
-  for (const { asks, toCalls } of SKILLS) {
-    const match = asks.exec(prompt);
-    const calls = match ? toCalls(match, toPath) : [];
-    const offered = calls.every(({ name }) => tools.some((tool) => tool.function.name === name));
-    if (calls.length === 0 || !offered) continue;
-    const call = calls[done.length];
-    if (call) {
-      const reasoning = `The user wants something ${call.name} can do.`;
-      return { steps: [{ reasoning }, { text: `I will use ${call.name}.` }, { calls: [call] }] };
-    }
-    const last = done.map(toPlainText).at(-1) ?? "";
-    return { steps: [{ text: `Done. The last tool said: ${last}` }] };
-  }
-  return { steps: [{ text: INTRODUCTION }] };
+  return { steps: toSteps(request) };
 }
