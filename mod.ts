@@ -135,10 +135,7 @@ function toConfigFolder(env: Env, platform: string): string | undefined {
 const VERSION = "0.1.0";
 // lib/cli/child.ts --------------------------------------------------------------------------
 /** A program to run, with the arguments that come before the user's. */
-interface Program {
-  command: string;
-  args: readonly string[];
-}
+type Program = { command: string; args: readonly string[] };
 
 /** Finds a program on PATH, as a shell would; nothing when it is not there. */
 async function findOnPath(name: string, env: Env, platform: string): Promise<string | undefined> {
@@ -311,26 +308,21 @@ async function parseCommandLine(args: readonly string[]): Promise<CommandLine> {
   return { command, flags: { ...parsed.values }, rest: args.slice(cut + 1) };
 }
 // lib/cli/io.ts -----------------------------------------------------------------------------
-/** What a command sees of the world. */
-interface Io {
+/**
+ * What a command sees of the world. `platform` is Node's name of it, `interactive` tells whether a person may be asked,
+ * `print` writes a line of result, `tell` one about what is going on, or wrong.
+ */
+type Io = {
   env: Env;
-  /** The current folder. */
   cwd: string;
-  /** Node's name of the platform, such as `win32`. */
   platform: string;
-  /** Whether a person sits at the terminal, so that questions may be asked. */
   interactive: boolean;
-  /** Writes a line of result. */
   print: (line: string) => void;
-  /** Writes a line about what is going on, or wrong. */
   tell: (line: string) => void;
-}
+};
 
 /** What a command works with. */
-interface Context extends CommandLine {
-  io: Io;
-  settings: Settings;
-}
+type Context = CommandLine & { io: Io; settings: Settings };
 
 /** The world of this process. */
 async function createIo(): Promise<Io> {
@@ -345,19 +337,13 @@ async function createIo(): Promise<Io> {
   };
 }
 // lib/routing/resolve.ts --------------------------------------------------------------------
-/** The models a user has chosen; a tier without one uses `elite`. */
-export interface ModelChoice {
-  /** Upstream id of the model for the main work. */
-  elite: string;
-  /** Upstream ids for Claude Code's tiers, such as `opus`. */
-  tiers: Readonly<Partial<Record<Tier, string>>>;
-}
-
 /** A tier in the names of Anthropic's models that may be given a model of its own. */
 export type Tier = "opus" | "sonnet" | "haiku";
 
-/** Every {@linkcode Tier}. */
 const TIERS: readonly Tier[] = ["opus", "sonnet", "haiku"];
+
+/** The upstream ids a user has chosen: for the main work, and for tiers; those left out use `elite`. */
+export type ModelChoice = { elite: string; tiers: Readonly<Partial<Record<Tier, string>>> };
 
 /**
  * Finds the upstream model for the name a client asked for.
@@ -393,16 +379,19 @@ export type ContentBlockParam =
   | ToolResultParam
   | { type: "tool_reference"; tool_name: string };
 
+/** The content of a message: plain text or blocks. */
+export type MessageContent = string | ContentBlockParam[];
+
 /** What a tool gave back; blocks may be text, image, document or tool_reference. */
 export type ToolResultParam = {
   type: "tool_result";
   tool_use_id: string;
-  content?: string | ContentBlockParam[];
+  content?: MessageContent;
   is_error?: boolean;
 };
 
 /** One entry of `messages`; Claude Code also sends `system` in the middle of a conversation. */
-export type MessageParam = { role: "user" | "assistant" | "system"; content: string | ContentBlockParam[] };
+export type MessageParam = { role: "user" | "assistant" | "system"; content: MessageContent };
 
 /** A tool of the client; Anthropic's own server tools have no `input_schema`. */
 export type ToolParam = { name: string; description?: string; input_schema?: JsonObject; type?: string | null };
@@ -415,7 +404,7 @@ export type MessagesRequest = {
   model: string;
   messages: MessageParam[];
   max_tokens: number;
-  system?: string | ContentBlockParam[];
+  system?: MessageContent;
   stream?: boolean;
   tools?: ToolParam[];
   tool_choice?: ToolChoice;
@@ -610,17 +599,19 @@ const FIELD_KINDS: Record<string, [says: string, fits: (value: unknown) => boole
   string: ["a string", (value) => typeof value === "string"],
   number: ["a number", (value) => typeof value === "number"],
   boolean: ["true or false", (value) => typeof value === "boolean"],
+  role: ["'user', 'assistant' or 'system'", (value) => ["user", "assistant", "system"].includes(String(value))],
   object: ["an object", isJsonObject],
   list: ["a list", Array.isArray],
   strings: ["a list of strings", (value) => Array.isArray(value) && value.every((entry) => typeof entry === "string")],
 };
 
-/** The kind each field of an object must have; `?` marks those that may be absent. */
+/** The kind each field must have, `?` if it may be absent, by type of block and for `the` other objects. */
 const FIELDS: Record<string, string> = {
-  request: "model:string messages:list max_tokens?:number stream?:boolean tools?:list tool_choice?:object " +
+  "the request": "model:string messages:list max_tokens?:number stream?:boolean tools?:list tool_choice?:object " +
     "stop_sequences?:strings temperature?:number top_p?:number output_config?:object",
-  tool: "name:string description?:string input_schema?:object",
-  tool_choice: "type:string name?:string",
+  "the tool": "name:string description?:string input_schema?:object",
+  "the choice": "type:string name?:string",
+  "the message": "role:role",
   text: "text:string",
   image: "source:object",
   document: "source:object",
@@ -658,13 +649,6 @@ function checkContent(content: unknown, path: string): void {
   });
 }
 
-function checkMessage(message: unknown, path: string): void {
-  if (!isJsonObject(message)) return refuse(path, "Input should be an object");
-  const known = ["user", "assistant", "system"].includes(String(message.role));
-  if (!known) refuse(`${path}.role`, "Input should be 'user', 'assistant' or 'system'");
-  checkContent(message.content, `${path}.content`);
-}
-
 /**
  * Checks the body of `POST /v1/messages` or `/v1/messages/count_tokens`.
  *
@@ -676,14 +660,17 @@ function checkMessage(message: unknown, path: string): void {
  * @throws {ApiError} `invalid_request_error` naming the path and what was expected there.
  */
 export function parseMessagesRequest(body: unknown, needsMaxTokens = true): MessagesRequest {
-  checkFields(body, "request", "");
+  checkFields(body, "the request", "");
   const request = body as MessagesRequest;
   if (request.messages.length === 0) refuse("messages", "at least one message is required");
-  request.messages.forEach((message, i) => checkMessage(message, `messages.${i}`));
+  request.messages.forEach((message, i) => {
+    checkFields(message, "the message", `messages.${i}`);
+    checkContent(message.content, `messages.${i}.content`);
+  });
   if (request.system != null) checkContent(request.system, "system");
-  request.tools?.forEach((tool, i) => checkFields(tool, "tool", `tools.${i}`));
+  request.tools?.forEach((tool, i) => checkFields(tool, "the tool", `tools.${i}`));
   const { tool_choice: choice, max_tokens: most } = request;
-  if (choice) checkFields(choice, "tool_choice", "tool_choice");
+  if (choice) checkFields(choice, "the choice", "tool_choice");
   if (choice?.type === "tool" && !request.tools?.some(({ name }) => name === choice.name)) {
     refuse("tool_choice.name", `Tool '${choice.name}' is not in tools`);
   }
@@ -725,10 +712,7 @@ async function readJson(request: Request, maxBytes: number): Promise<unknown> {
 }
 // lib/dialects/think_tags.ts ----------------------------------------------------------------
 /** A piece of an answer's text, told apart. */
-interface Segment {
-  kind: "text" | "thinking";
-  text: string;
-}
+type Segment = { kind: "text" | "thinking"; text: string };
 
 const OPEN = "<think>";
 const CLOSE = "</think>";
@@ -754,40 +738,38 @@ class ThinkTagSplitter {
 
   /** Takes the next piece of `content`. */
   feed(piece: string): Segment[] {
-    if (this.#state === "text") return [{ kind: "text", text: piece }];
-    this.#held += piece;
+    if (this.#state === "text") return piece === "" ? [] : [{ kind: "text", text: piece }];
+    const held = this.#held + piece;
+    if (this.#state === "thinking") return this.#think(held);
+    const text = held.trimStart();
     if (this.#state === "start") {
-      const text = this.#held.trimStart();
-      if (text.length < OPEN.length && OPEN.startsWith(text)) return [];
-      this.#state = text.startsWith(OPEN) ? "opened" : "text";
-      if (this.#state === "opened") this.#held = text.slice(OPEN.length);
+      this.#held = held;
+      if (text.startsWith(OPEN)) return this.#go("opened", text.slice(OPEN.length));
+      return text.length < OPEN.length && OPEN.startsWith(text) ? [] : this.#go("text", held);
     }
-    const segments: Segment[] = [];
-    if (this.#state === "opened") {
-      this.#held = this.#held.trimStart();
-      if (this.#held !== "") this.#state = "thinking";
-    }
-    if (this.#state === "thinking") {
-      const end = this.#held.indexOf(CLOSE);
-      const length = end < 0 ? this.#held.length - toHeldLength(this.#held, CLOSE) : end;
-      if (length > 0) segments.push({ kind: "thinking", text: this.#held.slice(0, length) });
-      this.#held = this.#held.slice(end < 0 ? length : end + CLOSE.length);
-      if (end < 0) return segments;
-      this.#state = "closed";
-    }
-    const text = this.#state === "closed" ? this.#held.trimStart() : this.#held;
-    this.#held = "";
-    if (text === "") return segments;
-    this.#state = "text";
-    return [...segments, { kind: "text", text }];
+    return text === "" ? [] : this.#go(this.#state === "opened" ? "thinking" : "text", text);
   }
 
   /** Gives what was held back; a tool call or the end of the answer also ends thinking. */
   flush(): Segment[] {
     const [text, kind] = [this.#held, this.#state === "thinking" ? "thinking" : "text"] as const;
-    this.#held = "";
-    this.#state = "text";
+    this.#go("text", "");
     return text === "" ? [] : [{ kind, text }];
+  }
+
+  #think(held: string): Segment[] {
+    const end = held.indexOf(CLOSE);
+    const length = end < 0 ? held.length - toHeldLength(held, CLOSE) : end;
+    const segments: Segment[] = length > 0 ? [{ kind: "thinking", text: held.slice(0, length) }] : [];
+    if (end >= 0) return [...segments, ...this.#go("closed", held.slice(end + CLOSE.length))];
+    this.#held = held.slice(length);
+    return segments;
+  }
+
+  #go(state: "opened" | "thinking" | "closed" | "text", rest: string): Segment[] {
+    this.#state = state;
+    this.#held = "";
+    return this.feed(rest);
   }
 }
 // lib/translate/stop_reason.ts --------------------------------------------------------------
@@ -816,10 +798,7 @@ export type ChatMessage =
   | { role: "tool"; tool_call_id: string; content: string };
 
 /** A function the model may call. */
-export type ChatTool = {
-  type: "function";
-  function: { name: string; description?: string; parameters: JsonObject };
-};
+export type ChatTool = { type: "function"; function: { name: string; description?: string; parameters: JsonObject } };
 
 /** The body of `POST /chat/completions`; a family may add fields of its own. */
 export type ChatRequest = JsonObject & {
@@ -1536,25 +1515,21 @@ type Backend = { baseUrl: string; apiKey?: string };
 /** One model at one host: a place a request may go to. */
 type Candidate = { backend: Backend; model: string };
 
-/** An answer that has begun. */
-interface Answer {
-  /** Who gives it. */
+/**
+ * An answer that has begun: who gives it, what could not be carried over (one sentence each), and the events of each read
+ * of the upstream but `message_start`, which throw an `ApiError` when the upstream breaks off.
+ */
+type Answer = {
   candidate: Candidate;
-  /** The events of each read of the upstream but `message_start`; throws an `ApiError` when the upstream breaks off. */
-  events: AsyncGenerator<MessageStreamEvent[], undefined>;
-  /** What could not be carried over, one sentence each. */
   warnings: string[];
-}
+  events: AsyncGenerator<MessageStreamEvent[], undefined>;
+};
 
-/** What {@linkcode Send} is given beside the request. */
-interface SendOptions {
-  /** Where the request may go, in order of preference. */
-  candidates: readonly Candidate[];
-  /** Fires when nobody waits for the answer any more. */
-  signal: AbortSignal;
-  /** Estimated input tokens of the request. */
-  inputTokens: number;
-}
+/**
+ * What {@linkcode Send} is given beside the request: where it may go, in order of preference, a signal that fires when
+ * nobody waits any more, and the estimated tokens of the request.
+ */
+type SendOptions = { candidates: readonly Candidate[]; signal: AbortSignal; inputTokens: number };
 
 /**
  * Sends a request to whichever candidate answers.
@@ -1650,10 +1625,7 @@ function seesImages(model: string): boolean {
 }
 // lib/translate/content.ts ------------------------------------------------------------------
 /** What content translation has to know: whether the model sees images, and where to tell of losses. */
-interface ContentOptions {
-  vision: boolean;
-  warn: (warning: string) => void;
-}
+type ContentOptions = { vision: boolean; warn: (warning: string) => void };
 
 const NO_IMAGE = "[An image stood here. This model cannot see images: ask for a description, or inspect the file " +
   "with a tool.]";
@@ -1910,13 +1882,8 @@ function toChatMessages(messages: MessageParam[], options: ContentOptions): Chat
 /** Claude Code's first system block: accounting for Anthropic, different in each conversation. */
 const BILLING = "x-anthropic-billing-header:";
 
-/** Options of {@linkcode toChatRequest}. */
-export interface ChatRequestOptions {
-  /** The upstream's name of the model. */
-  model: string;
-  /** Most output tokens to ask for; the client's `max_tokens` is lowered to it. @default {Infinity} */
-  maxTokens?: number;
-}
+/** The upstream's name of the model, and the most output tokens to ask for: `max_tokens` is lowered to it. */
+export type ChatRequestOptions = { model: string; maxTokens?: number };
 
 /** A translated request and, as sentences, what could not be carried over. */
 export type TranslatedRequest = { request: ChatRequest; warnings: string[] };
@@ -2531,13 +2498,11 @@ export interface ArbiterOptions extends HandlerOptions {
   tiers?: ModelChoice["tiers"];
 }
 
-/** A proxy: Anthropic's Messages API in front of an OpenAI-compatible host. */
-export interface Arbiter {
-  /** Answers one request; it never rejects. */
-  fetch(request: Request): Promise<Response>;
-  /** Breaks off every answer that is still on its way. */
-  close(): void;
-}
+/**
+ * A proxy: Anthropic's Messages API in front of an OpenAI-compatible host. `fetch` never rejects; `close` breaks off
+ * every answer that is still on its way.
+ */
+export type Arbiter = { fetch(request: Request): Promise<Response>; close(): void };
 
 /**
  * Puts a proxy together; nothing is opened before the first request.
@@ -2572,23 +2537,11 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
 /** Answers one request. */
 export type Handler = (request: Request) => Response | Promise<Response>;
 
-/** Options of {@linkcode serve}. */
-export interface ServeOptions {
-  /** Address to bind. @default {"127.0.0.1"} */
-  hostname?: string;
-  /** Port to bind; 0 takes a free one. @default {0} */
-  port?: number;
-}
+/** Where to listen: an address (127.0.0.1 when left out) and a port (0, which takes a free one). */
+export type ServeOptions = { hostname?: string; port?: number };
 
-/** A listening server. */
-export interface Server {
-  /** Port it listens on. */
-  readonly port: number;
-  /** Base address, for example `http://127.0.0.1:4005`. */
-  readonly url: string;
-  /** Stops at once, open streams included. */
-  close(): Promise<void>;
-}
+/** A listening server: its port, its address such as `http://127.0.0.1:4005`; closing cuts open streams. */
+export type Server = { readonly port: number; readonly url: string; close(): Promise<void> };
 
 /** Milliseconds an idle connection is kept: after Node's 5 a client's next request may meet its closing. */
 const KEEP_ALIVE_TIMEOUT = 600_000;
@@ -2834,25 +2787,17 @@ function findRefusal(body: Record<string, unknown>): string | undefined {
 /** Id of the model that `--demo` uses. */
 const DEMO_MODEL = "arbiter/demo-model";
 
-/** Options of {@linkcode createStandIn}. */
-export interface StandInOptions {
-  /** What each model does; a model that is not listed does not exist. @default {the demo model alone} */
-  models?: Record<string, Script>;
-  /** The key that must be sent; any or none will do when left out. */
-  apiKey?: string;
-  /** The clock that delays and silences run on. @default {systemClock} */
-  clock?: Clock;
-}
+/**
+ * Options of {@linkcode createStandIn}: what each model does (the demo model alone; one that is not listed does not
+ * exist), the key that must be sent (any or none will do) and the clock that silences run on (the machine's).
+ */
+export type StandInOptions = { models?: Record<string, Script>; apiKey?: string; clock?: Clock };
 
-/** A fake of NVIDIA's hosted API: as strict, as talkative and, on request, as broken. */
-export interface StandIn {
-  /** Answers one request; it stands in for the `fetch` that would go upstream. */
-  fetch: typeof fetch;
-  /** Every well-formed chat request so far, in order. */
-  requests: ChatRequest[];
-  /** How many answers are going on. */
-  readonly open: number;
-}
+/**
+ * A fake of NVIDIA's hosted API: as strict, as talkative and, on request, as broken. It keeps every well-formed chat
+ * request and counts the streams that are `open`.
+ */
+export type StandIn = { fetch: typeof fetch; requests: ChatRequest[]; readonly open: number };
 
 /** Waits `ms` milliseconds, `Infinity` until the client goes away. */
 type Wait = (ms: number) => Promise<void>;
@@ -3012,11 +2957,7 @@ const NO_KEY =
   ".env. To try without a key, add --demo";
 
 /** A proxy made from settings: what it talks to, for people, and its main model. */
-interface ConfiguredProxy {
-  arbiter: Arbiter;
-  model: string;
-  upstream: string;
-}
+type ConfiguredProxy = { arbiter: Arbiter; model: string; upstream: string };
 
 /**
  * Makes the proxy the settings ask for.
@@ -3074,14 +3015,13 @@ async function listen(
   { settings: { port = DEFAULT_PORT } }: Context,
   elsewhere?: (taken: number) => void,
 ): Promise<Server> {
-  const handler = (request: Request) => arbiter.fetch(request);
   try {
-    return await serve(handler, { port });
+    return await serve(arbiter.fetch, { port });
   } catch (cause) {
     if ((cause as { code?: string }).code !== "EADDRINUSE") throw cause;
     if (!elsewhere) throw new Error(`Port ${port} is taken, perhaps by another Arbiter: choose another with --port`);
     elsewhere(port);
-    return await serve(handler, { port: 0 });
+    return await serve(arbiter.fetch, { port: 0 });
   }
 }
 // lib/cli/code.ts ---------------------------------------------------------------------------
@@ -3159,11 +3099,8 @@ const RUN_BY_COMMAND: Record<Command, (context: Context) => Promise<number>> = {
 async function readDotenv(path: string): Promise<Env> {
   const { readFile } = await import("node:fs/promises");
   const { parseEnv } = await import("node:util");
-  try {
-    return { ...parseEnv(await readFile(path, "utf8")) };
-  } catch {
-    return {}; // Most folders have none, and an unreadable one is as good as none.
-  }
+  // Most folders have none, and an unreadable one is as good as none.
+  return { ...parseEnv(await readFile(path, "utf8").catch(() => "")) };
 }
 
 /** The environment in order of weight: a variable that is set is never overwritten by a file, as in `@std/dotenv`. */

@@ -26,13 +26,11 @@ export interface ArbiterOptions extends HandlerOptions {
   tiers?: ModelChoice["tiers"];
 }
 
-/** A proxy: Anthropic's Messages API in front of an OpenAI-compatible host. */
-export interface Arbiter {
-  /** Answers one request; it never rejects. */
-  fetch(request: Request): Promise<Response>;
-  /** Breaks off every answer that is still on its way. */
-  close(): void;
-}
+/**
+ * A proxy: Anthropic's Messages API in front of an OpenAI-compatible host. `fetch` never rejects; `close` breaks off
+ * every answer that is still on its way.
+ */
+export type Arbiter = { fetch(request: Request): Promise<Response>; close(): void };
 
 /**
  * Puts a proxy together; nothing is opened before the first request.

@@ -22,6 +22,7 @@ export type {
   ContentBlockParam,
   JsonObject,
   Message,
+  MessageContent,
   MessageDelta,
   MessageParam,
   MessagesRequest,

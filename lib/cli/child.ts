@@ -2,10 +2,7 @@ import type { ChildProcess } from "node:child_process";
 import type { Env } from "../config/settings.ts";
 
 /** A program to run, with the arguments that come before the user's. */
-export interface Program {
-  command: string;
-  args: readonly string[];
-}
+export type Program = { command: string; args: readonly string[] };
 
 /** Finds a program on PATH, as a shell would; nothing when it is not there. */
 export async function findOnPath(name: string, env: Env, platform: string): Promise<string | undefined> {

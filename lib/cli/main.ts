@@ -11,11 +11,8 @@ const RUN_BY_COMMAND: Record<Command, (context: Context) => Promise<number>> = {
 async function readDotenv(path: string): Promise<Env> {
   const { readFile } = await import("node:fs/promises");
   const { parseEnv } = await import("node:util");
-  try {
-    return { ...parseEnv(await readFile(path, "utf8")) };
-  } catch {
-    return {}; // Most folders have none, and an unreadable one is as good as none.
-  }
+  // Most folders have none, and an unreadable one is as good as none.
+  return { ...parseEnv(await readFile(path, "utf8").catch(() => "")) };
 }
 
 /** The environment in order of weight: a variable that is set is never overwritten by a file, as in `@std/dotenv`. */

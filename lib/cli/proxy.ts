@@ -16,11 +16,7 @@ const NO_KEY =
   ".env. To try without a key, add --demo";
 
 /** A proxy made from settings: what it talks to, for people, and its main model. */
-export interface ConfiguredProxy {
-  arbiter: Arbiter;
-  model: string;
-  upstream: string;
-}
+export type ConfiguredProxy = { arbiter: Arbiter; model: string; upstream: string };
 
 /**
  * Makes the proxy the settings ask for.
@@ -78,13 +74,12 @@ export async function listen(
   { settings: { port = DEFAULT_PORT } }: Context,
   elsewhere?: (taken: number) => void,
 ): Promise<Server> {
-  const handler = (request: Request) => arbiter.fetch(request);
   try {
-    return await serve(handler, { port });
+    return await serve(arbiter.fetch, { port });
   } catch (cause) {
     if ((cause as { code?: string }).code !== "EADDRINUSE") throw cause;
     if (!elsewhere) throw new Error(`Port ${port} is taken, perhaps by another Arbiter: choose another with --port`);
     elsewhere(port);
-    return await serve(handler, { port: 0 });
+    return await serve(arbiter.fetch, { port: 0 });
   }
 }

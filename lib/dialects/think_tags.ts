@@ -1,8 +1,5 @@
 /** A piece of an answer's text, told apart. */
-export interface Segment {
-  kind: "text" | "thinking";
-  text: string;
-}
+export type Segment = { kind: "text" | "thinking"; text: string };
 
 const OPEN = "<think>";
 const CLOSE = "</think>";
@@ -28,39 +25,37 @@ export class ThinkTagSplitter {
 
   /** Takes the next piece of `content`. */
   feed(piece: string): Segment[] {
-    if (this.#state === "text") return [{ kind: "text", text: piece }];
-    this.#held += piece;
+    if (this.#state === "text") return piece === "" ? [] : [{ kind: "text", text: piece }];
+    const held = this.#held + piece;
+    if (this.#state === "thinking") return this.#think(held);
+    const text = held.trimStart();
     if (this.#state === "start") {
-      const text = this.#held.trimStart();
-      if (text.length < OPEN.length && OPEN.startsWith(text)) return [];
-      this.#state = text.startsWith(OPEN) ? "opened" : "text";
-      if (this.#state === "opened") this.#held = text.slice(OPEN.length);
+      this.#held = held;
+      if (text.startsWith(OPEN)) return this.#go("opened", text.slice(OPEN.length));
+      return text.length < OPEN.length && OPEN.startsWith(text) ? [] : this.#go("text", held);
     }
-    const segments: Segment[] = [];
-    if (this.#state === "opened") {
-      this.#held = this.#held.trimStart();
-      if (this.#held !== "") this.#state = "thinking";
-    }
-    if (this.#state === "thinking") {
-      const end = this.#held.indexOf(CLOSE);
-      const length = end < 0 ? this.#held.length - toHeldLength(this.#held, CLOSE) : end;
-      if (length > 0) segments.push({ kind: "thinking", text: this.#held.slice(0, length) });
-      this.#held = this.#held.slice(end < 0 ? length : end + CLOSE.length);
-      if (end < 0) return segments;
-      this.#state = "closed";
-    }
-    const text = this.#state === "closed" ? this.#held.trimStart() : this.#held;
-    this.#held = "";
-    if (text === "") return segments;
-    this.#state = "text";
-    return [...segments, { kind: "text", text }];
+    return text === "" ? [] : this.#go(this.#state === "opened" ? "thinking" : "text", text);
   }
 
   /** Gives what was held back; a tool call or the end of the answer also ends thinking. */
   flush(): Segment[] {
     const [text, kind] = [this.#held, this.#state === "thinking" ? "thinking" : "text"] as const;
-    this.#held = "";
-    this.#state = "text";
+    this.#go("text", "");
     return text === "" ? [] : [{ kind, text }];
+  }
+
+  #think(held: string): Segment[] {
+    const end = held.indexOf(CLOSE);
+    const length = end < 0 ? held.length - toHeldLength(held, CLOSE) : end;
+    const segments: Segment[] = length > 0 ? [{ kind: "thinking", text: held.slice(0, length) }] : [];
+    if (end >= 0) return [...segments, ...this.#go("closed", held.slice(end + CLOSE.length))];
+    this.#held = held.slice(length);
+    return segments;
+  }
+
+  #go(state: "opened" | "thinking" | "closed" | "text", rest: string): Segment[] {
+    this.#state = state;
+    this.#held = "";
+    return this.feed(rest);
   }
 }

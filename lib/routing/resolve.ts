@@ -1,16 +1,10 @@
-/** The models a user has chosen; a tier without one uses `elite`. */
-export interface ModelChoice {
-  /** Upstream id of the model for the main work. */
-  elite: string;
-  /** Upstream ids for Claude Code's tiers, such as `opus`. */
-  tiers: Readonly<Partial<Record<Tier, string>>>;
-}
-
 /** A tier in the names of Anthropic's models that may be given a model of its own. */
 export type Tier = "opus" | "sonnet" | "haiku";
 
-/** Every {@linkcode Tier}. */
-export const TIERS: readonly Tier[] = ["opus", "sonnet", "haiku"];
+const TIERS: readonly Tier[] = ["opus", "sonnet", "haiku"];
+
+/** The upstream ids a user has chosen: for the main work, and for tiers; those left out use `elite`. */
+export type ModelChoice = { elite: string; tiers: Readonly<Partial<Record<Tier, string>>> };
 
 /**
  * Finds the upstream model for the name a client asked for.

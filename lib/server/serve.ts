@@ -5,23 +5,11 @@ import { onAbort } from "../wire/signal.ts";
 /** Answers one request. */
 export type Handler = (request: Request) => Response | Promise<Response>;
 
-/** Options of {@linkcode serve}. */
-export interface ServeOptions {
-  /** Address to bind. @default {"127.0.0.1"} */
-  hostname?: string;
-  /** Port to bind; 0 takes a free one. @default {0} */
-  port?: number;
-}
+/** Where to listen: an address (127.0.0.1 when left out) and a port (0, which takes a free one). */
+export type ServeOptions = { hostname?: string; port?: number };
 
-/** A listening server. */
-export interface Server {
-  /** Port it listens on. */
-  readonly port: number;
-  /** Base address, for example `http://127.0.0.1:4005`. */
-  readonly url: string;
-  /** Stops at once, open streams included. */
-  close(): Promise<void>;
-}
+/** A listening server: its port, its address such as `http://127.0.0.1:4005`; closing cuts open streams. */
+export type Server = { readonly port: number; readonly url: string; close(): Promise<void> };
 
 /** Milliseconds an idle connection is kept: after Node's 5 a client's next request may meet its closing. */
 const KEEP_ALIVE_TIMEOUT = 600_000;

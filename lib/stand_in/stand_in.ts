@@ -8,25 +8,17 @@ import { findRefusal } from "./strictness.ts";
 /** Id of the model that `--demo` uses. */
 export const DEMO_MODEL = "arbiter/demo-model";
 
-/** Options of {@linkcode createStandIn}. */
-export interface StandInOptions {
-  /** What each model does; a model that is not listed does not exist. @default {the demo model alone} */
-  models?: Record<string, Script>;
-  /** The key that must be sent; any or none will do when left out. */
-  apiKey?: string;
-  /** The clock that delays and silences run on. @default {systemClock} */
-  clock?: Clock;
-}
+/**
+ * Options of {@linkcode createStandIn}: what each model does (the demo model alone; one that is not listed does not
+ * exist), the key that must be sent (any or none will do) and the clock that silences run on (the machine's).
+ */
+export type StandInOptions = { models?: Record<string, Script>; apiKey?: string; clock?: Clock };
 
-/** A fake of NVIDIA's hosted API: as strict, as talkative and, on request, as broken. */
-export interface StandIn {
-  /** Answers one request; it stands in for the `fetch` that would go upstream. */
-  fetch: typeof fetch;
-  /** Every well-formed chat request so far, in order. */
-  requests: ChatRequest[];
-  /** How many answers are going on. */
-  readonly open: number;
-}
+/**
+ * A fake of NVIDIA's hosted API: as strict, as talkative and, on request, as broken. It keeps every well-formed chat
+ * request and counts the streams that are `open`.
+ */
+export type StandIn = { fetch: typeof fetch; requests: ChatRequest[]; readonly open: number };
 
 /** Waits `ms` milliseconds, `Infinity` until the client goes away. */
 type Wait = (ms: number) => Promise<void>;

@@ -2,10 +2,7 @@ import type { ContentBlockParam, JsonObject } from "../wire/anthropic.ts";
 import type { ChatPart } from "../wire/openai.ts";
 
 /** What content translation has to know: whether the model sees images, and where to tell of losses. */
-export interface ContentOptions {
-  vision: boolean;
-  warn: (warning: string) => void;
-}
+export type ContentOptions = { vision: boolean; warn: (warning: string) => void };
 
 const NO_IMAGE = "[An image stood here. This model cannot see images: ask for a description, or inspect the file " +
   "with a tool.]";

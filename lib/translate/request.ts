@@ -8,13 +8,8 @@ import { toChatTools, toToolChoice } from "./tools.ts";
 /** Claude Code's first system block: accounting for Anthropic, different in each conversation. */
 const BILLING = "x-anthropic-billing-header:";
 
-/** Options of {@linkcode toChatRequest}. */
-export interface ChatRequestOptions {
-  /** The upstream's name of the model. */
-  model: string;
-  /** Most output tokens to ask for; the client's `max_tokens` is lowered to it. @default {Infinity} */
-  maxTokens?: number;
-}
+/** The upstream's name of the model, and the most output tokens to ask for: `max_tokens` is lowered to it. */
+export type ChatRequestOptions = { model: string; maxTokens?: number };
 
 /** A translated request and, as sentences, what could not be carried over. */
 export type TranslatedRequest = { request: ChatRequest; warnings: string[] };

@@ -6,25 +6,21 @@ export type Backend = { baseUrl: string; apiKey?: string };
 /** One model at one host: a place a request may go to. */
 export type Candidate = { backend: Backend; model: string };
 
-/** An answer that has begun. */
-export interface Answer {
-  /** Who gives it. */
+/**
+ * An answer that has begun: who gives it, what could not be carried over (one sentence each), and the events of each read
+ * of the upstream but `message_start`, which throw an `ApiError` when the upstream breaks off.
+ */
+export type Answer = {
   candidate: Candidate;
-  /** The events of each read of the upstream but `message_start`; throws an `ApiError` when the upstream breaks off. */
-  events: AsyncGenerator<MessageStreamEvent[], undefined>;
-  /** What could not be carried over, one sentence each. */
   warnings: string[];
-}
+  events: AsyncGenerator<MessageStreamEvent[], undefined>;
+};
 
-/** What {@linkcode Send} is given beside the request. */
-export interface SendOptions {
-  /** Where the request may go, in order of preference. */
-  candidates: readonly Candidate[];
-  /** Fires when nobody waits for the answer any more. */
-  signal: AbortSignal;
-  /** Estimated input tokens of the request. */
-  inputTokens: number;
-}
+/**
+ * What {@linkcode Send} is given beside the request: where it may go, in order of preference, a signal that fires when
+ * nobody waits any more, and the estimated tokens of the request.
+ */
+export type SendOptions = { candidates: readonly Candidate[]; signal: AbortSignal; inputTokens: number };
 
 /**
  * Sends a request to whichever candidate answers.

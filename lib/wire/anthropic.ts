@@ -11,16 +11,19 @@ export type ContentBlockParam =
   | ToolResultParam
   | { type: "tool_reference"; tool_name: string };
 
+/** The content of a message: plain text or blocks. */
+export type MessageContent = string | ContentBlockParam[];
+
 /** What a tool gave back; blocks may be text, image, document or tool_reference. */
 export type ToolResultParam = {
   type: "tool_result";
   tool_use_id: string;
-  content?: string | ContentBlockParam[];
+  content?: MessageContent;
   is_error?: boolean;
 };
 
 /** One entry of `messages`; Claude Code also sends `system` in the middle of a conversation. */
-export type MessageParam = { role: "user" | "assistant" | "system"; content: string | ContentBlockParam[] };
+export type MessageParam = { role: "user" | "assistant" | "system"; content: MessageContent };
 
 /** A tool of the client; Anthropic's own server tools have no `input_schema`. */
 export type ToolParam = { name: string; description?: string; input_schema?: JsonObject; type?: string | null };
@@ -33,7 +36,7 @@ export type MessagesRequest = {
   model: string;
   messages: MessageParam[];
   max_tokens: number;
-  system?: string | ContentBlockParam[];
+  system?: MessageContent;
   stream?: boolean;
   tools?: ToolParam[];
   tool_choice?: ToolChoice;

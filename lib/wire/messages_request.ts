@@ -6,17 +6,19 @@ const FIELD_KINDS: Record<string, [says: string, fits: (value: unknown) => boole
   string: ["a string", (value) => typeof value === "string"],
   number: ["a number", (value) => typeof value === "number"],
   boolean: ["true or false", (value) => typeof value === "boolean"],
+  role: ["'user', 'assistant' or 'system'", (value) => ["user", "assistant", "system"].includes(String(value))],
   object: ["an object", isJsonObject],
   list: ["a list", Array.isArray],
   strings: ["a list of strings", (value) => Array.isArray(value) && value.every((entry) => typeof entry === "string")],
 };
 
-/** The kind each field of an object must have; `?` marks those that may be absent. */
+/** The kind each field must have, `?` if it may be absent, by type of block and for `the` other objects. */
 const FIELDS: Record<string, string> = {
-  request: "model:string messages:list max_tokens?:number stream?:boolean tools?:list tool_choice?:object " +
+  "the request": "model:string messages:list max_tokens?:number stream?:boolean tools?:list tool_choice?:object " +
     "stop_sequences?:strings temperature?:number top_p?:number output_config?:object",
-  tool: "name:string description?:string input_schema?:object",
-  tool_choice: "type:string name?:string",
+  "the tool": "name:string description?:string input_schema?:object",
+  "the choice": "type:string name?:string",
+  "the message": "role:role",
   text: "text:string",
   image: "source:object",
   document: "source:object",
@@ -54,13 +56,6 @@ function checkContent(content: unknown, path: string): void {
   });
 }
 
-function checkMessage(message: unknown, path: string): void {
-  if (!isJsonObject(message)) return refuse(path, "Input should be an object");
-  const known = ["user", "assistant", "system"].includes(String(message.role));
-  if (!known) refuse(`${path}.role`, "Input should be 'user', 'assistant' or 'system'");
-  checkContent(message.content, `${path}.content`);
-}
-
 /**
  * Checks the body of `POST /v1/messages` or `/v1/messages/count_tokens`.
  *
@@ -72,14 +67,17 @@ function checkMessage(message: unknown, path: string): void {
  * @throws {ApiError} `invalid_request_error` naming the path and what was expected there.
  */
 export function parseMessagesRequest(body: unknown, needsMaxTokens = true): MessagesRequest {
-  checkFields(body, "request", "");
+  checkFields(body, "the request", "");
   const request = body as MessagesRequest;
   if (request.messages.length === 0) refuse("messages", "at least one message is required");
-  request.messages.forEach((message, i) => checkMessage(message, `messages.${i}`));
+  request.messages.forEach((message, i) => {
+    checkFields(message, "the message", `messages.${i}`);
+    checkContent(message.content, `messages.${i}.content`);
+  });
   if (request.system != null) checkContent(request.system, "system");
-  request.tools?.forEach((tool, i) => checkFields(tool, "tool", `tools.${i}`));
+  request.tools?.forEach((tool, i) => checkFields(tool, "the tool", `tools.${i}`));
   const { tool_choice: choice, max_tokens: most } = request;
-  if (choice) checkFields(choice, "tool_choice", "tool_choice");
+  if (choice) checkFields(choice, "the choice", "tool_choice");
   if (choice?.type === "tool" && !request.tools?.some(({ name }) => name === choice.name)) {
     refuse("tool_choice.name", `Tool '${choice.name}' is not in tools`);
   }

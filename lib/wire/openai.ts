@@ -14,10 +14,7 @@ export type ChatMessage =
   | { role: "tool"; tool_call_id: string; content: string };
 
 /** A function the model may call. */
-export type ChatTool = {
-  type: "function";
-  function: { name: string; description?: string; parameters: JsonObject };
-};
+export type ChatTool = { type: "function"; function: { name: string; description?: string; parameters: JsonObject } };
 
 /** The body of `POST /chat/completions`; a family may add fields of its own. */
 export type ChatRequest = JsonObject & {
