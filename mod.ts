@@ -99,9 +99,8 @@ function find(names: string[], layers: readonly Env[], warn: (warning: string) =
 }
 
 /**
- * Reads all settings: a flag counts most, then the environment's layers in their order.
+ * Reads all settings: a flag counts most, then the environment's layers in their order; contradictions are warned of.
  *
- * @param warn Takes a sentence about variables that contradict each other.
  * @throws {ConfigError} Naming the flag or variable and what was expected.
  */
 function resolveSettings(flags: Env, layers: readonly Env[], warn: (warning: string) => void): Settings {
@@ -119,12 +118,7 @@ function resolveSettings(flags: Env, layers: readonly Env[], warn: (warning: str
   return settings;
 }
 // lib/config/folders.ts ---------------------------------------------------------------------
-/**
- * The folder for what the user has configured, by the custom of the platform.
- *
- * @param platform Node's name of the platform, such as `win32`.
- * @returns Nothing if the environment does not tell where home is.
- */
+/** The folder for the user's configuration, by the custom of the platform; nothing if nobody knows where home is. */
 function toConfigFolder(env: Env, platform: string): string | undefined {
   if (platform === "win32") return env.APPDATA && `${env.APPDATA}\\arbiter`;
   const base = env.XDG_CONFIG_HOME || (env.HOME && `${env.HOME}/.config`);
@@ -141,11 +135,10 @@ type Program = { command: string; args: readonly string[] };
 async function findOnPath(name: string, env: Env, platform: string): Promise<string | undefined> {
   const { access, constants } = await import("node:fs/promises");
   const windows = platform === "win32";
+  const [between, slash] = windows ? [";", "\\"] : [":", "/"];
   const endings = windows ? (env.PATHEXT ?? ".COM;.EXE;.BAT;.CMD").split(";") : [""];
-  const folders = (env.PATH ?? env.Path ?? "").split(windows ? ";" : ":").filter(Boolean);
-  const paths = folders.flatMap((folder) =>
-    endings.map((ending) => `${folder}${windows ? "\\" : "/"}${name}${ending}`)
-  );
+  const folders = (env.PATH ?? env.Path ?? "").split(between).filter(Boolean);
+  const paths = folders.flatMap((folder) => endings.map((ending) => folder + slash + name + ending));
   for (const path of paths) {
     if (await access(path, constants.X_OK).then(() => true, () => false)) return path;
   }
@@ -177,12 +170,9 @@ async function readLastLine(program: Program, env: Env, cwd: string): Promise<st
 }
 
 /**
- * Runs a program in the foreground and gives its exit code.
+ * Runs a program in the foreground and gives its exit code, or 128 and the number of the signal that ended it.
  *
  * Ctrl-C reaches it from the terminal, so this process only waits; SIGTERM and SIGHUP are passed on.
- *
- * @returns Its exit code, or 128 and the number of the signal that ended it.
- * @throws {Error} With the code `ENOENT` if it cannot be started.
  */
 async function runChild(program: Program, env: Env, cwd: string): Promise<number> {
   const { constants } = await import("node:os");
@@ -205,13 +195,10 @@ async function runChild(program: Program, env: Env, cwd: string): Promise<number
 const CONTEXT_TOKENS = 131_072;
 
 /**
- * The environment in which Claude Code works well with a proxy.
+ * The environment in which Claude Code works well with a proxy at `url`. What routes it here is always set; everything
+ * else leaves the user's own variables alone.
  *
- * What routes it here is always set; everything else leaves the user's own variables alone.
- *
- * @param url Where the proxy listens.
- * @param model Upstream id of the model. Claude Code's own names would make it believe in windows of a million tokens
- * and never compact.
+ * @param model Upstream id: Claude Code's own names would make it believe in a million tokens and never compact.
  */
 function toClaudeEnv(env: Env, url: string, model: string): Env {
   const { ANTHROPIC_API_KEY: _, ...rest } = env; // With it, Claude Code asks whether to use that key.
@@ -247,25 +234,22 @@ const FLAGS = {
 const COMMANDS = {
   code: "start the proxy and Claude Code in this folder (the default)",
   serve: "start the proxy alone, in the foreground (also: proxy, run, r2)",
-} as const;
+};
 
 /** A command's name. */
 type Command = keyof typeof COMMANDS;
 
 /** Each command under its own name and those that earlier tools gave it. */
-const COMMAND_BY_NAME: ReadonlyMap<string, Command> = new Map([
-  ["code", "code"],
-  ...["serve", "proxy", "run", "r2"].map((name) => [name, "serve"] as const),
-]);
+const COMMAND_BY_NAME: ReadonlyMap<string, Command> = new Map(
+  [["code", "code"], ["serve", "serve"], ["proxy", "serve"], ["run", "serve"], ["r2", "serve"]],
+);
 
-/** A parsed command line. */
-interface CommandLine {
+/** A parsed command line: the flags under their long names, and for Claude Code what stands after `--`. */
+type CommandLine = {
   command: Command;
-  /** The flags that were given, under their long names. */
   flags: { [K in keyof typeof FLAGS]?: (typeof FLAGS)[K]["type"] extends "string" ? string : boolean };
-  /** What stands after `--`, for Claude Code. */
   rest: string[];
-}
+};
 
 /** The help text. */
 function usage(): string {
@@ -538,13 +522,8 @@ export const STATUS_BY_ERROR_TYPE = {
 /** An `error.type` of Anthropic's API. */
 export type ApiErrorType = keyof typeof STATUS_BY_ERROR_TYPE;
 
-/** Options of {@linkcode ApiError}. */
-export interface ApiErrorOptions extends ErrorOptions {
-  /** HTTP status; the one Anthropic sends with the type when left out. */
-  status?: number;
-  /** Further response headers, such as `retry-after` in seconds or `x-should-retry`. */
-  headers?: Record<string, string>;
-}
+/** Options of {@linkcode ApiError}: a status unlike the type's, further response headers such as `retry-after`. */
+export type ApiErrorOptions = ErrorOptions & { status?: number; headers?: Record<string, string> };
 
 /** The body of an error response and of an SSE `error` event. */
 export type ApiErrorBody = { type: "error"; error: { type: ApiErrorType; message: string }; request_id?: string };
@@ -655,7 +634,6 @@ function checkContent(content: unknown, path: string): void {
  * Only what translation relies on is checked: fields and blocks of other names pass, because Claude Code adds new ones
  * with every release.
  *
- * @param body The parsed JSON.
  * @param needsMaxTokens Whether `max_tokens` must be there; counting does without.
  * @throws {ApiError} `invalid_request_error` naming the path and what was expected there.
  */
@@ -854,12 +832,7 @@ export type ChatChoice = {
 /** One chunk of a streamed completion; a whole completion has `message` for `delta`. */
 export type ChatChunk = { choices?: ChatChoice[]; usage?: ChatUsage | null; error?: unknown };
 // lib/translate/usage.ts --------------------------------------------------------------------
-/**
- * Translates token counts; Anthropic counts cached input apart, OpenAI as a part of the prompt.
- *
- * @param usage What the upstream reported last; absent when it reported nothing.
- * @param estimate The estimated counts that stand in for what is absent.
- */
+/** Translates token counts, or estimates them: Anthropic counts cached input apart, OpenAI as a part of the prompt. */
 function toUsage(usage: ChatUsage | undefined, estimate: { input: number; output: number }): Usage {
   const prompt = usage?.prompt_tokens || estimate.input;
   const cached = Math.min(prompt, usage?.prompt_tokens_details?.cached_tokens ?? 0);
@@ -1013,11 +986,7 @@ class JsonScanner {
   /** The escape being read. */
   #escape = "";
 
-  /**
-   * Takes the next piece.
-   *
-   * @returns What followed the end of the value in this piece; `""` while it goes on.
-   */
+  /** Takes the next piece; gives what followed the end of the value in it, `""` while the value goes on. */
   feed(piece: string): string {
     let i = 0;
     while (i < piece.length && !this.complete && !this.failed) {
@@ -1153,11 +1122,7 @@ class ToolCall {
     return length > 1 && piece.length >= length && piece.startsWith(this.#fed);
   }
 
-  /**
-   * Takes the next piece of the arguments.
-   *
-   * @returns What follows after the arguments are complete: another call's arguments, or junk.
-   */
+  /** Takes the next piece of the arguments; gives what follows their end: another call's arguments, or junk. */
   feed(piece: string): string {
     const snapshot = this.repeats(piece) && (this.complete || piece.length > this.#fed.length);
     const fresh = snapshot ? piece.slice(this.#fed.length) : piece;
@@ -1178,10 +1143,8 @@ class ToolCall {
   }
 
   /**
-   * The rest of the arguments when nothing more will come.
-   *
-   * @param cut Whether the answer was cut short; then they stay as broken as they are, so that the client does not run
-   * half a command.
+   * The rest of the arguments when nothing more will come. If the answer was `cut` short they stay as broken as they
+   * are, so that the client does not run half a command.
    */
   finish(cut: boolean): string {
     const { filled, length } = this.#scanner;
@@ -1262,12 +1225,7 @@ class ToolCallAssembler {
     return this.#closed >= this.#calls.length;
   }
 
-  /**
-   * Closes all calls.
-   *
-   * @param cut Whether the answer was cut short by its length.
-   * @returns Whether a call was cut with it.
-   */
+  /** Closes all calls; tells whether one of them was cut, if the answer was cut short by its length. */
   flush(cut: boolean): boolean {
     let broken = false;
     for (const call of this.#calls.slice(this.#closed)) {
@@ -1376,7 +1334,7 @@ function toContentText({ content, refusal }: ChatDelta): string {
 export class ChunkTranslator {
   readonly #blocks = new BlockSequencer();
   readonly #calls: ToolCallAssembler;
-  readonly #tags: ThinkTagSplitter;
+  readonly #tags = new ThinkTagSplitter();
   readonly #stopSequences: readonly string[];
   readonly #inputTokens: number;
   /** Blank text that is sent only if more text follows: models pad calls and thinking with it. */
@@ -1390,11 +1348,10 @@ export class ChunkTranslator {
 
   /** Makes a translator for one answer. */
   constructor(options: ChunkTranslatorOptions = {}) {
-    const { toolNames = new Map(), newId = randomId } = options;
+    const { toolNames = new Map(), stopSequences = [], inputTokens = 0, newId = randomId } = options;
     this.#calls = new ToolCallAssembler(this.#blocks, toolNames, newId);
-    this.#tags = new ThinkTagSplitter();
-    this.#stopSequences = options.stopSequences ?? [];
-    this.#inputTokens = options.inputTokens ?? 0;
+    this.#stopSequences = stopSequences;
+    this.#inputTokens = inputTokens;
   }
 
   /** Whether the upstream has said that the answer is complete. */
@@ -1415,20 +1372,16 @@ export class ChunkTranslator {
    */
   flush(): MessageStreamEvent[] {
     this.#tags.flush().forEach((segment) => this.#add(segment));
-    const cut = this.#finishReason === "length";
-    const broken = this.#calls.flush(cut);
+    const broken = this.#calls.flush(this.#finishReason === "length");
     if (this.#late !== "") this.#blocks.append("text", this.#late);
-    this.#late = "";
     this.#blocks.close();
     if (this.#blocks.count === 0 && !this.finished) {
       throw new ApiError("overloaded_error", "The model's answer was empty");
     }
     const reason = this.#stopSequence === null ? toStopReason(this.#finishReason) : "stop_sequence";
     const stop_reason = this.#calls.count > 0 && !broken ? "tool_use" : reason;
-    const output = Math.ceil(this.#outputChars / 4);
-    const usage = toUsage(this.#usage, { input: this.#inputTokens, output });
-    const delta = { stop_reason, stop_sequence: this.#stopSequence };
-    this.#blocks.push({ type: "message_delta", delta, usage });
+    const usage = toUsage(this.#usage, { input: this.#inputTokens, output: Math.ceil(this.#outputChars / 4) });
+    this.#blocks.push({ type: "message_delta", delta: { stop_reason, stop_sequence: this.#stopSequence }, usage });
     this.#blocks.push({ type: "message_stop" });
     return this.#blocks.take();
   }
@@ -1540,12 +1493,12 @@ type SendOptions = { candidates: readonly Candidate[]; signal: AbortSignal; inpu
 type Send = (request: MessagesRequest, options: SendOptions) => Promise<Answer>;
 // lib/wire/clock.ts -------------------------------------------------------------------------
 /** Time as an argument, so that tests never sleep. */
-export interface Clock {
+export type Clock = {
   /** Milliseconds since 1970. */
   now(): number;
   /** Calls `run` once after `ms` milliseconds and gives a way to call it off. */
   after(ms: number, run: () => void): () => void;
-}
+};
 
 /** The clock of the machine. */
 export const systemClock: Clock = {
@@ -1651,24 +1604,19 @@ function toDocumentParts(block: ContentBlockParam & { type: "document" }, option
   return [{ type: "text", text }];
 }
 
+function toTextParts(text: string): ChatPart[] {
+  return text === "" ? [] : [{ type: "text", text }];
+}
+
 function toParts(block: ContentBlockParam, options: ContentOptions): ChatPart[] {
-  switch (block.type) {
-    case "text":
-      return block.text === "" ? [] : [{ type: "text", text: block.text }];
-    case "image":
-      return [toImagePart(block.source, options)];
-    case "document":
-      return toDocumentParts(block, options);
-    case "tool_reference":
-      return [{ type: "text", text: `The tool ${block.tool_name} is loaded now.` }];
-    default: {
-      // Blocks of server tools, search results and whatever comes next: better shown than lost.
-      const { type, ...fields } = block as object as JsonObject;
-      options.warn(`Cannot translate a block of type '${type}': passed as text`);
-      const text = typeof fields.text === "string" ? fields.text : JSON.stringify(fields);
-      return [{ type: "text", text: `[${type}] ${text}` }];
-    }
-  }
+  if (block.type === "text") return toTextParts(block.text);
+  if (block.type === "image") return [toImagePart(block.source, options)];
+  if (block.type === "document") return toDocumentParts(block, options);
+  if (block.type === "tool_reference") return toTextParts(`The tool ${block.tool_name} is loaded now.`);
+  // Blocks of server tools, search results and whatever comes next: better shown than lost.
+  const { type, ...fields } = block as object as JsonObject;
+  options.warn(`Cannot translate a block of type '${type}': passed as text`);
+  return toTextParts(`[${type}] ${typeof fields.text === "string" ? fields.text : JSON.stringify(fields)}`);
 }
 
 /** Translates content that may be a plain string, absent, or blocks; tool results are not its concern. */
@@ -1676,7 +1624,7 @@ function toPartsOf(
   content: string | readonly (ContentBlockParam | ChatPart)[] | null | undefined,
   options: ContentOptions,
 ): ChatPart[] {
-  if (typeof content === "string") return content === "" ? [] : [{ type: "text", text: content }];
+  if (typeof content === "string") return toTextParts(content);
   return content?.flatMap((block) => block.type === "image_url" ? [block] : toParts(block, options)) ?? [];
 }
 
@@ -1832,12 +1780,9 @@ class Conversation {
       if (result?.is_error && !/error/i.test(content.slice(0, 40))) content = `Error: ${content}`;
       this.messages.push({ role: "tool", tool_call_id: id, content });
     }
-    for (const result of results) {
+    for (const { content } of results) {
       this.#options.warn("Cannot find the call of a tool result: passed as text");
-      extra.push(
-        { type: "text", text: "Result of an earlier tool call:" },
-        ...toPartsOf(result.content, this.#options),
-      );
+      extra.push({ type: "text", text: "Result of an earlier tool call:" }, ...toPartsOf(content, this.#options));
     }
     return extra;
   }
@@ -1932,10 +1877,7 @@ class Deadline {
   #heard: number | undefined;
   #late: ApiError | undefined;
 
-  /**
-   * @param outer The signal of the one who waits.
-   * @param limit Milliseconds from now until the signal fires.
-   */
+  /** Fires `limit` milliseconds from now, or together with `outer`. */
   constructor(clock: Clock, outer: AbortSignal, limit: number) {
     this.#clock = clock;
     this.#start(limit);
@@ -2023,13 +1965,7 @@ function toFaultText(body: string): string {
   return plain.replace(/\s+/g, " ").trim().slice(0, 1000);
 }
 
-/**
- * Makes the client's error of an upstream's.
- *
- * @param status HTTP status, or the `code` of an error inside a stream.
- * @param body The error body as text.
- * @param model The upstream model id, for the message.
- */
+/** Makes the client's error of an upstream's; `status` may also be the `code` of an error inside a stream. */
 function toUpstreamError(status: number, body: string, model: string, headers?: Headers): ApiError {
   const said = toFaultText(body);
   const fits = ([statuses, text]: Fault) => (statuses.length === 0 || statuses.includes(status)) && text.test(said);
@@ -2458,28 +2394,22 @@ function createHandler(parts: HandlerParts): { fetch(request: Request): Promise<
   };
 }
 // lib/upstream/patient_fetch.ts -------------------------------------------------------------
-type Fetch = typeof fetch;
-type AgentConstructor = new (options: object) => unknown;
+let patient: Promise<typeof fetch> | undefined;
 
-let patient: Promise<Fetch> | undefined;
-
-async function create(): Promise<Fetch> {
+async function create(): Promise<typeof fetch> {
   // Node gives up on a response after 300 s without headers or without a piece of the body, and a
   // model may think longer. Its dispatcher, which can be told to wait, exists after the first fetch.
   await fetch("data:,").catch(() => {});
-  const globals = globalThis as Record<symbol, { constructor: AgentConstructor } | undefined>;
-  const symbols = [2, 1].map((n) => Symbol.for(`undici.globalDispatcher.${n}`));
-  const Agent = symbols.map((symbol) => globals[symbol]).find((found) => found)?.constructor;
+  const globals = globalThis as Record<symbol, { constructor: new (options: object) => unknown } | undefined>;
+  const [modern, old] = [2, 1].map((n) => globals[Symbol.for(`undici.globalDispatcher.${n}`)]);
+  const Agent = (modern ?? old)?.constructor;
   if (!Agent) return fetch;
   const dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0 });
   return (input, init) => fetch(input, { ...init, dispatcher } as object);
 }
 
 /** The runtime's `fetch` without time limits of its own; deadlines are set by those who call it. */
-const patientFetch: Fetch = async (input, init) => {
-  patient ??= create();
-  return (await patient)(input, init);
-};
+const patientFetch: typeof fetch = async (input, init) => await (await (patient ??= create()))(input, init);
 // lib/arbiter.ts ----------------------------------------------------------------------------
 /** Where NVIDIA serves its free hosted models. */
 const NVIDIA_BASE_URL = "https://integrate.api.nvidia.com/v1";
@@ -2504,15 +2434,7 @@ export interface ArbiterOptions extends HandlerOptions {
  */
 export type Arbiter = { fetch(request: Request): Promise<Response>; close(): void };
 
-/**
- * Puts a proxy together; nothing is opened before the first request.
- *
- * @example Behind any server that takes a fetch handler
- * ```ts
- * const arbiter = createArbiter({ apiKey: "nvapi-…" });
- * const response = await arbiter.fetch(new Request("http://localhost/health"));
- * ```
- */
+/** Puts a proxy together; nothing is opened before the first request. */
 export function createArbiter(options: ArbiterOptions = {}): Arbiter {
   const { apiKey, baseUrl = NVIDIA_BASE_URL, model = DEFAULT_MODEL, tiers = {} } = options;
   const backend: Backend = { baseUrl: baseUrl.replace(/\/+$/, ""), apiKey };
@@ -2986,11 +2908,7 @@ function createProxy({ settings, flags }: Context, write: (line: string) => void
   return { arbiter, model, upstream: baseUrl };
 }
 
-/**
- * Finds out whether an upstream can be reached at all; any answer will do, and slowness is no proof.
- *
- * @returns Why not, as a sentence.
- */
+/** Why an upstream cannot be reached at all, as a sentence; any answer will do, and slowness is no proof. */
 async function findUnreachable(baseUrl: string): Promise<string | undefined> {
   try {
     const response = await patientFetch(`${baseUrl}/models`, { signal: AbortSignal.timeout(REACH_TIMEOUT) });
@@ -3004,12 +2922,7 @@ async function findUnreachable(baseUrl: string): Promise<string | undefined> {
   }
 }
 
-/**
- * Listens on the port of the settings.
- *
- * @param elsewhere Called with the taken port when a free one is to be used instead; without it a taken port is an
- * error.
- */
+/** Listens on the port of the settings; if it is taken, tells `elsewhere` and takes a free one, or without it fails. */
 async function listen(
   { arbiter }: ConfiguredProxy,
   { settings: { port = DEFAULT_PORT } }: Context,

@@ -32,15 +32,7 @@ export interface ArbiterOptions extends HandlerOptions {
  */
 export type Arbiter = { fetch(request: Request): Promise<Response>; close(): void };
 
-/**
- * Puts a proxy together; nothing is opened before the first request.
- *
- * @example Behind any server that takes a fetch handler
- * ```ts
- * const arbiter = createArbiter({ apiKey: "nvapi-…" });
- * const response = await arbiter.fetch(new Request("http://localhost/health"));
- * ```
- */
+/** Puts a proxy together; nothing is opened before the first request. */
 export function createArbiter(options: ArbiterOptions = {}): Arbiter {
   const { apiKey, baseUrl = NVIDIA_BASE_URL, model = DEFAULT_MODEL, tiers = {} } = options;
   const backend: Backend = { baseUrl: baseUrl.replace(/\/+$/, ""), apiKey };

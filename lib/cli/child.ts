@@ -8,11 +8,10 @@ export type Program = { command: string; args: readonly string[] };
 export async function findOnPath(name: string, env: Env, platform: string): Promise<string | undefined> {
   const { access, constants } = await import("node:fs/promises");
   const windows = platform === "win32";
+  const [between, slash] = windows ? [";", "\\"] : [":", "/"];
   const endings = windows ? (env.PATHEXT ?? ".COM;.EXE;.BAT;.CMD").split(";") : [""];
-  const folders = (env.PATH ?? env.Path ?? "").split(windows ? ";" : ":").filter(Boolean);
-  const paths = folders.flatMap((folder) =>
-    endings.map((ending) => `${folder}${windows ? "\\" : "/"}${name}${ending}`)
-  );
+  const folders = (env.PATH ?? env.Path ?? "").split(between).filter(Boolean);
+  const paths = folders.flatMap((folder) => endings.map((ending) => folder + slash + name + ending));
   for (const path of paths) {
     if (await access(path, constants.X_OK).then(() => true, () => false)) return path;
   }
@@ -44,12 +43,9 @@ export async function readLastLine(program: Program, env: Env, cwd: string): Pro
 }
 
 /**
- * Runs a program in the foreground and gives its exit code.
+ * Runs a program in the foreground and gives its exit code, or 128 and the number of the signal that ended it.
  *
  * Ctrl-C reaches it from the terminal, so this process only waits; SIGTERM and SIGHUP are passed on.
- *
- * @returns Its exit code, or 128 and the number of the signal that ended it.
- * @throws {Error} With the code `ENOENT` if it cannot be started.
  */
 export async function runChild(program: Program, env: Env, cwd: string): Promise<number> {
   const { constants } = await import("node:os");

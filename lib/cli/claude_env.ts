@@ -4,13 +4,10 @@ import type { Env } from "../config/settings.ts";
 const CONTEXT_TOKENS = 131_072;
 
 /**
- * The environment in which Claude Code works well with a proxy.
+ * The environment in which Claude Code works well with a proxy at `url`. What routes it here is always set; everything
+ * else leaves the user's own variables alone.
  *
- * What routes it here is always set; everything else leaves the user's own variables alone.
- *
- * @param url Where the proxy listens.
- * @param model Upstream id of the model. Claude Code's own names would make it believe in windows of a million tokens
- * and never compact.
+ * @param model Upstream id: Claude Code's own names would make it believe in a million tokens and never compact.
  */
 export function toClaudeEnv(env: Env, url: string, model: string): Env {
   const { ANTHROPIC_API_KEY: _, ...rest } = env; // With it, Claude Code asks whether to use that key.

@@ -14,25 +14,22 @@ const FLAGS = {
 const COMMANDS = {
   code: "start the proxy and Claude Code in this folder (the default)",
   serve: "start the proxy alone, in the foreground (also: proxy, run, r2)",
-} as const;
+};
 
 /** A command's name. */
 export type Command = keyof typeof COMMANDS;
 
 /** Each command under its own name and those that earlier tools gave it. */
-const COMMAND_BY_NAME: ReadonlyMap<string, Command> = new Map([
-  ["code", "code"],
-  ...["serve", "proxy", "run", "r2"].map((name) => [name, "serve"] as const),
-]);
+const COMMAND_BY_NAME: ReadonlyMap<string, Command> = new Map(
+  [["code", "code"], ["serve", "serve"], ["proxy", "serve"], ["run", "serve"], ["r2", "serve"]],
+);
 
-/** A parsed command line. */
-export interface CommandLine {
+/** A parsed command line: the flags under their long names, and for Claude Code what stands after `--`. */
+export type CommandLine = {
   command: Command;
-  /** The flags that were given, under their long names. */
   flags: { [K in keyof typeof FLAGS]?: (typeof FLAGS)[K]["type"] extends "string" ? string : boolean };
-  /** What stands after `--`, for Claude Code. */
   rest: string[];
-}
+};
 
 /** The help text. */
 export function usage(): string {

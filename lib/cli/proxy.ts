@@ -45,11 +45,7 @@ export function createProxy({ settings, flags }: Context, write: (line: string) 
   return { arbiter, model, upstream: baseUrl };
 }
 
-/**
- * Finds out whether an upstream can be reached at all; any answer will do, and slowness is no proof.
- *
- * @returns Why not, as a sentence.
- */
+/** Why an upstream cannot be reached at all, as a sentence; any answer will do, and slowness is no proof. */
 export async function findUnreachable(baseUrl: string): Promise<string | undefined> {
   try {
     const response = await patientFetch(`${baseUrl}/models`, { signal: AbortSignal.timeout(REACH_TIMEOUT) });
@@ -63,12 +59,7 @@ export async function findUnreachable(baseUrl: string): Promise<string | undefin
   }
 }
 
-/**
- * Listens on the port of the settings.
- *
- * @param elsewhere Called with the taken port when a free one is to be used instead; without it a taken port is an
- * error.
- */
+/** Listens on the port of the settings; if it is taken, tells `elsewhere` and takes a free one, or without it fails. */
 export async function listen(
   { arbiter }: ConfiguredProxy,
   { settings: { port = DEFAULT_PORT } }: Context,

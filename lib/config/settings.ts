@@ -75,9 +75,8 @@ function find(names: string[], layers: readonly Env[], warn: (warning: string) =
 }
 
 /**
- * Reads all settings: a flag counts most, then the environment's layers in their order.
+ * Reads all settings: a flag counts most, then the environment's layers in their order; contradictions are warned of.
  *
- * @param warn Takes a sentence about variables that contradict each other.
  * @throws {ConfigError} Naming the flag or variable and what was expected.
  */
 export function resolveSettings(flags: Env, layers: readonly Env[], warn: (warning: string) => void): Settings {

@@ -32,11 +32,7 @@ export class JsonScanner {
   /** The escape being read. */
   #escape = "";
 
-  /**
-   * Takes the next piece.
-   *
-   * @returns What followed the end of the value in this piece; `""` while it goes on.
-   */
+  /** Takes the next piece; gives what followed the end of the value in it, `""` while the value goes on. */
   feed(piece: string): string {
     let i = 0;
     while (i < piece.length && !this.complete && !this.failed) {

@@ -51,7 +51,7 @@ function toContentText({ content, refusal }: ChatDelta): string {
 export class ChunkTranslator {
   readonly #blocks = new BlockSequencer();
   readonly #calls: ToolCallAssembler;
-  readonly #tags: ThinkTagSplitter;
+  readonly #tags = new ThinkTagSplitter();
   readonly #stopSequences: readonly string[];
   readonly #inputTokens: number;
   /** Blank text that is sent only if more text follows: models pad calls and thinking with it. */
@@ -65,11 +65,10 @@ export class ChunkTranslator {
 
   /** Makes a translator for one answer. */
   constructor(options: ChunkTranslatorOptions = {}) {
-    const { toolNames = new Map(), newId = randomId } = options;
+    const { toolNames = new Map(), stopSequences = [], inputTokens = 0, newId = randomId } = options;
     this.#calls = new ToolCallAssembler(this.#blocks, toolNames, newId);
-    this.#tags = new ThinkTagSplitter();
-    this.#stopSequences = options.stopSequences ?? [];
-    this.#inputTokens = options.inputTokens ?? 0;
+    this.#stopSequences = stopSequences;
+    this.#inputTokens = inputTokens;
   }
 
   /** Whether the upstream has said that the answer is complete. */
@@ -90,20 +89,16 @@ export class ChunkTranslator {
    */
   flush(): MessageStreamEvent[] {
     this.#tags.flush().forEach((segment) => this.#add(segment));
-    const cut = this.#finishReason === "length";
-    const broken = this.#calls.flush(cut);
+    const broken = this.#calls.flush(this.#finishReason === "length");
     if (this.#late !== "") this.#blocks.append("text", this.#late);
-    this.#late = "";
     this.#blocks.close();
     if (this.#blocks.count === 0 && !this.finished) {
       throw new ApiError("overloaded_error", "The model's answer was empty");
     }
     const reason = this.#stopSequence === null ? toStopReason(this.#finishReason) : "stop_sequence";
     const stop_reason = this.#calls.count > 0 && !broken ? "tool_use" : reason;
-    const output = Math.ceil(this.#outputChars / 4);
-    const usage = toUsage(this.#usage, { input: this.#inputTokens, output });
-    const delta = { stop_reason, stop_sequence: this.#stopSequence };
-    this.#blocks.push({ type: "message_delta", delta, usage });
+    const usage = toUsage(this.#usage, { input: this.#inputTokens, output: Math.ceil(this.#outputChars / 4) });
+    this.#blocks.push({ type: "message_delta", delta: { stop_reason, stop_sequence: this.#stopSequence }, usage });
     this.#blocks.push({ type: "message_stop" });
     return this.#blocks.take();
   }

@@ -52,11 +52,7 @@ export class ToolCall {
     return length > 1 && piece.length >= length && piece.startsWith(this.#fed);
   }
 
-  /**
-   * Takes the next piece of the arguments.
-   *
-   * @returns What follows after the arguments are complete: another call's arguments, or junk.
-   */
+  /** Takes the next piece of the arguments; gives what follows their end: another call's arguments, or junk. */
   feed(piece: string): string {
     const snapshot = this.repeats(piece) && (this.complete || piece.length > this.#fed.length);
     const fresh = snapshot ? piece.slice(this.#fed.length) : piece;
@@ -77,10 +73,8 @@ export class ToolCall {
   }
 
   /**
-   * The rest of the arguments when nothing more will come.
-   *
-   * @param cut Whether the answer was cut short; then they stay as broken as they are, so that the client does not run
-   * half a command.
+   * The rest of the arguments when nothing more will come. If the answer was `cut` short they stay as broken as they
+   * are, so that the client does not run half a command.
    */
   finish(cut: boolean): string {
     const { filled, length } = this.#scanner;

@@ -56,12 +56,7 @@ export class ToolCallAssembler {
     return this.#closed >= this.#calls.length;
   }
 
-  /**
-   * Closes all calls.
-   *
-   * @param cut Whether the answer was cut short by its length.
-   * @returns Whether a call was cut with it.
-   */
+  /** Closes all calls; tells whether one of them was cut, if the answer was cut short by its length. */
   flush(cut: boolean): boolean {
     let broken = false;
     for (const call of this.#calls.slice(this.#closed)) {

@@ -28,24 +28,19 @@ function toDocumentParts(block: ContentBlockParam & { type: "document" }, option
   return [{ type: "text", text }];
 }
 
+function toTextParts(text: string): ChatPart[] {
+  return text === "" ? [] : [{ type: "text", text }];
+}
+
 function toParts(block: ContentBlockParam, options: ContentOptions): ChatPart[] {
-  switch (block.type) {
-    case "text":
-      return block.text === "" ? [] : [{ type: "text", text: block.text }];
-    case "image":
-      return [toImagePart(block.source, options)];
-    case "document":
-      return toDocumentParts(block, options);
-    case "tool_reference":
-      return [{ type: "text", text: `The tool ${block.tool_name} is loaded now.` }];
-    default: {
-      // Blocks of server tools, search results and whatever comes next: better shown than lost.
-      const { type, ...fields } = block as object as JsonObject;
-      options.warn(`Cannot translate a block of type '${type}': passed as text`);
-      const text = typeof fields.text === "string" ? fields.text : JSON.stringify(fields);
-      return [{ type: "text", text: `[${type}] ${text}` }];
-    }
-  }
+  if (block.type === "text") return toTextParts(block.text);
+  if (block.type === "image") return [toImagePart(block.source, options)];
+  if (block.type === "document") return toDocumentParts(block, options);
+  if (block.type === "tool_reference") return toTextParts(`The tool ${block.tool_name} is loaded now.`);
+  // Blocks of server tools, search results and whatever comes next: better shown than lost.
+  const { type, ...fields } = block as object as JsonObject;
+  options.warn(`Cannot translate a block of type '${type}': passed as text`);
+  return toTextParts(`[${type}] ${typeof fields.text === "string" ? fields.text : JSON.stringify(fields)}`);
 }
 
 /** Translates content that may be a plain string, absent, or blocks; tool results are not its concern. */
@@ -53,7 +48,7 @@ export function toPartsOf(
   content: string | readonly (ContentBlockParam | ChatPart)[] | null | undefined,
   options: ContentOptions,
 ): ChatPart[] {
-  if (typeof content === "string") return content === "" ? [] : [{ type: "text", text: content }];
+  if (typeof content === "string") return toTextParts(content);
   return content?.flatMap((block) => block.type === "image_url" ? [block] : toParts(block, options)) ?? [];
 }
 

@@ -70,12 +70,9 @@ class Conversation {
       if (result?.is_error && !/error/i.test(content.slice(0, 40))) content = `Error: ${content}`;
       this.messages.push({ role: "tool", tool_call_id: id, content });
     }
-    for (const result of results) {
+    for (const { content } of results) {
       this.#options.warn("Cannot find the call of a tool result: passed as text");
-      extra.push(
-        { type: "text", text: "Result of an earlier tool call:" },
-        ...toPartsOf(result.content, this.#options),
-      );
+      extra.push({ type: "text", text: "Result of an earlier tool call:" }, ...toPartsOf(content, this.#options));
     }
     return extra;
   }

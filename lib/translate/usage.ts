@@ -1,12 +1,7 @@
 import type { Usage } from "../wire/anthropic.ts";
 import type { ChatUsage } from "../wire/openai.ts";
 
-/**
- * Translates token counts; Anthropic counts cached input apart, OpenAI as a part of the prompt.
- *
- * @param usage What the upstream reported last; absent when it reported nothing.
- * @param estimate The estimated counts that stand in for what is absent.
- */
+/** Translates token counts, or estimates them: Anthropic counts cached input apart, OpenAI as a part of the prompt. */
 export function toUsage(usage: ChatUsage | undefined, estimate: { input: number; output: number }): Usage {
   const prompt = usage?.prompt_tokens || estimate.input;
   const cached = Math.min(prompt, usage?.prompt_tokens_details?.cached_tokens ?? 0);

@@ -14,10 +14,7 @@ export class Deadline {
   #heard: number | undefined;
   #late: ApiError | undefined;
 
-  /**
-   * @param outer The signal of the one who waits.
-   * @param limit Milliseconds from now until the signal fires.
-   */
+  /** Fires `limit` milliseconds from now, or together with `outer`. */
   constructor(clock: Clock, outer: AbortSignal, limit: number) {
     this.#clock = clock;
     this.#start(limit);

@@ -41,13 +41,7 @@ export function toFaultText(body: string): string {
   return plain.replace(/\s+/g, " ").trim().slice(0, 1000);
 }
 
-/**
- * Makes the client's error of an upstream's.
- *
- * @param status HTTP status, or the `code` of an error inside a stream.
- * @param body The error body as text.
- * @param model The upstream model id, for the message.
- */
+/** Makes the client's error of an upstream's; `status` may also be the `code` of an error inside a stream. */
 export function toUpstreamError(status: number, body: string, model: string, headers?: Headers): ApiError {
   const said = toFaultText(body);
   const fits = ([statuses, text]: Fault) => (statuses.length === 0 || statuses.includes(status)) && text.test(said);

@@ -1,10 +1,10 @@
 /** Time as an argument, so that tests never sleep. */
-export interface Clock {
+export type Clock = {
   /** Milliseconds since 1970. */
   now(): number;
   /** Calls `run` once after `ms` milliseconds and gives a way to call it off. */
   after(ms: number, run: () => void): () => void;
-}
+};
 
 /** The clock of the machine. */
 export const systemClock: Clock = {

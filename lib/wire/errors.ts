@@ -15,13 +15,8 @@ export const STATUS_BY_ERROR_TYPE = {
 /** An `error.type` of Anthropic's API. */
 export type ApiErrorType = keyof typeof STATUS_BY_ERROR_TYPE;
 
-/** Options of {@linkcode ApiError}. */
-export interface ApiErrorOptions extends ErrorOptions {
-  /** HTTP status; the one Anthropic sends with the type when left out. */
-  status?: number;
-  /** Further response headers, such as `retry-after` in seconds or `x-should-retry`. */
-  headers?: Record<string, string>;
-}
+/** Options of {@linkcode ApiError}: a status unlike the type's, further response headers such as `retry-after`. */
+export type ApiErrorOptions = ErrorOptions & { status?: number; headers?: Record<string, string> };
 
 /** The body of an error response and of an SSE `error` event. */
 export type ApiErrorBody = { type: "error"; error: { type: ApiErrorType; message: string }; request_id?: string };

@@ -62,7 +62,6 @@ function checkContent(content: unknown, path: string): void {
  * Only what translation relies on is checked: fields and blocks of other names pass, because Claude Code adds new ones
  * with every release.
  *
- * @param body The parsed JSON.
  * @param needsMaxTokens Whether `max_tokens` must be there; counting does without.
  * @throws {ApiError} `invalid_request_error` naming the path and what was expected there.
  */
