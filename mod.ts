@@ -146,12 +146,8 @@ async function findOnPath(name: string, env: Env, platform: string): Promise<str
 }
 
 /** Starts a program as a shell would find it, with this process's terminal. */
-async function start(
-  { command, args }: Program,
-  env: Env,
-  cwd: string,
-  stdout: "inherit" | "pipe",
-): Promise<ChildProcess> {
+async function start(program: Program, env: Env, cwd: string, stdout: "inherit" | "pipe"): Promise<ChildProcess> {
+  const { command, args } = program;
   const { spawn } = await import("node:child_process");
   const { default: process } = await import("node:process");
   // Only a shell can start npm's .cmd files. A list of arguments beside it would be a deprecated call.
@@ -2500,15 +2496,17 @@ export async function serve(handler: Handler, options: ServeOptions = {}): Promi
 
 async function toRequest(incoming: IncomingMessage, signal: AbortSignal): Promise<Request> {
   const { Readable } = await import("node:stream");
-  const { method = "GET", url = "/" } = incoming;
+  const { method = "GET", url = "" } = incoming;
   const headers = new Headers();
   for (const [name, values] of Object.entries(incoming.headersDistinct)) {
     for (const value of values ?? []) headers.append(name, value);
   }
   const body = method === "GET" || method === "HEAD" ? null : Readable.toWeb(incoming);
   const init = { method, headers, body, duplex: "half" } as RequestInit;
+  // A target like `//` or `*` is no address by itself, but it must become a 404 and not an exception.
+  const address = `http://localhost${url.startsWith("/") ? "" : "/"}${url}`;
   // Given in init instead of defined, the signal makes Node keep 6 kB a request until the next full collection.
-  return Object.defineProperty(new Request(new URL(url, "http://localhost"), init), "signal", { value: signal });
+  return Object.defineProperty(new Request(address, init), "signal", { value: signal });
 }
 
 async function answerIncoming(handler: Handler, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {

@@ -19,12 +19,8 @@ export async function findOnPath(name: string, env: Env, platform: string): Prom
 }
 
 /** Starts a program as a shell would find it, with this process's terminal. */
-async function start(
-  { command, args }: Program,
-  env: Env,
-  cwd: string,
-  stdout: "inherit" | "pipe",
-): Promise<ChildProcess> {
+async function start(program: Program, env: Env, cwd: string, stdout: "inherit" | "pipe"): Promise<ChildProcess> {
+  const { command, args } = program;
   const { spawn } = await import("node:child_process");
   const { default: process } = await import("node:process");
   // Only a shell can start npm's .cmd files. A list of arguments beside it would be a deprecated call.
