@@ -671,9 +671,8 @@ async function readJson(request: Request, maxBytes: number): Promise<unknown> {
   for await (const chunk of request.body ?? []) {
     bytes += chunk.byteLength;
     if (bytes > maxBytes) {
-      const limit = `${Math.floor(maxBytes / 1024 / 1024)} MiB`;
-      const headers = { connection: "close" };
-      throw new ApiError("request_too_large", `Request exceeds the maximum size of ${limit}`, { headers });
+      const message = `Request exceeds the maximum size of ${Math.floor(maxBytes / 1024 / 1024)} MiB`;
+      throw new ApiError("request_too_large", message, { headers: { connection: "close" } });
     }
     text += decoder.decode(chunk, { stream: true });
   }
@@ -882,41 +881,37 @@ const DELTAS = {
 
 /** Keeps at most one block open and numbers blocks 0, 1, 2 …, as Anthropic's grammar demands. */
 class BlockSequencer {
-  #events: MessageStreamEvent[] = [];
-  #index = -1;
-  #open: ContentBlock["type"] | undefined;
-
   /** How many blocks have been started. */
-  get count(): number {
-    return this.#index + 1;
+  count = 0;
+  /** The kind of the block that is open. */
+  open: ContentBlock["type"] | undefined;
+  #events: MessageStreamEvent[] = [];
+
+  /** Starts a block; a client may run a tool call as soon as {@linkcode close} was called. */
+  start(content_block: ContentBlock): void {
+    this.close();
+    this.open = content_block.type;
+    this.push({ type: "content_block_start", index: this.count++, content_block });
   }
 
-  /** Appends text or thinking, in a new block when none of its kind is open. */
-  append(kind: "text" | "thinking", text: string): void {
-    if (this.#open !== kind) {
-      this.#start(kind === "text" ? { type: kind, text: "" } : { type: kind, thinking: "", signature: "" });
-    }
-    this.#lengthen(kind, text);
-  }
-
-  /** Starts a tool call; a client may run it as soon as {@linkcode close} was called. */
-  startTool(id: string, name: string): void {
-    this.#start({ type: "tool_use", id, name, input: {} });
-  }
-
-  /** Appends a piece of the arguments of the open tool call. */
-  appendInput(json: string): void {
-    if (json !== "") this.#lengthen("tool_use", json);
+  /** Appends to the open block of a kind; text and thinking start one when there is none. */
+  append(kind: ContentBlock["type"], text: string): void {
+    if (this.open !== kind && kind === "text") this.start({ type: kind, text: "" });
+    if (this.open !== kind && kind === "thinking") this.start({ type: kind, thinking: "", signature: "" });
+    const [type, field] = DELTAS[kind];
+    const last = this.#events.at(-1);
+    // What came in one read leaves as one event.
+    if (last?.type === "content_block_delta" && last.delta.type === type) {
+      const delta = last.delta as unknown as Record<string, string>;
+      delta[field] += text;
+    } else this.#pushDelta({ type, [field]: text } as BlockDelta);
   }
 
   /** Closes the open block, if any. */
   close(): void {
-    const index = this.#index;
-    if (this.#open === "thinking") {
-      this.push({ type: "content_block_delta", index, delta: { type: "signature_delta", signature: SIGNATURE } });
-    }
-    if (this.#open) this.push({ type: "content_block_stop", index });
-    this.#open = undefined;
+    if (this.open === "thinking") this.#pushDelta({ type: "signature_delta", signature: SIGNATURE });
+    if (this.open) this.push({ type: "content_block_stop", index: this.count - 1 });
+    this.open = undefined;
   }
 
   /** Adds an event that belongs to no block. */
@@ -929,22 +924,8 @@ class BlockSequencer {
     return this.#events.splice(0);
   }
 
-  #start(content_block: ContentBlock): void {
-    this.close();
-    this.#open = content_block.type;
-    this.push({ type: "content_block_start", index: ++this.#index, content_block });
-  }
-
-  /** Adds a delta, or lengthens the one before: what came in one read leaves as one event. */
-  #lengthen(kind: ContentBlock["type"], text: string): void {
-    const [type, field] = DELTAS[kind];
-    const last = this.#events.at(-1);
-    if (last?.type === "content_block_delta" && last.delta.type === type) {
-      const delta = last.delta as unknown as Record<string, string>;
-      delta[field] += text;
-    } else {
-      this.push({ type: "content_block_delta", index: this.#index, delta: { type, [field]: text } as BlockDelta });
-    }
+  #pushDelta(delta: BlockDelta): void {
+    this.push({ type: "content_block_delta", index: this.count - 1, delta });
   }
 }
 // lib/dialects/json_scanner.ts --------------------------------------------------------------
@@ -1083,11 +1064,11 @@ function unwrap(text: string): string {
 /** One tool call of an answer, put together from whatever pieces the host sends. */
 class ToolCall {
   /** The host's index; several calls may share one. */
-  readonly index: number | undefined;
+  index: number | undefined;
   /** The host's id, which never reaches the client. */
   id: string | undefined;
   /** The name as the host wrote it. */
-  name: string;
+  name = "";
   #scanner = new JsonScanner();
   /** Everything fed, to recognise hosts that repeat the whole text each time. */
   #fed = "";
@@ -1095,12 +1076,6 @@ class ToolCall {
   #pending = "";
   /** How many characters of the arguments were handed out. */
   #taken = 0;
-
-  constructor(index: number | undefined, id: string | undefined, name = "") {
-    this.index = index;
-    this.id = id;
-    this.name = name;
-  }
 
   /** Whether the arguments are a complete JSON value. */
   get complete(): boolean {
@@ -1187,8 +1162,6 @@ class ToolCallAssembler {
   readonly #calls: ToolCall[] = [];
   /** How many calls are closed; the next one is the only one that is sent on. */
   #closed = 0;
-  /** Whether the block of that next one is open. */
-  #open = false;
 
   /** @param names Maps each function name sent upstream to the client's own. */
   constructor(blocks: BlockSequencer, names: ReadonlyMap<string, string>, newId: NewId) {
@@ -1227,7 +1200,7 @@ class ToolCallAssembler {
     for (const call of this.#calls.slice(this.#closed)) {
       const half = cut && !call.complete;
       broken ||= half;
-      if (this.#open || !half) this.#close(call, cut);
+      if (this.#blocks.open || !half) this.#close(call, cut);
     }
     return broken;
   }
@@ -1242,8 +1215,8 @@ class ToolCallAssembler {
     return another || (called?.name && last.complete && !repeats) ? this.#add(index, id) : last;
   }
 
-  #add(index: number | null | undefined, id: string | null | undefined, name?: string): ToolCall {
-    const call = new ToolCall(index ?? undefined, id ?? undefined, name);
+  #add(index: number | null | undefined, id: string | null | undefined, name = ""): ToolCall {
+    const call = Object.assign(new ToolCall(), { index: index ?? undefined, id: id ?? undefined, name });
     this.#calls.push(call);
     return call;
   }
@@ -1272,9 +1245,10 @@ class ToolCallAssembler {
 
   #send(call: ToolCall, piece: string): void {
     const name = this.#names.get(call.name) ?? call.name;
-    if (!this.#open) this.#blocks.startTool(this.#newId("toolu_"), name);
-    this.#open = true;
-    this.#blocks.appendInput(piece);
+    if (this.#blocks.open !== "tool_use") {
+      this.#blocks.start({ type: "tool_use", id: this.#newId("toolu_"), name, input: {} });
+    }
+    if (piece !== "") this.#blocks.append("tool_use", piece);
   }
 
   #close(call: ToolCall, cut: boolean): void {
@@ -1282,7 +1256,6 @@ class ToolCallAssembler {
     call.name ||= "unnamed";
     this.#send(call, call.finish(cut));
     this.#blocks.close();
-    this.#open = false;
     this.#closed++;
   }
 }
@@ -1428,21 +1401,18 @@ function parseInput(json: string): JsonObject {
 /** Folds the events of an answer into the answer as a whole, for clients that do not stream. */
 export function toMessage(events: Iterable<MessageStreamEvent>, start: Message): Message {
   const message: Message = { ...start, content: [] };
-  let block: ContentBlock | undefined;
-  let json = "";
+  let block: JsonObject = {};
   for (const event of events) {
     if (event.type === "content_block_start") {
       block = { ...event.content_block };
-      message.content.push(block);
-      json = "";
+      message.content.push(block as ContentBlock);
     } else if (event.type === "content_block_delta") {
-      const { delta } = event;
-      if (delta.type === "input_json_delta") json += delta.partial_json;
-      else if (delta.type === "text_delta" && block?.type === "text") block.text += delta.text;
-      else if (delta.type === "thinking_delta" && block?.type === "thinking") block.thinking += delta.thinking;
-      else if (delta.type === "signature_delta") Object.assign(block ?? {}, { signature: delta.signature });
-    } else if (event.type === "content_block_stop" && block?.type === "tool_use") block.input = parseInput(json);
-    else if (event.type === "message_delta") {
+      const { type: _, ...fields } = event.delta;
+      for (const [field, piece] of Object.entries(fields)) block[field] = `${block[field] ?? ""}${piece}`;
+    } else if (event.type === "content_block_stop" && block.type === "tool_use") {
+      block.input = parseInput(String(block.partial_json ?? ""));
+      delete block.partial_json;
+    } else if (event.type === "message_delta") {
       Object.assign(message, event.delta, { usage: { ...message.usage, ...event.usage } });
     }
   }
@@ -1759,7 +1729,12 @@ class Conversation {
         parts.push({ type: "text", text: `<system-reminder>\n${toText(others)}\n</system-reminder>` });
       }
     }
-    this.#addUser([...this.addResults(results), ...parts]);
+    parts.unshift(...this.addResults(results));
+    const last = this.messages.at(-1);
+    if (parts.length === 0) return;
+    if (last?.role !== "user") this.messages.push({ role: "user", content: toContent(parts) });
+    // An assistant turn that came to nothing stood between: many templates want roles to alternate.
+    else last.content = toContent([...toPartsOf(last.content, this.#options), ...parts]);
   }
 
   /** Adds a tool message for each waiting call; gives what tool messages cannot hold. */
@@ -1781,14 +1756,6 @@ class Conversation {
       extra.push({ type: "text", text: "Result of an earlier tool call:" }, ...toPartsOf(content, this.#options));
     }
     return extra;
-  }
-
-  #addUser(parts: ChatPart[]): void {
-    const last = this.messages.at(-1);
-    if (parts.length === 0) return;
-    if (last?.role !== "user") this.messages.push({ role: "user", content: toContent(parts) });
-    // An assistant turn that came to nothing stood between: many templates want roles to alternate.
-    else last.content = toContent([...toPartsOf(last.content, this.#options), ...parts]);
   }
 }
 
@@ -1841,9 +1808,8 @@ export function toChatRequest(request: MessagesRequest, options: ChatRequestOpti
   const { temperature, top_p, top_k, stop_sequences, output_config } = request;
   const warnings = new Set<string>();
   const content = { vision: seesImages(model), warn: (warning: string) => void warnings.add(warning) };
-  const system = toPartsOf(request.system, content).filter((part) =>
-    part.type === "text" && !part.text.startsWith(BILLING)
-  );
+  const isWanted = (part: ChatPart) => part.type === "text" && !part.text.startsWith(BILLING);
+  const system = toPartsOf(request.system, content).filter(isWanted);
   const messages = toChatMessages(request.messages, content);
   if (system.length > 0) messages.unshift({ role: "system", content: toText(system) });
   const chat: ChatRequest = { model, messages, max_tokens: Math.min(request.max_tokens, maxTokens) };
@@ -2303,27 +2269,27 @@ async function answerMessages(exchange: Exchange, body: unknown, parts: HandlerP
 }
 // lib/server/handler.ts ---------------------------------------------------------------------
 /** What a route is asked with: the parsed body of a POST, and what the path's pattern captured. */
-type Asked = { exchange: Exchange; body: unknown; id: string };
+type Asked = HandlerParts & { exchange: Exchange; body: unknown; id: string };
 
 /** A route: its path, its methods, and what answers. */
-type Route = [path: RegExp, methods: string, answer: (asked: Asked, parts: HandlerParts) => unknown];
+type Route = [path: RegExp, methods: string, answer: (asked: Asked) => unknown];
 
 const toModel = (id: string) => ({ type: "model", id, display_name: id, created_at: "1970-01-01T00:00:00Z" });
 
 const ROUTES: readonly Route[] = [
-  [/^\/v1\/messages$/, "POST", ({ exchange, body }, parts) => answerMessages(exchange, body, parts)],
+  [/^\/v1\/messages$/, "POST", ({ exchange, body, ...parts }) => answerMessages(exchange, body, parts)],
   [/^\/v1\/messages\/count_tokens$/, "POST", ({ body }) => ({
     input_tokens: estimateRequestTokens(parseMessagesRequest(body, false)),
   })],
-  [/^\/v1\/models$/, "GET, HEAD", (_, { models }) => {
+  [/^\/v1\/models$/, "GET, HEAD", ({ models }) => {
     const ends = { first_id: models[0] ?? null, last_id: models.at(-1) ?? null };
     return { data: models.map(toModel), has_more: false, ...ends };
   }],
-  [/^\/v1\/models\/(.+)$/, "GET, HEAD", ({ id }, { models }) => {
+  [/^\/v1\/models\/(.+)$/, "GET, HEAD", ({ id, models }) => {
     if (models.includes(id)) return toModel(id);
     throw new ApiError("not_found_error", `No model '${id}': GET /v1/models lists them`);
   }],
-  [/^\/(?:api\/hello|health|healthz|readyz)?$/, "GET, HEAD", (_, { models }) => {
+  [/^\/(?:api\/hello|health|healthz|readyz)?$/, "GET, HEAD", ({ models }) => {
     return { name: "arbiter", status: "ok", version: VERSION, model: models[0] ?? null };
   }],
 ];
@@ -2347,7 +2313,7 @@ async function answerRoute(exchange: Exchange, parts: HandlerParts): Promise<Res
     throw new ApiError("invalid_request_error", `${path} does not take ${method}`, error);
   }
   const body = method === "POST" ? await readJson(request, parts.maxBodyBytes) : undefined;
-  const answer = await toAnswer({ exchange, body, id: pattern?.exec(path)?.[1] ?? "" }, parts);
+  const answer = await toAnswer({ ...parts, exchange, body, id: pattern?.exec(path)?.[1] ?? "" });
   return answer instanceof Response ? answer : Response.json(answer);
 }
 
@@ -2944,13 +2910,9 @@ async function askYesNo(question: string): Promise<boolean> {
   const { createInterface } = await import("node:readline/promises");
   const { default: process } = await import("node:process");
   const reader = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    return !/^\s*n/i.test(await reader.question(`${question} [Y/n] `));
-  } catch {
-    return false; // Ctrl-C or Ctrl-D.
-  } finally {
-    reader.close();
-  }
+  const answer = await reader.question(`${question} [Y/n] `).catch(() => "no"); // Ctrl-C or Ctrl-D.
+  reader.close();
+  return !/^\s*n/i.test(answer);
 }
 
 /** Finds Claude Code, installed or through npx; nothing when there is none or the user does not want it. */

@@ -11,13 +11,9 @@ async function askYesNo(question: string): Promise<boolean> {
   const { createInterface } = await import("node:readline/promises");
   const { default: process } = await import("node:process");
   const reader = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    return !/^\s*n/i.test(await reader.question(`${question} [Y/n] `));
-  } catch {
-    return false; // Ctrl-C or Ctrl-D.
-  } finally {
-    reader.close();
-  }
+  const answer = await reader.question(`${question} [Y/n] `).catch(() => "no"); // Ctrl-C or Ctrl-D.
+  reader.close();
+  return !/^\s*n/i.test(answer);
 }
 
 /** Finds Claude Code, installed or through npx; nothing when there is none or the user does not want it. */

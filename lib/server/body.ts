@@ -11,9 +11,8 @@ export async function readJson(request: Request, maxBytes: number): Promise<unkn
   for await (const chunk of request.body ?? []) {
     bytes += chunk.byteLength;
     if (bytes > maxBytes) {
-      const limit = `${Math.floor(maxBytes / 1024 / 1024)} MiB`;
-      const headers = { connection: "close" };
-      throw new ApiError("request_too_large", `Request exceeds the maximum size of ${limit}`, { headers });
+      const message = `Request exceeds the maximum size of ${Math.floor(maxBytes / 1024 / 1024)} MiB`;
+      throw new ApiError("request_too_large", message, { headers: { connection: "close" } });
     }
     text += decoder.decode(chunk, { stream: true });
   }

@@ -9,27 +9,27 @@ import type { HandlerParts } from "./options.ts";
 import type { Exchange, RequestLog } from "./request_log.ts";
 
 /** What a route is asked with: the parsed body of a POST, and what the path's pattern captured. */
-type Asked = { exchange: Exchange; body: unknown; id: string };
+type Asked = HandlerParts & { exchange: Exchange; body: unknown; id: string };
 
 /** A route: its path, its methods, and what answers. */
-type Route = [path: RegExp, methods: string, answer: (asked: Asked, parts: HandlerParts) => unknown];
+type Route = [path: RegExp, methods: string, answer: (asked: Asked) => unknown];
 
 const toModel = (id: string) => ({ type: "model", id, display_name: id, created_at: "1970-01-01T00:00:00Z" });
 
 const ROUTES: readonly Route[] = [
-  [/^\/v1\/messages$/, "POST", ({ exchange, body }, parts) => answerMessages(exchange, body, parts)],
+  [/^\/v1\/messages$/, "POST", ({ exchange, body, ...parts }) => answerMessages(exchange, body, parts)],
   [/^\/v1\/messages\/count_tokens$/, "POST", ({ body }) => ({
     input_tokens: estimateRequestTokens(parseMessagesRequest(body, false)),
   })],
-  [/^\/v1\/models$/, "GET, HEAD", (_, { models }) => {
+  [/^\/v1\/models$/, "GET, HEAD", ({ models }) => {
     const ends = { first_id: models[0] ?? null, last_id: models.at(-1) ?? null };
     return { data: models.map(toModel), has_more: false, ...ends };
   }],
-  [/^\/v1\/models\/(.+)$/, "GET, HEAD", ({ id }, { models }) => {
+  [/^\/v1\/models\/(.+)$/, "GET, HEAD", ({ id, models }) => {
     if (models.includes(id)) return toModel(id);
     throw new ApiError("not_found_error", `No model '${id}': GET /v1/models lists them`);
   }],
-  [/^\/(?:api\/hello|health|healthz|readyz)?$/, "GET, HEAD", (_, { models }) => {
+  [/^\/(?:api\/hello|health|healthz|readyz)?$/, "GET, HEAD", ({ models }) => {
     return { name: "arbiter", status: "ok", version: VERSION, model: models[0] ?? null };
   }],
 ];
@@ -53,7 +53,7 @@ async function answerRoute(exchange: Exchange, parts: HandlerParts): Promise<Res
     throw new ApiError("invalid_request_error", `${path} does not take ${method}`, error);
   }
   const body = method === "POST" ? await readJson(request, parts.maxBodyBytes) : undefined;
-  const answer = await toAnswer({ exchange, body, id: pattern?.exec(path)?.[1] ?? "" }, parts);
+  const answer = await toAnswer({ ...parts, exchange, body, id: pattern?.exec(path)?.[1] ?? "" });
   return answer instanceof Response ? answer : Response.json(answer);
 }
 

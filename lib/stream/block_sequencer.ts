@@ -15,41 +15,37 @@ const DELTAS = {
 
 /** Keeps at most one block open and numbers blocks 0, 1, 2 …, as Anthropic's grammar demands. */
 export class BlockSequencer {
-  #events: MessageStreamEvent[] = [];
-  #index = -1;
-  #open: ContentBlock["type"] | undefined;
-
   /** How many blocks have been started. */
-  get count(): number {
-    return this.#index + 1;
+  count = 0;
+  /** The kind of the block that is open. */
+  open: ContentBlock["type"] | undefined;
+  #events: MessageStreamEvent[] = [];
+
+  /** Starts a block; a client may run a tool call as soon as {@linkcode close} was called. */
+  start(content_block: ContentBlock): void {
+    this.close();
+    this.open = content_block.type;
+    this.push({ type: "content_block_start", index: this.count++, content_block });
   }
 
-  /** Appends text or thinking, in a new block when none of its kind is open. */
-  append(kind: "text" | "thinking", text: string): void {
-    if (this.#open !== kind) {
-      this.#start(kind === "text" ? { type: kind, text: "" } : { type: kind, thinking: "", signature: "" });
-    }
-    this.#lengthen(kind, text);
-  }
-
-  /** Starts a tool call; a client may run it as soon as {@linkcode close} was called. */
-  startTool(id: string, name: string): void {
-    this.#start({ type: "tool_use", id, name, input: {} });
-  }
-
-  /** Appends a piece of the arguments of the open tool call. */
-  appendInput(json: string): void {
-    if (json !== "") this.#lengthen("tool_use", json);
+  /** Appends to the open block of a kind; text and thinking start one when there is none. */
+  append(kind: ContentBlock["type"], text: string): void {
+    if (this.open !== kind && kind === "text") this.start({ type: kind, text: "" });
+    if (this.open !== kind && kind === "thinking") this.start({ type: kind, thinking: "", signature: "" });
+    const [type, field] = DELTAS[kind];
+    const last = this.#events.at(-1);
+    // What came in one read leaves as one event.
+    if (last?.type === "content_block_delta" && last.delta.type === type) {
+      const delta = last.delta as unknown as Record<string, string>;
+      delta[field] += text;
+    } else this.#pushDelta({ type, [field]: text } as BlockDelta);
   }
 
   /** Closes the open block, if any. */
   close(): void {
-    const index = this.#index;
-    if (this.#open === "thinking") {
-      this.push({ type: "content_block_delta", index, delta: { type: "signature_delta", signature: SIGNATURE } });
-    }
-    if (this.#open) this.push({ type: "content_block_stop", index });
-    this.#open = undefined;
+    if (this.open === "thinking") this.#pushDelta({ type: "signature_delta", signature: SIGNATURE });
+    if (this.open) this.push({ type: "content_block_stop", index: this.count - 1 });
+    this.open = undefined;
   }
 
   /** Adds an event that belongs to no block. */
@@ -62,21 +58,7 @@ export class BlockSequencer {
     return this.#events.splice(0);
   }
 
-  #start(content_block: ContentBlock): void {
-    this.close();
-    this.#open = content_block.type;
-    this.push({ type: "content_block_start", index: ++this.#index, content_block });
-  }
-
-  /** Adds a delta, or lengthens the one before: what came in one read leaves as one event. */
-  #lengthen(kind: ContentBlock["type"], text: string): void {
-    const [type, field] = DELTAS[kind];
-    const last = this.#events.at(-1);
-    if (last?.type === "content_block_delta" && last.delta.type === type) {
-      const delta = last.delta as unknown as Record<string, string>;
-      delta[field] += text;
-    } else {
-      this.push({ type: "content_block_delta", index: this.#index, delta: { type, [field]: text } as BlockDelta });
-    }
+  #pushDelta(delta: BlockDelta): void {
+    this.push({ type: "content_block_delta", index: this.count - 1, delta });
   }
 }

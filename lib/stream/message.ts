@@ -10,21 +10,18 @@ function parseInput(json: string): JsonObject {
 /** Folds the events of an answer into the answer as a whole, for clients that do not stream. */
 export function toMessage(events: Iterable<MessageStreamEvent>, start: Message): Message {
   const message: Message = { ...start, content: [] };
-  let block: ContentBlock | undefined;
-  let json = "";
+  let block: JsonObject = {};
   for (const event of events) {
     if (event.type === "content_block_start") {
       block = { ...event.content_block };
-      message.content.push(block);
-      json = "";
+      message.content.push(block as ContentBlock);
     } else if (event.type === "content_block_delta") {
-      const { delta } = event;
-      if (delta.type === "input_json_delta") json += delta.partial_json;
-      else if (delta.type === "text_delta" && block?.type === "text") block.text += delta.text;
-      else if (delta.type === "thinking_delta" && block?.type === "thinking") block.thinking += delta.thinking;
-      else if (delta.type === "signature_delta") Object.assign(block ?? {}, { signature: delta.signature });
-    } else if (event.type === "content_block_stop" && block?.type === "tool_use") block.input = parseInput(json);
-    else if (event.type === "message_delta") {
+      const { type: _, ...fields } = event.delta;
+      for (const [field, piece] of Object.entries(fields)) block[field] = `${block[field] ?? ""}${piece}`;
+    } else if (event.type === "content_block_stop" && block.type === "tool_use") {
+      block.input = parseInput(String(block.partial_json ?? ""));
+      delete block.partial_json;
+    } else if (event.type === "message_delta") {
       Object.assign(message, event.delta, { usage: { ...message.usage, ...event.usage } });
     }
   }

@@ -17,11 +17,11 @@ function unwrap(text: string): string {
 /** One tool call of an answer, put together from whatever pieces the host sends. */
 export class ToolCall {
   /** The host's index; several calls may share one. */
-  readonly index: number | undefined;
+  index: number | undefined;
   /** The host's id, which never reaches the client. */
   id: string | undefined;
   /** The name as the host wrote it. */
-  name: string;
+  name = "";
   #scanner = new JsonScanner();
   /** Everything fed, to recognise hosts that repeat the whole text each time. */
   #fed = "";
@@ -29,12 +29,6 @@ export class ToolCall {
   #pending = "";
   /** How many characters of the arguments were handed out. */
   #taken = 0;
-
-  constructor(index: number | undefined, id: string | undefined, name = "") {
-    this.index = index;
-    this.id = id;
-    this.name = name;
-  }
 
   /** Whether the arguments are a complete JSON value. */
   get complete(): boolean {

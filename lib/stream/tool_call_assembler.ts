@@ -22,8 +22,6 @@ export class ToolCallAssembler {
   readonly #calls: ToolCall[] = [];
   /** How many calls are closed; the next one is the only one that is sent on. */
   #closed = 0;
-  /** Whether the block of that next one is open. */
-  #open = false;
 
   /** @param names Maps each function name sent upstream to the client's own. */
   constructor(blocks: BlockSequencer, names: ReadonlyMap<string, string>, newId: NewId) {
@@ -62,7 +60,7 @@ export class ToolCallAssembler {
     for (const call of this.#calls.slice(this.#closed)) {
       const half = cut && !call.complete;
       broken ||= half;
-      if (this.#open || !half) this.#close(call, cut);
+      if (this.#blocks.open || !half) this.#close(call, cut);
     }
     return broken;
   }
@@ -77,8 +75,8 @@ export class ToolCallAssembler {
     return another || (called?.name && last.complete && !repeats) ? this.#add(index, id) : last;
   }
 
-  #add(index: number | null | undefined, id: string | null | undefined, name?: string): ToolCall {
-    const call = new ToolCall(index ?? undefined, id ?? undefined, name);
+  #add(index: number | null | undefined, id: string | null | undefined, name = ""): ToolCall {
+    const call = Object.assign(new ToolCall(), { index: index ?? undefined, id: id ?? undefined, name });
     this.#calls.push(call);
     return call;
   }
@@ -107,9 +105,10 @@ export class ToolCallAssembler {
 
   #send(call: ToolCall, piece: string): void {
     const name = this.#names.get(call.name) ?? call.name;
-    if (!this.#open) this.#blocks.startTool(this.#newId("toolu_"), name);
-    this.#open = true;
-    this.#blocks.appendInput(piece);
+    if (this.#blocks.open !== "tool_use") {
+      this.#blocks.start({ type: "tool_use", id: this.#newId("toolu_"), name, input: {} });
+    }
+    if (piece !== "") this.#blocks.append("tool_use", piece);
   }
 
   #close(call: ToolCall, cut: boolean): void {
@@ -117,7 +116,6 @@ export class ToolCallAssembler {
     call.name ||= "unnamed";
     this.#send(call, call.finish(cut));
     this.#blocks.close();
-    this.#open = false;
     this.#closed++;
   }
 }

@@ -53,7 +53,12 @@ class Conversation {
         parts.push({ type: "text", text: `<system-reminder>\n${toText(others)}\n</system-reminder>` });
       }
     }
-    this.#addUser([...this.addResults(results), ...parts]);
+    parts.unshift(...this.addResults(results));
+    const last = this.messages.at(-1);
+    if (parts.length === 0) return;
+    if (last?.role !== "user") this.messages.push({ role: "user", content: toContent(parts) });
+    // An assistant turn that came to nothing stood between: many templates want roles to alternate.
+    else last.content = toContent([...toPartsOf(last.content, this.#options), ...parts]);
   }
 
   /** Adds a tool message for each waiting call; gives what tool messages cannot hold. */
@@ -75,14 +80,6 @@ class Conversation {
       extra.push({ type: "text", text: "Result of an earlier tool call:" }, ...toPartsOf(content, this.#options));
     }
     return extra;
-  }
-
-  #addUser(parts: ChatPart[]): void {
-    const last = this.messages.at(-1);
-    if (parts.length === 0) return;
-    if (last?.role !== "user") this.messages.push({ role: "user", content: toContent(parts) });
-    // An assistant turn that came to nothing stood between: many templates want roles to alternate.
-    else last.content = toContent([...toPartsOf(last.content, this.#options), ...parts]);
   }
 }
 

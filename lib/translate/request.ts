@@ -1,6 +1,6 @@
 import { seesImages } from "../models/vision.ts";
 import type { MessagesRequest } from "../wire/anthropic.ts";
-import type { ChatRequest } from "../wire/openai.ts";
+import type { ChatPart, ChatRequest } from "../wire/openai.ts";
 import { toPartsOf, toText } from "./content.ts";
 import { toChatMessages } from "./messages.ts";
 import { toChatTools, toToolChoice } from "./tools.ts";
@@ -26,9 +26,8 @@ export function toChatRequest(request: MessagesRequest, options: ChatRequestOpti
   const { temperature, top_p, top_k, stop_sequences, output_config } = request;
   const warnings = new Set<string>();
   const content = { vision: seesImages(model), warn: (warning: string) => void warnings.add(warning) };
-  const system = toPartsOf(request.system, content).filter((part) =>
-    part.type === "text" && !part.text.startsWith(BILLING)
-  );
+  const isWanted = (part: ChatPart) => part.type === "text" && !part.text.startsWith(BILLING);
+  const system = toPartsOf(request.system, content).filter(isWanted);
   const messages = toChatMessages(request.messages, content);
   if (system.length > 0) messages.unshift({ role: "system", content: toText(system) });
   const chat: ChatRequest = { model, messages, max_tokens: Math.min(request.max_tokens, maxTokens) };
