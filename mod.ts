@@ -34,7 +34,6 @@ function expected(what: string): never {
   throw new ConfigError(`expected ${what}`);
 }
 
-const text = (value: string): string => value;
 /** The first of a comma-separated list: earlier tools let the others follow as fallbacks. */
 const model = (value: string): string => value.split(",")[0]?.trim() || expected("a model id");
 /** A whole number in a range, in the unit of the variable; `factor` makes it ours. */
@@ -66,7 +65,7 @@ type Row<T> = readonly [parse: (value: string) => T, names: string, flag?: strin
 
 /** Everything a user can set, one row each. Times become milliseconds, sizes bytes. */
 const ROWS = {
-  apiKey: [text, "NVIDIA_API_KEY NVIDIA_NIM_API_KEY"],
+  apiKey: [String, "NVIDIA_API_KEY NVIDIA_NIM_API_KEY"],
   baseUrl: [toBaseUrl, "NVIDIA_BASE_URL"],
   port: [integer(0, 65_535), "ARBITER_PORT BRIDGE_PORT PROXY_PORT", "port"],
   model: [model, "ARBITER_MODEL NVIDIA_ELITE_MODEL NCP_DEFAULT_MODEL MODEL", "model"],
@@ -79,7 +78,7 @@ const ROWS = {
   requestTimeout: [integer(1, 86_400, 1000), "REQUEST_TIMEOUT_SECONDS"],
   logLevel: [word("info, error or silent", LOG_LEVELS), "LOG_LEVEL"],
   skipCheck: [word("on or off", [["1 true yes on", true], ["0 false no off", false]]), "SKIP_NIM_CHECK"],
-  targetDir: [text, "TARGET_DIR"],
+  targetDir: [String, "TARGET_DIR"],
 } satisfies Record<string, Row<unknown>>;
 
 /** What a user has set; what is absent takes its default where it is used. */
@@ -266,11 +265,7 @@ Examples:
   arbiter-proxy serve --port 4005 --model openai/gpt-oss-120b`;
 }
 
-/**
- * Parses the arguments, in the manner of `parseArgs` of `@std/cli` with unknown flags refused.
- *
- * @throws {ConfigError} For a flag or command nobody knows, or a flag without its value.
- */
+/** Parses the arguments in the manner of `parseArgs` of `@std/cli`; what nobody knows is a {@linkcode ConfigError}. */
 async function parseCommandLine(args: readonly string[]): Promise<CommandLine> {
   const { parseArgs } = await import("node:util");
   const cut = args.includes("--") ? args.indexOf("--") : args.length;
@@ -450,14 +445,13 @@ const MESSAGE_TOKENS = 6;
 /** Tokens of an image: what one of 1092 × 1092 pixels costs with Anthropic. */
 const IMAGE_TOKENS = 1600;
 
+const PATTERNS = { lower: /[a-z]/, upper: /[A-Z]/, digit: /\d/, newline: /[\n\r]/, space: /[ \t]/, mark: /[^]/ };
+
 /** Kinds of characters below 128, by code: what byte-pair encoders split on. */
-const CHARACTER_KINDS: string[] = Array.from({ length: 128 }, (_, code) => {
-  const char = String.fromCharCode(code);
-  if (/[a-z]/.test(char)) return "lower";
-  if (/[A-Z]/.test(char)) return "upper";
-  if (/\d/.test(char)) return "digit";
-  return /[\n\r]/.test(char) ? "newline" : /[ \t]/.test(char) ? "space" : "mark";
-});
+const CHARACTER_KINDS: string[] = Array.from(
+  { length: 128 },
+  (_, code) => Object.entries(PATTERNS).find(([, pattern]) => pattern.test(String.fromCharCode(code)))?.[0] ?? "",
+);
 
 /**
  * Estimates how many tokens a text costs, without any vocabulary.
@@ -698,11 +692,7 @@ function toHeldLength(text: string, tag: string): number {
   return 0;
 }
 
-/**
- * Tells `<think>…</think>` at the beginning of an answer apart from its text.
- *
- * The tag counts only before the first real text: later it is something the model writes about.
- */
+/** Tells `<think>…</think>` at the head of an answer apart from its text; later on it is what the model writes about. */
 class ThinkTagSplitter {
   /** Where the answer stands: before anything, right behind a tag, between the tags, or in the text. */
   #state: "start" | "opened" | "thinking" | "closed" | "text" = "start";
@@ -847,8 +837,7 @@ const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 /**
  * Makes a random id in the form of Anthropic's own.
  *
- * Ids must differ over a whole conversation: Claude Code throws away a tool call whose id it has seen in an earlier
- * turn.
+ * Ids must differ over a whole conversation: Claude Code throws away a tool call whose id it has seen before.
  */
 export function randomId(prefix: string): string {
   const bytes = crypto.getRandomValues(new Uint8Array(24));
@@ -866,10 +855,7 @@ function toDigest(value: string, length: number): string {
   return number.toString(36).padStart(length, "0").slice(-length);
 }
 // lib/stream/block_sequencer.ts -------------------------------------------------------------
-/**
- * What Arbiter signs thinking with. Clients send the signature back and some drop a thinking block without one; nobody
- * verifies it here.
- */
+/** What thinking is signed with: some clients drop a block without a signature; nobody verifies it here. */
 const SIGNATURE = "unsigned";
 
 /** The type of the deltas of each kind of block, and the field that holds their text. */
@@ -1200,7 +1186,7 @@ class ToolCallAssembler {
     for (const call of this.#calls.slice(this.#closed)) {
       const half = cut && !call.complete;
       broken ||= half;
-      if (this.#blocks.open || !half) this.#close(call, cut);
+      if (this.#blocks.open === "tool_use" || !half) this.#close(call, cut);
     }
     return broken;
   }
@@ -1330,7 +1316,14 @@ export class ChunkTranslator {
 
   /** Takes the chunks of one read; a delta that continues another is merged with it. */
   feed(chunks: readonly ChatChunk[]): MessageStreamEvent[] {
-    for (const chunk of chunks) this.#feedChunk(chunk);
+    for (const chunk of chunks) {
+      if (chunk.usage) this.#usage = { ...this.#usage, ...chunk.usage };
+      const { delta, message, finish_reason, stop_reason, matched_stop } = chunk.choices?.[0] ?? {};
+      this.#feedDelta(delta ?? message ?? {});
+      if (finish_reason) this.#finishReason = finish_reason;
+      const stop = stop_reason ?? matched_stop;
+      if (typeof stop === "string" && this.#stopSequences.includes(stop)) this.#stopSequence = stop;
+    }
     return this.#blocks.take();
   }
 
@@ -1353,17 +1346,6 @@ export class ChunkTranslator {
     this.#blocks.push({ type: "message_delta", delta: { stop_reason, stop_sequence: this.#stopSequence }, usage });
     this.#blocks.push({ type: "message_stop" });
     return this.#blocks.take();
-  }
-
-  #feedChunk(chunk: ChatChunk): void {
-    if (chunk.usage) this.#usage = { ...this.#usage, ...chunk.usage };
-    const choice = chunk.choices?.[0];
-    if (!choice) return;
-    const delta = choice.delta ?? choice.message;
-    if (delta) this.#feedDelta(delta);
-    if (choice.finish_reason) this.#finishReason = choice.finish_reason;
-    const stop = choice.stop_reason ?? choice.matched_stop;
-    if (typeof stop === "string" && this.#stopSequences.includes(stop)) this.#stopSequence = stop;
   }
 
   #feedDelta(delta: ChatDelta): void {
@@ -1561,13 +1543,14 @@ function toDocumentParts(block: ContentBlockParam & { type: "document" }, option
   if (type === "content" && Array.isArray(content)) return toPartsOf(content, options);
   const context = block.context ? `${block.context}\n` : "";
   const plain = type === "text" ? data : type === "content" ? content : undefined;
-  if (typeof plain === "string") return [{ type: "text", text: context + plain }];
+  if (typeof plain === "string") return toTextParts(context + plain);
   options.warn(`Cannot show a document of type '${media_type ?? type}': replaced by a note`);
   const name = [block.title, url].filter((part) => typeof part === "string").map((part) => ` "${part}"`).join(" from");
   const size = typeof data === "string" ? `, ${Math.ceil(data.length * 3 / 4 / 1024)} kB` : "";
-  const text = `${context}[A document${name} (${media_type ?? type}${size}) was attached here. It cannot be shown to ` +
-    "this model. To read it, run a tool on the file, such as `pdftotext -layout FILE -` or Python's pypdf.]";
-  return [{ type: "text", text }];
+  return toTextParts(
+    `${context}[A document${name} (${media_type ?? type}${size}) was attached here. It cannot be shown to ` +
+      "this model. To read it, run a tool on the file, such as `pdftotext -layout FILE -` or Python's pypdf.]",
+  );
 }
 
 function toTextParts(text: string): ChatPart[] {
@@ -1691,74 +1674,6 @@ function toCall({ id, name, input }: ContentBlockParam & { type: "tool_use" }): 
   return { id, type: "function", function: { name: toFunctionName(name), arguments: JSON.stringify(input) } };
 }
 
-/** Translates a conversation turn by turn; one instance serves one request. */
-class Conversation {
-  readonly messages: ChatMessage[] = [];
-  readonly #options: ContentOptions;
-  /** The calls of the last assistant turn that wait for their results, in order of the calls. */
-  #waiting: ChatToolCall[] = [];
-
-  constructor(options: ContentOptions) {
-    this.#options = options;
-  }
-
-  /** What an assistant wrote, without its thinking: most hosts refuse reasoning in the history. */
-  addAssistant(turn: MessageParam[]): void {
-    const texts: ContentBlockParam[] = [];
-    for (const block of turn.flatMap(({ content }) => toBlocks(content))) {
-      if (block.type === "tool_use") this.#waiting.push(toCall(block));
-      else if (!block.type.endsWith("thinking")) texts.push(block);
-    }
-    const text = toText(toPartsOf(texts, this.#options));
-    const tool_calls = [...this.#waiting];
-    if (tool_calls.length > 0) this.messages.push({ role: "assistant", content: text || null, tool_calls });
-    else if (text !== "") this.messages.push({ role: "assistant", content: text });
-  }
-
-  /** What came in return: first the results in the order of the calls, then everything else. */
-  addClient(turn: MessageParam[]): void {
-    const results: ToolResultParam[] = [];
-    const parts: ChatPart[] = [];
-    for (const { role, content } of turn) {
-      const blocks = toBlocks(content);
-      const others = toPartsOf(blocks.filter((block) => block.type !== "tool_result"), this.#options);
-      results.push(...blocks.filter((block) => block.type === "tool_result"));
-      // Most templates take a system message in front only.
-      if (role !== "system") parts.push(...others);
-      else if (others.length > 0) {
-        parts.push({ type: "text", text: `<system-reminder>\n${toText(others)}\n</system-reminder>` });
-      }
-    }
-    parts.unshift(...this.addResults(results));
-    const last = this.messages.at(-1);
-    if (parts.length === 0) return;
-    if (last?.role !== "user") this.messages.push({ role: "user", content: toContent(parts) });
-    // An assistant turn that came to nothing stood between: many templates want roles to alternate.
-    else last.content = toContent([...toPartsOf(last.content, this.#options), ...parts]);
-  }
-
-  /** Adds a tool message for each waiting call; gives what tool messages cannot hold. */
-  addResults(results: ToolResultParam[]): ChatPart[] {
-    const extra: ChatPart[] = [];
-    for (const { id, function: { name } } of this.#waiting.splice(0)) {
-      const at = results.findIndex((result) => result.tool_use_id === id);
-      const [result] = at < 0 ? [] : results.splice(at, 1);
-      const parts = toPartsOf(result?.content, this.#options);
-      const images = parts.filter((part) => part.type !== "text");
-      if (images.length > 0) extra.push({ type: "text", text: `Result of ${name}:` }, ...images);
-      if (!result) this.#options.warn(`Cannot find the result of a call of '${name}': said to be interrupted`);
-      let content = toText(parts) || (result ? images.length > 0 ? IMAGE_FOLLOWS : NO_OUTPUT : NO_RESULT);
-      if (result?.is_error && !/error/i.test(content.slice(0, 40))) content = `Error: ${content}`;
-      this.messages.push({ role: "tool", tool_call_id: id, content });
-    }
-    for (const { content } of results) {
-      this.#options.warn("Cannot find the call of a tool result: passed as text");
-      extra.push({ type: "text", text: "Result of an earlier tool call:" }, ...toPartsOf(content, this.#options));
-    }
-    return extra;
-  }
-}
-
 /** Consecutive messages of one side, the assistant's or the client's, are one turn. */
 function toTurns(messages: MessageParam[]): MessageParam[][] {
   const turns: MessageParam[][] = [];
@@ -1778,13 +1693,71 @@ function toTurns(messages: MessageParam[]): MessageParam[][] {
  * reminders.
  */
 function toChatMessages(messages: MessageParam[], options: ContentOptions): ChatMessage[] {
-  const conversation = new Conversation(options);
-  for (const turn of toTurns(messages)) {
-    if (turn[0]?.role === "assistant") conversation.addAssistant(turn);
-    else conversation.addClient(turn);
+  const chat: ChatMessage[] = [];
+  /** The calls of the last assistant turn that wait for their results, in order of the calls. */
+  const waiting: ChatToolCall[] = [];
+
+  /** What an assistant wrote, without its thinking: most hosts refuse reasoning in the history. */
+  function addAssistant(turn: MessageParam[]): void {
+    const texts: ContentBlockParam[] = [];
+    for (const block of turn.flatMap(({ content }) => toBlocks(content))) {
+      if (block.type === "tool_use") waiting.push(toCall(block));
+      else if (!block.type.endsWith("thinking")) texts.push(block);
+    }
+    const text = toText(toPartsOf(texts, options));
+    if (waiting.length > 0) chat.push({ role: "assistant", content: text || null, tool_calls: [...waiting] });
+    else if (text !== "") chat.push({ role: "assistant", content: text });
   }
-  conversation.addResults([]);
-  return conversation.messages;
+
+  /** What came in return: first the results in the order of the calls, then everything else. */
+  function addClient(turn: MessageParam[]): void {
+    const results: ToolResultParam[] = [];
+    const parts: ChatPart[] = [];
+    for (const { role, content } of turn) {
+      const blocks = toBlocks(content);
+      const others = toPartsOf(blocks.filter((block) => block.type !== "tool_result"), options);
+      results.push(...blocks.filter((block) => block.type === "tool_result"));
+      // Most templates take a system message in front only.
+      if (role !== "system") parts.push(...others);
+      else if (others.length > 0) {
+        parts.push({ type: "text", text: `<system-reminder>\n${toText(others)}\n</system-reminder>` });
+      }
+    }
+    parts.unshift(...addResults(results));
+    const last = chat.at(-1);
+    if (parts.length === 0) return;
+    if (last?.role !== "user") chat.push({ role: "user", content: toContent(parts) });
+    // An assistant turn that came to nothing stood between: many templates want roles to alternate.
+    else last.content = toContent([...toPartsOf(last.content, options), ...parts]);
+  }
+
+  /** Adds a tool message for each waiting call; gives what tool messages cannot hold. */
+  function addResults(results: ToolResultParam[]): ChatPart[] {
+    const extra: ChatPart[] = [];
+    for (const { id, function: { name } } of waiting.splice(0)) {
+      const at = results.findIndex((result) => result.tool_use_id === id);
+      const [result] = at < 0 ? [] : results.splice(at, 1);
+      const parts = toPartsOf(result?.content, options);
+      const images = parts.filter((part) => part.type !== "text");
+      if (images.length > 0) extra.push({ type: "text", text: `Result of ${name}:` }, ...images);
+      if (!result) options.warn(`Cannot find the result of a call of '${name}': said to be interrupted`);
+      let content = toText(parts) || (result ? images.length > 0 ? IMAGE_FOLLOWS : NO_OUTPUT : NO_RESULT);
+      if (result?.is_error && !/error/i.test(content.slice(0, 40))) content = `Error: ${content}`;
+      chat.push({ role: "tool", tool_call_id: id, content });
+    }
+    for (const { content } of results) {
+      options.warn("Cannot find the call of a tool result: passed as text");
+      extra.push({ type: "text", text: "Result of an earlier tool call:" }, ...toPartsOf(content, options));
+    }
+    return extra;
+  }
+
+  for (const turn of toTurns(messages)) {
+    if (turn[0]?.role === "assistant") addAssistant(turn);
+    else addClient(turn);
+  }
+  addResults([]);
+  return chat;
 }
 // lib/translate/request.ts ------------------------------------------------------------------
 /** Claude Code's first system block: accounting for Anthropic, different in each conversation. */
@@ -1893,10 +1866,7 @@ const MAX_RETRY_AFTER = 60;
 /** A fault of an upstream: its statuses (none: any), its text, the error it is to the client, words for the user. */
 type Fault = [statuses: number[], text: RegExp, type: ApiErrorType, says?: string];
 
-/**
- * Faults as NVIDIA's hosted API and the servers behind it report them, the first row that fits counting. Reported by
- * users of earlier tools between 2026-01 and 2026-09.
- */
+/** Faults as NVIDIA's API and the servers behind it reported them from 2026-01 to 2026-09; the first row that fits. */
 const FAULTS: readonly Fault[] = [
   [[], /DEGRADED function|ResourceExhausted|request limit reached/, "overloaded_error"],
   [[401], /(?:)/, "authentication_error", "The upstream refused the API key, check NVIDIA_API_KEY"],
@@ -2002,11 +1972,7 @@ async function* prepend<T>(first: T | undefined, rest: AsyncGenerator<T, undefin
   return yield* rest;
 }
 
-/**
- * Asks one candidate once.
- *
- * @throws {ApiError} If it refuses, breaks off, is silent for too long or answers nothing.
- */
+/** Asks one candidate once; fails if it refuses, breaks off, is silent for too long or answers nothing. */
 async function attempt(
   request: MessagesRequest,
   candidate: Candidate,
@@ -2149,11 +2115,7 @@ const EMPTY_DELTA: MessageStreamEvent = {
 /** The event a stream begins with, whether it is sent before the answer is there, and the answer, perhaps on its way. */
 type Streamed = { start: MessageStreamEvent; early: boolean; answer: Promise<Answer> };
 
-/**
- * The body of a streamed answer: one write for each read of the upstream, pings in its silences.
- *
- * A broken answer never ends like a whole one.
- */
+/** The body of a streamed answer: one write a read, pings in its silences; a broken one never ends like a whole one. */
 function toEventStream(
   exchange: Exchange,
   { start, early, answer }: Streamed,
@@ -2636,9 +2598,8 @@ function findMisplaced(messages: unknown[]): string | undefined {
     if (role === "system" && i > 0) return "System message must be at the beginning.";
     if (role === "tool" && !open.includes(tool_call_id)) return `Unexpected tool message '${tool_call_id}'`;
     if (role !== "tool" && open.length > 0) return `Tool calls without results before messages.${i}`;
-    if (content === "" || (content == null && calls.length === 0)) {
-      return `messages.${i}.content: String should have at least 1 character`;
-    }
+    const empty = content === "" || (content == null && calls.length === 0);
+    if (empty) return `messages.${i}.content: String should have at least 1 character`;
     if (Array.isArray(content) && role !== "user") return "list content is only supported for user messages";
     if (role === "tool") open.splice(open.indexOf(tool_call_id), 1);
     open.push(...calls.map(({ id }) => id));
@@ -2652,9 +2613,8 @@ function findBadTool(tools: unknown): string | undefined {
     const { name, parameters } = tool?.function ?? {};
     if (!/^[\w-]{1,64}$/.test(String(name))) return `tools.${i}.function.name is invalid`;
     if (!isJsonObject(parameters)) return `tools.${i}.function.parameters is missing`;
-    if (/"additionalProperties":(?:true|false)/.test(JSON.stringify(parameters))) {
-      return `tools.${i}: boolean subschemas are not supported`;
-    }
+    const loose = /"additionalProperties":(?:true|false)/.test(JSON.stringify(parameters));
+    if (loose) return `tools.${i}: boolean subschemas are not supported`;
   }
   return undefined;
 }
@@ -2791,8 +2751,6 @@ export function createStandIn(options: StandInOptions = {}): StandIn {
         try {
           for await (const event of events) controller.enqueue(encoder.encode(event));
           controller.close();
-        } catch (thrown) {
-          controller.error(thrown);
         } finally {
           open--;
         }
@@ -2845,12 +2803,7 @@ const NO_KEY =
 /** A proxy made from settings: what it talks to, for people, and its main model. */
 type ConfiguredProxy = { arbiter: Arbiter; model: string; upstream: string };
 
-/**
- * Makes the proxy the settings ask for.
- *
- * @param write Takes the lines of the log; a sentence about a loss is written once.
- * @throws {ConfigError} If there is no key for NVIDIA.
- */
+/** Makes the proxy the settings ask for; `write` takes the lines of its log, a sentence about a loss only once. */
 function createProxy({ settings, flags }: Context, write: (line: string) => void): ConfiguredProxy {
   const { baseUrl = NVIDIA_BASE_URL, apiKey, model = DEFAULT_MODEL, logLevel = "info", opus, sonnet, haiku } = settings;
   const warned = new Set<string>();

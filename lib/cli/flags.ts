@@ -50,11 +50,7 @@ Examples:
   arbiter-proxy serve --port 4005 --model openai/gpt-oss-120b`;
 }
 
-/**
- * Parses the arguments, in the manner of `parseArgs` of `@std/cli` with unknown flags refused.
- *
- * @throws {ConfigError} For a flag or command nobody knows, or a flag without its value.
- */
+/** Parses the arguments in the manner of `parseArgs` of `@std/cli`; what nobody knows is a {@linkcode ConfigError}. */
 export async function parseCommandLine(args: readonly string[]): Promise<CommandLine> {
   const { parseArgs } = await import("node:util");
   const cut = args.includes("--") ? args.indexOf("--") : args.length;

@@ -18,12 +18,7 @@ const NO_KEY =
 /** A proxy made from settings: what it talks to, for people, and its main model. */
 export type ConfiguredProxy = { arbiter: Arbiter; model: string; upstream: string };
 
-/**
- * Makes the proxy the settings ask for.
- *
- * @param write Takes the lines of the log; a sentence about a loss is written once.
- * @throws {ConfigError} If there is no key for NVIDIA.
- */
+/** Makes the proxy the settings ask for; `write` takes the lines of its log, a sentence about a loss only once. */
 export function createProxy({ settings, flags }: Context, write: (line: string) => void): ConfiguredProxy {
   const { baseUrl = NVIDIA_BASE_URL, apiKey, model = DEFAULT_MODEL, logLevel = "info", opus, sonnet, haiku } = settings;
   const warned = new Set<string>();

@@ -10,7 +10,6 @@ function expected(what: string): never {
   throw new ConfigError(`expected ${what}`);
 }
 
-const text = (value: string): string => value;
 /** The first of a comma-separated list: earlier tools let the others follow as fallbacks. */
 const model = (value: string): string => value.split(",")[0]?.trim() || expected("a model id");
 /** A whole number in a range, in the unit of the variable; `factor` makes it ours. */
@@ -42,7 +41,7 @@ type Row<T> = readonly [parse: (value: string) => T, names: string, flag?: strin
 
 /** Everything a user can set, one row each. Times become milliseconds, sizes bytes. */
 const ROWS = {
-  apiKey: [text, "NVIDIA_API_KEY NVIDIA_NIM_API_KEY"],
+  apiKey: [String, "NVIDIA_API_KEY NVIDIA_NIM_API_KEY"],
   baseUrl: [toBaseUrl, "NVIDIA_BASE_URL"],
   port: [integer(0, 65_535), "ARBITER_PORT BRIDGE_PORT PROXY_PORT", "port"],
   model: [model, "ARBITER_MODEL NVIDIA_ELITE_MODEL NCP_DEFAULT_MODEL MODEL", "model"],
@@ -55,7 +54,7 @@ const ROWS = {
   requestTimeout: [integer(1, 86_400, 1000), "REQUEST_TIMEOUT_SECONDS"],
   logLevel: [word("info, error or silent", LOG_LEVELS), "LOG_LEVEL"],
   skipCheck: [word("on or off", [["1 true yes on", true], ["0 false no off", false]]), "SKIP_NIM_CHECK"],
-  targetDir: [text, "TARGET_DIR"],
+  targetDir: [String, "TARGET_DIR"],
 } satisfies Record<string, Row<unknown>>;
 
 /** What a user has set; what is absent takes its default where it is used. */

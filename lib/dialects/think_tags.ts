@@ -12,11 +12,7 @@ function toHeldLength(text: string, tag: string): number {
   return 0;
 }
 
-/**
- * Tells `<think>…</think>` at the beginning of an answer apart from its text.
- *
- * The tag counts only before the first real text: later it is something the model writes about.
- */
+/** Tells `<think>…</think>` at the head of an answer apart from its text; later on it is what the model writes about. */
 export class ThinkTagSplitter {
   /** Where the answer stands: before anything, right behind a tag, between the tags, or in the text. */
   #state: "start" | "opened" | "thinking" | "closed" | "text" = "start";

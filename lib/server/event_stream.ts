@@ -20,11 +20,7 @@ const EMPTY_DELTA: MessageStreamEvent = {
 /** The event a stream begins with, whether it is sent before the answer is there, and the answer, perhaps on its way. */
 type Streamed = { start: MessageStreamEvent; early: boolean; answer: Promise<Answer> };
 
-/**
- * The body of a streamed answer: one write for each read of the upstream, pings in its silences.
- *
- * A broken answer never ends like a whole one.
- */
+/** The body of a streamed answer: one write a read, pings in its silences; a broken one never ends like a whole one. */
 export function toEventStream(
   exchange: Exchange,
   { start, early, answer }: Streamed,

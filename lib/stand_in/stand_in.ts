@@ -126,8 +126,6 @@ export function createStandIn(options: StandInOptions = {}): StandIn {
         try {
           for await (const event of events) controller.enqueue(encoder.encode(event));
           controller.close();
-        } catch (thrown) {
-          controller.error(thrown);
         } finally {
           open--;
         }

@@ -15,9 +15,8 @@ function findMisplaced(messages: unknown[]): string | undefined {
     if (role === "system" && i > 0) return "System message must be at the beginning.";
     if (role === "tool" && !open.includes(tool_call_id)) return `Unexpected tool message '${tool_call_id}'`;
     if (role !== "tool" && open.length > 0) return `Tool calls without results before messages.${i}`;
-    if (content === "" || (content == null && calls.length === 0)) {
-      return `messages.${i}.content: String should have at least 1 character`;
-    }
+    const empty = content === "" || (content == null && calls.length === 0);
+    if (empty) return `messages.${i}.content: String should have at least 1 character`;
     if (Array.isArray(content) && role !== "user") return "list content is only supported for user messages";
     if (role === "tool") open.splice(open.indexOf(tool_call_id), 1);
     open.push(...calls.map(({ id }) => id));
@@ -31,9 +30,8 @@ function findBadTool(tools: unknown): string | undefined {
     const { name, parameters } = tool?.function ?? {};
     if (!/^[\w-]{1,64}$/.test(String(name))) return `tools.${i}.function.name is invalid`;
     if (!isJsonObject(parameters)) return `tools.${i}.function.parameters is missing`;
-    if (/"additionalProperties":(?:true|false)/.test(JSON.stringify(parameters))) {
-      return `tools.${i}: boolean subschemas are not supported`;
-    }
+    const loose = /"additionalProperties":(?:true|false)/.test(JSON.stringify(parameters));
+    if (loose) return `tools.${i}: boolean subschemas are not supported`;
   }
   return undefined;
 }

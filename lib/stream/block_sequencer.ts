@@ -1,9 +1,6 @@
 import type { BlockDelta, ContentBlock, MessageStreamEvent } from "../wire/anthropic.ts";
 
-/**
- * What Arbiter signs thinking with. Clients send the signature back and some drop a thinking block without one; nobody
- * verifies it here.
- */
+/** What thinking is signed with: some clients drop a block without a signature; nobody verifies it here. */
 const SIGNATURE = "unsigned";
 
 /** The type of the deltas of each kind of block, and the field that holds their text. */

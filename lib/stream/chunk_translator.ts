@@ -78,7 +78,14 @@ export class ChunkTranslator {
 
   /** Takes the chunks of one read; a delta that continues another is merged with it. */
   feed(chunks: readonly ChatChunk[]): MessageStreamEvent[] {
-    for (const chunk of chunks) this.#feedChunk(chunk);
+    for (const chunk of chunks) {
+      if (chunk.usage) this.#usage = { ...this.#usage, ...chunk.usage };
+      const { delta, message, finish_reason, stop_reason, matched_stop } = chunk.choices?.[0] ?? {};
+      this.#feedDelta(delta ?? message ?? {});
+      if (finish_reason) this.#finishReason = finish_reason;
+      const stop = stop_reason ?? matched_stop;
+      if (typeof stop === "string" && this.#stopSequences.includes(stop)) this.#stopSequence = stop;
+    }
     return this.#blocks.take();
   }
 
@@ -101,17 +108,6 @@ export class ChunkTranslator {
     this.#blocks.push({ type: "message_delta", delta: { stop_reason, stop_sequence: this.#stopSequence }, usage });
     this.#blocks.push({ type: "message_stop" });
     return this.#blocks.take();
-  }
-
-  #feedChunk(chunk: ChatChunk): void {
-    if (chunk.usage) this.#usage = { ...this.#usage, ...chunk.usage };
-    const choice = chunk.choices?.[0];
-    if (!choice) return;
-    const delta = choice.delta ?? choice.message;
-    if (delta) this.#feedDelta(delta);
-    if (choice.finish_reason) this.#finishReason = choice.finish_reason;
-    const stop = choice.stop_reason ?? choice.matched_stop;
-    if (typeof stop === "string" && this.#stopSequences.includes(stop)) this.#stopSequence = stop;
   }
 
   #feedDelta(delta: ChatDelta): void {

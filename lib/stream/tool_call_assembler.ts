@@ -60,7 +60,7 @@ export class ToolCallAssembler {
     for (const call of this.#calls.slice(this.#closed)) {
       const half = cut && !call.complete;
       broken ||= half;
-      if (this.#blocks.open || !half) this.#close(call, cut);
+      if (this.#blocks.open === "tool_use" || !half) this.#close(call, cut);
     }
     return broken;
   }

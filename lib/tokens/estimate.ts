@@ -5,14 +5,13 @@ const MESSAGE_TOKENS = 6;
 /** Tokens of an image: what one of 1092 × 1092 pixels costs with Anthropic. */
 const IMAGE_TOKENS = 1600;
 
+const PATTERNS = { lower: /[a-z]/, upper: /[A-Z]/, digit: /\d/, newline: /[\n\r]/, space: /[ \t]/, mark: /[^]/ };
+
 /** Kinds of characters below 128, by code: what byte-pair encoders split on. */
-const CHARACTER_KINDS: string[] = Array.from({ length: 128 }, (_, code) => {
-  const char = String.fromCharCode(code);
-  if (/[a-z]/.test(char)) return "lower";
-  if (/[A-Z]/.test(char)) return "upper";
-  if (/\d/.test(char)) return "digit";
-  return /[\n\r]/.test(char) ? "newline" : /[ \t]/.test(char) ? "space" : "mark";
-});
+const CHARACTER_KINDS: string[] = Array.from(
+  { length: 128 },
+  (_, code) => Object.entries(PATTERNS).find(([, pattern]) => pattern.test(String.fromCharCode(code)))?.[0] ?? "",
+);
 
 /**
  * Estimates how many tokens a text costs, without any vocabulary.

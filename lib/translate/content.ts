@@ -19,13 +19,14 @@ function toDocumentParts(block: ContentBlockParam & { type: "document" }, option
   if (type === "content" && Array.isArray(content)) return toPartsOf(content, options);
   const context = block.context ? `${block.context}\n` : "";
   const plain = type === "text" ? data : type === "content" ? content : undefined;
-  if (typeof plain === "string") return [{ type: "text", text: context + plain }];
+  if (typeof plain === "string") return toTextParts(context + plain);
   options.warn(`Cannot show a document of type '${media_type ?? type}': replaced by a note`);
   const name = [block.title, url].filter((part) => typeof part === "string").map((part) => ` "${part}"`).join(" from");
   const size = typeof data === "string" ? `, ${Math.ceil(data.length * 3 / 4 / 1024)} kB` : "";
-  const text = `${context}[A document${name} (${media_type ?? type}${size}) was attached here. It cannot be shown to ` +
-    "this model. To read it, run a tool on the file, such as `pdftotext -layout FILE -` or Python's pypdf.]";
-  return [{ type: "text", text }];
+  return toTextParts(
+    `${context}[A document${name} (${media_type ?? type}${size}) was attached here. It cannot be shown to ` +
+      "this model. To read it, run a tool on the file, such as `pdftotext -layout FILE -` or Python's pypdf.]",
+  );
 }
 
 function toTextParts(text: string): ChatPart[] {

@@ -15,74 +15,6 @@ function toCall({ id, name, input }: ContentBlockParam & { type: "tool_use" }): 
   return { id, type: "function", function: { name: toFunctionName(name), arguments: JSON.stringify(input) } };
 }
 
-/** Translates a conversation turn by turn; one instance serves one request. */
-class Conversation {
-  readonly messages: ChatMessage[] = [];
-  readonly #options: ContentOptions;
-  /** The calls of the last assistant turn that wait for their results, in order of the calls. */
-  #waiting: ChatToolCall[] = [];
-
-  constructor(options: ContentOptions) {
-    this.#options = options;
-  }
-
-  /** What an assistant wrote, without its thinking: most hosts refuse reasoning in the history. */
-  addAssistant(turn: MessageParam[]): void {
-    const texts: ContentBlockParam[] = [];
-    for (const block of turn.flatMap(({ content }) => toBlocks(content))) {
-      if (block.type === "tool_use") this.#waiting.push(toCall(block));
-      else if (!block.type.endsWith("thinking")) texts.push(block);
-    }
-    const text = toText(toPartsOf(texts, this.#options));
-    const tool_calls = [...this.#waiting];
-    if (tool_calls.length > 0) this.messages.push({ role: "assistant", content: text || null, tool_calls });
-    else if (text !== "") this.messages.push({ role: "assistant", content: text });
-  }
-
-  /** What came in return: first the results in the order of the calls, then everything else. */
-  addClient(turn: MessageParam[]): void {
-    const results: ToolResultParam[] = [];
-    const parts: ChatPart[] = [];
-    for (const { role, content } of turn) {
-      const blocks = toBlocks(content);
-      const others = toPartsOf(blocks.filter((block) => block.type !== "tool_result"), this.#options);
-      results.push(...blocks.filter((block) => block.type === "tool_result"));
-      // Most templates take a system message in front only.
-      if (role !== "system") parts.push(...others);
-      else if (others.length > 0) {
-        parts.push({ type: "text", text: `<system-reminder>\n${toText(others)}\n</system-reminder>` });
-      }
-    }
-    parts.unshift(...this.addResults(results));
-    const last = this.messages.at(-1);
-    if (parts.length === 0) return;
-    if (last?.role !== "user") this.messages.push({ role: "user", content: toContent(parts) });
-    // An assistant turn that came to nothing stood between: many templates want roles to alternate.
-    else last.content = toContent([...toPartsOf(last.content, this.#options), ...parts]);
-  }
-
-  /** Adds a tool message for each waiting call; gives what tool messages cannot hold. */
-  addResults(results: ToolResultParam[]): ChatPart[] {
-    const extra: ChatPart[] = [];
-    for (const { id, function: { name } } of this.#waiting.splice(0)) {
-      const at = results.findIndex((result) => result.tool_use_id === id);
-      const [result] = at < 0 ? [] : results.splice(at, 1);
-      const parts = toPartsOf(result?.content, this.#options);
-      const images = parts.filter((part) => part.type !== "text");
-      if (images.length > 0) extra.push({ type: "text", text: `Result of ${name}:` }, ...images);
-      if (!result) this.#options.warn(`Cannot find the result of a call of '${name}': said to be interrupted`);
-      let content = toText(parts) || (result ? images.length > 0 ? IMAGE_FOLLOWS : NO_OUTPUT : NO_RESULT);
-      if (result?.is_error && !/error/i.test(content.slice(0, 40))) content = `Error: ${content}`;
-      this.messages.push({ role: "tool", tool_call_id: id, content });
-    }
-    for (const { content } of results) {
-      this.#options.warn("Cannot find the call of a tool result: passed as text");
-      extra.push({ type: "text", text: "Result of an earlier tool call:" }, ...toPartsOf(content, this.#options));
-    }
-    return extra;
-  }
-}
-
 /** Consecutive messages of one side, the assistant's or the client's, are one turn. */
 function toTurns(messages: MessageParam[]): MessageParam[][] {
   const turns: MessageParam[][] = [];
@@ -102,11 +34,69 @@ function toTurns(messages: MessageParam[]): MessageParam[][] {
  * reminders.
  */
 export function toChatMessages(messages: MessageParam[], options: ContentOptions): ChatMessage[] {
-  const conversation = new Conversation(options);
-  for (const turn of toTurns(messages)) {
-    if (turn[0]?.role === "assistant") conversation.addAssistant(turn);
-    else conversation.addClient(turn);
+  const chat: ChatMessage[] = [];
+  /** The calls of the last assistant turn that wait for their results, in order of the calls. */
+  const waiting: ChatToolCall[] = [];
+
+  /** What an assistant wrote, without its thinking: most hosts refuse reasoning in the history. */
+  function addAssistant(turn: MessageParam[]): void {
+    const texts: ContentBlockParam[] = [];
+    for (const block of turn.flatMap(({ content }) => toBlocks(content))) {
+      if (block.type === "tool_use") waiting.push(toCall(block));
+      else if (!block.type.endsWith("thinking")) texts.push(block);
+    }
+    const text = toText(toPartsOf(texts, options));
+    if (waiting.length > 0) chat.push({ role: "assistant", content: text || null, tool_calls: [...waiting] });
+    else if (text !== "") chat.push({ role: "assistant", content: text });
   }
-  conversation.addResults([]);
-  return conversation.messages;
+
+  /** What came in return: first the results in the order of the calls, then everything else. */
+  function addClient(turn: MessageParam[]): void {
+    const results: ToolResultParam[] = [];
+    const parts: ChatPart[] = [];
+    for (const { role, content } of turn) {
+      const blocks = toBlocks(content);
+      const others = toPartsOf(blocks.filter((block) => block.type !== "tool_result"), options);
+      results.push(...blocks.filter((block) => block.type === "tool_result"));
+      // Most templates take a system message in front only.
+      if (role !== "system") parts.push(...others);
+      else if (others.length > 0) {
+        parts.push({ type: "text", text: `<system-reminder>\n${toText(others)}\n</system-reminder>` });
+      }
+    }
+    parts.unshift(...addResults(results));
+    const last = chat.at(-1);
+    if (parts.length === 0) return;
+    if (last?.role !== "user") chat.push({ role: "user", content: toContent(parts) });
+    // An assistant turn that came to nothing stood between: many templates want roles to alternate.
+    else last.content = toContent([...toPartsOf(last.content, options), ...parts]);
+  }
+
+  /** Adds a tool message for each waiting call; gives what tool messages cannot hold. */
+  function addResults(results: ToolResultParam[]): ChatPart[] {
+    const extra: ChatPart[] = [];
+    for (const { id, function: { name } } of waiting.splice(0)) {
+      const at = results.findIndex((result) => result.tool_use_id === id);
+      const [result] = at < 0 ? [] : results.splice(at, 1);
+      const parts = toPartsOf(result?.content, options);
+      const images = parts.filter((part) => part.type !== "text");
+      if (images.length > 0) extra.push({ type: "text", text: `Result of ${name}:` }, ...images);
+      if (!result) options.warn(`Cannot find the result of a call of '${name}': said to be interrupted`);
+      let content = toText(parts) || (result ? images.length > 0 ? IMAGE_FOLLOWS : NO_OUTPUT : NO_RESULT);
+      if (result?.is_error && !/error/i.test(content.slice(0, 40))) content = `Error: ${content}`;
+      chat.push({ role: "tool", tool_call_id: id, content });
+    }
+    for (const { content } of results) {
+      options.warn("Cannot find the call of a tool result: passed as text");
+      extra.push({ type: "text", text: "Result of an earlier tool call:" }, ...toPartsOf(content, options));
+    }
+    return extra;
+  }
+
+  for (const turn of toTurns(messages)) {
+    if (turn[0]?.role === "assistant") addAssistant(turn);
+    else addClient(turn);
+  }
+  addResults([]);
+  return chat;
 }

@@ -74,11 +74,7 @@ async function* prepend<T>(first: T | undefined, rest: AsyncGenerator<T, undefin
   return yield* rest;
 }
 
-/**
- * Asks one candidate once.
- *
- * @throws {ApiError} If it refuses, breaks off, is silent for too long or answers nothing.
- */
+/** Asks one candidate once; fails if it refuses, breaks off, is silent for too long or answers nothing. */
 export async function attempt(
   request: MessagesRequest,
   candidate: Candidate,

@@ -7,10 +7,7 @@ const MAX_RETRY_AFTER = 60;
 /** A fault of an upstream: its statuses (none: any), its text, the error it is to the client, words for the user. */
 type Fault = [statuses: number[], text: RegExp, type: ApiErrorType, says?: string];
 
-/**
- * Faults as NVIDIA's hosted API and the servers behind it report them, the first row that fits counting. Reported by
- * users of earlier tools between 2026-01 and 2026-09.
- */
+/** Faults as NVIDIA's API and the servers behind it reported them from 2026-01 to 2026-09; the first row that fits. */
 const FAULTS: readonly Fault[] = [
   [[], /DEGRADED function|ResourceExhausted|request limit reached/, "overloaded_error"],
   [[401], /(?:)/, "authentication_error", "The upstream refused the API key, check NVIDIA_API_KEY"],

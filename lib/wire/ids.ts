@@ -6,8 +6,7 @@ const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 /**
  * Makes a random id in the form of Anthropic's own.
  *
- * Ids must differ over a whole conversation: Claude Code throws away a tool call whose id it has seen in an earlier
- * turn.
+ * Ids must differ over a whole conversation: Claude Code throws away a tool call whose id it has seen before.
  */
 export function randomId(prefix: string): string {
   const bytes = crypto.getRandomValues(new Uint8Array(24));

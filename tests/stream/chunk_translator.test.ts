@@ -97,6 +97,11 @@ test("a block of a call is closed as soon as another call follows, not before", 
   assert.equal(second[0]?.type, "content_block_stop");
 });
 
+test("a call that was cut before its arguments began is dropped, also behind text", () => {
+  const chunks = [chunk({ content: "a" }), calls(call(0, "c1", "Read", "")), finish("length")];
+  assert.deepEqual(summarize(translate(chunks)), ["text:a", "(max_tokens)"]);
+});
+
 test("deltas of one read are merged into one event", () => {
   const translator = new ChunkTranslator();
   const events = translator.feed(["a", "b", "c"].map((content) => chunk({ content })));
