@@ -665,7 +665,7 @@ async function readJson(request: Request, maxBytes: number): Promise<unknown> {
   for await (const chunk of request.body ?? []) {
     bytes += chunk.byteLength;
     if (bytes > maxBytes) {
-      const message = `Request exceeds the maximum size of ${Math.floor(maxBytes / 1024 / 1024)} MiB`;
+      const message = `Request exceeds the maximum size of ${Number((maxBytes / 1024 / 1024).toPrecision(2))} MiB`;
       throw new ApiError("request_too_large", message, { headers: { connection: "close" } });
     }
     text += decoder.decode(chunk, { stream: true });
@@ -1215,8 +1215,9 @@ class ToolCallAssembler {
   }
 
   #feedArguments(call: ToolCall, text: string): void {
-    const rest = call.feed(text).trimStart();
-    if (rest.startsWith("{")) this.#feedArguments(this.#add(call.index, undefined, call.name), rest);
+    for (let rest = call.feed(text).trimStart(); rest.startsWith("{");) {
+      rest = this.#add(call.index, undefined, call.name).feed(rest).trimStart();
+    }
   }
 
   /** Sends on what is certain; closes each complete call that another one follows. */
@@ -1808,8 +1809,8 @@ class Deadline {
   readonly #clock: Clock;
   #cancel = () => {};
   #release = () => {};
-  /** When the upstream was last heard of; `undefined` while the limit is on the whole wait. */
-  #heard: number | undefined;
+  /** Since when the upstream is waited for; `undefined` while the limit is on the whole wait. */
+  #since: number | undefined;
   #late: ApiError | undefined;
 
   /** Fires `limit` milliseconds from now, or together with `outer`. */
@@ -1819,17 +1820,22 @@ class Deadline {
     this.#release = onAbort(outer, () => this.close());
   }
 
-  /** From now on allows `idle` milliseconds of silence at a time. */
+  /** From the next {@linkcode listen} on allows `idle` milliseconds of silence at a time. */
   extend(idle: number): void {
     if (this.signal.aborted) return;
-    this.#heard = this.#clock.now();
+    this.#since = Infinity;
     this.#start(idle);
   }
 
-  /** Notes that the upstream has been heard of. */
-  touch(): void {
+  /** Notes that the upstream is waited for from now on. */
+  listen(): void {
     // The timer looks at this when it fires: a new timer for each read would cost more than the read.
-    if (this.#heard !== undefined) this.#heard = this.#clock.now();
+    if (this.#since !== undefined) this.#since = this.#clock.now();
+  }
+
+  /** Notes that the upstream has been heard of, and is not waited for: a client that reads slowly is not its fault. */
+  heard(): void {
+    if (this.#since !== undefined) this.#since = Infinity;
   }
 
   /** Lets go of the timer and of the attempt, whether finished or not. */
@@ -1845,15 +1851,15 @@ class Deadline {
     if (thrown instanceof ApiError) return thrown;
     const { message, cause } = thrown as Error;
     const why = cause instanceof Error && cause.message ? `${message}: ${cause.message}` : message;
-    const what = this.#heard === undefined ? "Cannot reach the upstream" : "The upstream broke off";
+    const what = this.#since === undefined ? "Cannot reach the upstream" : "The upstream broke off";
     return new ApiError("api_error", `${what}: ${why}`, { cause: thrown, status: 502 });
   }
 
   #start(limit: number, wait: number = limit): void {
     this.#cancel();
     this.#cancel = this.#clock.after(wait, () => {
-      const left = (this.#heard ?? -Infinity) + limit - this.#clock.now();
-      if (left > 0) return this.#start(limit, left);
+      const left = (this.#since ?? -Infinity) + limit - this.#clock.now();
+      if (left > 0) return this.#start(limit, Math.min(left, limit));
       this.#late = new ApiError("timeout_error", `The upstream was silent for ${Math.round(limit / 1000)} seconds`);
       this.close();
     });
@@ -1928,8 +1934,9 @@ async function* readData(response: Response, deadline: Deadline): AsyncGenerator
   }
   const decoder = new SseDecoder();
   for await (const bytes of response.body ?? []) {
-    deadline.touch();
+    deadline.heard();
     yield decoder.feed(bytes);
+    deadline.listen();
   }
   yield decoder.flush();
 }
@@ -2121,30 +2128,30 @@ function toEventStream(
   { start, early, answer }: Streamed,
   { clock, pingInterval }: HandlerParts,
 ): ReadableStream<Uint8Array> {
-  const { request: { headers }, log, stop } = exchange;
+  const { request: { headers, signal }, log, stop } = exchange;
   // Claude Code repeats a request by itself when the connection breaks or an `overloaded_error` comes before any
   // content; other errors cost it a request without streaming.
   const repeats = headers.get("user-agent")?.startsWith("claude-cli/") ?? false;
   let unsent = [start];
-  let [wrote, content, over] = [false, false, false];
-  let lastContent = clock.now();
+  let [content, over] = [false, false];
+  let [lastWrite, lastContent] = [clock.now(), clock.now()];
   let cancelTick = () => {};
   let controller: ReadableStreamDefaultController<Uint8Array>;
 
   function write(events: (MessageStreamEvent | ApiErrorBody)[]): void {
-    wrote = true;
+    lastWrite = clock.now();
     controller.enqueue(encodeEvents([...unsent, ...events]));
     unsent = [];
   }
 
-  function tick(): void {
-    cancelTick = clock.after(pingInterval, () => {
-      const stalled = (controller.desiredSize ?? 0) <= 0;
-      const late = clock.now() - lastContent >= EMPTY_DELTA_INTERVAL;
-      if (!wrote && !stalled) write([late ? EMPTY_DELTA : { type: "ping" }]);
-      if (late) lastContent = clock.now();
-      wrote = false;
-      tick();
+  function tick(wait: number): void {
+    cancelTick = clock.after(wait, () => {
+      const now = clock.now();
+      if (now < lastWrite + pingInterval) return tick(lastWrite + pingInterval - now);
+      const late = now + pingInterval > lastContent + EMPTY_DELTA_INTERVAL;
+      if (late) lastContent = now;
+      if ((controller.desiredSize ?? 0) > 0) write([late ? EMPTY_DELTA : { type: "ping" }]);
+      tick(pingInterval);
     });
   }
 
@@ -2153,6 +2160,7 @@ function toEventStream(
     cancelTick();
     log.error = error;
     if (error !== undefined) stop.abort();
+    if (error !== undefined && signal.aborted) log.status = 499;
     exchange.end();
   }
 
@@ -2182,7 +2190,7 @@ function toEventStream(
     start(given) {
       controller = given;
       if (early) write([]);
-      tick();
+      tick(pingInterval);
     },
     pull: () => pull().catch((thrown) => over ? undefined : fail(toApiError(thrown))),
     cancel() {
@@ -2218,6 +2226,7 @@ async function answerMessages(exchange: Exchange, body: unknown, parts: HandlerP
     log.warnings = answer.warnings;
     return answer;
   });
+  answer.catch(() => {}); // It is awaited below or by the stream, perhaps only when the client reads.
   if (!request.stream) {
     const events: MessageStreamEvent[] = [];
     for await (const batch of (await answer).events) events.push(...batch);
@@ -2859,11 +2868,15 @@ const CLAUDE_PACKAGE = "@anthropic-ai/claude-code";
 /** What a shell returns for a command it cannot find. */
 const NOT_FOUND = 127;
 
+/** Asks a question; Enter means yes, Ctrl-C and Ctrl-D mean no. */
 async function askYesNo(question: string): Promise<boolean> {
-  const { createInterface } = await import("node:readline/promises");
+  const { createInterface } = await import("node:readline");
   const { default: process } = await import("node:process");
   const reader = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await reader.question(`${question} [Y/n] `).catch(() => "no"); // Ctrl-C or Ctrl-D.
+  const answer = await new Promise<string>((resolve) => {
+    reader.once("close", () => resolve("no"));
+    reader.question(`${question} [Y/n] `, resolve);
+  });
   reader.close();
   return !/^\s*n/i.test(answer);
 }

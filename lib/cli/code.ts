@@ -7,11 +7,15 @@ const CLAUDE_PACKAGE = "@anthropic-ai/claude-code";
 /** What a shell returns for a command it cannot find. */
 const NOT_FOUND = 127;
 
+/** Asks a question; Enter means yes, Ctrl-C and Ctrl-D mean no. */
 async function askYesNo(question: string): Promise<boolean> {
-  const { createInterface } = await import("node:readline/promises");
+  const { createInterface } = await import("node:readline");
   const { default: process } = await import("node:process");
   const reader = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await reader.question(`${question} [Y/n] `).catch(() => "no"); // Ctrl-C or Ctrl-D.
+  const answer = await new Promise<string>((resolve) => {
+    reader.once("close", () => resolve("no"));
+    reader.question(`${question} [Y/n] `, resolve);
+  });
   reader.close();
   return !/^\s*n/i.test(answer);
 }

@@ -26,30 +26,30 @@ export function toEventStream(
   { start, early, answer }: Streamed,
   { clock, pingInterval }: HandlerParts,
 ): ReadableStream<Uint8Array> {
-  const { request: { headers }, log, stop } = exchange;
+  const { request: { headers, signal }, log, stop } = exchange;
   // Claude Code repeats a request by itself when the connection breaks or an `overloaded_error` comes before any
   // content; other errors cost it a request without streaming.
   const repeats = headers.get("user-agent")?.startsWith("claude-cli/") ?? false;
   let unsent = [start];
-  let [wrote, content, over] = [false, false, false];
-  let lastContent = clock.now();
+  let [content, over] = [false, false];
+  let [lastWrite, lastContent] = [clock.now(), clock.now()];
   let cancelTick = () => {};
   let controller: ReadableStreamDefaultController<Uint8Array>;
 
   function write(events: (MessageStreamEvent | ApiErrorBody)[]): void {
-    wrote = true;
+    lastWrite = clock.now();
     controller.enqueue(encodeEvents([...unsent, ...events]));
     unsent = [];
   }
 
-  function tick(): void {
-    cancelTick = clock.after(pingInterval, () => {
-      const stalled = (controller.desiredSize ?? 0) <= 0;
-      const late = clock.now() - lastContent >= EMPTY_DELTA_INTERVAL;
-      if (!wrote && !stalled) write([late ? EMPTY_DELTA : { type: "ping" }]);
-      if (late) lastContent = clock.now();
-      wrote = false;
-      tick();
+  function tick(wait: number): void {
+    cancelTick = clock.after(wait, () => {
+      const now = clock.now();
+      if (now < lastWrite + pingInterval) return tick(lastWrite + pingInterval - now);
+      const late = now + pingInterval > lastContent + EMPTY_DELTA_INTERVAL;
+      if (late) lastContent = now;
+      if ((controller.desiredSize ?? 0) > 0) write([late ? EMPTY_DELTA : { type: "ping" }]);
+      tick(pingInterval);
     });
   }
 
@@ -58,6 +58,7 @@ export function toEventStream(
     cancelTick();
     log.error = error;
     if (error !== undefined) stop.abort();
+    if (error !== undefined && signal.aborted) log.status = 499;
     exchange.end();
   }
 
@@ -87,7 +88,7 @@ export function toEventStream(
     start(given) {
       controller = given;
       if (early) write([]);
-      tick();
+      tick(pingInterval);
     },
     pull: () => pull().catch((thrown) => over ? undefined : fail(toApiError(thrown))),
     cancel() {

@@ -33,6 +33,7 @@ export async function answerMessages(exchange: Exchange, body: unknown, parts: H
     log.warnings = answer.warnings;
     return answer;
   });
+  answer.catch(() => {}); // It is awaited below or by the stream, perhaps only when the client reads.
   if (!request.stream) {
     const events: MessageStreamEvent[] = [];
     for await (const batch of (await answer).events) events.push(...batch);

@@ -89,8 +89,9 @@ export class ToolCallAssembler {
   }
 
   #feedArguments(call: ToolCall, text: string): void {
-    const rest = call.feed(text).trimStart();
-    if (rest.startsWith("{")) this.#feedArguments(this.#add(call.index, undefined, call.name), rest);
+    for (let rest = call.feed(text).trimStart(); rest.startsWith("{");) {
+      rest = this.#add(call.index, undefined, call.name).feed(rest).trimStart();
+    }
   }
 
   /** Sends on what is certain; closes each complete call that another one follows. */

@@ -30,8 +30,9 @@ async function* readData(response: Response, deadline: Deadline): AsyncGenerator
   }
   const decoder = new SseDecoder();
   for await (const bytes of response.body ?? []) {
-    deadline.touch();
+    deadline.heard();
     yield decoder.feed(bytes);
+    deadline.listen();
   }
   yield decoder.flush();
 }

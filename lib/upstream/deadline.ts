@@ -10,8 +10,8 @@ export class Deadline {
   readonly #clock: Clock;
   #cancel = () => {};
   #release = () => {};
-  /** When the upstream was last heard of; `undefined` while the limit is on the whole wait. */
-  #heard: number | undefined;
+  /** Since when the upstream is waited for; `undefined` while the limit is on the whole wait. */
+  #since: number | undefined;
   #late: ApiError | undefined;
 
   /** Fires `limit` milliseconds from now, or together with `outer`. */
@@ -21,17 +21,22 @@ export class Deadline {
     this.#release = onAbort(outer, () => this.close());
   }
 
-  /** From now on allows `idle` milliseconds of silence at a time. */
+  /** From the next {@linkcode listen} on allows `idle` milliseconds of silence at a time. */
   extend(idle: number): void {
     if (this.signal.aborted) return;
-    this.#heard = this.#clock.now();
+    this.#since = Infinity;
     this.#start(idle);
   }
 
-  /** Notes that the upstream has been heard of. */
-  touch(): void {
+  /** Notes that the upstream is waited for from now on. */
+  listen(): void {
     // The timer looks at this when it fires: a new timer for each read would cost more than the read.
-    if (this.#heard !== undefined) this.#heard = this.#clock.now();
+    if (this.#since !== undefined) this.#since = this.#clock.now();
+  }
+
+  /** Notes that the upstream has been heard of, and is not waited for: a client that reads slowly is not its fault. */
+  heard(): void {
+    if (this.#since !== undefined) this.#since = Infinity;
   }
 
   /** Lets go of the timer and of the attempt, whether finished or not. */
@@ -47,15 +52,15 @@ export class Deadline {
     if (thrown instanceof ApiError) return thrown;
     const { message, cause } = thrown as Error;
     const why = cause instanceof Error && cause.message ? `${message}: ${cause.message}` : message;
-    const what = this.#heard === undefined ? "Cannot reach the upstream" : "The upstream broke off";
+    const what = this.#since === undefined ? "Cannot reach the upstream" : "The upstream broke off";
     return new ApiError("api_error", `${what}: ${why}`, { cause: thrown, status: 502 });
   }
 
   #start(limit: number, wait: number = limit): void {
     this.#cancel();
     this.#cancel = this.#clock.after(wait, () => {
-      const left = (this.#heard ?? -Infinity) + limit - this.#clock.now();
-      if (left > 0) return this.#start(limit, left);
+      const left = (this.#since ?? -Infinity) + limit - this.#clock.now();
+      if (left > 0) return this.#start(limit, Math.min(left, limit));
       this.#late = new ApiError("timeout_error", `The upstream was silent for ${Math.round(limit / 1000)} seconds`);
       this.close();
     });

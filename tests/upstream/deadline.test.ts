@@ -21,22 +21,27 @@ test("a deadline fires after its limit and says so", async () => {
 test("being heard of does not lengthen the first wait", async () => {
   const { clock, deadline } = start(5000);
   await clock.advance(4000);
-  deadline.touch();
+  deadline.heard();
+  deadline.listen();
   await clock.advance(1000);
   assert.equal(deadline.signal.aborted, true);
 });
 
-test("once extended, only silence counts", async () => {
+test("once extended, only silence while listening counts", async () => {
   const { clock, deadline } = start(5000);
   deadline.extend(1000);
+  await clock.advance(60_000);
+  assert.equal(deadline.signal.aborted, false, "nobody has listened yet");
   for (let i = 0; i < 20; i++) {
+    deadline.listen();
     await clock.advance(900);
-    deadline.touch();
+    deadline.heard();
+    await clock.advance(5000);
   }
-  assert.equal(deadline.signal.aborted, false);
+  deadline.listen();
   await clock.advance(999);
   assert.equal(deadline.signal.aborted, false);
-  await clock.advance(1);
+  await clock.advance(1001);
   assert.equal(deadline.signal.aborted, true);
 });
 
