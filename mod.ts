@@ -185,6 +185,35 @@ async function runChild(program: Program, env: Env, cwd: string): Promise<number
     process.off("SIGINT", stay).off("SIGTERM", pass).off("SIGHUP", pass);
   }
 }
+// lib/routing/resolve.ts --------------------------------------------------------------------
+/** A tier in the names of Anthropic's models that may be given a model of its own. */
+export type Tier = "opus" | "sonnet" | "haiku";
+
+const TIERS: readonly Tier[] = ["opus", "sonnet", "haiku"];
+
+/** The upstream ids a user has chosen: for the main work, and for tiers; those left out use `elite`. */
+export type ModelChoice = { elite: string; tiers: Readonly<Partial<Record<Tier, string>>> };
+
+/**
+ * Finds the upstream model for the name a client asked for.
+ *
+ * Any name is served: Claude Code asks for models of its own (`claude-sonnet-5` to check a command) whatever the user
+ * chose, and a 404 would cost a second request and confuse the user.
+ *
+ * @returns A name with a slash that is not Anthropic's as it is, else the tier's model, else elite.
+ */
+function resolveModel(asked: string, choice: ModelChoice): string {
+  const name = asked.toLowerCase();
+  const claude = /^(?:anthropic\/)?claude|^(?:opus|sonnet|haiku|default)\b/.test(name);
+  if (!claude && name.includes("/")) return asked;
+  const tier = TIERS.find((tier) => name.includes(tier));
+  return (claude && tier && choice.tiers[tier]) || choice.elite;
+}
+
+/** Every upstream id of a choice, once each. */
+function toModelIds(choice: ModelChoice): string[] {
+  return [...new Set([choice.elite, ...Object.values(choice.tiers)])].filter((id) => id !== undefined);
+}
 // lib/cli/claude_env.ts ---------------------------------------------------------------------
 /** Context window Claude Code is told when nobody knows better: what most hosted models serve. */
 const CONTEXT_TOKENS = 131_072;
@@ -193,15 +222,16 @@ const CONTEXT_TOKENS = 131_072;
  * The environment in which Claude Code works well with a proxy at `url`. What routes it here is always set; everything
  * else leaves the user's own variables alone.
  *
- * @param model Upstream id: Claude Code's own names would make it believe in a million tokens and never compact.
+ * Models are named by their upstream ids: Claude Code's own names would make it believe in a million tokens and never
+ * compact.
  */
-function toClaudeEnv(env: Env, url: string, model: string): Env {
+function toClaudeEnv(env: Env, url: string, { elite, tiers }: ModelChoice): Env {
   const { ANTHROPIC_API_KEY: _, ...rest } = env; // With it, Claude Code asks whether to use that key.
   return {
-    ANTHROPIC_MODEL: model,
-    ANTHROPIC_DEFAULT_OPUS_MODEL: model,
-    ANTHROPIC_DEFAULT_SONNET_MODEL: model,
-    ANTHROPIC_DEFAULT_HAIKU_MODEL: model,
+    ANTHROPIC_MODEL: elite,
+    ANTHROPIC_DEFAULT_OPUS_MODEL: tiers.opus ?? elite,
+    ANTHROPIC_DEFAULT_SONNET_MODEL: tiers.sonnet ?? elite,
+    ANTHROPIC_DEFAULT_HAIKU_MODEL: tiers.haiku ?? elite,
     CLAUDE_CODE_MAX_CONTEXT_TOKENS: String(CONTEXT_TOKENS),
     // Without it a dialog blocks the first command of a session.
     CLAUDE_CODE_AUTO_MODE_SERVER: "0",
@@ -310,35 +340,6 @@ async function createIo(): Promise<Io> {
     print: (line) => void process.stdout.write(`${line}\n`),
     tell: (line) => void process.stderr.write(`${line}\n`),
   };
-}
-// lib/routing/resolve.ts --------------------------------------------------------------------
-/** A tier in the names of Anthropic's models that may be given a model of its own. */
-export type Tier = "opus" | "sonnet" | "haiku";
-
-const TIERS: readonly Tier[] = ["opus", "sonnet", "haiku"];
-
-/** The upstream ids a user has chosen: for the main work, and for tiers; those left out use `elite`. */
-export type ModelChoice = { elite: string; tiers: Readonly<Partial<Record<Tier, string>>> };
-
-/**
- * Finds the upstream model for the name a client asked for.
- *
- * Any name is served: Claude Code asks for models of its own (`claude-sonnet-5` to check a command) whatever the user
- * chose, and a 404 would cost a second request and confuse the user.
- *
- * @returns A name with a slash that is not Anthropic's as it is, else the tier's model, else elite.
- */
-function resolveModel(asked: string, choice: ModelChoice): string {
-  const name = asked.toLowerCase();
-  const claude = /^(?:anthropic\/)?claude|^(?:opus|sonnet|haiku|default)\b/.test(name);
-  if (!claude && name.includes("/")) return asked;
-  const tier = TIERS.find((tier) => name.includes(tier));
-  return (claude && tier && choice.tiers[tier]) || choice.elite;
-}
-
-/** Every upstream id of a choice, once each. */
-function toModelIds(choice: ModelChoice): string[] {
-  return [...new Set([choice.elite, ...Object.values(choice.tiers)])].filter((id) => id !== undefined);
 }
 // lib/wire/anthropic.ts ---------------------------------------------------------------------
 /** A JSON object whose fields nobody has checked yet. */
@@ -563,6 +564,13 @@ function parseJson(text: string): unknown {
     return undefined;
   }
 }
+
+/** The same value with the keys of its objects in order, so that equal values become equal text. */
+function sortKeys(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sortKeys);
+  if (!isJsonObject(value)) return value;
+  return Object.fromEntries(Object.keys(value).sort().map((key) => [key, sortKeys(value[key])]));
+}
 // lib/wire/messages_request.ts --------------------------------------------------------------
 const FIELD_KINDS: Record<string, [says: string, fits: (value: unknown) => boolean]> = {
   string: ["a string", (value) => typeof value === "string"],
@@ -677,63 +685,1867 @@ async function readJson(request: Request, maxBytes: number): Promise<unknown> {
     throw new ApiError("invalid_request_error", message, { cause });
   }
 }
-// lib/dialects/think_tags.ts ----------------------------------------------------------------
-/** A piece of an answer's text, told apart. */
-type Segment = { kind: "text" | "thinking"; text: string };
+// lib/dialects/json_scanner.ts --------------------------------------------------------------
+/** What may come next: a value, the first of an array, a key, the first of an object, and so on. */
+type Expectation = "value" | "item" | "key" | "first key" | "colon" | "comma" | "end";
 
-const OPEN = "<think>";
-const CLOSE = "</think>";
+const LITERAL = /^(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)$/;
+/** An escape, or the beginning of one. */
+const ESCAPE = /^\\(?:["\\/bfnrt]|u[0-9a-fA-F]{0,4})?$/;
+const SCALAR_CHAR = /[\w.+-]/;
+/** The type of a value by its first character; whatever is not listed begins a number. */
+const TYPE_BY_CHAR: Record<string, string> = {
+  '"': "string",
+  "{": "object",
+  "[": "array",
+  t: "boolean",
+  f: "boolean",
+  n: "null",
+};
 
-/** The longest end of `text` that may be the beginning of `tag`, which must not be sent on yet. */
-function toHeldLength(text: string, tag: string): number {
-  for (let length = Math.min(text.length, tag.length - 1); length > 0; length--) {
-    if (tag.startsWith(text.slice(-length))) return length;
+/**
+ * Reads JSON that arrives in pieces and says how far it is certain to be what will be sent.
+ *
+ * Tool arguments may only be sent on while what has been sent is the beginning of the final text: a value that must
+ * become another type is not certain, nor is one that is not a string and not complete, nor a comma before the next key.
+ */
+class JsonScanner {
+  /** How many characters were read, up to and including the end of the value. */
+  length = 0;
+  /** How many of them may be sent on. */
+  safe = 0;
+  /** Whether the value is complete. */
+  complete = false;
+  /** Whether the text cannot be JSON any more; what is fed afterwards is only counted. */
+  failed = false;
+  /** Whether the value is an object that has at least one key. */
+  filled = false;
+  /** Whether a field has a value that cannot stay as it is. */
+  blocked = false;
+  readonly #accepts: (key: string, type: string) => boolean;
+  /** What closes the brackets that are open, the innermost last. */
+  readonly #closers: string[] = [];
+  #expect: Expectation = "value";
+  /** The literal or number being read, whose end only the next character tells. */
+  #scalar = "";
+  #inString = false;
+  /** The escape being read. */
+  #escape = "";
+  /** The key of the field being read, as it is written between its quotes. */
+  #key = "";
+
+  /** @param accepts Tells whether a value of this type may stay as it is in this field of the object. */
+  constructor(accepts: (key: string, type: string) => boolean = () => true) {
+    this.#accepts = accepts;
   }
-  return 0;
+
+  /** Takes the next piece; gives what followed the end of the value in it, `""` while the value goes on. */
+  feed(piece: string): string {
+    let i = 0;
+    while (i < piece.length && !this.complete && !this.failed) {
+      const position = this.length + i;
+      i += this.#inString ? this.#readString(piece, i) : this.#readToken(piece.charAt(i), position);
+      const inText = this.#inString && this.#closers.length === 1 && !this.#isKey() && this.#escape === "";
+      if ((inText || this.complete) && !this.blocked && !this.failed) this.safe = this.length + i;
+    }
+    const end = this.complete ? i : piece.length;
+    this.length += end;
+    return piece.slice(end);
+  }
+
+  #isKey(): boolean {
+    return this.#expect === "key" || this.#expect === "first key";
+  }
+
+  /** Reads on inside a string; gives how many characters were taken. */
+  #readString(piece: string, from: number): number {
+    const char = piece.charAt(from);
+    if (this.#escape !== "") {
+      this.#escape += char;
+      this.failed = !ESCAPE.test(this.#escape);
+      if (this.#escape.length === (this.#escape.startsWith("\\u") ? 6 : 2)) this.#escape = "";
+      return 1;
+    }
+    let i = from;
+    for (let code = piece.charCodeAt(i); code >= 32 && code !== 34 && code !== 92; code = piece.charCodeAt(i)) i++;
+    if (i > from) {
+      if (this.#isKey() && this.#closers.length === 1) this.#key += piece.slice(from, i);
+      return i - from;
+    }
+    if (char === "\\") this.#escape = char;
+    else if (char !== '"') this.failed = true;
+    else {
+      this.#inString = false;
+      this.#endValue(this.#isKey() ? "colon" : undefined);
+    }
+    return 1;
+  }
+
+  /** Reads one character outside strings; gives how many were taken, 0 to look at it again. */
+  #readToken(char: string, position: number): number {
+    if (this.#scalar !== "" && !SCALAR_CHAR.test(char)) {
+      this.failed = !LITERAL.test(this.#scalar);
+      this.#scalar = "";
+      this.#endValue();
+      return 0;
+    }
+    const value = this.#expect === "value" || this.#expect === "item";
+    if (value && this.#scalar === "" && this.#closers.length === 1 && !" \t\n\r".includes(char)) {
+      this.blocked ||= !this.#accepts(this.#key, TYPE_BY_CHAR[char] ?? "number");
+    }
+    // What follows shows that the value before was whole: a quote in it may also have been forgotten to be escaped.
+    const fieldEnds = this.#closers.length === 1 && this.#expect === "comma" && (char === "," || char === "}");
+    if (fieldEnds && !this.blocked) this.safe = position;
+    if (this.#scalar !== "" || (value && SCALAR_CHAR.test(char))) this.#scalar += char;
+    else if (char === '"' && (value || this.#isKey())) {
+      this.#inString = true;
+      this.filled ||= !value;
+      if (!value && this.#closers.length === 1) this.#key = "";
+    } else if (value && (char === "{" || char === "[")) {
+      this.#closers.push(char === "{" ? "}" : "]");
+      this.#expect = char === "{" ? "first key" : "item";
+    } else if (char === ":" && this.#expect === "colon") this.#expect = "value";
+    else if (char === "," && this.#expect === "comma") this.#expect = this.#closers.at(-1) === "}" ? "key" : "value";
+    else if (char === this.#closers.at(-1) && ["comma", "item", "first key"].includes(this.#expect)) {
+      this.#closers.pop();
+      this.#endValue();
+    } else if (!" \t\n\r".includes(char)) this.failed = true;
+    return 1;
+  }
+
+  #endValue(next: Expectation = this.#closers.length > 0 ? "comma" : "end"): void {
+    this.#expect = next;
+    this.complete = next === "end";
+  }
+}
+// lib/dialects/reader.ts --------------------------------------------------------------------
+/**
+ * A grammar waiting for more text, when it gives nothing, or handing over what it has understood so far: a piece, text
+ * that is whatever text is at the moment, or calls.
+ */
+type Reading<T> = Generator<Piece | string | WrittenCall[] | undefined, T>;
+
+/** A piece of an answer, told apart. */
+export type Piece = { kind: "text" | "thinking"; text: string };
+
+/**
+ * A value of an XML dialect, before the schema says what it is. `json` when the dialect itself says that it is JSON, or
+ * that it is where the schema does not say anything.
+ */
+type Field = [key: string, value: string, json?: boolean | "undeclared"];
+
+/** A call as a model wrote it: its arguments are JSON text or fields. */
+type WrittenCall = {
+  name: string;
+  arguments: string | Field[];
+  /** Whether its end is missing: it must not run if the answer was cut short. */
+  cut?: boolean;
+};
+
+/** What finds the first of `markers`; of two that begin alike, the one that is listed first. */
+function toPattern(markers: readonly string[]): RegExp {
+  return new RegExp(markers.map((marker) => marker.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&")).join("|"), "g");
 }
 
-/** Tells `<think>…</think>` at the head of an answer apart from its text; later on it is what the model writes about. */
-class ThinkTagSplitter {
-  /** Where the answer stands: before anything, right behind a tag, between the tags, or in the text. */
-  #state: "start" | "opened" | "thinking" | "closed" | "text" = "start";
-  /** What has been fed and not told apart yet, because a tag may be beginning. */
-  #held = "";
+const BRACKETS = ['"', "'", "{", "}", "[", "]", "(", ")", "\\"];
 
-  /** Takes the next piece of `content`. */
-  feed(piece: string): Segment[] {
-    if (this.#state === "text") return piece === "" ? [] : [{ kind: "text", text: piece }];
-    const held = this.#held + piece;
-    if (this.#state === "thinking") return this.#think(held);
-    const text = held.trimStart();
-    if (this.#state === "start") {
-      this.#held = held;
-      if (text.startsWith(OPEN)) return this.#go("opened", text.slice(OPEN.length));
-      return text.length < OPEN.length && OPEN.startsWith(text) ? [] : this.#go("text", held);
+/** The longest end of `text` that may be the beginning of one of `markers`, which must not be sent on yet. */
+function toHeldLength(text: string, markers: readonly string[]): number {
+  let held = 0;
+  for (const marker of markers) {
+    for (let length = Math.min(text.length, marker.length - 1); length > held; length--) {
+      if (text.endsWith(marker.slice(0, length))) held = length;
     }
-    return text === "" ? [] : this.#go(this.#state === "opened" ? "thinking" : "text", text);
+  }
+  return held;
+}
+
+/**
+ * Text that arrives in pieces, for grammars written as generators: a grammar reads as if all were there, and is
+ * suspended where it is not.
+ *
+ * Everything read is kept until {@linkcode commit}, so that what turns out to be no call can be given back as text.
+ * Each character is looked at a fixed number of times, however it arrives.
+ */
+class Reader {
+  #window = "";
+  #read: string[] = [];
+  /** Whether no more will come. */
+  ended = false;
+
+  /** Whether all has been read. */
+  get done(): boolean {
+    return this.ended && this.#window === "";
   }
 
-  /** Gives what was held back; a tool call or the end of the answer also ends thinking. */
-  flush(): Segment[] {
-    const [text, kind] = [this.#held, this.#state === "thinking" ? "thinking" : "text"] as const;
-    this.#go("text", "");
-    return text === "" ? [] : [{ kind, text }];
+  /** Adds text at the end. */
+  push(text: string): void {
+    this.#window += text;
   }
 
-  #think(held: string): Segment[] {
-    const end = held.indexOf(CLOSE);
-    const length = end < 0 ? held.length - toHeldLength(held, CLOSE) : end;
-    const segments: Segment[] = length > 0 ? [{ kind: "thinking", text: held.slice(0, length) }] : [];
-    if (end >= 0) return [...segments, ...this.#go("closed", held.slice(end + CLOSE.length))];
-    this.#held = held.slice(length);
-    return segments;
+  /** Gives what was read since the last commit, and forgets it: it has been understood. */
+  commit(): string {
+    const text = this.#read.join("");
+    this.#read = [];
+    return text;
   }
 
-  #go(state: "opened" | "thinking" | "closed" | "text", rest: string): Segment[] {
-    this.#state = state;
-    this.#held = "";
-    return this.feed(rest);
+  /** Gives all text since the last commit, read or not, and starts anew. */
+  reset(): string {
+    const text = this.commit() + this.#window;
+    this.#window = "";
+    return text;
   }
+
+  /** Reads one of `literals` if the text goes on with it, the longest that does. */
+  *take(...literals: string[]): Reading<string | undefined> {
+    const found = yield* this.peek(...literals);
+    if (found !== undefined) this.#consume(found.length);
+    return found;
+  }
+
+  /** Tells which of `literals` the text goes on with, without reading it. */
+  *peek(...literals: string[]): Reading<string | undefined> {
+    for (;;) {
+      const whole = literals.filter((literal) => this.#window.startsWith(literal));
+      const open = literals.some((literal) => literal.length > this.#window.length && literal.startsWith(this.#window));
+      if (!open || this.ended) {
+        return whole.sort((a, b) => b.length - a.length)[0];
+      }
+      yield;
+    }
+  }
+
+  /** Reads up to the first of `markers`, which stays unread, or to the end. */
+  *until(...markers: string[]): Reading<string> {
+    const pieces: string[] = [];
+    const pattern = toPattern(markers);
+    for (;;) {
+      const end = this.#window.search(pattern);
+      if (end >= 0) return pieces.join("") + this.#consume(end);
+      const held = this.ended ? 0 : toHeldLength(this.#window, markers);
+      pieces.push(this.#consume(this.#window.length - held));
+      if (this.ended) return pieces.join("");
+      yield;
+    }
+  }
+
+  /** Reads like {@linkcode until}, handing the text over as it comes instead of giving it at the end. */
+  *pass(kind: Piece["kind"], ...markers: string[]): Reading<void> {
+    const pattern = toPattern(markers);
+    for (;;) {
+      const end = this.#window.search(pattern);
+      const held = this.ended ? 0 : toHeldLength(this.#window, markers);
+      const text = this.#consume(end >= 0 ? end : this.#window.length - held);
+      if (text !== "") yield { kind, text };
+      if (end >= 0 || this.ended) return;
+      yield;
+    }
+  }
+
+  /**
+   * Reads a value and its end, past what only looks like the end: each of `ends` counts where one of its followers
+   * follows, or nothing.
+   *
+   * @returns The value, and which end it has; none if the text ended before.
+   */
+  *value(ends: Readonly<Record<string, readonly string[]>>): Reading<[value: string, end?: string]> {
+    const markers = Object.keys(ends);
+    let value = "";
+    for (;;) {
+      value += yield* this.until(...markers);
+      const end = yield* this.take(...markers);
+      if (end === undefined) return [value];
+      const space = yield* this.space();
+      if (this.done || (yield* this.peek(...ends[end] ?? [])) !== undefined) return [value, end];
+      value += end + space;
+    }
+  }
+
+  /** Reads characters that match, such as a name. */
+  *while(char: RegExp): Reading<string> {
+    let text = "";
+    for (;;) {
+      let end = 0;
+      while (end < this.#window.length && char.test(this.#window.charAt(end))) end++;
+      const open = end === this.#window.length;
+      text += this.#consume(end);
+      if (!open || this.ended) return text;
+      yield;
+    }
+  }
+
+  /** Reads one character; none at the end. */
+  *next(): Reading<string> {
+    while (this.#window === "" && !this.ended) yield;
+    return this.#consume(1);
+  }
+
+  /** Reads up to the bracket that closes what is open, past all brackets and strings between. */
+  *untilClosed(close: string): Reading<string> {
+    let [text, depth, quote] = ["", 0, ""];
+    for (;;) {
+      text += yield* this.until(...BRACKETS);
+      const char = yield* this.peek(...BRACKETS);
+      if (char === undefined || (char === close && depth === 0 && quote === "")) return text;
+      text += yield* this.next();
+      if (char === "\\") text += yield* this.next();
+      else if (quote !== "") quote = char === quote ? "" : quote;
+      else if (char === '"' || char === "'") quote = char;
+      else depth += "{[(".includes(char) ? 1 : -1;
+    }
+  }
+
+  /** Reads white space. */
+  space(): Reading<string> {
+    return this.while(/\s/);
+  }
+
+  /** Reads a JSON value as far as it is one; what is cut short or broken is read up to one of `markers`. */
+  *json(...markers: string[]): Reading<string> {
+    const scanner = new JsonScanner();
+    const pieces: string[] = [];
+    for (;;) {
+      const window = this.#window;
+      const rest = scanner.feed(window);
+      if (scanner.failed) return pieces.join("") + (yield* this.until(...markers));
+      pieces.push(this.#consume(window.length - rest.length));
+      if (scanner.complete || this.ended) return pieces.join("");
+      yield;
+    }
+  }
+
+  #consume(length: number): string {
+    const text = this.#window.slice(0, length);
+    this.#window = this.#window.slice(length);
+    if (text !== "") this.#read.push(text);
+    return text;
+  }
+}
+// lib/dialects/grammar.ts -------------------------------------------------------------------
+/** The tools a client declared, under the names they have upstream. */
+export type DeclaredTools = ReadonlyMap<string, { name: string; input_schema?: JsonObject }>;
+
+/**
+ * Reads one thing a model has written in its own tokens, from the marker on that announces it.
+ *
+ * Hands over calls as it has read them, and gives the last ones at the end; calls that are handed over together count
+ * together. Gives nothing when it is something else: then it becomes text, exactly as it was written. A grammar should
+ * see that it is something else as early as it can, because text waits for it.
+ */
+type Grammar = (reader: Reader, tools: DeclaredTools) => Reading<WrittenCall[] | undefined>;
+
+/** What a marker in an answer leads to. */
+type Trigger =
+  /** A grammar that reads on from the marker; `start`: only where an answer begins. */
+  | { marker: string; grammar: Grammar; start?: boolean }
+  /** Thinking begins or ends here; `start` as above. */
+  | { marker: string; mode: "text" | "thinking"; start?: boolean }
+  /** A token of the template that means nothing to people; `end` when the turn ends with it. */
+  | { marker: string; stray: true; end?: boolean };
+
+/** Tokens that are removed wherever they turn up. */
+function toStrays(markers: string): Trigger[] {
+  return markers.split(" ").map((marker) => ({ marker, stray: true }));
+}
+// lib/dialects/repetition.ts ----------------------------------------------------------------
+/** So many `!` in a row are a broken deployment: what NaN logits become (vLLM #42426). */
+const MARKS = "!".repeat(100);
+/** How much of the end of an answer is looked at, and after how many further characters. */
+const WINDOW_CHARS = 3_000;
+const STEP_CHARS = 1_000;
+/** The longest unit whose endless repetition is recognised. */
+const MAX_UNIT_CHARS = 24;
+
+/** Recognises an answer that only repeats itself: a run of `!`, or one short text over and over. */
+class RepetitionGuard {
+  #end = "";
+  #unchecked = 0;
+
+  /** Takes the next piece; tells whether the answer has become nonsense. */
+  feed(text: string): boolean {
+    this.#end += text;
+    this.#unchecked += text.length;
+    if (text.includes("!") && this.#end.endsWith(MARKS)) return true;
+    if (this.#unchecked < STEP_CHARS || this.#end.length < WINDOW_CHARS) return false;
+    this.#unchecked = 0;
+    this.#end = this.#end.slice(-WINDOW_CHARS);
+    for (let unit = 1; unit <= MAX_UNIT_CHARS; unit++) {
+      // Lines of blanks, dashes and the like are long in honest answers, too.
+      const repeated = this.#end.slice(unit) === this.#end.slice(0, -unit);
+      if (repeated) return /[^\s\-=_*#.~|+]/.test(this.#end.slice(0, unit));
+    }
+    return false;
+  }
+}
+// lib/dialects/code_spans.ts ----------------------------------------------------------------
+/**
+ * Where text stands in Markdown's code: in a fence, in a span, after how many backticks, and whether only blanks stand
+ * before it on its line.
+ */
+type CodeState = { fence: boolean; span: boolean; ticks: number; lineStart: boolean };
+
+/** The state before any text. */
+const NO_CODE: CodeState = { fence: false, span: false, ticks: 0, lineStart: true };
+
+/** What the backticks read last have opened or closed. */
+function settle({ fence, span, ticks, lineStart }: CodeState): CodeState {
+  if (ticks === 0) return { fence, span, ticks, lineStart };
+  if (ticks >= 3 && (lineStart || fence)) return { fence: !fence, span: false, ticks: 0, lineStart: false };
+  return { fence, span: fence ? false : !span, ticks: 0, lineStart: false };
+}
+
+/** Whether text that stands here is code: a marker in it is only written about. */
+function isCode(state: CodeState): boolean {
+  const { fence, span } = settle(state);
+  return fence || span;
+}
+
+/** The state after some more text. */
+function readCode(state: CodeState, text: string): CodeState {
+  let { fence, span, ticks, lineStart } = state;
+  if (ticks === 0 && !text.includes("`") && !text.includes("\n")) {
+    return { fence, span, ticks, lineStart: lineStart && text.trim() === "" };
+  }
+  for (let i = 0; i < text.length; i++) {
+    const char = text.charAt(i);
+    if (char === "`") ticks++;
+    else {
+      if (ticks > 0) ({ fence, span, ticks, lineStart } = settle({ fence, span, ticks, lineStart }));
+      if (char === "\n") [lineStart, span] = [true, false];
+      else if (char !== " " && char !== "\t") lineStart = false;
+    }
+  }
+  return { fence, span, ticks, lineStart };
+}
+// lib/dialects/tolerant_json.ts -------------------------------------------------------------
+/** How deep values may be nested before they are taken for nonsense. */
+const MAX_DEPTH = 200;
+
+const ESCAPES: Record<string, string> = { n: "\n", r: "\r", t: "\t", b: "\b", f: "\f", "\n": "" };
+/** Digits of the escapes that name a character: JSON's `\u`, Python's `\x` and `\U`. */
+const CODE_LENGTHS: Record<string, number> = { u: 4, x: 2, U: 8 };
+const CLOSING_QUOTES: Record<string, string> = { '"': '"', "'": "'", "“": "”", "‘": "’", "`": "`" };
+const WORDS: Record<string, unknown> = {
+  true: true,
+  false: false,
+  null: null,
+  True: true,
+  False: false,
+  None: null,
+  undefined: null,
+  nan: null,
+  NaN: null,
+  inf: null,
+  Infinity: null,
+};
+
+/** What {@linkcode parseTolerant} made of a text. */
+interface Tolerated {
+  value: unknown;
+  /** Whether the text ended before the value did; a string that was cut is as long as it got. */
+  cut: boolean;
+}
+
+class TolerantParser {
+  readonly #text: string;
+  #at = 0;
+  cut = false;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  value(depth: number): unknown {
+    if (depth > MAX_DEPTH) throw new SyntaxError("Cannot read values nested that deep");
+    this.#skip();
+    const char = this.#text.charAt(this.#at);
+    if (char === "") return this.#end(null);
+    if (char === "{") return this.#object(depth);
+    if (char === "[" || char === "(") return this.#list(depth);
+    return this.#startsString() ? this.#strings() : this.#word(/[^,}\])\n]/);
+  }
+
+  #end<T>(value: T): T {
+    this.cut = true;
+    return value;
+  }
+
+  /** White space and comments. */
+  #skip(): void {
+    const blank = /(?:\s|\/\/[^\n]*|\/\*[^]*?\*\/)+/y;
+    blank.lastIndex = this.#at;
+    if (blank.test(this.#text)) this.#at = blank.lastIndex;
+  }
+
+  #object(depth: number): Record<string, unknown> {
+    const entries: [string, unknown][] = [];
+    for (this.#at++;;) {
+      this.#skip();
+      const char = this.#text.charAt(this.#at);
+      if (char === "" || char === "}") {
+        if (char === "") this.cut = true;
+        this.#at++;
+        return Object.fromEntries(entries);
+      }
+      if (char === ",") {
+        this.#at++;
+        continue;
+      }
+      const key = this.#startsString() ? this.#strings() : String(this.#word(/[^:=,}\s]/, true));
+      this.#skip();
+      if (this.#at >= this.#text.length) return this.#end(Object.fromEntries(entries));
+      if (!/[:=]/.test(this.#text.charAt(this.#at))) {
+        throw new SyntaxError(`Cannot read a key: no colon after '${key}'`);
+      }
+      this.#at++;
+      entries.push([key, this.value(depth + 1)]);
+    }
+  }
+
+  #list(depth: number): unknown[] {
+    const list: unknown[] = [];
+    for (this.#at++;;) {
+      this.#skip();
+      const char = this.#text.charAt(this.#at);
+      if (char === "" || char === "]" || char === ")") {
+        if (char === "") this.cut = true;
+        this.#at++;
+        return list;
+      }
+      if (char === ",") this.#at++;
+      else if (char === "}") throw new SyntaxError("Cannot read a list: closed by a brace");
+      else list.push(this.value(depth + 1));
+    }
+  }
+
+  #startsString(): boolean {
+    return /^[bru]?["'“‘`]/.test(this.#text.slice(this.#at, this.#at + 2));
+  }
+
+  /** A string, or several that Python would put together. */
+  #strings(): string {
+    let text = "";
+    do {
+      if (!(this.#text.charAt(this.#at) in CLOSING_QUOTES)) this.#at++;
+      text += this.#string();
+      this.#skip();
+    } while (this.#startsString());
+    return text;
+  }
+
+  #string(): string {
+    const close = CLOSING_QUOTES[this.#text.charAt(this.#at++)] ?? '"';
+    let text = "";
+    for (;;) {
+      const char = this.#text.charAt(this.#at++);
+      if (char === "") return this.#end(text);
+      if (char === "\\") text += this.#escape();
+      else if (char !== close) text += char;
+      // Models forget to escape quotes: one that nothing legal follows belongs to the text.
+      else if (/^\s*(?:[,}\]):]|$|\/[/*]|[bru]?["'“])/.test(this.#text.slice(this.#at, this.#at + 40))) return text;
+      else text += char;
+    }
+  }
+
+  #escape(): string {
+    const char = this.#text.charAt(this.#at++);
+    const length = CODE_LENGTHS[char] ?? 0;
+    const digits = this.#text.slice(this.#at, this.#at + length);
+    if (length > 0 && digits.length === length && /^[\da-fA-F]+$/.test(digits)) {
+      this.#at += length;
+      const code = parseInt(digits, 16);
+      return code > 0x10ffff ? "\uFFFD" : length === 8 ? String.fromCodePoint(code) : String.fromCharCode(code);
+    }
+    if (char in ESCAPES) return ESCAPES[char] ?? "";
+    // A backslash before anything else was meant: Windows paths, regular expressions.
+    return "\"'\\/`".includes(char) ? char : `\\${char}`;
+  }
+
+  #word(char: RegExp, key = false): unknown {
+    const from = this.#at;
+    while (this.#at < this.#text.length && char.test(this.#text.charAt(this.#at))) this.#at++;
+    const word = this.#text.slice(from, this.#at).trim();
+    if (word === "") throw new SyntaxError(`Cannot read '${this.#text.slice(from, from + 10)}'`);
+    if (key) return word;
+    if (this.#at >= this.#text.length) this.cut = true;
+    if (Object.hasOwn(WORDS, word)) return WORDS[word];
+    return /^[+-]?(?:\d|\.\d)[\d._]*(?:[eE][+-]?\d+)?$/.test(word) ? Number(word.replaceAll("_", "")) : word;
+  }
+}
+
+/**
+ * Parses JSON as models write it when they do not write JSON: single quotes, keys without quotes, Python's words,
+ * strings and tuples, comments, trailing commas, raw line breaks, invalid escapes, a code fence around, an end missing,
+ * junk behind.
+ *
+ * @returns Nothing when it cannot be made sense of.
+ */
+function parseTolerant(text: string): Tolerated | undefined {
+  const parser = new TolerantParser(text.replace(/^\s*```\w*\s/, ""));
+  try {
+    const value = parser.value(0);
+    return { value, cut: parser.cut };
+  } catch {
+    return undefined;
+  }
+}
+// lib/dialects/arguments.ts -----------------------------------------------------------------
+/** How often arguments may be wrapped in a further JSON string. */
+const MAX_WRAPS = 3;
+
+/** The types a schema allows; nothing when it does not say, or says it in a way that is not looked into. */
+function toTypes(schema: unknown): readonly string[] {
+  if (!isJsonObject(schema)) return [];
+  const { type, anyOf, oneOf, enum: values } = schema;
+  if (typeof type === "string") return [type];
+  if (Array.isArray(type)) return type.map(String);
+  const options = Array.isArray(anyOf) ? anyOf : Array.isArray(oneOf) ? oneOf : [];
+  if (options.length > 0) return options.every((option) => toTypes(option).length > 0) ? options.flatMap(toTypes) : [];
+  return Array.isArray(values) ? [...new Set(values.map((value) => value === null ? "null" : typeof value))] : [];
+}
+
+function toType(value: unknown): string {
+  return value === null ? "null" : Array.isArray(value) ? "array" : typeof value;
+}
+
+function fits(value: unknown, types: readonly string[]): boolean {
+  return types.includes(toType(value)) || (types.includes("integer") && Number.isInteger(value));
+}
+
+/** Reads a text as the type a schema wants; gives the text itself when it is none of that type. */
+function readAs(text: string, types: readonly string[]): unknown {
+  const word = text.trim();
+  if (types.includes("boolean") && /^(?:true|false)$/i.test(word)) return word.toLowerCase() === "true";
+  if (types.includes("null") && /^(?:null|none|nil)$/i.test(word)) return null;
+  if ((types.includes("number") || types.includes("integer")) && /^[+-]?\d[\d.]*(?:e[+-]?\d+)?$/i.test(word)) {
+    const number = Number(word);
+    if (Number.isFinite(number)) return number;
+  }
+  if (/^["[{]/.test(word) && !types.includes("string")) {
+    const value = parseTolerant(word)?.value;
+    if (fits(value, types)) return value;
+    // A string of JSON in a string.
+    if (typeof value === "string" && value.length < word.length) return readAs(value, types);
+  }
+  return text;
+}
+
+/**
+ * Makes a value the type its schema wants, where the two disagree and the value can be read that way.
+ *
+ * Models send numbers, lists and objects as strings and single values for lists; a string is never read as anything
+ * else where the schema allows strings.
+ */
+function coerce(value: unknown, schema: unknown): unknown {
+  const types = toTypes(schema);
+  if (!isJsonObject(schema) || types.length === 0 || types.includes("string") && typeof value === "string") {
+    return value;
+  }
+  let read = typeof value === "string" ? readAs(value, types) : value;
+  if (types.length === 1 && types[0] === "string" && typeof read !== "string" && read !== null) {
+    read = JSON.stringify(read);
+  }
+  if (types.length === 1 && types[0] === "array" && !Array.isArray(read)) {
+    const item = coerce(read, schema.items);
+    const itemTypes = toTypes(schema.items);
+    if (read !== null && itemTypes.length > 0 && fits(item, itemTypes)) return [item];
+  }
+  if (Array.isArray(read)) return read.map((item) => coerce(item, schema.items));
+  return isJsonObject(read) ? coerceFields(read, schema) : read;
+}
+
+/** Makes each field the type its schema wants; fields the schema does not know stay as they are. */
+function coerceFields(value: JsonObject, schema: unknown): JsonObject {
+  const properties = isJsonObject(schema) && isJsonObject(schema.properties) ? schema.properties : {};
+  return Object.fromEntries(
+    Object.entries(value).map(([name, field]) => {
+      return [name, Object.hasOwn(properties, name) ? coerce(field, properties[name]) : field];
+    }),
+  );
+}
+
+/** Arguments that could be read. */
+interface ReadArguments {
+  value: JsonObject;
+  /** Whether the text ended before they did. */
+  cut: boolean;
+}
+
+/**
+ * Reads a call's arguments: strictly if that goes, tolerantly if not, then by the tool's schema.
+ *
+ * @param schema The tool's `input_schema`; without it values stay as they are.
+ * @returns Nothing when there is no object to be found; never an empty object in place of something unreadable.
+ */
+function readArguments(text: string, schema?: JsonObject): ReadArguments | undefined {
+  let found: { value: unknown; cut: boolean } | undefined;
+  try {
+    found = { value: JSON.parse(text), cut: false };
+  } catch {
+    found = /^\s*$/.test(text) ? { value: {}, cut: false } : parseTolerant(text);
+  }
+  for (let i = 0; i < MAX_WRAPS && typeof found?.value === "string"; i++) found = parseTolerant(found.value);
+  if (found?.value === null) found = { value: {}, cut: false };
+  return isJsonObject(found?.value) ? { value: coerceFields(found.value, schema), cut: found.cut } : undefined;
+}
+
+/** Whether a value of this type may stay as it is in a field of the arguments, without a look at what is in it. */
+function mayStay(key: string, type: string, schema: JsonObject | undefined): boolean {
+  const properties = isJsonObject(schema?.properties) ? schema.properties : {};
+  const field = Object.hasOwn(properties, key) ? properties[key] : undefined;
+  const types = toTypes(field);
+  if (types.length === 0 || !isJsonObject(field)) return true;
+  if (type === "number" && types.includes("integer")) return true;
+  return types.includes(type) && !((type === "object" && field.properties) || (type === "array" && field.items));
+}
+
+/** Arguments nobody can read, in the form in which Claude Code itself replays such calls. */
+function toUnparsed(raw: string): JsonObject {
+  return { __unparsedToolInput: { raw, len: raw.length } };
+}
+
+/**
+ * Goes on with JSON that was partly sent: what must follow `sent` to make it `value`.
+ *
+ * @param sent The beginning of an object: complete fields, the last of which may be a string cut anywhere.
+ * @returns Nothing if `sent` cannot become `value` any more.
+ */
+function continueJson(sent: string, value: JsonObject): string | undefined {
+  if (sent === "") return JSON.stringify(value);
+  const before = parseTolerant(sent)?.value;
+  if (!isJsonObject(before)) return undefined;
+  const keys = Object.keys(before);
+  const last = keys.at(-1);
+  const inString = isInString(sent);
+  const same = (key: string) => JSON.stringify(before[key]) === JSON.stringify(value[key]);
+  if (!keys.every((key) => same(key) || (inString && key === last))) return undefined;
+  let rest = "";
+  if (inString && last !== undefined) {
+    const [begun, whole] = [before[last], value[last]];
+    if (typeof begun !== "string" || typeof whole !== "string" || !whole.startsWith(begun)) return undefined;
+    rest = JSON.stringify(whole.slice(begun.length)).slice(1);
+  }
+  for (const [key, field] of Object.entries(value)) {
+    if (keys.includes(key)) continue;
+    rest += `${keys.length > 0 || rest !== "" ? "," : ""}${JSON.stringify(key)}:${JSON.stringify(field)}`;
+  }
+  return `${rest}}`;
+}
+
+function isInString(json: string): boolean {
+  return (json.replace(/\\./gs, "").match(/"/g)?.length ?? 0) % 2 === 1;
+}
+// lib/dialects/tool_names.ts ----------------------------------------------------------------
+/** Steps from what a model wrote to what it meant, each tried only if it leads to a declared name. */
+const STEPS: readonly ((name: string) => string)[] = [
+  (name) => name,
+  (name) => name.split("<|", 1)[0] ?? name,
+  (name) => name.replace(/^[\s"'●]+|[\s"']+$/g, ""),
+  (name) => name.replace(/^(?:functions|tools|default_api|namespace|ns)[.:/]/, ""),
+  (name) => name.replace(/:\d+$/, ""),
+];
+
+/**
+ * Finds the declared tool a model means by `written`, such as `functions.Read:0` for `Read`.
+ *
+ * @returns The tool's name upstream; nothing when none fits.
+ */
+function resolveToolName(written: string, tools: DeclaredTools): string | undefined {
+  let name = written;
+  for (const step of STEPS) {
+    name = step(name);
+    if (tools.has(name)) return name;
+  }
+  const names = [...tools.keys()];
+  const lower = name.toLowerCase();
+  return names.find((key) => key.toLowerCase() === lower) ?? names.find((key) => key === name.split(".").at(-1));
+}
+// lib/dialects/found_calls.ts ---------------------------------------------------------------
+/** A call of a declared tool, with strict JSON for arguments. */
+export type FoundCall = { kind: "call"; name: string; arguments: string };
+
+/** The types a value may have whose type nobody declared. */
+const UNDECLARED = ["boolean", "null", "number", "object", "array"];
+
+function toField([, value, json]: Field, schema: unknown): unknown {
+  const types = toTypes(schema);
+  if (json === true) {
+    const read = value.trim() === "" ? undefined : parseTolerant(value);
+    return read ? read.value : value;
+  }
+  if (types.length === 0) return json === "undeclared" ? readAs(value, UNDECLARED) : value;
+  const nullable = types.includes("null") || !types.includes("string");
+  if (nullable && /^\s*(?:null|none|nil)\s*$/i.test(value)) return null;
+  return types.includes("string") ? value : readAs(value, types);
+}
+
+function toObject(fields: Field[], schema: JsonObject | undefined): JsonObject {
+  const properties = isJsonObject(schema?.properties) ? schema.properties : {};
+  const toSchema = (key: string) => Object.hasOwn(properties, key) ? properties[key] : undefined;
+  return coerceFields(
+    Object.fromEntries(fields.map((field) => [field[0], toField(field, toSchema(field[0]))])),
+    schema,
+  );
+}
+
+/** The only tool whose arguments these can be; for models that copy an opaque id where the name belongs. */
+function findByArguments(value: JsonObject, tools: DeclaredTools): string | undefined {
+  const keys = Object.keys(value);
+  const fitting = [...tools].filter(([, { input_schema: schema = {} }]) => {
+    const properties = isJsonObject(schema.properties) ? schema.properties : {};
+    const required = Array.isArray(schema.required) ? schema.required : [];
+    return keys.every((key) => Object.hasOwn(properties, key)) && required.every((key) => keys.includes(key));
+  });
+  return fitting.length === 1 && keys.length > 0 ? fitting[0]?.[0] : undefined;
+}
+
+/**
+ * Makes what a model wrote a call, if its tool is declared and its arguments can be read.
+ *
+ * @param whole Whether the arguments must be complete: a call that was cut must not run.
+ */
+function toFoundCall(written: WrittenCall, tools: DeclaredTools, whole: boolean): FoundCall | undefined {
+  if (whole && written.cut) return undefined;
+  const schemaOf = (name: string | undefined) => name === undefined ? undefined : tools.get(name)?.input_schema;
+  let name = resolveToolName(written.name, tools);
+  if (typeof written.arguments !== "string") {
+    if (name === undefined) return undefined;
+    return { kind: "call", name, arguments: JSON.stringify(toObject(written.arguments, schemaOf(name))) };
+  }
+  const read = readArguments(written.arguments, schemaOf(name));
+  if (!read || (whole && read.cut)) return undefined;
+  if (name === undefined && /^(?:call_|chatcmpl-|toolu_)/.test(written.name)) name = findByArguments(read.value, tools);
+  return name === undefined ? undefined : { kind: "call", name, arguments: JSON.stringify(read.value) };
+}
+// lib/dialects/triggers.ts ------------------------------------------------------------------
+/** The triggers of a family, ready to be looked for. */
+class TriggerTable {
+  readonly #byMarker: ReadonlyMap<string, Trigger>;
+  /** The longest first, so that of two markers that begin alike the longer one is found. */
+  readonly #markers: readonly string[];
+  readonly #pattern: RegExp | undefined;
+  /** What a marker can begin with; an end of text without it needs no closer look. */
+  readonly #firsts: RegExp | undefined;
+
+  constructor(triggers: readonly Trigger[]) {
+    this.#byMarker = new Map(triggers.map((trigger) => [trigger.marker, trigger]));
+    this.#markers = [...this.#byMarker.keys()].sort((a, b) => b.length - a.length);
+    if (this.#markers.length === 0) return;
+    this.#pattern = toPattern(this.#markers);
+    this.#firsts = toPattern([...new Set(this.#markers.map((marker) => marker.charAt(0)))]);
+  }
+
+  /** The first trigger that `accepts` lets pass, and where it is. */
+  find(text: string, accepts: (trigger: Trigger, at: number) => boolean): [Trigger, number] | undefined {
+    if (!this.#pattern || !this.#firsts || text.search(this.#firsts) < 0) return undefined;
+    this.#pattern.lastIndex = 0;
+    for (let found = this.#pattern.exec(text); found; found = this.#pattern.exec(text)) {
+      const trigger = this.#byMarker.get(found[0]);
+      if (trigger && accepts(trigger, found.index)) return [trigger, found.index];
+      this.#pattern.lastIndex = found.index + 1;
+    }
+    return undefined;
+  }
+
+  /** How much of the end of `text` may be the beginning of a marker. */
+  toHeld(text: string): number {
+    const longest = this.#markers[0]?.length ?? 1;
+    const end = text.slice(Math.max(0, text.length - longest + 1));
+    return this.#firsts && end.search(this.#firsts) >= 0 ? toHeldLength(end, this.#markers) : 0;
+  }
+}
+// lib/dialects/scanner.ts -------------------------------------------------------------------
+/** How often an answer may look like a call and not be one, before the rest is taken as it stands. */
+const MAX_FAILURES = 200;
+
+/** What a {@linkcode Scanner} finds in an answer. */
+export type Found = Piece | FoundCall;
+
+/** Options of {@linkcode Scanner}. */
+interface ScannerOptions {
+  triggers: TriggerTable;
+  tools: DeclaredTools;
+  /** What text is where no tag says otherwise. @default {"text"} */
+  kind?: Piece["kind"];
+  /** Whether the template has opened thinking already. @default {false} */
+  startsInThinking?: boolean;
+}
+
+/**
+ * Tells text, thinking and tool calls apart in an answer that holds them all in one text.
+ *
+ * Text leaves at once, except for what may be the beginning of a marker. A call counts only if its tool is declared and
+ * its arguments can be read; everything else stays text, exactly as it was written, and so does what stands in code
+ * spans and fences. Tokens of the template that mean nothing to people are removed.
+ */
+class Scanner {
+  readonly #options: ScannerOptions;
+  readonly #reader = new Reader();
+  /** What text is at the moment. */
+  #kind: Piece["kind"];
+  /** Text that has not been told apart yet, and where in Markdown's code it begins. */
+  #pending = "";
+  #code: CodeState = NO_CODE;
+  /** The grammar that is reading, if one is. */
+  #reading: Reading<WrittenCall[] | undefined> | undefined;
+  /** Whether nothing but blanks has come since the beginning or the last block. */
+  #atStart = true;
+  /** Whether blanks are dropped, because they follow a tag. */
+  #trim = false;
+  #failures = 0;
+  /** Whether a token has ended the turn: whatever follows is noise. */
+  #ended = false;
+
+  constructor(options: ScannerOptions) {
+    this.#options = options;
+    this.#kind = options.startsInThinking ? "thinking" : options.kind ?? "text";
+    this.#trim = options.startsInThinking === true;
+  }
+
+  /** Notes that thinking comes elsewhere, so that the answer does not begin in it. */
+  startInText(): void {
+    if (this.#atStart) this.#kind = "text";
+  }
+
+  /** Takes the next piece of the answer. */
+  feed(text: string): Found[] {
+    const found: Found[] = [];
+    if (this.#ended) return found;
+    if (this.#reading) this.#reader.push(text);
+    else this.#pending += text;
+    this.#advance(found, false, false);
+    return found;
+  }
+
+  /**
+   * Gives what was held back when the answer ends, or something else follows.
+   *
+   * @param cut Whether the answer was cut short by its length: a call that is not complete does not count then.
+   */
+  flush(cut = false): Found[] {
+    const found: Found[] = [];
+    this.#reader.ended = true;
+    this.#advance(found, true, cut);
+    this.#reader.ended = false;
+    this.#atStart = true;
+    this.#kind = this.#options.kind ?? "text";
+    return found;
+  }
+
+  #advance(found: Found[], last: boolean, cut: boolean): void {
+    const { triggers, tools } = this.#options;
+    while (!this.#reading || this.#read(found, cut)) {
+      let [code, from] = [this.#code, 0];
+      const next = this.#failures > MAX_FAILURES ? undefined : triggers.find(this.#pending, (trigger, at) => {
+        code = readCode(code, this.#pending.slice(from, at));
+        from = at;
+        return this.#accepts(trigger, code, at);
+      });
+      // A marker at the end may still turn out to be the beginning of a longer one.
+      const end = this.#pending.length - (last ? 0 : triggers.toHeld(this.#pending));
+      if (!next || next[1] >= end) return this.#emit(end, found);
+      const [trigger, at] = next;
+      this.#emit(at, found);
+      if ("grammar" in trigger) {
+        this.#reader.push(this.#pending);
+        this.#pending = "";
+        this.#reading = trigger.grammar(this.#reader, tools);
+        continue;
+      }
+      this.#pending = this.#pending.slice(trigger.marker.length);
+      if ("mode" in trigger) [this.#kind, this.#trim, this.#atStart] = [trigger.mode, true, true];
+      else if (trigger.end) [this.#ended, this.#pending] = [true, ""];
+    }
+  }
+
+  /** Whether a marker means something where it stands. */
+  #accepts(trigger: Trigger, code: CodeState, at: number): boolean {
+    const start = "start" in trigger && trigger.start === true;
+    if (start && !(this.#atStart && this.#pending.slice(0, at).trim() === "")) return false;
+    // A closing tag without an opening one, which a template may have written, stands on a line of its own.
+    const lone = "mode" in trigger && trigger.mode === "text" && this.#kind === "text" &&
+      trigger.marker.startsWith("</");
+    return !isCode(code) && (!lone || code.lineStart);
+  }
+
+  /** Hands over the first `length` characters of what is pending. */
+  #emit(length: number, found: Found[]): void {
+    let text = this.#pending.slice(0, length);
+    this.#pending = this.#pending.slice(length);
+    this.#code = readCode(this.#code, text);
+    if (this.#trim) text = text.trimStart();
+    if (text === "") return;
+    this.#trim = false;
+    if (text.trim() !== "") this.#atStart = false;
+    found.push({ kind: this.#kind, text });
+  }
+
+  /** Lets the grammar go on; tells whether it has finished. */
+  #read(found: Found[], cut: boolean): boolean {
+    let next = this.#reading?.next();
+    for (; next && !next.done; next = this.#reading?.next()) {
+      if (next.value === undefined) return false;
+      if (Array.isArray(next.value)) {
+        this.#addCalls(next.value, found, cut);
+        continue;
+      }
+      this.#reader.commit();
+      if (typeof next.value === "string") this.#addText(next.value, found);
+      else {
+        this.#atStart = false;
+        found.push(next.value);
+      }
+    }
+    this.#reading = undefined;
+    if (next?.value) this.#addCalls(next.value, found, cut);
+    this.#pending = this.#reader.reset();
+    if (next?.value) return true;
+    // No call: its first character is text, and there may be one in the rest.
+    this.#failures++;
+    this.#emit(1, found);
+    return true;
+  }
+
+  /** Hands over calls that were read; if one of them does not count, what was read is text. */
+  #addCalls(written: WrittenCall[], found: Found[], cut: boolean): void {
+    const calls = written.map((call) => toFoundCall(call, this.#options.tools, cut));
+    const read = this.#reader.commit();
+    if (calls.every((call) => call !== undefined)) {
+      found.push(...calls);
+      if (calls.length > 0) [this.#kind, this.#atStart] = [this.#options.kind ?? "text", true];
+    } else {
+      this.#failures++;
+      this.#addText(read, found);
+    }
+  }
+
+  /** Hands over text while a grammar is reading. */
+  #addText(text: string, found: Found[]): void {
+    this.#pending = text;
+    this.#emit(text.length, found);
+  }
+}
+// lib/dialects/invoke_xml.ts ----------------------------------------------------------------
+/** Reads an attribute of a tag, in quotes or not. */
+function toAttribute(tag: string, name: string): string | undefined {
+  const found = new RegExp(`\\b${name}\\s*=\\s*(?:"([^"]*)"|'([^']*)'|([^\\s>]+))`).exec(tag);
+  return found?.[1] ?? found?.[2] ?? found?.[3];
+}
+
+/**
+ * Calls as `invoke` elements in a wrapper: MiniMax M2, DeepSeek's DSML and Meta's ATEM, which differ in what stands
+ * before the names of the tags.
+ *
+ * An attribute `string="false"` says that a value is JSON. An `invoke` may hold a JSON object instead of parameters, or
+ * its name and arguments as children. A value ends where something follows that may; markup in it belongs to it.
+ *
+ * @param wrapper The tag around the calls, as it was found.
+ * @param prefixes What may stand before `invoke` and `parameter`; models mix them.
+ */
+function invokeXml(wrapper: string, ...prefixes: string[]): Grammar {
+  const tags = (...names: string[]) => prefixes.flatMap((prefix) => names.map((name) => `<${prefix}${name}`));
+  const ends = (...names: string[]) => prefixes.flatMap((prefix) => names.map((name) => `</${prefix}${name}>`));
+  const closers = [...ends("function_calls", "tool_calls"), wrapper.replace("<", "</")];
+  const valueEnds = Object.fromEntries([
+    ...ends("parameter").map((end) => [end, [...tags("parameter"), ...ends("invoke"), ...closers]]),
+    ...ends("invoke").map((end) => [end, [...tags("invoke"), ...closers]]),
+  ]);
+  return function* (reader) {
+    yield* reader.take(wrapper);
+    for (let some = false;; some = true) {
+      yield* reader.space();
+      if ((yield* reader.take(...closers)) !== undefined) return [];
+      if ((yield* reader.take(...tags("invoke"))) === undefined) return some ? [] : undefined;
+      let name = toAttribute(yield* reader.until(">", "\n"), "name");
+      if ((yield* reader.take(">")) === undefined) return undefined;
+      const fields: Field[] = [];
+      let [json, end]: (string | undefined)[] = [];
+      while (end === undefined || end.endsWith("parameter>")) {
+        yield* reader.space();
+        if ((yield* reader.peek("{")) !== undefined) json = yield* reader.json(...ends("invoke"));
+        yield* reader.space();
+        const tag = yield* reader.take(...tags("parameter"), "<name>", "<tool_name>", "<arguments>", "<parameters>");
+        if (tag === undefined) break;
+        if (tag === "<name>" || tag === "<tool_name>") name = (yield* reader.until("<")).trim();
+        else if (tag.endsWith(">")) json = yield* reader.json("</");
+        else {
+          const attributes = yield* reader.until(">", "\n");
+          if ((yield* reader.take(">")) === undefined) return undefined;
+          const [value, valueEnd] = yield* reader.value(valueEnds);
+          const key = toAttribute(attributes, "name");
+          if (key !== undefined) fields.push([key, value, toAttribute(attributes, "string") === "false"]);
+          end = valueEnd;
+          continue;
+        }
+        yield* reader.space();
+        yield* reader.take(tag.replace("<", "</"));
+      }
+      const closed = end?.endsWith("invoke>") || (yield* reader.take(...ends("invoke"))) !== undefined;
+      yield* reader.space();
+      const last = yield* reader.take(...closers);
+      if (name === undefined) return undefined;
+      yield [{ name, arguments: json ?? fields, cut: !closed && last === undefined }];
+      if (last !== undefined) return [];
+    }
+  };
+}
+// lib/dialects/deepseek.ts ------------------------------------------------------------------
+const DEEPSEEK_CALLS_BEGIN = "<｜tool▁calls▁begin｜>";
+const DEEPSEEK_CALLS_END = "<｜tool▁calls▁end｜>";
+const DEEPSEEK_BEGIN = "<｜tool▁call▁begin｜>";
+const DEEPSEEK_SEPARATOR = "<｜tool▁sep｜>";
+const DEEPSEEK_END = "<｜tool▁call▁end｜>";
+
+/**
+ * DeepSeek's calls: V3.1 writes `NAME<｜tool▁sep｜>{…}`, R1 and V3 `function<｜tool▁sep｜>NAME` with the arguments in a
+ * fence of code.
+ */
+const deepseekCalls: Grammar = function* (reader) {
+  yield* reader.take(DEEPSEEK_CALLS_BEGIN);
+  yield* reader.space();
+  if ((yield* reader.peek(DEEPSEEK_BEGIN)) === undefined) return undefined;
+  while ((yield* reader.take(DEEPSEEK_BEGIN)) !== undefined) {
+    let name = yield* reader.while(/[\w.:\- ]/);
+    if ((yield* reader.take(DEEPSEEK_SEPARATOR)) === undefined) return undefined;
+    if (name.trim() === "function") {
+      name = yield* reader.while(/[\w.:\- ]/);
+      yield* reader.space();
+      yield* reader.take("```json", "```");
+    }
+    yield* reader.space();
+    const call = { name, arguments: yield* reader.json(DEEPSEEK_END, "\n```", DEEPSEEK_CALLS_END) };
+    yield* reader.space();
+    yield* reader.take("```");
+    yield* reader.space();
+    yield* reader.take(DEEPSEEK_END);
+    yield* reader.space();
+    const closed = yield* reader.take(DEEPSEEK_CALLS_END);
+    yield [call];
+    if (closed !== undefined) break;
+  }
+  return [];
+};
+
+const DEEPSEEK_STRAYS = toStrays(
+  "<｜tool▁calls▁end｜> <｜tool▁call▁end｜> <｜tool▁outputs▁begin｜> <｜tool▁outputs▁end｜> <｜tool▁output▁begin｜> " +
+    "<｜tool▁output▁end｜> <｜User｜> <｜Assistant｜>",
+);
+
+/** What DeepSeek R1, V3 and V3.1 leak. */
+const DEEPSEEK: readonly Trigger[] = [
+  ...[DEEPSEEK_CALLS_BEGIN, DEEPSEEK_BEGIN].map((marker) => ({ marker, grammar: deepseekCalls })),
+  ...DEEPSEEK_STRAYS,
+  { marker: "<｜end▁of▁sentence｜>", stray: true, end: true },
+];
+
+const DSML_PREFIXES = ["｜DSML｜", "｜｜DSML｜｜", "|DSML|", ""];
+const DSML_WRAPPERS = DSML_PREFIXES.flatMap((prefix) => [`${prefix}function_calls>`, `${prefix}tool_calls>`]);
+
+/** What DeepSeek V3.2 and V4 leak: DSML, with its tags in any spelling. */
+const DSML: readonly Trigger[] = [
+  ...DSML_WRAPPERS.map((tag) => ({ marker: `<${tag}`, grammar: invokeXml(`<${tag}`, ...DSML_PREFIXES) })),
+  ...toStrays(DSML_WRAPPERS.map((tag) => `</${tag}`).join(" ")),
+  ...DEEPSEEK,
+];
+// lib/dialects/function_xml.ts --------------------------------------------------------------
+const FUNCTION_NAME = /[\w.:-]/;
+
+/**
+ * Qwen3-Coder's XML, which Qwen3.5, Nemotron 3, Step and (in a wrapper of its own) Seed-OSS write as well:
+ * `<tool_call><function=NAME><parameter=KEY>VALUE</parameter></function></tool_call>`.
+ *
+ * The wrapper may be missing, and so may ends. One line break at each end of a value belongs to the markup, all other
+ * white space to the value. A value ends where something follows that may; markup in it belongs to it.
+ */
+function functionXml(open: string, close: string): Grammar {
+  const ends = {
+    "</parameter>": ["<parameter=", "</function>", "<function=", close],
+    "\n<parameter=": [""],
+    "</function>": ["<function=", close],
+    [close]: [open],
+  };
+  return function* (reader) {
+    yield* reader.take(open);
+    for (let some = false;; some = true) {
+      yield* reader.space();
+      const begin = yield* reader.take("<function=", "<function ", "<function");
+      if (begin === undefined) return some ? [] : undefined;
+      const name = yield* reader.while(FUNCTION_NAME);
+      if (name === "") return undefined;
+      yield* reader.take(">");
+      yield* reader.space();
+      const fields: Field[] = [];
+      let next = yield* reader.take("<parameter=");
+      let end: string | undefined;
+      while (next !== undefined) {
+        const key = (yield* reader.while(/[^>\n<]/)).replace(/^parameter=/, "").trim();
+        yield* reader.take(">");
+        const [value, valueEnd] = yield* reader.value(ends);
+        fields.push([key, value.replace(/^\n/, "").replace(/\n$/, "")]);
+        end = valueEnd;
+        next = end === "\n<parameter=" ? end : end === "</parameter>" ? yield* reader.take("<parameter=") : undefined;
+      }
+      const closed = end === "</function>" || (yield* reader.take("</function>")) !== undefined;
+      yield* reader.space();
+      const last = end === close || (yield* reader.take(close)) !== undefined;
+      if (fields.length === 0 && !closed && !last) return undefined;
+      yield [{ name, arguments: fields, cut: !closed && !last }];
+      if (last) return [];
+    }
+  };
+}
+// lib/dialects/gemma.ts ---------------------------------------------------------------------
+const GEMMA_QUOTE = '<|"|>';
+
+/** Gemma 4's calls: `<|tool_call>call:NAME{key:<|"|>text<|"|>,n:2}<tool_call|>`, strings between tokens of their own. */
+const gemmaCall: Grammar = function* (reader) {
+  yield* reader.take("<|tool_call>");
+  if ((yield* reader.take("call:")) === undefined) return undefined;
+  const name = yield* reader.while(/[\w.:-]/);
+  if (name === "" || (yield* reader.peek("{")) === undefined) return undefined;
+  let json = "";
+  for (;;) {
+    json += yield* reader.until(GEMMA_QUOTE, "<tool_call|>", "<|tool_call>");
+    if ((yield* reader.take(GEMMA_QUOTE)) === undefined) break;
+    const text = JSON.stringify(yield* reader.until(GEMMA_QUOTE));
+    json += (yield* reader.take(GEMMA_QUOTE)) === undefined ? text.slice(0, -1) : text;
+  }
+  yield* reader.take("<tool_call|>");
+  return [{ name, arguments: json }];
+};
+
+/** What Gemma 4 leaks. */
+const GEMMA: readonly Trigger[] = [
+  { marker: "<|tool_call>", grammar: gemmaCall },
+  { marker: "<|channel>thought", mode: "thinking" },
+  { marker: "<channel|>", mode: "text" },
+  { marker: "<tool_call|>", stray: true },
+];
+// lib/dialects/glm.ts -----------------------------------------------------------------------
+/** White space, also where its escape has leaked. */
+function* glmSpace(reader: Reader): Reading<void> {
+  do yield* reader.space(); while ((yield* reader.take("\\n")) !== undefined);
+}
+
+/**
+ * GLM's and Laguna's tags: `<tool_call>NAME<arg_key>K</arg_key><arg_value>V</arg_value></tool_call>`, with or without
+ * line breaks.
+ *
+ * When the first `<arg_key>` is missing, name and key run together, and the longest declared name tells them apart. A
+ * key without a value is dropped.
+ */
+const glm: Grammar = function* (reader, tools) {
+  yield* reader.take("<tool_call>");
+  yield* reader.space();
+  const head = yield* reader.while(/[\w.:-]/);
+  if (head === "") return undefined;
+  const fields: Field[] = [];
+  const glued = (yield* reader.peek("</arg_key>")) !== undefined;
+  const known = [...tools.keys()].filter((name) => head.startsWith(name)).sort((a, b) => b.length - a.length)[0];
+  const name = glued && known !== undefined ? known : head;
+  let key = glued ? head.slice(name.length) : undefined;
+  for (;;) {
+    yield* glmSpace(reader);
+    if (key === undefined && (yield* reader.take("<arg_key>")) === undefined) break;
+    key ??= yield* reader.until("</arg_key>", "<arg_value>", "</tool_call>");
+    yield* reader.take("</arg_key>");
+    yield* glmSpace(reader);
+    if ((yield* reader.take("<arg_value>")) !== undefined) {
+      const [value] = yield* reader.value({ "</arg_value>": [""], "</tool_call>": ["<tool_call>"] });
+      fields.push([key.trim(), value, "undeclared"]);
+    }
+    key = undefined;
+  }
+  const closed = (yield* reader.take("</tool_call>")) !== undefined;
+  return closed || fields.length > 0 ? [{ name, arguments: fields, cut: !closed }] : undefined;
+};
+// lib/dialects/harmony.ts -------------------------------------------------------------------
+const HARMONY_MESSAGE = "<|message|>";
+const HARMONY_ENDS = ["<|end|>", "<|call|>", "<|return|>", "<|start|>", "<|channel|>"];
+
+/**
+ * gpt-oss's harmony format: `<|channel|>analysis<|message|>…` is thinking, `final` the answer, and a channel with a
+ * recipient, before or after its name, a call: `commentary to=functions.NAME <|constrain|>json<|message|>{…}<|call|>`.
+ */
+const harmonyChannel: Grammar = function* (reader) {
+  let header = "";
+  for (;;) {
+    const token = yield* reader.take("<|start|>", "<|channel|>", "<|constrain|>", HARMONY_MESSAGE);
+    if (token === HARMONY_MESSAGE) break;
+    const word = yield* reader.while(/[\w.= :-]/);
+    if (token === undefined && word === "") return undefined;
+    header += `${token ?? ""}${word}`;
+  }
+  const name = /to=(?:functions\.)?([\w.:-]+)/.exec(header)?.[1];
+  if (name !== undefined) {
+    yield* reader.space();
+    const call = { name, arguments: yield* reader.json(...HARMONY_ENDS) };
+    yield* reader.take("<|call|>", "<|end|>", "<|return|>");
+    return [call];
+  }
+  reader.commit();
+  yield* reader.pass(header.includes("analysis") ? "thinking" : "text", ...HARMONY_ENDS);
+  yield* reader.take("<|end|>", "<|return|>");
+  return [];
+};
+
+/** A call whose channel was lost: `to=functions.NAME {…}`. */
+const harmonyRecipient: Grammar = function* (reader) {
+  yield* reader.take("to=functions.");
+  const name = yield* reader.while(/[\w.:-]/);
+  yield* reader.while(/[\s\w]/);
+  if (name === "" || (yield* reader.peek("{")) === undefined) return undefined;
+  return [{ name, arguments: yield* reader.json(...HARMONY_ENDS) }];
+};
+
+/** What gpt-oss leaks. */
+const HARMONY: readonly Trigger[] = [
+  ...["<|start|>", "<|channel|>"].map((marker) => ({ marker, grammar: harmonyChannel })),
+  { marker: "to=functions.", grammar: harmonyRecipient, start: true },
+  ...toStrays("<|end|> <|call|> <|return|> <|message|> <|constrain|>"),
+];
+// lib/dialects/json_calls.ts ----------------------------------------------------------------
+/**
+ * Finds the calls in parsed JSON: an object with name and arguments under whatever key, or a list of such.
+ *
+ * @param bare Whether nothing but the JSON announces the call: then it must have arguments.
+ */
+function toWrittenCalls(value: unknown, bare = false): WrittenCall[] | undefined {
+  if (Array.isArray(value)) {
+    const calls = value.map((item) => toWrittenCalls(item, bare));
+    return calls.every((call) => call !== undefined) && calls.length > 0 ? calls.flat() : undefined;
+  }
+  if (!isJsonObject(value)) return undefined;
+  const call = isJsonObject(value.function) ? value.function : value;
+  const { name, arguments: args = call.parameters ?? call.args ?? call.input } = call;
+  if (typeof name !== "string" || (bare && args === undefined)) return undefined;
+  return [{ name, arguments: typeof args === "string" ? args : JSON.stringify(args ?? {}) }];
+}
+
+/** Reads the calls in JSON as models write it, like {@linkcode toWrittenCalls}. */
+function parseCalls(json: string, bare = false): WrittenCall[] | undefined {
+  const parsed = parseTolerant(json);
+  return toWrittenCalls(parsed?.value, bare)?.map((call) => ({ ...call, cut: parsed?.cut }));
+}
+
+/**
+ * Calls as JSON between markers: Hermes, Qwen2.5 and Qwen3, Granite, Nemotron, Phi, Llama, Inkling.
+ *
+ * Several objects may follow each other, with or without brackets, commas or semicolons; the closing marker may be
+ * missing.
+ *
+ * @param open What was found; it is not read when the JSON itself is what announces the call.
+ * @param close The closing marker, if there is one.
+ * @param limits What else ends JSON that does not end by itself.
+ */
+function jsonCalls(open: string, close: string | undefined, ...limits: string[]): Grammar {
+  const closers = close === undefined ? [] : [close];
+  const bare = /^[[{]/.test(open);
+  return function* (reader) {
+    if (!bare) yield* reader.take(open);
+    yield* reader.space();
+    if ((yield* reader.peek("{", "[")) === undefined) return undefined;
+    for (;;) {
+      const json = yield* reader.json(...closers, ...limits);
+      const calls = /^\[\s*\]$/.test(json) ? [] : parseCalls(json.replace(/^\{\s*\{/, "{"), bare);
+      if (!calls) return undefined;
+      // What joins calls, and brackets too many.
+      const joint = yield* reader.while(/[\s,;}\]]/);
+      const closed = yield* reader.take(...closers);
+      yield calls;
+      if (closed !== undefined) return [];
+      if ((yield* reader.peek("{", "[")) === undefined) {
+        if (joint !== "" && joint.trim() === "") yield joint;
+        return [];
+      }
+    }
+  };
+}
+// lib/dialects/inkling.ts -------------------------------------------------------------------
+const INKLING_CALL = "<|content_invoke_tool_json|>";
+const inklingCall = jsonCalls(INKLING_CALL, "<|end_message|>");
+
+/** A message; if it is a call, the tool's name stands before its marker once more. */
+const inklingMessage: Grammar = function* (reader, tools) {
+  yield* reader.take("<|message_model|>");
+  const word = yield* reader.while(/[\w.:-]/);
+  if ((yield* reader.peek(INKLING_CALL)) !== undefined) return yield* inklingCall(reader, tools);
+  yield word;
+  return [];
+};
+
+/** What Inkling leaks: `<|message_model|>NAME<|content_invoke_tool_json|>{"name":…,"args":{…}}<|end_message|>`. */
+const INKLING: readonly Trigger[] = [
+  { marker: "<|message_model|>", grammar: inklingMessage },
+  { marker: INKLING_CALL, grammar: inklingCall },
+  ...toStrays("<|end_message|>"),
+];
+// lib/dialects/python_repr.ts ---------------------------------------------------------------
+/** How long the escapes that name a character are: `\x41`, `\u0041`, `\U00000041`. */
+const ESCAPE_LENGTHS: Record<string, number> = { x: 2, u: 4, U: 8 };
+
+/** Reads one of `words` in quotes. */
+function* takeQuoted(reader: Reader, ...words: string[]): Reading<string | undefined> {
+  const found = yield* reader.take(...words.flatMap((word) => [`'${word}'`, `"${word}"`]));
+  yield* reader.space();
+  return found?.slice(1, -1);
+}
+
+/** Reads the colon behind a key. */
+function* takeColon(reader: Reader): Reading<boolean> {
+  const found = (yield* reader.take(":")) !== undefined;
+  yield* reader.space();
+  return found;
+}
+
+/** The character an escape stands for, from behind its backslash. */
+function* readEscape(reader: Reader): Reading<string> {
+  const char = yield* reader.next();
+  let digits = "";
+  if (/[0-7]/.test(char)) {
+    while (digits.length < 2 && (yield* reader.peek(..."01234567")) !== undefined) digits += yield* reader.next();
+    return String.fromCharCode(parseInt(char + digits, 8));
+  }
+  for (let i = 0; i < (ESCAPE_LENGTHS[char] ?? 0); i++) digits += yield* reader.next();
+  return String(parseTolerant(`"\\${char}${digits}"`)?.value);
+}
+
+/**
+ * Passes strings on, unescaped, as they come; Python puts together what stands side by side.
+ *
+ * A quote ends a string only where something follows that may: models forget to escape apostrophes.
+ */
+function* passStrings(reader: Reader, kind: Piece["kind"]): Reading<boolean> {
+  let quote = yield* reader.take("'", '"');
+  if (quote === undefined) return false;
+  for (;;) {
+    yield* reader.pass(kind, quote, "\\");
+    const found = yield* reader.take(quote, "\\");
+    if (found === undefined) return true;
+    if (found === "\\") {
+      yield { kind, text: yield* readEscape(reader) };
+      continue;
+    }
+    const space = yield* reader.space();
+    if (reader.ended || (yield* reader.peek(",", "}", "]")) !== undefined) return true;
+    const next: string | undefined = space === "" ? undefined : yield* reader.take("'", '"');
+    if (next !== undefined) quote = next;
+    else yield { kind, text: quote + space };
+  }
+}
+
+/** One part, from behind its brace: text and thinking are passed on, a tool_use is a call. Tells whether it is a part. */
+function* readPart(reader: Reader): Reading<boolean> {
+  yield* reader.space();
+  let key = yield* takeQuoted(reader, "type", "text");
+  if (key === undefined || !(yield* takeColon(reader))) return false;
+  if (key === "type") {
+    key = yield* takeQuoted(reader, "text", "thinking", "tool_use");
+    if (key === undefined || (yield* reader.take(",")) === undefined) return false;
+    yield* reader.space();
+    if (key === "tool_use") {
+      const part = yield* reader.untilClosed("}");
+      const calls = parseCalls(`{${part}${reader.done ? "" : "}"}`);
+      yield* reader.while(/[}\],\s]/);
+      yield calls ?? reader.commit();
+      return true;
+    }
+    if ((yield* takeQuoted(reader, key)) === undefined || !(yield* takeColon(reader))) return false;
+  }
+  if (!(yield* passStrings(reader, key === "thinking" ? "thinking" : "text"))) return false;
+  yield* reader.untilClosed("}");
+  yield* reader.take("}");
+  return true;
+}
+
+/**
+ * A whole answer as Python prints a list of content parts: `[{'type': 'text', 'text': 'It\'s done.\n'}]`, also in
+ * JSON's spelling, without the brackets, or several lists one after the other.
+ *
+ * Kimi K2 imitates what an old template showed it of the history. Parts of another type are text as they stand, and so
+ * is an answer that begins with one.
+ */
+const pythonRepr: Grammar = function* (reader) {
+  for (let parts = 0;; parts++) {
+    yield* reader.while(/[[\],\s]/);
+    if ((yield* reader.peek("{")) === undefined) return parts > 0 ? [] : undefined;
+    if (parts > 0) reader.commit();
+    yield* reader.take("{");
+    if (yield* readPart(reader)) continue;
+    if (parts === 0) return undefined;
+    yield* reader.untilClosed("}");
+    yield* reader.take("}");
+    yield reader.commit();
+  }
+};
+// lib/dialects/kimi.ts ----------------------------------------------------------------------
+const KIMI_BEGIN = "<|tool_call_begin|>";
+const KIMI_ARGUMENTS = "<|tool_call_argument_begin|>";
+const KIMI_END = "<|tool_call_end|>";
+/** What ends arguments that do not end by themselves. */
+const KIMI_ENDS = [
+  ...[KIMI_END, KIMI_BEGIN, KIMI_ARGUMENTS],
+  ...["<|tool_calls_section_end|>", "<|tool_call_section_end|>", "<|im_end|>"],
+];
+
+/** The name in an id such as `functions.mcp__wiki__find-all:1`: all between the first prefix and the last number. */
+function toKimiName(id: string): string {
+  return id.trim().replace(/^functions\./, "").replace(/:\d+$/, "");
+}
+
+/**
+ * Kimi K2's calls: `<|tool_call_begin|>functions.NAME:N<|tool_call_argument_begin|>{…}<|tool_call_end|>`.
+ *
+ * The end may be missing, and the header of the next call may stand in the arguments of this one: they end where their
+ * JSON ends, wherever the markers are.
+ */
+const kimiCall: Grammar = function* (reader) {
+  yield* reader.take(KIMI_BEGIN);
+  yield* reader.space();
+  let id = yield* reader.while(/[\w.:-]/);
+  yield* reader.space();
+  if (id === "" || (yield* reader.peek(KIMI_ARGUMENTS)) === undefined) return undefined;
+  while ((yield* reader.take(KIMI_ARGUMENTS)) !== undefined) {
+    yield* reader.space();
+    const call = { name: toKimiName(id), arguments: yield* reader.json(...KIMI_ENDS) };
+    const rest = yield* reader.until(...KIMI_ENDS);
+    id = /functions\.[\w.-]+:\d+\s*$/.exec(rest)?.[0] ?? "";
+    yield* reader.take(KIMI_END);
+    yield [call];
+  }
+  return [];
+};
+
+/** What Kimi K2, K2.5 and K2.6 leak, in text and in reasoning. */
+const KIMI: readonly Trigger[] = [
+  { marker: KIMI_BEGIN, grammar: kimiCall },
+  ...["[", "{'type'", '{"type"', "{'text'", '{"text"'].map((marker) => ({ marker, grammar: pythonRepr, start: true })),
+  ...toStrays(
+    "<|tool_calls_section_begin|> <|tool_call_section_begin|> <|tool_calls_section_end|> <|tool_call_section_end|> " +
+      "<|tool_call_argument_begin|> <|tool_call_end|> <|im_user|> <|im_assistant|> <|im_system|> <|im_middle|> [BOS] " +
+      "[EOS] <|media_start|> <|media_content|> <|media_pad|> <|media_end|>",
+  ),
+  { marker: "<|im_end|>", stray: true, end: true },
+];
+// lib/dialects/kimi_k3.ts -------------------------------------------------------------------
+const K3_OPEN = "<|open|>";
+const K3_SEPARATOR = "<|sep|>";
+const K3_CLOSE = "<|close|>";
+
+/** The attributes of a tag such as `argument key="path" type="string"`. */
+function toK3Attributes(tag: string): Record<string, string> {
+  const pairs = [...tag.matchAll(/(\w+)="([^"]*)"/g)].map(([, key = "", value = ""]) => {
+    return [key, value.replaceAll("&quot;", '"').replaceAll("&amp;", "&")];
+  });
+  return Object.fromEntries(pairs);
+}
+
+const K3_TAGS = ["think", "response", "tools", "call", "argument", "json", "message"];
+
+/** Kimi K3's channels: `<|open|>think<|sep|>…<|close|>think<|sep|>`, then `response`, then `tools` with calls in it. */
+const k3Channel: Grammar = function* (reader) {
+  let call: WrittenCall & { arguments: Field[] } | undefined;
+  let json: string | undefined;
+  while ((yield* reader.take(K3_OPEN)) !== undefined) {
+    yield* reader.space();
+    const name = yield* reader.while(/\w/);
+    if (name === "" && reader.done) break;
+    if (!K3_TAGS.includes(name)) return undefined;
+    const attributes = yield* reader.while(/[^<\n]/);
+    if ((yield* reader.take(K3_SEPARATOR)) === undefined) return undefined;
+    const { tool = "", key, type } = toK3Attributes(attributes);
+    if (name === "think" || name === "response") {
+      reader.commit();
+      yield* reader.pass(name === "think" ? "thinking" : "text", K3_CLOSE, K3_OPEN, "<|end_of_msg|>");
+    } else if (name === "call") [call, json] = [{ name: tool, arguments: [] }, undefined];
+    else if (name === "argument" && key !== undefined) {
+      call?.arguments.push([key, yield* reader.until(K3_CLOSE), type !== undefined && type !== "string"]);
+    } else if (name === "json") json = yield* reader.until(K3_CLOSE);
+    yield* reader.space();
+    while ((yield* reader.take(K3_CLOSE)) !== undefined) {
+      yield* reader.space();
+      const closed = yield* reader.while(/\w/);
+      yield* reader.space();
+      yield* reader.take(K3_SEPARATOR);
+      yield* reader.space();
+      if (closed === "call" && call) {
+        yield [{ name: call.name, arguments: json ?? call.arguments }];
+        call = undefined;
+      } else if (!call) reader.commit();
+    }
+  }
+  return call ? [{ name: call.name, arguments: json ?? call.arguments, cut: true }] : [];
+};
+
+/** What Kimi K3 leaks. A closing tag alone ends the thinking that the template had opened. */
+const KIMI_K3: readonly Trigger[] = [
+  { marker: K3_OPEN, grammar: k3Channel },
+  ...["think", " think "].map((tag): Trigger => ({ marker: `${K3_CLOSE}${tag}${K3_SEPARATOR}`, mode: "text" })),
+  ...["response", "tools", "message"].flatMap((tag) => [tag, ` ${tag} `])
+    .map((tag): Trigger => ({ marker: `${K3_CLOSE}${tag}${K3_SEPARATOR}`, stray: true })),
+  ...toStrays("<|kimi_image_placeholder|>"),
+  { marker: "<|end_of_msg|>", stray: true, end: true },
+];
+// lib/dialects/llama.ts ---------------------------------------------------------------------
+/** Llama 3.1's custom form: `<function=NAME>{…}</function>`, also without the bracket. */
+const customCall: Grammar = function* (reader) {
+  yield* reader.take("<function=");
+  const name = yield* reader.while(/[\w.:-]/);
+  yield* reader.take(">");
+  yield* reader.space();
+  if (name === "" || (yield* reader.peek("{")) === undefined) return undefined;
+  const json = yield* reader.json("</function>");
+  yield* reader.space();
+  yield* reader.take("</function>");
+  return [{ name, arguments: json }];
+};
+
+/** Llama 4's calls as Python would write them: `[ls(path="."), cat(path="a")]`. */
+const pythonicCalls: Grammar = function* (reader, tools) {
+  yield* reader.take("[");
+  const calls: WrittenCall[] = [];
+  do {
+    yield* reader.space();
+    const name = yield* reader.while(/[\w.:-]/);
+    if (!tools.has(name) || (yield* reader.take("(")) === undefined) return undefined;
+    calls.push({ name, arguments: `{${yield* reader.untilClosed(")")}}` });
+    if ((yield* reader.take(")")) === undefined) return undefined;
+    yield* reader.space();
+  } while ((yield* reader.take(",")) !== undefined);
+  return (yield* reader.take("]")) === undefined ? undefined : calls;
+};
+
+/** What Llama 3 and 4 leak; the bare forms only where an answer begins. */
+const LLAMA: readonly Trigger[] = [
+  { marker: "<|python_tag|>", grammar: jsonCalls("<|python_tag|>", undefined, "<|eom_id|>", "<|eot_id|>") },
+  ...['{"name"', '{ "name"', '{"type"', '{ "type"'].map((marker) => {
+    return { marker, grammar: jsonCalls(marker, undefined, "<|eom_id|>", "<|eot_id|>"), start: true };
+  }),
+  { marker: "[", grammar: pythonicCalls, start: true },
+  { marker: "<function=", grammar: customCall },
+  ...["<|eom_id|>", "<|eot_id|>"].map((marker): Trigger => ({ marker, stray: true, end: true })),
+];
+// lib/dialects/minimax.ts -------------------------------------------------------------------
+const M3_MARK = "]<]minimax[>[";
+const MINIMAX_WRAPPER = "<minimax:tool_call>";
+
+/** An element of M3's markup: its text, or the elements in it. */
+type M3Element = { tag: string; text: string; children: [name: string, value: unknown][] };
+
+/** Elements as an object, `item` elements as a list, and everything else as text. */
+function toM3Value({ text, children }: M3Element): unknown {
+  if (children.length === 0) return text;
+  return children.every(([name]) => name === "item")
+    ? children.map(([, value]) => value)
+    : Object.fromEntries(children);
+}
+
+function toM3Call(element: M3Element): WrittenCall {
+  const value = toM3Value(element);
+  return {
+    name: toAttribute(element.tag, "name") ?? "",
+    arguments: typeof value === "string" ? "" : JSON.stringify(value),
+  };
+}
+
+/** MiniMax M3's calls: a mark before each tag, `invoke` elements whose children are the arguments. */
+const m3Calls: Grammar = function* (reader) {
+  yield* reader.take(M3_MARK);
+  yield* reader.space();
+  if ((yield* reader.take("<tool_call>")) === undefined) return undefined;
+  const open: M3Element[] = [];
+  for (;;) {
+    const text = yield* reader.until(M3_MARK);
+    const element = open.at(-1);
+    if (element) element.text += text;
+    if ((yield* reader.take(M3_MARK)) === undefined) break;
+    yield* reader.space();
+    const kind = yield* reader.take("<", "</");
+    if (kind === undefined) return undefined;
+    const tag = yield* reader.until(">", "\n");
+    if ((yield* reader.take(">")) === undefined) return undefined;
+    if (kind === "<") open.push({ tag, text: "", children: [] });
+    else {
+      const closed = open.pop();
+      if (!closed) return [];
+      const parent = open.at(-1);
+      if (parent) parent.children.push([closed.tag, toM3Value(closed)]);
+      else {
+        yield* reader.space();
+        const last = yield* reader.take(`${M3_MARK}</tool_call>`);
+        yield [toM3Call(closed)];
+        if (last !== undefined) return [];
+      }
+    }
+  }
+  const [call] = open;
+  return call ? [{ ...toM3Call(call), cut: true }] : [];
+};
+
+/** What MiniMax M2 to M2.7 leak. */
+const MINIMAX: readonly Trigger[] = [
+  { marker: MINIMAX_WRAPPER, grammar: invokeXml(MINIMAX_WRAPPER, "") },
+  { marker: "</minimax:tool_call>", stray: true },
+];
+
+/** What MiniMax M3 leaks. */
+const MINIMAX_M3: readonly Trigger[] = [
+  { marker: M3_MARK, grammar: m3Calls },
+  { marker: "</thinking>", mode: "text" },
+  ...MINIMAX,
+];
+// lib/dialects/mistral.ts -------------------------------------------------------------------
+const MISTRAL_OPEN = "[TOOL_CALLS]";
+
+/** Mistral's calls in all three forms: `[{…}]`, `NAME{…}` and `NAME[CALL_ID]…[ARGS]{…}`, each after `[TOOL_CALLS]`. */
+const mistralCalls: Grammar = function* (reader) {
+  while ((yield* reader.take(MISTRAL_OPEN)) !== undefined) {
+    yield* reader.space();
+    if ((yield* reader.peek("[", "{")) !== undefined) {
+      const calls = parseCalls(yield* reader.json(MISTRAL_OPEN));
+      if (!calls) return undefined;
+      yield calls;
+    } else {
+      const name = yield* reader.while(/[\w.:-]/);
+      if ((yield* reader.take("[CALL_ID]")) !== undefined) yield* reader.while(/\w/);
+      yield* reader.take("[ARGS]");
+      yield* reader.space();
+      if (name === "" || (yield* reader.peek("{")) === undefined) return undefined;
+      yield [{ name, arguments: yield* reader.json(MISTRAL_OPEN) }];
+    }
+  }
+  return [];
+};
+
+/** What Mistral's models leak; Magistral's thinking has tags of its own. */
+const MISTRAL: readonly Trigger[] = [
+  { marker: MISTRAL_OPEN, grammar: mistralCalls },
+  { marker: "[THINK]", mode: "thinking", start: true },
+  { marker: "[/THINK]", mode: "text" },
+  { marker: "</s>", stray: true, end: true },
+];
+// lib/dialects/muse.ts ----------------------------------------------------------------------
+const museCalls = invokeXml("<atem:function_calls>", "atem:", "");
+
+/**
+ * Muse's channels: `<|start|>assistant to=self<|message|>…<|eom|>` is thinking, `to=user` the answer, and what is
+ * addressed to a tool a call. Calls in the other channels are only spoken of.
+ */
+const museChannel: Grammar = function* (reader, tools) {
+  yield* reader.take("<|start|>");
+  if ((yield* reader.take("assistant")) === undefined) return undefined;
+  const header = yield* reader.while(/[\w.=: -]/);
+  if ((yield* reader.take("<|message|>")) === undefined) return undefined;
+  const recipient = /to=([\w.:-]+)/.exec(header)?.[1] ?? "user";
+  if (recipient !== "self" && recipient !== "user") return yield* museCalls(reader, tools);
+  reader.commit();
+  yield* reader.pass(recipient === "self" ? "thinking" : "text", "<|eom|>", "<|eot|>", "<|start|>");
+  return [];
+};
+
+/** What Meta's Muse leaks. */
+const MUSE: readonly Trigger[] = [
+  { marker: "<|start|>", grammar: museChannel },
+  { marker: "<atem:function_calls>", grammar: museCalls },
+  ...toStrays("<|eom|> <|eot|>"),
+];
+// lib/dialects/think_tags.ts ----------------------------------------------------------------
+/**
+ * Thinking between tags in the text, as hosts without a reasoning parser leave it.
+ *
+ * The opening tag counts only where an answer begins: later it is something the model writes about. A closing tag is
+ * removed wherever it stands, because templates that open thinking themselves leave it without a partner.
+ */
+function thinkTags(...tags: string[]): Trigger[] {
+  return tags.flatMap((tag): Trigger[] => [
+    { marker: `<${tag}>`, mode: "thinking", start: true },
+    { marker: `</${tag}>`, mode: "text" },
+  ]);
+}
+// lib/models/families.ts --------------------------------------------------------------------
+/** What the models of one family have in common. */
+interface Family {
+  /** Short name. */
+  name: string;
+  /** Which upstream model ids belong to it. */
+  pattern: RegExp;
+  /** What it leaks into text and reasoning. */
+  dialect: TriggerTable;
+  /** Whether its template opens thinking itself, so that an answer begins inside it. @default {false} */
+  startsInThinking?: boolean;
+  /**
+   * How it wants ids of calls in the history: Kimi's template shows them to the model, which then writes ids nobody can
+   * read; Mistral refuses all but nine characters. @default {"any"}
+   */
+  callIds?: CallIdRule;
+  /** Whether its host may send the end of long arguments as text. @default {false} */
+  continuesCalls?: boolean;
+}
+
+/** How a family wants the ids of calls. */
+type CallIdRule = "any" | "kimi" | "mistral";
+
+const THINK = thinkTags("think", "thinking");
+const hermes: Trigger = { marker: "<tool_call>", grammar: jsonCalls("<tool_call>", "</tool_call>") };
+const QWEN: Trigger[] = [hermes, { marker: "</tool_call>", stray: true }];
+const CODER: Trigger[] = [
+  ...["<tool_call>", "<function="].map((marker) => ({ marker, grammar: functionXml("<tool_call>", "</tool_call>") })),
+  { marker: "</tool_call>", stray: true },
+];
+const GLM: Trigger[] = [{ marker: "<tool_call>", grammar: glm }, { marker: "</tool_call>", stray: true }];
+const NEMOTRON: Trigger[] = [
+  { marker: "<TOOLCALL>", grammar: jsonCalls("<TOOLCALL>", "</TOOLCALL>") },
+  { marker: "</TOOLCALL>", stray: true },
+];
+const SEED: Trigger[] = [
+  ...["<seed:tool_call>", "<function="].map((marker) => {
+    return { marker, grammar: functionXml("<seed:tool_call>", "</seed:tool_call>") };
+  }),
+  ...toStrays("</seed:tool_call> <seed:cot_budget_reflect> </seed:cot_budget_reflect>"),
+  ...thinkTags("seed:think"),
+];
+const PHI: Trigger[] = [
+  { marker: "functools[", grammar: jsonCalls("functools", "<|end|>") },
+  { marker: "<|tool_call|>", grammar: jsonCalls("<|tool_call|>", "<|/tool_call|>") },
+  { marker: "<function_call>", grammar: jsonCalls("<function_call>", "</function_call>") },
+  ...toStrays("<|/tool_call|> </function_call>"),
+];
+function family(name: string, pattern: RegExp, triggers: readonly Trigger[], more: Partial<Family> = {}): Family {
+  return { name, pattern, dialect: new TriggerTable([...triggers, ...THINK]), ...more };
+}
+
+/** One row a family, the most specific first. */
+// deno-fmt-ignore: a table reads best one row a line
+const FAMILIES: readonly Family[] = [
+  family("Kimi K3", /kimi-k3/, KIMI_K3, { callIds: "kimi" }),
+  family("Kimi K2", /kimi/, KIMI, { callIds: "kimi", continuesCalls: true }),
+  family("Mistral", /mistral|mixtral|devstral|codestral|ministral|magistral|sarvam/, MISTRAL, { callIds: "mistral" }),
+  family("Nemotron 3", /nemotron-(?:nano-)?3/, CODER),
+  family("Nemotron", /nemotron/, [...NEMOTRON, ...QWEN]),
+  family("DeepSeek V3.2, V4", /deepseek-v(?:3\.2|4)/, DSML),
+  family("DeepSeek", /deepseek/, DEEPSEEK),
+  family("GLM", /glm|laguna/, GLM),
+  family("Qwen3-Coder", /qwen3-coder|qwen3\.5|step-3/, CODER),
+  family("Qwen", /qwen|qwq|hermes/, QWEN),
+  family("MiniMax M3", /minimax-m3/, MINIMAX_M3),
+  family("MiniMax M2", /minimax/, MINIMAX, { startsInThinking: true }),
+  family("gpt-oss", /gpt-oss/, HARMONY),
+  family("Gemma 4", /gemma/, GEMMA),
+  family("Seed-OSS", /seed-oss/, SEED),
+  family("Llama", /llama|dracarys/, LLAMA),
+  family("Phi, Granite", /phi-|granite/, [...PHI, ...QWEN]),
+  family("Muse", /muse/, MUSE),
+  family("Inkling", /inkling/, INKLING),
+];
+
+/** What is taken for granted of a model nobody has described. */
+const UNKNOWN_FAMILY: Family = family("unknown", /(?:)/, []);
+
+/** Finds the family of an upstream model id, such as `moonshotai/kimi-k2.6`. */
+function toFamily(model: string): Family {
+  const id = model.toLowerCase();
+  return FAMILIES.find(({ pattern }) => pattern.test(id)) ?? UNKNOWN_FAMILY;
 }
 // lib/translate/stop_reason.ts --------------------------------------------------------------
 /**
@@ -914,163 +2726,67 @@ class BlockSequencer {
     this.push({ type: "content_block_delta", index: this.count - 1, delta });
   }
 }
-// lib/dialects/json_scanner.ts --------------------------------------------------------------
-/** What may come next: a value, the first of an array, a key, the first of an object, and so on. */
-type Expectation = "value" | "item" | "key" | "first key" | "colon" | "comma" | "end";
-
-const LITERAL = /^(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)$/;
-/** An escape, or the beginning of one. */
-const ESCAPE = /^\\(?:["\\/bfnrt]|u[0-9a-fA-F]{0,4})?$/;
-const SCALAR_CHAR = /[\w.+-]/;
-
-/**
- * Reads JSON that arrives in pieces and says how far it is certain to be legal.
- *
- * Tool arguments may only be sent on while what has been sent is the beginning of some valid JSON text; a trailing
- * comma, half a literal and half an escape are not certain yet.
- */
-class JsonScanner {
-  /** How many characters were read, up to and including the end of the value. */
-  length = 0;
-  /** How many of them may be sent on. */
-  safe = 0;
-  /** Whether the value is complete. */
-  complete = false;
-  /** Whether the text cannot be JSON any more; what is fed afterwards is only counted. */
-  failed = false;
-  /** Whether the value is an object that has at least one key. */
-  filled = false;
-  /** What closes the brackets that are open, the innermost last. */
-  readonly #closers: string[] = [];
-  #expect: Expectation = "value";
-  /** The literal or number being read, whose end only the next character tells. */
-  #scalar = "";
-  #inString = false;
-  /** The escape being read. */
-  #escape = "";
-
-  /** Takes the next piece; gives what followed the end of the value in it, `""` while the value goes on. */
-  feed(piece: string): string {
-    let i = 0;
-    while (i < piece.length && !this.complete && !this.failed) {
-      i += this.#inString ? this.#readString(piece, i) : this.#readToken(piece.charAt(i));
-      const certain = !this.failed && this.#escape === "" && this.#scalar === "" && !this.#isAfterComma();
-      if (certain) this.safe = this.length + i;
-    }
-    const end = this.complete ? i : piece.length;
-    this.length += end;
-    return piece.slice(end);
-  }
-
-  /** What makes the text complete if it was only cut short: its first `keep` characters and `add`. */
-  closing(): { keep: number; add: string } | undefined {
-    const scalar = LITERAL.test(this.#scalar);
-    const keep = this.#isAfterComma() ? this.safe : this.length;
-    const closable = this.#inString ? !this.#isKey() : scalar || keep < this.length || this.#expect === "comma" ||
-      this.#expect === "item" || this.#expect === "first key" || this.#expect === "end";
-    if (this.failed || this.#escape !== "" || (this.#scalar !== "" && !scalar) || !closable) return undefined;
-    return { keep, add: (this.#inString ? '"' : "") + this.#closers.toReversed().join("") };
-  }
-
-  #isKey(): boolean {
-    return this.#expect === "key" || this.#expect === "first key";
-  }
-
-  #isAfterComma(): boolean {
-    if (this.#inString || this.#scalar !== "") return false;
-    return this.#expect === "key" || (this.#expect === "value" && this.#closers.at(-1) === "]");
-  }
-
-  /** Reads on inside a string; gives how many characters were taken. */
-  #readString(piece: string, from: number): number {
-    const char = piece.charAt(from);
-    if (this.#escape !== "") {
-      this.#escape += char;
-      this.failed = !ESCAPE.test(this.#escape);
-      if (this.#escape.length === (this.#escape.startsWith("\\u") ? 6 : 2)) this.#escape = "";
-      return 1;
-    }
-    let i = from;
-    for (let code = piece.charCodeAt(i); code >= 32 && code !== 34 && code !== 92; code = piece.charCodeAt(i)) i++;
-    if (i > from) return i - from;
-    if (char === "\\") this.#escape = char;
-    else if (char !== '"') this.failed = true;
-    else {
-      this.#inString = false;
-      this.#endValue(this.#isKey() ? "colon" : undefined);
-    }
-    return 1;
-  }
-
-  /** Reads one character outside strings; gives how many were taken, 0 to look at it again. */
-  #readToken(char: string): number {
-    if (this.#scalar !== "" && !SCALAR_CHAR.test(char)) {
-      this.failed = !LITERAL.test(this.#scalar);
-      this.#scalar = "";
-      this.#endValue();
-      return 0;
-    }
-    const value = this.#expect === "value" || this.#expect === "item";
-    if (this.#scalar !== "" || (value && SCALAR_CHAR.test(char))) this.#scalar += char;
-    else if (char === '"' && (value || this.#isKey())) {
-      this.#inString = true;
-      this.filled ||= !value;
-    } else if (value && (char === "{" || char === "[")) {
-      this.#closers.push(char === "{" ? "}" : "]");
-      this.#expect = char === "{" ? "first key" : "item";
-    } else if (char === ":" && this.#expect === "colon") this.#expect = "value";
-    else if (char === "," && this.#expect === "comma") this.#expect = this.#closers.at(-1) === "}" ? "key" : "value";
-    else if (char === this.#closers.at(-1) && ["comma", "item", "first key"].includes(this.#expect)) {
-      this.#closers.pop();
-      this.#endValue();
-    } else if (!" \t\n\r".includes(char)) this.failed = true;
-    return 1;
-  }
-
-  #endValue(next: Expectation = this.#closers.length > 0 ? "comma" : "end"): void {
-    this.#expect = next;
-    this.complete = next === "end";
-  }
-}
 // lib/stream/tool_call.ts -------------------------------------------------------------------
-/** How often arguments may be wrapped in a further JSON string. */
-const MAX_WRAPS = 3;
-
-/** Arguments as an object: absent ones are `{}`, wrapped ones are taken out of their strings. */
-function unwrap(text: string): string {
-  let value = text.trim();
-  try {
-    for (let i = 0; i < MAX_WRAPS && value.startsWith('"'); i++) value = String(JSON.parse(value)).trim();
-  } catch {
-    return text;
-  }
-  return value === "" || value === "null" ? "{}" : value;
-}
-
 /** One tool call of an answer, put together from whatever pieces the host sends. */
 class ToolCall {
   /** The host's index; several calls may share one. */
-  index: number | undefined;
+  readonly index: number | undefined;
   /** The host's id, which never reaches the client. */
   id: string | undefined;
-  /** The name as the host wrote it. */
-  name = "";
-  #scanner = new JsonScanner();
+  /** Whether it was found in text, complete. */
+  readonly found: boolean;
+  readonly #tools: DeclaredTools;
+  #name = "";
+  #schema: JsonObject | undefined;
+  #scanner: JsonScanner;
   /** Everything fed, to recognise hosts that repeat the whole text each time. */
   #fed = "";
-  /** The arguments from the first character that was not handed out. */
-  #pending = "";
-  /** How many characters of the arguments were handed out. */
+  /** The arguments, how much of them was handed out, and what was not. */
+  #text = "";
   #taken = 0;
+  #pending = "";
+
+  constructor(tools: DeclaredTools, index?: number, id?: string, found = false) {
+    this.#tools = tools;
+    this.index = index;
+    this.id = id;
+    this.found = found;
+    this.#scanner = this.#createScanner();
+  }
+
+  /** The name: the tool's if one is meant, else what the host wrote. */
+  get name(): string {
+    return this.#name;
+  }
+
+  set name(written: string) {
+    this.#name = resolveToolName(written, this.#tools) ?? written;
+    this.#schema = this.#tools.get(this.#name)?.input_schema;
+  }
+
+  /** The arguments so far. */
+  get text(): string {
+    return this.#text;
+  }
+
+  /** Whether arguments have begun, are not complete and may go on. */
+  get running(): boolean {
+    return this.#text.trim() !== "" && !this.complete && !this.#scanner.failed;
+  }
 
   /** Whether the arguments are a complete JSON value. */
   get complete(): boolean {
     return this.#scanner.complete;
   }
 
-  /** Whether the arguments are complete and more than the `{}` some hosts send first. */
+  /** Whether the arguments are absent, or the `{}` some hosts send first. */
+  get empty(): boolean {
+    return !this.#scanner.filled && /^\s*(?:\{\s*\}|null)?\s*$/.test(this.#text);
+  }
+
+  /** Whether the arguments are complete and more than a placeholder. */
   get settled(): boolean {
-    return this.complete && !this.#isPlaceholder();
+    return this.complete && !this.empty;
   }
 
   /** Whether `piece` is all of the arguments so far over again, as snapshots and repetitions are. */
@@ -1085,8 +2801,9 @@ class ToolCall {
     const fresh = snapshot ? piece.slice(this.#fed.length) : piece;
     this.#fed += fresh;
     let rest = this.#scan(fresh);
-    while (this.complete && this.#isPlaceholder() && rest.trim() !== "") {
-      this.#scanner = new JsonScanner();
+    while (this.complete && this.empty && rest.trim() !== "") {
+      this.#scanner = this.#createScanner();
+      this.#text = "";
       this.#pending = "";
       rest = this.#scan(rest);
     }
@@ -1100,20 +2817,30 @@ class ToolCall {
   }
 
   /**
-   * The rest of the arguments when nothing more will come. If the answer was `cut` short they stay as broken as they
-   * are, so that the client does not run half a command.
+   * The rest of the arguments when nothing more will come, repaired if they need it.
+   *
+   * What was `cut` short stays as broken as it is, so that the client does not run half a command; what cannot be read
+   * goes on as it is written, wrapped in an object if nothing of it was sent.
    */
   finish(cut: boolean): string {
-    const { filled, length } = this.#scanner;
-    const { keep = length, add = "" } = cut ? {} : this.#scanner.closing() ?? {};
-    const rest = this.#takeUntil(keep) + add;
-    return filled ? rest : unwrap(rest);
+    const { length, filled, blocked } = this.#scanner;
+    if ((cut && !this.complete) || (this.complete && filled && !blocked)) return this.#takeUntil(length);
+    const read = readArguments(this.#text, this.#schema);
+    const rest = read && continueJson(this.#text.slice(0, this.#taken), read.value);
+    return rest ?? (this.#taken > 0 ? this.#takeUntil(length) : JSON.stringify(toUnparsed(this.#text)));
+  }
+
+  #createScanner(): JsonScanner {
+    // Before the name is known nobody can tell what a value must be.
+    return new JsonScanner((key, type) => this.#name !== "" && mayStay(key, type, this.#schema));
   }
 
   #scan(piece: string): string {
     if (this.complete) return piece;
     const rest = this.#scanner.feed(piece);
-    this.#pending += rest === "" ? piece : piece.slice(0, -rest.length);
+    const read = rest === "" ? piece : piece.slice(0, -rest.length);
+    this.#text += read;
+    this.#pending += read;
     return rest;
   }
 
@@ -1123,15 +2850,18 @@ class ToolCall {
     this.#taken += piece.length;
     return piece;
   }
-
-  #isPlaceholder(): boolean {
-    return !this.#scanner.filled && /^\s*(?:\{\s*\}|null)\s*$/.test(this.#pending);
-  }
 }
 // lib/stream/tool_call_assembler.ts ---------------------------------------------------------
 /** Arguments as text: some hosts send an object, or nothing. */
 function toArgumentText(value: unknown): string {
   return typeof value === "string" ? value : value == null ? "" : JSON.stringify(value);
+}
+
+/** Whether two calls are one: hosts send what their parser found and leave the same call in the text. */
+function isSame(one: ToolCall, other: ToolCall): boolean {
+  if (one.name !== other.name) return false;
+  const [a, b] = [one, other].map(({ text }) => JSON.stringify(sortKeys(parseJson(text))));
+  return one.empty || other.empty || a === b;
 }
 
 /**
@@ -1143,16 +2873,16 @@ function toArgumentText(value: unknown): string {
  */
 class ToolCallAssembler {
   readonly #blocks: BlockSequencer;
-  readonly #names: ReadonlyMap<string, string>;
+  readonly #tools: DeclaredTools;
   readonly #newId: NewId;
   readonly #calls: ToolCall[] = [];
   /** How many calls are closed; the next one is the only one that is sent on. */
   #closed = 0;
 
-  /** @param names Maps each function name sent upstream to the client's own. */
-  constructor(blocks: BlockSequencer, names: ReadonlyMap<string, string>, newId: NewId) {
+  /** @param tools The declared tools under their names upstream. */
+  constructor(blocks: BlockSequencer, tools: DeclaredTools, newId: NewId) {
     this.#blocks = blocks;
-    this.#names = names;
+    this.#tools = tools;
     this.#newId = newId;
   }
 
@@ -1173,6 +2903,29 @@ class ToolCallAssembler {
     this.#advance();
   }
 
+  /** Takes a call that was found in text, unless it has come as a call before; a call without arguments gets its. */
+  add(found: FoundCall): void {
+    const call = new ToolCall(this.#tools, undefined, undefined, true);
+    call.name = found.name;
+    call.feed(found.arguments);
+    const twin = this.#calls.find((other) => !other.found && isSame(other, call));
+    if (twin?.empty && this.#calls.indexOf(twin) >= this.#closed) twin.feed(found.arguments);
+    else if (!twin) this.#calls.push(call);
+    this.#advance();
+  }
+
+  /**
+   * Takes text that continues the arguments of a call: vLLM leaves a Kimi call after 8,192 characters and sends the
+   * rest as text (vLLM #41182). Gives what does not belong to them.
+   */
+  absorb(text: string): string {
+    const call = this.#calls[this.#closed];
+    if (!call?.running || call.found) return text;
+    const rest = call.feed(text);
+    this.#advance();
+    return rest;
+  }
+
   /** Closes the call that is being sent if it is complete; tells whether another block may follow. */
   settle(): boolean {
     const call = this.#calls[this.#closed];
@@ -1187,13 +2940,16 @@ class ToolCallAssembler {
       const half = cut && !call.complete;
       broken ||= half;
       if (this.#blocks.open === "tool_use" || !half) this.#close(call, cut);
+      else this.#closed++;
     }
     return broken;
   }
 
   #find({ id, index, function: called }: ToolCallDelta, text: string): ToolCall {
     const byId = index == null && id;
-    const last = this.#calls.findLast((call) => byId ? call.id === id : index == null || call.index === index);
+    const last = this.#calls.findLast((call) => {
+      return !call.found && (byId ? call.id === id : index == null || call.index === index);
+    });
     if (!last) return this.#add(index, id);
     // One index for several calls: another id, or a name after the arguments were complete.
     const another = id && last.id && id !== last.id;
@@ -1202,16 +2958,17 @@ class ToolCallAssembler {
   }
 
   #add(index: number | null | undefined, id: string | null | undefined, name = ""): ToolCall {
-    const call = Object.assign(new ToolCall(), { index: index ?? undefined, id: id ?? undefined, name });
+    const call = new ToolCall(this.#tools, index ?? undefined, id ?? undefined);
+    if (name !== "") call.name = name;
     this.#calls.push(call);
     return call;
   }
 
   /** Names come whole, late, or again with each piece; rarely in pieces. */
   #setName(call: ToolCall, piece: string): void {
-    if (piece === "" || piece === call.name || this.#names.has(call.name)) return;
+    if (piece === "" || piece === call.name || this.#tools.has(call.name)) return;
     const longer = call.name + piece;
-    call.name = [...this.#names.keys()].some((name) => name.startsWith(longer)) ? longer : piece;
+    call.name = [...this.#tools.keys()].some((name) => name.startsWith(longer)) ? longer : piece;
   }
 
   #feedArguments(call: ToolCall, text: string): void {
@@ -1223,7 +2980,9 @@ class ToolCallAssembler {
   /** Sends on what is certain; closes each complete call that another one follows. */
   #advance(): void {
     for (let call = this.#calls[this.#closed]; call; call = this.#calls[this.#closed]) {
-      const piece = call.name === "" ? "" : call.take();
+      // What was found in text may come as a call as well: then only the whole tells whether it is another one.
+      const twins = this.#calls.some(({ found, name }) => found && !call.found && name === call.name);
+      const piece = call.name === "" || twins ? "" : call.take();
       if (piece !== "") this.#send(call, piece);
       if (!call.settled || this.#closed === this.#calls.length - 1) return;
       this.#close(call, false);
@@ -1231,7 +2990,7 @@ class ToolCallAssembler {
   }
 
   #send(call: ToolCall, piece: string): void {
-    const name = this.#names.get(call.name) ?? call.name;
+    const name = this.#tools.get(call.name)?.name ?? call.name;
     if (this.#blocks.open !== "tool_use") {
       this.#blocks.start({ type: "tool_use", id: this.#newId("toolu_"), name, input: {} });
     }
@@ -1240,20 +2999,28 @@ class ToolCallAssembler {
 
   #close(call: ToolCall, cut: boolean): void {
     // A call without a name goes on as well: the client tells the model that it is no tool.
-    call.name ||= "unnamed";
-    this.#send(call, call.finish(cut));
-    this.#blocks.close();
+    if (call.name === "") call.name = "unnamed";
+    const twin = this.#calls.slice(0, this.#closed).some((other) => other.found && !call.found && isSame(other, call));
+    if (!twin) {
+      this.#send(call, call.finish(cut));
+      this.#blocks.close();
+    }
     this.#closed++;
   }
 }
 // lib/stream/chunk_translator.ts ------------------------------------------------------------
+/** What Kimi writes beside calls, because histories show it. */
+const NO_CONTENT = "(no content)";
+
 /** The event an answer begins with. */
 export type MessageStart = MessageStreamEvent & { type: "message_start" };
 
 /** Options of {@linkcode ChunkTranslator}. */
 export interface ChunkTranslatorOptions {
-  /** Maps each function name sent upstream to the client's own. @default {new Map()} */
-  toolNames?: ReadonlyMap<string, string>;
+  /** The declared tools under their names upstream. @default {new Map()} */
+  tools?: DeclaredTools;
+  /** The upstream id of the model that answers: its family decides what it leaks. @default {""} */
+  model?: string;
   /** The request's `stop_sequences`. @default {[]} */
   stopSequences?: readonly string[];
   /** Estimated input tokens, for hosts that report no usage. @default {0} */
@@ -1290,11 +3057,16 @@ function toContentText({ content, refusal }: ChatDelta): string {
 export class ChunkTranslator {
   readonly #blocks = new BlockSequencer();
   readonly #calls: ToolCallAssembler;
-  readonly #tags = new ThinkTagSplitter();
+  /** What tells text, thinking and calls apart in each of the two fields that may hold all of them. */
+  readonly #scanners: Record<"text" | "thinking", Scanner>;
+  /** The field that text came in last. */
+  #field: "text" | "thinking" = "text";
+  readonly #guard = new RepetitionGuard();
+  readonly #family: Family;
   readonly #stopSequences: readonly string[];
   readonly #inputTokens: number;
-  /** Blank text that is sent only if more text follows: models pad calls and thinking with it. */
-  #blank = "";
+  /** Text that is sent only if more follows: models pad calls and thinking with it. */
+  #filler = "";
   /** Text that came while a call was open; it follows after the call. */
   #late = "";
   #usage: ChatUsage | undefined;
@@ -1304,10 +3076,16 @@ export class ChunkTranslator {
 
   /** Makes a translator for one answer. */
   constructor(options: ChunkTranslatorOptions = {}) {
-    const { toolNames = new Map(), stopSequences = [], inputTokens = 0, newId = randomId } = options;
-    this.#calls = new ToolCallAssembler(this.#blocks, toolNames, newId);
+    const { tools = new Map(), model = "", stopSequences = [], newId = randomId } = options;
+    this.#family = toFamily(model);
+    const { dialect: triggers, startsInThinking = false } = this.#family;
+    this.#calls = new ToolCallAssembler(this.#blocks, tools, newId);
+    this.#scanners = {
+      text: new Scanner({ triggers, tools, startsInThinking }),
+      thinking: new Scanner({ triggers, tools, kind: "thinking" }),
+    };
     this.#stopSequences = stopSequences;
-    this.#inputTokens = inputTokens;
+    this.#inputTokens = options.inputTokens ?? 0;
   }
 
   /** Whether the upstream has said that the answer is complete. */
@@ -1331,14 +3109,18 @@ export class ChunkTranslator {
   /**
    * Ends the answer.
    *
-   * @throws {ApiError} `overloaded_error` if the upstream said nothing at all.
+   * @throws {ApiError} `overloaded_error` if there was nothing in it.
    */
   flush(): MessageStreamEvent[] {
-    this.#tags.flush().forEach((segment) => this.#add(segment));
-    const broken = this.#calls.flush(this.#finishReason === "length");
+    const cut = this.#finishReason === "length";
+    this.#endField("thinking", cut);
+    this.#endField("text", cut);
+    const broken = this.#calls.flush(cut);
+    if (this.#calls.count > 0) this.#dropFiller();
+    if (this.#filler.trim() !== "") this.#late += this.#filler;
     if (this.#late !== "") this.#blocks.append("text", this.#late);
     this.#blocks.close();
-    if (this.#blocks.count === 0 && !this.finished) {
+    if (this.#blocks.count === 0 && !cut && this.#stopSequence === null) {
       throw new ApiError("overloaded_error", "The model's answer was empty");
     }
     const reason = this.#stopSequence === null ? toStopReason(this.#finishReason) : "stop_sequence";
@@ -1351,34 +3133,74 @@ export class ChunkTranslator {
 
   #feedDelta(delta: ChatDelta): void {
     const reasoning = toReasoning(delta);
-    if (reasoning !== "") this.#add({ kind: "thinking", text: reasoning });
-    const text = toContentText(delta);
-    if (text !== "") this.#tags.feed(text).forEach((segment) => this.#add(segment));
+    if (reasoning !== "") {
+      this.#scanners.text.startInText();
+      this.#feedField("thinking", reasoning);
+    }
+    const content = toContentText(delta);
+    const text = this.#family.continuesCalls ? this.#calls.absorb(content) : content;
+    if (text !== "") this.#feedField("text", text);
     const calls = delta.tool_calls ?? (delta.function_call ? [{ function: delta.function_call }] : []);
     if (calls.length === 0) return;
-    this.#tags.flush().forEach((segment) => this.#add(segment));
-    this.#blank = "";
+    this.#endField("thinking");
+    this.#endField("text");
+    this.#dropFiller();
     for (const call of calls) this.#outputChars += String(call.function?.arguments ?? "").length;
     this.#calls.feed(calls);
   }
 
-  #add({ kind, text }: Segment): void {
+  #feedField(field: "text" | "thinking", text: string): void {
     this.#outputChars += text.length;
-    const free = this.#calls.settle();
-    // Thinking in the middle of a call has no place in the grammar; nothing depends on it.
-    if (kind === "thinking") return free ? this.#blocks.append("thinking", text) : undefined;
-    this.#blank += text;
-    if (this.#blank.trim() === "") return;
-    if (free) this.#blocks.append("text", this.#blank);
-    else this.#late += this.#blank;
-    this.#blank = "";
+    if (this.#guard.feed(text)) throw new ApiError("overloaded_error", "The model's answer is nothing but repetition");
+    if (field !== this.#field) this.#endField(this.#field);
+    this.#field = field;
+    this.#scanners[field].feed(text).forEach((found) => this.#add(found));
+  }
+
+  /** Lets go of what a field has held back: something else has come. */
+  #endField(field: "text" | "thinking", cut = false): void {
+    this.#scanners[field].flush(cut).forEach((found) => this.#add(found));
+  }
+
+  #add(found: Found): void {
+    if (found.kind === "call") {
+      this.#dropFiller();
+      this.#calls.add(found);
+    } else if (found.kind === "thinking") {
+      this.#dropFiller();
+      // Thinking in the middle of a call has no place in the grammar; nothing depends on it.
+      if (this.#calls.settle()) this.#blocks.append("thinking", found.text);
+    } else {
+      this.#filler += found.text;
+      if (!this.#isFiller()) this.#sendFiller();
+    }
+  }
+
+  /** Sends what was held back, or keeps it for after the call that is open. */
+  #sendFiller(): void {
+    if (this.#calls.settle()) this.#blocks.append("text", this.#filler);
+    else this.#late += this.#filler;
+    this.#filler = "";
+  }
+
+  /** Whether the text held back may still turn out to be nothing: blanks, Kimi's `(no content)`, a run of `!`. */
+  #isFiller(): boolean {
+    const text = this.#filler.trim();
+    return NO_CONTENT.startsWith(text) || (this.#blocks.count === 0 && /^!+$/.test(text));
+  }
+
+  /** A call or thinking has come: blanks and `(no content)` before it were padding. */
+  #dropFiller(): void {
+    const text = this.#filler.trim();
+    if (text !== "" && text !== NO_CONTENT) this.#sendFiller();
+    this.#filler = "";
   }
 }
 // lib/stream/message.ts ---------------------------------------------------------------------
 /** Parses arguments; what is no object comes in the form in which Claude Code itself replays such calls. */
 function parseInput(json: string): JsonObject {
   const input = parseJson(json || "{}");
-  return isJsonObject(input) ? input : { __unparsedToolInput: { raw: json, len: json.length } };
+  return isJsonObject(input) ? input : toUnparsed(json);
 }
 
 /** Folds the events of an answer into the answer as a whole, for clients that do not stream. */
@@ -1587,6 +3409,18 @@ function toText(parts: ChatPart[]): string {
 function toContent(parts: ChatPart[]): string | ChatPart[] {
   return parts.every((part) => part.type === "text") ? toText(parts) : parts;
 }
+// lib/translate/call_ids.ts -----------------------------------------------------------------
+/**
+ * Makes what gives each call of a history, in order, the id its family wants upstream.
+ *
+ * Kimi's ids count the calls from the first on; the same history always becomes the same text, which prompt caches
+ * depend on.
+ */
+function createCallIds(rule: CallIdRule = "any"): (id: string, name: string) => string {
+  let count = 0;
+  if (rule === "kimi") return (_id, name) => `functions.${name}:${count++}`;
+  return rule === "mistral" ? (id) => toDigest(id, 9) : (id) => id;
+}
 // lib/translate/schema.ts -------------------------------------------------------------------
 const toSet = (words: string): ReadonlySet<string> => new Set(words.split(" "));
 
@@ -1650,9 +3484,9 @@ function toChatTools(tools: MessagesRequest["tools"], warn: ContentOptions["warn
   });
 }
 
-/** Maps each function name sent upstream to the client's own name. */
-function toToolNames(tools: MessagesRequest["tools"]): Map<string, string> {
-  return new Map(tools?.map(({ name }) => [toFunctionName(name), name]));
+/** The declared tools under the names they have upstream. */
+function toDeclaredTools(tools: MessagesRequest["tools"]): DeclaredTools {
+  return new Map(tools?.map((tool) => [toFunctionName(tool.name), tool]));
 }
 
 /** Translates `tool_choice` with its `disable_parallel_tool_use`. */
@@ -1671,10 +3505,6 @@ function toBlocks(content: MessageParam["content"]): ContentBlockParam[] {
   return typeof content === "string" ? [{ type: "text", text: content }] : content;
 }
 
-function toCall({ id, name, input }: ContentBlockParam & { type: "tool_use" }): ChatToolCall {
-  return { id, type: "function", function: { name: toFunctionName(name), arguments: JSON.stringify(input) } };
-}
-
 /** Consecutive messages of one side, the assistant's or the client's, are one turn. */
 function toTurns(messages: MessageParam[]): MessageParam[][] {
   const turns: MessageParam[][] = [];
@@ -1691,22 +3521,29 @@ function toTurns(messages: MessageParam[]): MessageParam[][] {
  *
  * Results follow their calls directly and in the order of the calls, whatever order they came in; a missing result is
  * filled in, an orphan becomes user text. Text beside results comes after them. System messages from the middle become
- * reminders.
+ * reminders. `rule` tells which ids the calls get.
  */
-function toChatMessages(messages: MessageParam[], options: ContentOptions): ChatMessage[] {
+function toChatMessages(messages: MessageParam[], options: ContentOptions, rule?: CallIdRule): ChatMessage[] {
   const chat: ChatMessage[] = [];
-  /** The calls of the last assistant turn that wait for their results, in order of the calls. */
-  const waiting: ChatToolCall[] = [];
+  const toCallId = createCallIds(rule);
+  /** The calls of the last assistant turn that wait for their results, in order, each with the client's own id. */
+  const waiting: [clientId: string, call: ChatToolCall][] = [];
+
+  function addCall({ id, name, input }: ContentBlockParam & { type: "tool_use" }): void {
+    const called = { name: toFunctionName(name), arguments: JSON.stringify(input) };
+    waiting.push([id, { id: toCallId(id, called.name), type: "function", function: called }]);
+  }
 
   /** What an assistant wrote, without its thinking: most hosts refuse reasoning in the history. */
   function addAssistant(turn: MessageParam[]): void {
     const texts: ContentBlockParam[] = [];
     for (const block of turn.flatMap(({ content }) => toBlocks(content))) {
-      if (block.type === "tool_use") waiting.push(toCall(block));
+      if (block.type === "tool_use") addCall(block);
       else if (!block.type.endsWith("thinking")) texts.push(block);
     }
     const text = toText(toPartsOf(texts, options));
-    if (waiting.length > 0) chat.push({ role: "assistant", content: text || null, tool_calls: [...waiting] });
+    const tool_calls = waiting.map(([, call]) => call);
+    if (tool_calls.length > 0) chat.push({ role: "assistant", content: text || null, tool_calls });
     else if (text !== "") chat.push({ role: "assistant", content: text });
   }
 
@@ -1735,8 +3572,8 @@ function toChatMessages(messages: MessageParam[], options: ContentOptions): Chat
   /** Adds a tool message for each waiting call; gives what tool messages cannot hold. */
   function addResults(results: ToolResultParam[]): ChatPart[] {
     const extra: ChatPart[] = [];
-    for (const { id, function: { name } } of waiting.splice(0)) {
-      const at = results.findIndex((result) => result.tool_use_id === id);
+    for (const [clientId, { id, function: { name } }] of waiting.splice(0)) {
+      const at = results.findIndex((result) => result.tool_use_id === clientId);
       const [result] = at < 0 ? [] : results.splice(at, 1);
       const parts = toPartsOf(result?.content, options);
       const images = parts.filter((part) => part.type !== "text");
@@ -1784,7 +3621,7 @@ export function toChatRequest(request: MessagesRequest, options: ChatRequestOpti
   const content = { vision: seesImages(model), warn: (warning: string) => void warnings.add(warning) };
   const isWanted = (part: ChatPart) => part.type === "text" && !part.text.startsWith(BILLING);
   const system = toPartsOf(request.system, content).filter(isWanted);
-  const messages = toChatMessages(request.messages, content);
+  const messages = toChatMessages(request.messages, content, toFamily(model).callIds);
   if (system.length > 0) messages.unshift({ role: "system", content: toText(system) });
   const chat: ChatRequest = { model, messages, max_tokens: Math.min(request.max_tokens, maxTokens) };
   if (request.stream) Object.assign(chat, { stream: true, stream_options: { include_usage: true } });
@@ -2001,8 +3838,13 @@ async function attempt(
       signal: deadline.signal,
     });
     if (!response.ok) throw toUpstreamError(response.status, await response.text(), model, response.headers);
-    const { tools, stop_sequences: stopSequences } = request;
-    const translator = new ChunkTranslator({ ...options, toolNames: toToolNames(tools), stopSequences });
+    const translator = new ChunkTranslator({
+      tools: toDeclaredTools(request.tools),
+      model,
+      stopSequences: request.stop_sequences,
+      inputTokens: options.inputTokens,
+      newId: options.newId,
+    });
     const events = readEvents(response, translator, model, deadline);
     const { value: first } = await events.next();
     deadline.extend(options.idleTimeout);
@@ -2809,8 +4651,8 @@ const NO_KEY =
   "No API key: get a free one at https://build.nvidia.com and set NVIDIA_API_KEY in the environment or in " +
   ".env. To try without a key, add --demo";
 
-/** A proxy made from settings: what it talks to, for people, and its main model. */
-type ConfiguredProxy = { arbiter: Arbiter; model: string; upstream: string };
+/** A proxy made from settings: what it talks to, for people, and its models. */
+type ConfiguredProxy = { arbiter: Arbiter; models: ModelChoice; upstream: string };
 
 /** Makes the proxy the settings ask for; `write` takes the lines of its log, a sentence about a loss only once. */
 function createProxy({ settings, flags }: Context, write: (line: string) => void): ConfiguredProxy {
@@ -2827,11 +4669,11 @@ function createProxy({ settings, flags }: Context, write: (line: string) => void
   if (flags.demo) {
     const demo = { baseUrl: "http://stand-in/v1", model: DEMO_MODEL, fetch: createStandIn().fetch };
     const arbiter = createArbiter({ ...settings, ...demo, onRequest });
-    return { arbiter, model: DEMO_MODEL, upstream: "the built-in demo model" };
+    return { arbiter, models: { elite: DEMO_MODEL, tiers: {} }, upstream: "the built-in demo model" };
   }
   if (!apiKey && baseUrl === NVIDIA_BASE_URL) throw new ConfigError(NO_KEY);
-  const arbiter = createArbiter({ ...settings, tiers: { opus, sonnet, haiku }, onRequest });
-  return { arbiter, model, upstream: baseUrl };
+  const models = { elite: model, tiers: { opus, sonnet, haiku } };
+  return { arbiter: createArbiter({ ...settings, ...models, onRequest }), models, upstream: baseUrl };
 }
 
 /** Why an upstream cannot be reached at all, as a sentence; any answer will do, and slowness is no proof. */
@@ -2910,8 +4752,8 @@ async function runCode(context: Context): Promise<number> {
     io.tell(`Port ${taken} is taken, perhaps by another Arbiter: using a free one.`);
   });
   try {
-    io.tell(`Arbiter: ${server.url} → ${proxy.upstream}, model ${proxy.model}`);
-    const env = toClaudeEnv(io.env, server.url, proxy.model);
+    io.tell(`Arbiter: ${server.url} → ${proxy.upstream}, model ${proxy.models.elite}`);
+    const env = toClaudeEnv(io.env, server.url, proxy.models);
     return await runChild({ command: claude, args: rest }, env, settings.targetDir ?? io.cwd);
   } finally {
     proxy.arbiter.close();
@@ -2925,7 +4767,7 @@ async function runServe(context: Context): Promise<number> {
   const { print, tell } = context.io;
   const proxy = createProxy(context, tell);
   const server = await listen(proxy, context);
-  print(`Arbiter is listening on ${server.url} → ${proxy.upstream}, model ${proxy.model}`);
+  print(`Arbiter is listening on ${server.url} → ${proxy.upstream}, model ${proxy.models.elite}`);
   print(`To use it: ANTHROPIC_BASE_URL=${server.url} ANTHROPIC_AUTH_TOKEN=arbiter claude`);
   await new Promise((resolve) => process.once("SIGINT", resolve).once("SIGTERM", resolve));
   proxy.arbiter.close();
@@ -2977,6 +4819,30 @@ export async function main(args: readonly string[]): Promise<number> {
     io.tell("Run arbiter-proxy --help to see how it is used.");
     return 2;
   }
+}
+// lib/models/sanitiser.ts -------------------------------------------------------------------
+/** Tells text, thinking and tool calls apart in text that arrives in pieces. */
+export type Sanitiser = {
+  /** Takes the next piece; gives what it is certain of. */
+  feed(text: string): Found[];
+  /** Gives what was held back, at the end. */
+  flush(): Found[];
+};
+
+/**
+ * Makes a sanitiser for what a model leaks into its text, such as Kimi's `<|tool_call_begin|>`.
+ *
+ * @param model The upstream model id: its family decides which tokens mean something.
+ * @param tools The declared tools; a call of any other stays text, as it was written.
+ *
+ * @example
+ * ```ts
+ * const sanitiser = createSanitiser("moonshotai/kimi-k2.6", new Map([["Read", { name: "Read" }]]));
+ * const found = [...sanitiser.feed("Let me look.<|tool_call_be"), ...sanitiser.flush()];
+ * ```
+ */
+export function createSanitiser(model: string, tools: DeclaredTools = new Map()): Sanitiser {
+  return new Scanner({ triggers: toFamily(model).dialect, tools });
 }
 // lib/mod.ts --------------------------------------------------------------------------------
 if (import.meta.main) {

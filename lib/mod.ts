@@ -56,6 +56,11 @@ export { type Clock, systemClock } from "./wire/clock.ts";
 export { type NewId, randomId } from "./wire/ids.ts";
 export { parseMessagesRequest } from "./wire/messages_request.ts";
 export { type ModelChoice, type Tier } from "./routing/resolve.ts";
+export { type DeclaredTools } from "./dialects/grammar.ts";
+export { type Piece } from "./dialects/reader.ts";
+export { type FoundCall } from "./dialects/found_calls.ts";
+export { type Found } from "./dialects/scanner.ts";
+export { createSanitiser, type Sanitiser } from "./models/sanitiser.ts";
 export { estimateRequestTokens, estimateTokens } from "./tokens/estimate.ts";
 export { type ChatRequestOptions, toChatRequest, type TranslatedRequest } from "./translate/request.ts";
 export {

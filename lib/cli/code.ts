@@ -49,8 +49,8 @@ export async function runCode(context: Context): Promise<number> {
     io.tell(`Port ${taken} is taken, perhaps by another Arbiter: using a free one.`);
   });
   try {
-    io.tell(`Arbiter: ${server.url} → ${proxy.upstream}, model ${proxy.model}`);
-    const env = toClaudeEnv(io.env, server.url, proxy.model);
+    io.tell(`Arbiter: ${server.url} → ${proxy.upstream}, model ${proxy.models.elite}`);
+    const env = toClaudeEnv(io.env, server.url, proxy.models);
     return await runChild({ command: claude, args: rest }, env, settings.targetDir ?? io.cwd);
   } finally {
     proxy.arbiter.close();

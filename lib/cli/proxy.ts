@@ -1,5 +1,6 @@
 import { type Arbiter, createArbiter, DEFAULT_MODEL, NVIDIA_BASE_URL } from "../arbiter.ts";
 import { ConfigError } from "../config/settings.ts";
+import type { ModelChoice } from "../routing/resolve.ts";
 import { formatRequestLog, type RequestLog } from "../server/request_log.ts";
 import { serve, type Server } from "../server/serve.ts";
 import { createStandIn, DEMO_MODEL } from "../stand_in/stand_in.ts";
@@ -15,8 +16,8 @@ const NO_KEY =
   "No API key: get a free one at https://build.nvidia.com and set NVIDIA_API_KEY in the environment or in " +
   ".env. To try without a key, add --demo";
 
-/** A proxy made from settings: what it talks to, for people, and its main model. */
-export type ConfiguredProxy = { arbiter: Arbiter; model: string; upstream: string };
+/** A proxy made from settings: what it talks to, for people, and its models. */
+export type ConfiguredProxy = { arbiter: Arbiter; models: ModelChoice; upstream: string };
 
 /** Makes the proxy the settings ask for; `write` takes the lines of its log, a sentence about a loss only once. */
 export function createProxy({ settings, flags }: Context, write: (line: string) => void): ConfiguredProxy {
@@ -33,11 +34,11 @@ export function createProxy({ settings, flags }: Context, write: (line: string) 
   if (flags.demo) {
     const demo = { baseUrl: "http://stand-in/v1", model: DEMO_MODEL, fetch: createStandIn().fetch };
     const arbiter = createArbiter({ ...settings, ...demo, onRequest });
-    return { arbiter, model: DEMO_MODEL, upstream: "the built-in demo model" };
+    return { arbiter, models: { elite: DEMO_MODEL, tiers: {} }, upstream: "the built-in demo model" };
   }
   if (!apiKey && baseUrl === NVIDIA_BASE_URL) throw new ConfigError(NO_KEY);
-  const arbiter = createArbiter({ ...settings, tiers: { opus, sonnet, haiku }, onRequest });
-  return { arbiter, model, upstream: baseUrl };
+  const models = { elite: model, tiers: { opus, sonnet, haiku } };
+  return { arbiter: createArbiter({ ...settings, ...models, onRequest }), models, upstream: baseUrl };
 }
 
 /** Why an upstream cannot be reached at all, as a sentence; any answer will do, and slowness is no proof. */

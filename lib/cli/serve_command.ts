@@ -7,7 +7,7 @@ export async function runServe(context: Context): Promise<number> {
   const { print, tell } = context.io;
   const proxy = createProxy(context, tell);
   const server = await listen(proxy, context);
-  print(`Arbiter is listening on ${server.url} → ${proxy.upstream}, model ${proxy.model}`);
+  print(`Arbiter is listening on ${server.url} → ${proxy.upstream}, model ${proxy.models.elite}`);
   print(`To use it: ANTHROPIC_BASE_URL=${server.url} ANTHROPIC_AUTH_TOKEN=arbiter claude`);
   await new Promise((resolve) => process.once("SIGINT", resolve).once("SIGTERM", resolve));
   proxy.arbiter.close();

@@ -5,12 +5,21 @@ const LITERAL = /^(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?
 /** An escape, or the beginning of one. */
 const ESCAPE = /^\\(?:["\\/bfnrt]|u[0-9a-fA-F]{0,4})?$/;
 const SCALAR_CHAR = /[\w.+-]/;
+/** The type of a value by its first character; whatever is not listed begins a number. */
+const TYPE_BY_CHAR: Record<string, string> = {
+  '"': "string",
+  "{": "object",
+  "[": "array",
+  t: "boolean",
+  f: "boolean",
+  n: "null",
+};
 
 /**
- * Reads JSON that arrives in pieces and says how far it is certain to be legal.
+ * Reads JSON that arrives in pieces and says how far it is certain to be what will be sent.
  *
- * Tool arguments may only be sent on while what has been sent is the beginning of some valid JSON text; a trailing
- * comma, half a literal and half an escape are not certain yet.
+ * Tool arguments may only be sent on while what has been sent is the beginning of the final text: a value that must
+ * become another type is not certain, nor is one that is not a string and not complete, nor a comma before the next key.
  */
 export class JsonScanner {
   /** How many characters were read, up to and including the end of the value. */
@@ -23,6 +32,9 @@ export class JsonScanner {
   failed = false;
   /** Whether the value is an object that has at least one key. */
   filled = false;
+  /** Whether a field has a value that cannot stay as it is. */
+  blocked = false;
+  readonly #accepts: (key: string, type: string) => boolean;
   /** What closes the brackets that are open, the innermost last. */
   readonly #closers: string[] = [];
   #expect: Expectation = "value";
@@ -31,37 +43,30 @@ export class JsonScanner {
   #inString = false;
   /** The escape being read. */
   #escape = "";
+  /** The key of the field being read, as it is written between its quotes. */
+  #key = "";
+
+  /** @param accepts Tells whether a value of this type may stay as it is in this field of the object. */
+  constructor(accepts: (key: string, type: string) => boolean = () => true) {
+    this.#accepts = accepts;
+  }
 
   /** Takes the next piece; gives what followed the end of the value in it, `""` while the value goes on. */
   feed(piece: string): string {
     let i = 0;
     while (i < piece.length && !this.complete && !this.failed) {
-      i += this.#inString ? this.#readString(piece, i) : this.#readToken(piece.charAt(i));
-      const certain = !this.failed && this.#escape === "" && this.#scalar === "" && !this.#isAfterComma();
-      if (certain) this.safe = this.length + i;
+      const position = this.length + i;
+      i += this.#inString ? this.#readString(piece, i) : this.#readToken(piece.charAt(i), position);
+      const inText = this.#inString && this.#closers.length === 1 && !this.#isKey() && this.#escape === "";
+      if ((inText || this.complete) && !this.blocked && !this.failed) this.safe = this.length + i;
     }
     const end = this.complete ? i : piece.length;
     this.length += end;
     return piece.slice(end);
   }
 
-  /** What makes the text complete if it was only cut short: its first `keep` characters and `add`. */
-  closing(): { keep: number; add: string } | undefined {
-    const scalar = LITERAL.test(this.#scalar);
-    const keep = this.#isAfterComma() ? this.safe : this.length;
-    const closable = this.#inString ? !this.#isKey() : scalar || keep < this.length || this.#expect === "comma" ||
-      this.#expect === "item" || this.#expect === "first key" || this.#expect === "end";
-    if (this.failed || this.#escape !== "" || (this.#scalar !== "" && !scalar) || !closable) return undefined;
-    return { keep, add: (this.#inString ? '"' : "") + this.#closers.toReversed().join("") };
-  }
-
   #isKey(): boolean {
     return this.#expect === "key" || this.#expect === "first key";
-  }
-
-  #isAfterComma(): boolean {
-    if (this.#inString || this.#scalar !== "") return false;
-    return this.#expect === "key" || (this.#expect === "value" && this.#closers.at(-1) === "]");
   }
 
   /** Reads on inside a string; gives how many characters were taken. */
@@ -75,7 +80,10 @@ export class JsonScanner {
     }
     let i = from;
     for (let code = piece.charCodeAt(i); code >= 32 && code !== 34 && code !== 92; code = piece.charCodeAt(i)) i++;
-    if (i > from) return i - from;
+    if (i > from) {
+      if (this.#isKey() && this.#closers.length === 1) this.#key += piece.slice(from, i);
+      return i - from;
+    }
     if (char === "\\") this.#escape = char;
     else if (char !== '"') this.failed = true;
     else {
@@ -86,7 +94,7 @@ export class JsonScanner {
   }
 
   /** Reads one character outside strings; gives how many were taken, 0 to look at it again. */
-  #readToken(char: string): number {
+  #readToken(char: string, position: number): number {
     if (this.#scalar !== "" && !SCALAR_CHAR.test(char)) {
       this.failed = !LITERAL.test(this.#scalar);
       this.#scalar = "";
@@ -94,10 +102,17 @@ export class JsonScanner {
       return 0;
     }
     const value = this.#expect === "value" || this.#expect === "item";
+    if (value && this.#scalar === "" && this.#closers.length === 1 && !" \t\n\r".includes(char)) {
+      this.blocked ||= !this.#accepts(this.#key, TYPE_BY_CHAR[char] ?? "number");
+    }
+    // What follows shows that the value before was whole: a quote in it may also have been forgotten to be escaped.
+    const fieldEnds = this.#closers.length === 1 && this.#expect === "comma" && (char === "," || char === "}");
+    if (fieldEnds && !this.blocked) this.safe = position;
     if (this.#scalar !== "" || (value && SCALAR_CHAR.test(char))) this.#scalar += char;
     else if (char === '"' && (value || this.#isKey())) {
       this.#inString = true;
       this.filled ||= !value;
+      if (!value && this.#closers.length === 1) this.#key = "";
     } else if (value && (char === "{" || char === "[")) {
       this.#closers.push(char === "{" ? "}" : "]");
       this.#expect = char === "{" ? "first key" : "item";

@@ -1,4 +1,7 @@
-import { type Segment, ThinkTagSplitter } from "../dialects/think_tags.ts";
+import type { DeclaredTools } from "../dialects/grammar.ts";
+import { RepetitionGuard } from "../dialects/repetition.ts";
+import { type Found, Scanner } from "../dialects/scanner.ts";
+import { type Family, toFamily } from "../models/families.ts";
 import { toStopReason } from "../translate/stop_reason.ts";
 import { toUsage } from "../translate/usage.ts";
 import type { MessageStreamEvent } from "../wire/anthropic.ts";
@@ -8,13 +11,18 @@ import type { ChatChunk, ChatDelta, ChatUsage } from "../wire/openai.ts";
 import { BlockSequencer } from "./block_sequencer.ts";
 import { ToolCallAssembler } from "./tool_call_assembler.ts";
 
+/** What Kimi writes beside calls, because histories show it. */
+const NO_CONTENT = "(no content)";
+
 /** The event an answer begins with. */
 export type MessageStart = MessageStreamEvent & { type: "message_start" };
 
 /** Options of {@linkcode ChunkTranslator}. */
 export interface ChunkTranslatorOptions {
-  /** Maps each function name sent upstream to the client's own. @default {new Map()} */
-  toolNames?: ReadonlyMap<string, string>;
+  /** The declared tools under their names upstream. @default {new Map()} */
+  tools?: DeclaredTools;
+  /** The upstream id of the model that answers: its family decides what it leaks. @default {""} */
+  model?: string;
   /** The request's `stop_sequences`. @default {[]} */
   stopSequences?: readonly string[];
   /** Estimated input tokens, for hosts that report no usage. @default {0} */
@@ -51,11 +59,16 @@ function toContentText({ content, refusal }: ChatDelta): string {
 export class ChunkTranslator {
   readonly #blocks = new BlockSequencer();
   readonly #calls: ToolCallAssembler;
-  readonly #tags = new ThinkTagSplitter();
+  /** What tells text, thinking and calls apart in each of the two fields that may hold all of them. */
+  readonly #scanners: Record<"text" | "thinking", Scanner>;
+  /** The field that text came in last. */
+  #field: "text" | "thinking" = "text";
+  readonly #guard = new RepetitionGuard();
+  readonly #family: Family;
   readonly #stopSequences: readonly string[];
   readonly #inputTokens: number;
-  /** Blank text that is sent only if more text follows: models pad calls and thinking with it. */
-  #blank = "";
+  /** Text that is sent only if more follows: models pad calls and thinking with it. */
+  #filler = "";
   /** Text that came while a call was open; it follows after the call. */
   #late = "";
   #usage: ChatUsage | undefined;
@@ -65,10 +78,16 @@ export class ChunkTranslator {
 
   /** Makes a translator for one answer. */
   constructor(options: ChunkTranslatorOptions = {}) {
-    const { toolNames = new Map(), stopSequences = [], inputTokens = 0, newId = randomId } = options;
-    this.#calls = new ToolCallAssembler(this.#blocks, toolNames, newId);
+    const { tools = new Map(), model = "", stopSequences = [], newId = randomId } = options;
+    this.#family = toFamily(model);
+    const { dialect: triggers, startsInThinking = false } = this.#family;
+    this.#calls = new ToolCallAssembler(this.#blocks, tools, newId);
+    this.#scanners = {
+      text: new Scanner({ triggers, tools, startsInThinking }),
+      thinking: new Scanner({ triggers, tools, kind: "thinking" }),
+    };
     this.#stopSequences = stopSequences;
-    this.#inputTokens = inputTokens;
+    this.#inputTokens = options.inputTokens ?? 0;
   }
 
   /** Whether the upstream has said that the answer is complete. */
@@ -92,14 +111,18 @@ export class ChunkTranslator {
   /**
    * Ends the answer.
    *
-   * @throws {ApiError} `overloaded_error` if the upstream said nothing at all.
+   * @throws {ApiError} `overloaded_error` if there was nothing in it.
    */
   flush(): MessageStreamEvent[] {
-    this.#tags.flush().forEach((segment) => this.#add(segment));
-    const broken = this.#calls.flush(this.#finishReason === "length");
+    const cut = this.#finishReason === "length";
+    this.#endField("thinking", cut);
+    this.#endField("text", cut);
+    const broken = this.#calls.flush(cut);
+    if (this.#calls.count > 0) this.#dropFiller();
+    if (this.#filler.trim() !== "") this.#late += this.#filler;
     if (this.#late !== "") this.#blocks.append("text", this.#late);
     this.#blocks.close();
-    if (this.#blocks.count === 0 && !this.finished) {
+    if (this.#blocks.count === 0 && !cut && this.#stopSequence === null) {
       throw new ApiError("overloaded_error", "The model's answer was empty");
     }
     const reason = this.#stopSequence === null ? toStopReason(this.#finishReason) : "stop_sequence";
@@ -112,26 +135,66 @@ export class ChunkTranslator {
 
   #feedDelta(delta: ChatDelta): void {
     const reasoning = toReasoning(delta);
-    if (reasoning !== "") this.#add({ kind: "thinking", text: reasoning });
-    const text = toContentText(delta);
-    if (text !== "") this.#tags.feed(text).forEach((segment) => this.#add(segment));
+    if (reasoning !== "") {
+      this.#scanners.text.startInText();
+      this.#feedField("thinking", reasoning);
+    }
+    const content = toContentText(delta);
+    const text = this.#family.continuesCalls ? this.#calls.absorb(content) : content;
+    if (text !== "") this.#feedField("text", text);
     const calls = delta.tool_calls ?? (delta.function_call ? [{ function: delta.function_call }] : []);
     if (calls.length === 0) return;
-    this.#tags.flush().forEach((segment) => this.#add(segment));
-    this.#blank = "";
+    this.#endField("thinking");
+    this.#endField("text");
+    this.#dropFiller();
     for (const call of calls) this.#outputChars += String(call.function?.arguments ?? "").length;
     this.#calls.feed(calls);
   }
 
-  #add({ kind, text }: Segment): void {
+  #feedField(field: "text" | "thinking", text: string): void {
     this.#outputChars += text.length;
-    const free = this.#calls.settle();
-    // Thinking in the middle of a call has no place in the grammar; nothing depends on it.
-    if (kind === "thinking") return free ? this.#blocks.append("thinking", text) : undefined;
-    this.#blank += text;
-    if (this.#blank.trim() === "") return;
-    if (free) this.#blocks.append("text", this.#blank);
-    else this.#late += this.#blank;
-    this.#blank = "";
+    if (this.#guard.feed(text)) throw new ApiError("overloaded_error", "The model's answer is nothing but repetition");
+    if (field !== this.#field) this.#endField(this.#field);
+    this.#field = field;
+    this.#scanners[field].feed(text).forEach((found) => this.#add(found));
+  }
+
+  /** Lets go of what a field has held back: something else has come. */
+  #endField(field: "text" | "thinking", cut = false): void {
+    this.#scanners[field].flush(cut).forEach((found) => this.#add(found));
+  }
+
+  #add(found: Found): void {
+    if (found.kind === "call") {
+      this.#dropFiller();
+      this.#calls.add(found);
+    } else if (found.kind === "thinking") {
+      this.#dropFiller();
+      // Thinking in the middle of a call has no place in the grammar; nothing depends on it.
+      if (this.#calls.settle()) this.#blocks.append("thinking", found.text);
+    } else {
+      this.#filler += found.text;
+      if (!this.#isFiller()) this.#sendFiller();
+    }
+  }
+
+  /** Sends what was held back, or keeps it for after the call that is open. */
+  #sendFiller(): void {
+    if (this.#calls.settle()) this.#blocks.append("text", this.#filler);
+    else this.#late += this.#filler;
+    this.#filler = "";
+  }
+
+  /** Whether the text held back may still turn out to be nothing: blanks, Kimi's `(no content)`, a run of `!`. */
+  #isFiller(): boolean {
+    const text = this.#filler.trim();
+    return NO_CONTENT.startsWith(text) || (this.#blocks.count === 0 && /^!+$/.test(text));
+  }
+
+  /** A call or thinking has come: blanks and `(no content)` before it were padding. */
+  #dropFiller(): void {
+    const text = this.#filler.trim();
+    if (text !== "" && text !== NO_CONTENT) this.#sendFiller();
+    this.#filler = "";
   }
 }

@@ -1,10 +1,11 @@
+import { toUnparsed } from "../dialects/arguments.ts";
 import type { ContentBlock, JsonObject, Message, MessageStreamEvent } from "../wire/anthropic.ts";
 import { isJsonObject, parseJson } from "../wire/json.ts";
 
 /** Parses arguments; what is no object comes in the form in which Claude Code itself replays such calls. */
 function parseInput(json: string): JsonObject {
   const input = parseJson(json || "{}");
-  return isJsonObject(input) ? input : { __unparsedToolInput: { raw: json, len: json.length } };
+  return isJsonObject(input) ? input : toUnparsed(json);
 }
 
 /** Folds the events of an answer into the answer as a whole, for clients that do not stream. */

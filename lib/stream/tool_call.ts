@@ -1,43 +1,69 @@
+import { continueJson, mayStay, readArguments, toUnparsed } from "../dialects/arguments.ts";
+import type { DeclaredTools } from "../dialects/grammar.ts";
 import { JsonScanner } from "../dialects/json_scanner.ts";
-
-/** How often arguments may be wrapped in a further JSON string. */
-const MAX_WRAPS = 3;
-
-/** Arguments as an object: absent ones are `{}`, wrapped ones are taken out of their strings. */
-function unwrap(text: string): string {
-  let value = text.trim();
-  try {
-    for (let i = 0; i < MAX_WRAPS && value.startsWith('"'); i++) value = String(JSON.parse(value)).trim();
-  } catch {
-    return text;
-  }
-  return value === "" || value === "null" ? "{}" : value;
-}
+import { resolveToolName } from "../dialects/tool_names.ts";
+import type { JsonObject } from "../wire/anthropic.ts";
 
 /** One tool call of an answer, put together from whatever pieces the host sends. */
 export class ToolCall {
   /** The host's index; several calls may share one. */
-  index: number | undefined;
+  readonly index: number | undefined;
   /** The host's id, which never reaches the client. */
   id: string | undefined;
-  /** The name as the host wrote it. */
-  name = "";
-  #scanner = new JsonScanner();
+  /** Whether it was found in text, complete. */
+  readonly found: boolean;
+  readonly #tools: DeclaredTools;
+  #name = "";
+  #schema: JsonObject | undefined;
+  #scanner: JsonScanner;
   /** Everything fed, to recognise hosts that repeat the whole text each time. */
   #fed = "";
-  /** The arguments from the first character that was not handed out. */
-  #pending = "";
-  /** How many characters of the arguments were handed out. */
+  /** The arguments, how much of them was handed out, and what was not. */
+  #text = "";
   #taken = 0;
+  #pending = "";
+
+  constructor(tools: DeclaredTools, index?: number, id?: string, found = false) {
+    this.#tools = tools;
+    this.index = index;
+    this.id = id;
+    this.found = found;
+    this.#scanner = this.#createScanner();
+  }
+
+  /** The name: the tool's if one is meant, else what the host wrote. */
+  get name(): string {
+    return this.#name;
+  }
+
+  set name(written: string) {
+    this.#name = resolveToolName(written, this.#tools) ?? written;
+    this.#schema = this.#tools.get(this.#name)?.input_schema;
+  }
+
+  /** The arguments so far. */
+  get text(): string {
+    return this.#text;
+  }
+
+  /** Whether arguments have begun, are not complete and may go on. */
+  get running(): boolean {
+    return this.#text.trim() !== "" && !this.complete && !this.#scanner.failed;
+  }
 
   /** Whether the arguments are a complete JSON value. */
   get complete(): boolean {
     return this.#scanner.complete;
   }
 
-  /** Whether the arguments are complete and more than the `{}` some hosts send first. */
+  /** Whether the arguments are absent, or the `{}` some hosts send first. */
+  get empty(): boolean {
+    return !this.#scanner.filled && /^\s*(?:\{\s*\}|null)?\s*$/.test(this.#text);
+  }
+
+  /** Whether the arguments are complete and more than a placeholder. */
   get settled(): boolean {
-    return this.complete && !this.#isPlaceholder();
+    return this.complete && !this.empty;
   }
 
   /** Whether `piece` is all of the arguments so far over again, as snapshots and repetitions are. */
@@ -52,8 +78,9 @@ export class ToolCall {
     const fresh = snapshot ? piece.slice(this.#fed.length) : piece;
     this.#fed += fresh;
     let rest = this.#scan(fresh);
-    while (this.complete && this.#isPlaceholder() && rest.trim() !== "") {
-      this.#scanner = new JsonScanner();
+    while (this.complete && this.empty && rest.trim() !== "") {
+      this.#scanner = this.#createScanner();
+      this.#text = "";
       this.#pending = "";
       rest = this.#scan(rest);
     }
@@ -67,20 +94,30 @@ export class ToolCall {
   }
 
   /**
-   * The rest of the arguments when nothing more will come. If the answer was `cut` short they stay as broken as they
-   * are, so that the client does not run half a command.
+   * The rest of the arguments when nothing more will come, repaired if they need it.
+   *
+   * What was `cut` short stays as broken as it is, so that the client does not run half a command; what cannot be read
+   * goes on as it is written, wrapped in an object if nothing of it was sent.
    */
   finish(cut: boolean): string {
-    const { filled, length } = this.#scanner;
-    const { keep = length, add = "" } = cut ? {} : this.#scanner.closing() ?? {};
-    const rest = this.#takeUntil(keep) + add;
-    return filled ? rest : unwrap(rest);
+    const { length, filled, blocked } = this.#scanner;
+    if ((cut && !this.complete) || (this.complete && filled && !blocked)) return this.#takeUntil(length);
+    const read = readArguments(this.#text, this.#schema);
+    const rest = read && continueJson(this.#text.slice(0, this.#taken), read.value);
+    return rest ?? (this.#taken > 0 ? this.#takeUntil(length) : JSON.stringify(toUnparsed(this.#text)));
+  }
+
+  #createScanner(): JsonScanner {
+    // Before the name is known nobody can tell what a value must be.
+    return new JsonScanner((key, type) => this.#name !== "" && mayStay(key, type, this.#schema));
   }
 
   #scan(piece: string): string {
     if (this.complete) return piece;
     const rest = this.#scanner.feed(piece);
-    this.#pending += rest === "" ? piece : piece.slice(0, -rest.length);
+    const read = rest === "" ? piece : piece.slice(0, -rest.length);
+    this.#text += read;
+    this.#pending += read;
     return rest;
   }
 
@@ -89,9 +126,5 @@ export class ToolCall {
     this.#pending = this.#pending.slice(piece.length);
     this.#taken += piece.length;
     return piece;
-  }
-
-  #isPlaceholder(): boolean {
-    return !this.#scanner.filled && /^\s*(?:\{\s*\}|null)\s*$/.test(this.#pending);
   }
 }

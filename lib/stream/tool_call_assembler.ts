@@ -1,3 +1,6 @@
+import type { FoundCall } from "../dialects/found_calls.ts";
+import type { DeclaredTools } from "../dialects/grammar.ts";
+import { parseJson, sortKeys } from "../wire/json.ts";
 import type { NewId } from "../wire/ids.ts";
 import type { ToolCallDelta } from "../wire/openai.ts";
 import type { BlockSequencer } from "./block_sequencer.ts";
@@ -6,6 +9,13 @@ import { ToolCall } from "./tool_call.ts";
 /** Arguments as text: some hosts send an object, or nothing. */
 function toArgumentText(value: unknown): string {
   return typeof value === "string" ? value : value == null ? "" : JSON.stringify(value);
+}
+
+/** Whether two calls are one: hosts send what their parser found and leave the same call in the text. */
+function isSame(one: ToolCall, other: ToolCall): boolean {
+  if (one.name !== other.name) return false;
+  const [a, b] = [one, other].map(({ text }) => JSON.stringify(sortKeys(parseJson(text))));
+  return one.empty || other.empty || a === b;
 }
 
 /**
@@ -17,16 +27,16 @@ function toArgumentText(value: unknown): string {
  */
 export class ToolCallAssembler {
   readonly #blocks: BlockSequencer;
-  readonly #names: ReadonlyMap<string, string>;
+  readonly #tools: DeclaredTools;
   readonly #newId: NewId;
   readonly #calls: ToolCall[] = [];
   /** How many calls are closed; the next one is the only one that is sent on. */
   #closed = 0;
 
-  /** @param names Maps each function name sent upstream to the client's own. */
-  constructor(blocks: BlockSequencer, names: ReadonlyMap<string, string>, newId: NewId) {
+  /** @param tools The declared tools under their names upstream. */
+  constructor(blocks: BlockSequencer, tools: DeclaredTools, newId: NewId) {
     this.#blocks = blocks;
-    this.#names = names;
+    this.#tools = tools;
     this.#newId = newId;
   }
 
@@ -47,6 +57,29 @@ export class ToolCallAssembler {
     this.#advance();
   }
 
+  /** Takes a call that was found in text, unless it has come as a call before; a call without arguments gets its. */
+  add(found: FoundCall): void {
+    const call = new ToolCall(this.#tools, undefined, undefined, true);
+    call.name = found.name;
+    call.feed(found.arguments);
+    const twin = this.#calls.find((other) => !other.found && isSame(other, call));
+    if (twin?.empty && this.#calls.indexOf(twin) >= this.#closed) twin.feed(found.arguments);
+    else if (!twin) this.#calls.push(call);
+    this.#advance();
+  }
+
+  /**
+   * Takes text that continues the arguments of a call: vLLM leaves a Kimi call after 8,192 characters and sends the
+   * rest as text (vLLM #41182). Gives what does not belong to them.
+   */
+  absorb(text: string): string {
+    const call = this.#calls[this.#closed];
+    if (!call?.running || call.found) return text;
+    const rest = call.feed(text);
+    this.#advance();
+    return rest;
+  }
+
   /** Closes the call that is being sent if it is complete; tells whether another block may follow. */
   settle(): boolean {
     const call = this.#calls[this.#closed];
@@ -61,13 +94,16 @@ export class ToolCallAssembler {
       const half = cut && !call.complete;
       broken ||= half;
       if (this.#blocks.open === "tool_use" || !half) this.#close(call, cut);
+      else this.#closed++;
     }
     return broken;
   }
 
   #find({ id, index, function: called }: ToolCallDelta, text: string): ToolCall {
     const byId = index == null && id;
-    const last = this.#calls.findLast((call) => byId ? call.id === id : index == null || call.index === index);
+    const last = this.#calls.findLast((call) => {
+      return !call.found && (byId ? call.id === id : index == null || call.index === index);
+    });
     if (!last) return this.#add(index, id);
     // One index for several calls: another id, or a name after the arguments were complete.
     const another = id && last.id && id !== last.id;
@@ -76,16 +112,17 @@ export class ToolCallAssembler {
   }
 
   #add(index: number | null | undefined, id: string | null | undefined, name = ""): ToolCall {
-    const call = Object.assign(new ToolCall(), { index: index ?? undefined, id: id ?? undefined, name });
+    const call = new ToolCall(this.#tools, index ?? undefined, id ?? undefined);
+    if (name !== "") call.name = name;
     this.#calls.push(call);
     return call;
   }
 
   /** Names come whole, late, or again with each piece; rarely in pieces. */
   #setName(call: ToolCall, piece: string): void {
-    if (piece === "" || piece === call.name || this.#names.has(call.name)) return;
+    if (piece === "" || piece === call.name || this.#tools.has(call.name)) return;
     const longer = call.name + piece;
-    call.name = [...this.#names.keys()].some((name) => name.startsWith(longer)) ? longer : piece;
+    call.name = [...this.#tools.keys()].some((name) => name.startsWith(longer)) ? longer : piece;
   }
 
   #feedArguments(call: ToolCall, text: string): void {
@@ -97,7 +134,9 @@ export class ToolCallAssembler {
   /** Sends on what is certain; closes each complete call that another one follows. */
   #advance(): void {
     for (let call = this.#calls[this.#closed]; call; call = this.#calls[this.#closed]) {
-      const piece = call.name === "" ? "" : call.take();
+      // What was found in text may come as a call as well: then only the whole tells whether it is another one.
+      const twins = this.#calls.some(({ found, name }) => found && !call.found && name === call.name);
+      const piece = call.name === "" || twins ? "" : call.take();
       if (piece !== "") this.#send(call, piece);
       if (!call.settled || this.#closed === this.#calls.length - 1) return;
       this.#close(call, false);
@@ -105,7 +144,7 @@ export class ToolCallAssembler {
   }
 
   #send(call: ToolCall, piece: string): void {
-    const name = this.#names.get(call.name) ?? call.name;
+    const name = this.#tools.get(call.name)?.name ?? call.name;
     if (this.#blocks.open !== "tool_use") {
       this.#blocks.start({ type: "tool_use", id: this.#newId("toolu_"), name, input: {} });
     }
@@ -114,9 +153,12 @@ export class ToolCallAssembler {
 
   #close(call: ToolCall, cut: boolean): void {
     // A call without a name goes on as well: the client tells the model that it is no tool.
-    call.name ||= "unnamed";
-    this.#send(call, call.finish(cut));
-    this.#blocks.close();
+    if (call.name === "") call.name = "unnamed";
+    const twin = this.#calls.slice(0, this.#closed).some((other) => other.found && !call.found && isSame(other, call));
+    if (!twin) {
+      this.#send(call, call.finish(cut));
+      this.#blocks.close();
+    }
     this.#closed++;
   }
 }

@@ -1,5 +1,7 @@
 import type { ContentBlockParam, MessageParam, ToolResultParam } from "../wire/anthropic.ts";
 import type { ChatMessage, ChatPart, ChatToolCall } from "../wire/openai.ts";
+import type { CallIdRule } from "../models/families.ts";
+import { createCallIds } from "./call_ids.ts";
 import { type ContentOptions, toContent, toPartsOf, toText } from "./content.ts";
 import { toFunctionName } from "./tools.ts";
 
@@ -9,10 +11,6 @@ const IMAGE_FOLLOWS = "(the image follows the tool results)";
 
 function toBlocks(content: MessageParam["content"]): ContentBlockParam[] {
   return typeof content === "string" ? [{ type: "text", text: content }] : content;
-}
-
-function toCall({ id, name, input }: ContentBlockParam & { type: "tool_use" }): ChatToolCall {
-  return { id, type: "function", function: { name: toFunctionName(name), arguments: JSON.stringify(input) } };
 }
 
 /** Consecutive messages of one side, the assistant's or the client's, are one turn. */
@@ -31,22 +29,29 @@ function toTurns(messages: MessageParam[]): MessageParam[][] {
  *
  * Results follow their calls directly and in the order of the calls, whatever order they came in; a missing result is
  * filled in, an orphan becomes user text. Text beside results comes after them. System messages from the middle become
- * reminders.
+ * reminders. `rule` tells which ids the calls get.
  */
-export function toChatMessages(messages: MessageParam[], options: ContentOptions): ChatMessage[] {
+export function toChatMessages(messages: MessageParam[], options: ContentOptions, rule?: CallIdRule): ChatMessage[] {
   const chat: ChatMessage[] = [];
-  /** The calls of the last assistant turn that wait for their results, in order of the calls. */
-  const waiting: ChatToolCall[] = [];
+  const toCallId = createCallIds(rule);
+  /** The calls of the last assistant turn that wait for their results, in order, each with the client's own id. */
+  const waiting: [clientId: string, call: ChatToolCall][] = [];
+
+  function addCall({ id, name, input }: ContentBlockParam & { type: "tool_use" }): void {
+    const called = { name: toFunctionName(name), arguments: JSON.stringify(input) };
+    waiting.push([id, { id: toCallId(id, called.name), type: "function", function: called }]);
+  }
 
   /** What an assistant wrote, without its thinking: most hosts refuse reasoning in the history. */
   function addAssistant(turn: MessageParam[]): void {
     const texts: ContentBlockParam[] = [];
     for (const block of turn.flatMap(({ content }) => toBlocks(content))) {
-      if (block.type === "tool_use") waiting.push(toCall(block));
+      if (block.type === "tool_use") addCall(block);
       else if (!block.type.endsWith("thinking")) texts.push(block);
     }
     const text = toText(toPartsOf(texts, options));
-    if (waiting.length > 0) chat.push({ role: "assistant", content: text || null, tool_calls: [...waiting] });
+    const tool_calls = waiting.map(([, call]) => call);
+    if (tool_calls.length > 0) chat.push({ role: "assistant", content: text || null, tool_calls });
     else if (text !== "") chat.push({ role: "assistant", content: text });
   }
 
@@ -75,8 +80,8 @@ export function toChatMessages(messages: MessageParam[], options: ContentOptions
   /** Adds a tool message for each waiting call; gives what tool messages cannot hold. */
   function addResults(results: ToolResultParam[]): ChatPart[] {
     const extra: ChatPart[] = [];
-    for (const { id, function: { name } } of waiting.splice(0)) {
-      const at = results.findIndex((result) => result.tool_use_id === id);
+    for (const [clientId, { id, function: { name } }] of waiting.splice(0)) {
+      const at = results.findIndex((result) => result.tool_use_id === clientId);
       const [result] = at < 0 ? [] : results.splice(at, 1);
       const parts = toPartsOf(result?.content, options);
       const images = parts.filter((part) => part.type !== "text");

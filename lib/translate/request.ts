@@ -1,3 +1,4 @@
+import { toFamily } from "../models/families.ts";
 import { seesImages } from "../models/vision.ts";
 import type { MessagesRequest } from "../wire/anthropic.ts";
 import type { ChatPart, ChatRequest } from "../wire/openai.ts";
@@ -28,7 +29,7 @@ export function toChatRequest(request: MessagesRequest, options: ChatRequestOpti
   const content = { vision: seesImages(model), warn: (warning: string) => void warnings.add(warning) };
   const isWanted = (part: ChatPart) => part.type === "text" && !part.text.startsWith(BILLING);
   const system = toPartsOf(request.system, content).filter(isWanted);
-  const messages = toChatMessages(request.messages, content);
+  const messages = toChatMessages(request.messages, content, toFamily(model).callIds);
   if (system.length > 0) messages.unshift({ role: "system", content: toText(system) });
   const chat: ChatRequest = { model, messages, max_tokens: Math.min(request.max_tokens, maxTokens) };
   if (request.stream) Object.assign(chat, { stream: true, stream_options: { include_usage: true } });

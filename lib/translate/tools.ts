@@ -1,3 +1,4 @@
+import type { DeclaredTools } from "../dialects/grammar.ts";
 import type { MessagesRequest, ToolChoice } from "../wire/anthropic.ts";
 import { toDigest } from "../wire/ids.ts";
 import type { ChatRequest, ChatTool } from "../wire/openai.ts";
@@ -27,9 +28,9 @@ export function toChatTools(tools: MessagesRequest["tools"], warn: ContentOption
   });
 }
 
-/** Maps each function name sent upstream to the client's own name. */
-export function toToolNames(tools: MessagesRequest["tools"]): Map<string, string> {
-  return new Map(tools?.map(({ name }) => [toFunctionName(name), name]));
+/** The declared tools under the names they have upstream. */
+export function toDeclaredTools(tools: MessagesRequest["tools"]): DeclaredTools {
+  return new Map(tools?.map((tool) => [toFunctionName(tool.name), tool]));
 }
 
 /** Translates `tool_choice` with its `disable_parallel_tool_use`. */

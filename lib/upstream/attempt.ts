@@ -1,7 +1,7 @@
 import { ChunkTranslator } from "../stream/chunk_translator.ts";
 import { SseDecoder } from "../stream/sse_decoder.ts";
 import { toChatRequest } from "../translate/request.ts";
-import { toToolNames } from "../translate/tools.ts";
+import { toDeclaredTools } from "../translate/tools.ts";
 import type { MessagesRequest, MessageStreamEvent } from "../wire/anthropic.ts";
 import { ApiError } from "../wire/errors.ts";
 import { isJsonObject, parseJson } from "../wire/json.ts";
@@ -97,8 +97,13 @@ export async function attempt(
       signal: deadline.signal,
     });
     if (!response.ok) throw toUpstreamError(response.status, await response.text(), model, response.headers);
-    const { tools, stop_sequences: stopSequences } = request;
-    const translator = new ChunkTranslator({ ...options, toolNames: toToolNames(tools), stopSequences });
+    const translator = new ChunkTranslator({
+      tools: toDeclaredTools(request.tools),
+      model,
+      stopSequences: request.stop_sequences,
+      inputTokens: options.inputTokens,
+      newId: options.newId,
+    });
     const events = readEvents(response, translator, model, deadline);
     const { value: first } = await events.next();
     deadline.extend(options.idleTimeout);

@@ -13,3 +13,10 @@ export function parseJson(text: string): unknown {
     return undefined;
   }
 }
+
+/** The same value with the keys of its objects in order, so that equal values become equal text. */
+export function sortKeys(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sortKeys);
+  if (!isJsonObject(value)) return value;
+  return Object.fromEntries(Object.keys(value).sort().map((key) => [key, sortKeys(value[key])]));
+}

@@ -11,7 +11,7 @@ describe("toClaudeEnv()", () => {
   const env = toClaudeEnv(
     { HOME: "/h", ANTHROPIC_API_KEY: "sk", ANTHROPIC_BASE_URL: "https://x", CLAUDE_CODE_MAX_CONTEXT_TOKENS: "9" },
     "http://127.0.0.1:4005",
-    "owner/model",
+    { elite: "owner/model", tiers: { haiku: "owner/small" } },
   );
 
   test("routes Claude Code to the proxy, whatever was set", () => {
@@ -20,16 +20,17 @@ describe("toClaudeEnv()", () => {
     assert.ok(!("ANTHROPIC_API_KEY" in env));
   });
 
-  test("names the model for every tier", () => {
-    for (const name of ["MODEL", "DEFAULT_OPUS_MODEL", "DEFAULT_SONNET_MODEL", "DEFAULT_HAIKU_MODEL"]) {
+  test("names a model for every tier", () => {
+    for (const name of ["MODEL", "DEFAULT_OPUS_MODEL", "DEFAULT_SONNET_MODEL"]) {
       assert.equal(env[`ANTHROPIC_${name}`], "owner/model");
     }
+    assert.equal(env.ANTHROPIC_DEFAULT_HAIKU_MODEL, "owner/small");
   });
 
   test("leaves the user's other variables alone", () => {
     assert.equal(env.HOME, "/h");
     assert.equal(env.CLAUDE_CODE_MAX_CONTEXT_TOKENS, "9");
-    assert.equal(toClaudeEnv({}, "u", "m").CLAUDE_CODE_MAX_CONTEXT_TOKENS, "131072");
+    assert.equal(toClaudeEnv({}, "u", { elite: "m", tiers: {} }).CLAUDE_CODE_MAX_CONTEXT_TOKENS, "131072");
   });
 });
 

@@ -110,6 +110,23 @@ describe("a session of Claude Code", OPTIONS, () => {
     assert.match(four!, /four\.txt/);
   });
 
+  it("creates a file through a call that Kimi leaked into the middle of its reasoning", async (t) => {
+    const place = await makePlace(t);
+    const path = join(place.project, "notes.txt");
+    const written = JSON.stringify({ file_path: path, content: "One <|tool_call_end|> two\n" });
+    const reasoning = "The user wants notes.<|tool_calls_section_begin|><|tool_call_begin|>functions.Write:0" +
+      `<|tool_call_argument_begin|>${written}<|tool_call_end|><|tool_calls_section_end|>`;
+    const decide = (_request: ChatRequest, turn: number) => turn === 0 ? { steps: [{ reasoning, size: 7 }] } : DONE;
+    const upstream = await startUpstream(t, decide, { models: ["moonshotai/kimi-k2.6"] });
+    const ended = await startSession(t, "Create the notes", { place, env: upstream.env }).ended;
+    assert.equal(ended.code, 0, ended.stderr);
+    assert.equal(await readFile(path, "utf8"), "One <|tool_call_end|> two\n");
+    assert.equal(toResult(ended), "All done.");
+    const [call, ...others] = toCalls(upstream.requests[1]!);
+    assert.equal(call?.id, "functions.Write:0");
+    assert.deepEqual(others, []);
+  });
+
   it("hands work to a subagent and gets its answer", async (t) => {
     const place = await makePlace(t);
     const prompt = "Which word follows ping?";

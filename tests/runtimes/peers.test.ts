@@ -109,7 +109,8 @@ test("usage is asked for", async () => {
 test("usage that nobody tells is estimated from the text, not invented", async () => {
   const sizes: { input_tokens: number; output_tokens: number }[] = [];
   for (const [system, length] of [["short", 40], ["word ".repeat(5_000), 40], ["short", 4_000]] as const) {
-    const rig = createRig({ steps: [{ text: "word ".repeat(length / 5) }], usage: null });
+    const text = Array.from({ length: length / 8 }, (_, i) => `word${1000 + i}`).join("");
+    const rig = createRig({ steps: [{ text }], usage: null });
     sizes.push(assertLegalStream(await readEvents(rig, { system, tools: [] })).usage);
   }
   const [small, longInput, longOutput] = sizes;

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { ChunkTranslator, toMessageStart } from "../../lib/stream/chunk_translator.ts";
 import { call, calls, chunk, finish, summarize, toSse, translate, translateReads } from "../support/answers.ts";
-import { RECORDED_STREAMS, TOOL_NAMES } from "./recorded_streams.ts";
+import { RECORDED_STREAMS, TOOLS } from "./recorded_streams.ts";
 
-const options = { toolNames: TOOL_NAMES };
+const options = { tools: TOOLS };
 const encoder = new TextEncoder();
 
 describe("ChunkTranslator understands", () => {
@@ -69,12 +69,12 @@ test("ids of calls are made here and never repeat the host's", () => {
 });
 
 test("names that were hashed on the way up come back as the client's own", () => {
-  const toolNames = new Map([["mcp__short", "mcp__very.long"]]);
-  const events = translate([calls(call(0, "c1", "mcp__short", "{}")), finish()], { toolNames });
+  const tools = new Map([["mcp__short", { name: "mcp__very.long" }]]);
+  const events = translate([calls(call(0, "c1", "mcp__short", "{}")), finish()], { tools });
   assert.deepEqual(summarize(events), ["mcp__very.long{}", "(tool_use)"]);
 });
 
-test("arguments leave while they arrive, a trailing comma and half a literal excepted", () => {
+test("texts in arguments leave while they arrive, everything else when it is complete", () => {
   const translator = new ChunkTranslator();
   const pieces = (args: string, name: string | null = null) =>
     translator.feed([calls(call(0, "c1", name, args))]).flatMap((event) =>
@@ -84,8 +84,8 @@ test("arguments leave while they arrive, a trailing comma and half a literal exc
   assert.deepEqual(pieces('"path":"a'), ['{"path":"a']);
   assert.deepEqual(pieces(".ts\\"), [".ts"]);
   assert.deepEqual(pieces('n",'), ['\\n"']);
-  assert.deepEqual(pieces('"n":tr'), [',"n":']);
-  assert.deepEqual(pieces("ue,"), ["true"]);
+  assert.deepEqual(pieces('"n":tr'), []);
+  assert.deepEqual(pieces("ue,"), [',"n":true']);
   assert.deepEqual(pieces("}"), []);
 });
 

@@ -1,4 +1,5 @@
 /** Answers as hosts write them, one row a behaviour; `expected` is in the short form of `summarize`. */
+import type { DeclaredTools } from "../../lib/dialects/grammar.ts";
 import type { ChatChunk } from "../../lib/wire/openai.ts";
 import { call, calls, chunk, finish } from "../support/answers.ts";
 
@@ -313,4 +314,4 @@ export const RECORDED_STREAMS: readonly RecordedStream[] = [
 ];
 
 /** The tools these answers call. */
-export const TOOL_NAMES: ReadonlyMap<string, string> = new Map(["Read", "List", "Stop"].map((name) => [name, name]));
+export const TOOLS: DeclaredTools = new Map(["Read", "List", "Stop"].map((name) => [name, { name }]));

@@ -269,3 +269,35 @@ describe("toChatMessages() translates", () => {
     });
   }
 });
+
+describe("ids of calls in the history become", () => {
+  const messages = [
+    user("Go"),
+    assistant([use("toolu_a"), use("toolu_b", "mcp__wiki__find-all")]),
+    user([result("toolu_b", "two"), result("toolu_a", "one")]),
+    assistant([use("toolu_c")]),
+    user([result("toolu_c", "three")]),
+  ];
+  const idsOf = (rule?: "any" | "kimi" | "mistral") => {
+    const out = toChatMessages(messages, { vision: false, warn: () => {} }, rule);
+    const made = out.flatMap((message) => message.role === "assistant" ? message.tool_calls ?? [] : []);
+    const answered = out.flatMap((message) => message.role === "tool" ? [message.tool_call_id] : []);
+    assert.deepEqual(answered, made.map(({ id }) => id), "results follow their calls");
+    return answered;
+  };
+
+  test("Kimi's, counted over the whole conversation", () => {
+    assert.deepEqual(idsOf("kimi"), ["functions.Read:0", "functions.mcp__wiki__find-all:1", "functions.Read:2"]);
+  });
+
+  test("nine letters and digits for Mistral, the same each time", () => {
+    const ids = idsOf("mistral");
+    assert.ok(ids.every((id) => /^[0-9a-z]{9}$/.test(id)));
+    assert.equal(new Set(ids).size, 3);
+    assert.deepEqual(idsOf("mistral"), ids);
+  });
+
+  test("what they are for everybody else", () => {
+    assert.deepEqual(idsOf(), ["toolu_a", "toolu_b", "toolu_c"]);
+  });
+});

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { toParameters } from "../../lib/translate/schema.ts";
-import { toFunctionName, toToolNames } from "../../lib/translate/tools.ts";
+import { toDeclaredTools, toFunctionName } from "../../lib/translate/tools.ts";
 
 describe("toFunctionName()", () => {
   for (const name of ["Read", "mcp__demo_server__do-thing_v2", "x".repeat(64)]) {
@@ -21,11 +21,11 @@ describe("toFunctionName()", () => {
   });
 });
 
-test("toToolNames() leads back from each name sent upstream to the client's own", () => {
+test("toDeclaredTools() leads back from each name sent upstream to the client's own", () => {
   const long = `mcp__${"very_long_".repeat(10)}name`;
-  const names = toToolNames([{ name: "Read" }, { name: long }]);
-  assert.equal(names.get("Read"), "Read");
-  assert.equal(names.get(toFunctionName(long)), long);
+  const names = toDeclaredTools([{ name: "Read" }, { name: long }]);
+  assert.equal(names.get("Read")?.name, "Read");
+  assert.equal(names.get(toFunctionName(long))?.name, long);
 });
 
 describe("toParameters()", () => {

@@ -1,0 +1,149 @@
+import type { JsonObject } from "../wire/anthropic.ts";
+import { isJsonObject } from "../wire/json.ts";
+import { parseTolerant } from "./tolerant_json.ts";
+
+/** How often arguments may be wrapped in a further JSON string. */
+const MAX_WRAPS = 3;
+
+/** The types a schema allows; nothing when it does not say, or says it in a way that is not looked into. */
+export function toTypes(schema: unknown): readonly string[] {
+  if (!isJsonObject(schema)) return [];
+  const { type, anyOf, oneOf, enum: values } = schema;
+  if (typeof type === "string") return [type];
+  if (Array.isArray(type)) return type.map(String);
+  const options = Array.isArray(anyOf) ? anyOf : Array.isArray(oneOf) ? oneOf : [];
+  if (options.length > 0) return options.every((option) => toTypes(option).length > 0) ? options.flatMap(toTypes) : [];
+  return Array.isArray(values) ? [...new Set(values.map((value) => value === null ? "null" : typeof value))] : [];
+}
+
+function toType(value: unknown): string {
+  return value === null ? "null" : Array.isArray(value) ? "array" : typeof value;
+}
+
+function fits(value: unknown, types: readonly string[]): boolean {
+  return types.includes(toType(value)) || (types.includes("integer") && Number.isInteger(value));
+}
+
+/** Reads a text as the type a schema wants; gives the text itself when it is none of that type. */
+export function readAs(text: string, types: readonly string[]): unknown {
+  const word = text.trim();
+  if (types.includes("boolean") && /^(?:true|false)$/i.test(word)) return word.toLowerCase() === "true";
+  if (types.includes("null") && /^(?:null|none|nil)$/i.test(word)) return null;
+  if ((types.includes("number") || types.includes("integer")) && /^[+-]?\d[\d.]*(?:e[+-]?\d+)?$/i.test(word)) {
+    const number = Number(word);
+    if (Number.isFinite(number)) return number;
+  }
+  if (/^["[{]/.test(word) && !types.includes("string")) {
+    const value = parseTolerant(word)?.value;
+    if (fits(value, types)) return value;
+    // A string of JSON in a string.
+    if (typeof value === "string" && value.length < word.length) return readAs(value, types);
+  }
+  return text;
+}
+
+/**
+ * Makes a value the type its schema wants, where the two disagree and the value can be read that way.
+ *
+ * Models send numbers, lists and objects as strings and single values for lists; a string is never read as anything
+ * else where the schema allows strings.
+ */
+export function coerce(value: unknown, schema: unknown): unknown {
+  const types = toTypes(schema);
+  if (!isJsonObject(schema) || types.length === 0 || types.includes("string") && typeof value === "string") {
+    return value;
+  }
+  let read = typeof value === "string" ? readAs(value, types) : value;
+  if (types.length === 1 && types[0] === "string" && typeof read !== "string" && read !== null) {
+    read = JSON.stringify(read);
+  }
+  if (types.length === 1 && types[0] === "array" && !Array.isArray(read)) {
+    const item = coerce(read, schema.items);
+    const itemTypes = toTypes(schema.items);
+    if (read !== null && itemTypes.length > 0 && fits(item, itemTypes)) return [item];
+  }
+  if (Array.isArray(read)) return read.map((item) => coerce(item, schema.items));
+  return isJsonObject(read) ? coerceFields(read, schema) : read;
+}
+
+/** Makes each field the type its schema wants; fields the schema does not know stay as they are. */
+export function coerceFields(value: JsonObject, schema: unknown): JsonObject {
+  const properties = isJsonObject(schema) && isJsonObject(schema.properties) ? schema.properties : {};
+  return Object.fromEntries(
+    Object.entries(value).map(([name, field]) => {
+      return [name, Object.hasOwn(properties, name) ? coerce(field, properties[name]) : field];
+    }),
+  );
+}
+
+/** Arguments that could be read. */
+export interface ReadArguments {
+  value: JsonObject;
+  /** Whether the text ended before they did. */
+  cut: boolean;
+}
+
+/**
+ * Reads a call's arguments: strictly if that goes, tolerantly if not, then by the tool's schema.
+ *
+ * @param schema The tool's `input_schema`; without it values stay as they are.
+ * @returns Nothing when there is no object to be found; never an empty object in place of something unreadable.
+ */
+export function readArguments(text: string, schema?: JsonObject): ReadArguments | undefined {
+  let found: { value: unknown; cut: boolean } | undefined;
+  try {
+    found = { value: JSON.parse(text), cut: false };
+  } catch {
+    found = /^\s*$/.test(text) ? { value: {}, cut: false } : parseTolerant(text);
+  }
+  for (let i = 0; i < MAX_WRAPS && typeof found?.value === "string"; i++) found = parseTolerant(found.value);
+  if (found?.value === null) found = { value: {}, cut: false };
+  return isJsonObject(found?.value) ? { value: coerceFields(found.value, schema), cut: found.cut } : undefined;
+}
+
+/** Whether a value of this type may stay as it is in a field of the arguments, without a look at what is in it. */
+export function mayStay(key: string, type: string, schema: JsonObject | undefined): boolean {
+  const properties = isJsonObject(schema?.properties) ? schema.properties : {};
+  const field = Object.hasOwn(properties, key) ? properties[key] : undefined;
+  const types = toTypes(field);
+  if (types.length === 0 || !isJsonObject(field)) return true;
+  if (type === "number" && types.includes("integer")) return true;
+  return types.includes(type) && !((type === "object" && field.properties) || (type === "array" && field.items));
+}
+
+/** Arguments nobody can read, in the form in which Claude Code itself replays such calls. */
+export function toUnparsed(raw: string): JsonObject {
+  return { __unparsedToolInput: { raw, len: raw.length } };
+}
+
+/**
+ * Goes on with JSON that was partly sent: what must follow `sent` to make it `value`.
+ *
+ * @param sent The beginning of an object: complete fields, the last of which may be a string cut anywhere.
+ * @returns Nothing if `sent` cannot become `value` any more.
+ */
+export function continueJson(sent: string, value: JsonObject): string | undefined {
+  if (sent === "") return JSON.stringify(value);
+  const before = parseTolerant(sent)?.value;
+  if (!isJsonObject(before)) return undefined;
+  const keys = Object.keys(before);
+  const last = keys.at(-1);
+  const inString = isInString(sent);
+  const same = (key: string) => JSON.stringify(before[key]) === JSON.stringify(value[key]);
+  if (!keys.every((key) => same(key) || (inString && key === last))) return undefined;
+  let rest = "";
+  if (inString && last !== undefined) {
+    const [begun, whole] = [before[last], value[last]];
+    if (typeof begun !== "string" || typeof whole !== "string" || !whole.startsWith(begun)) return undefined;
+    rest = JSON.stringify(whole.slice(begun.length)).slice(1);
+  }
+  for (const [key, field] of Object.entries(value)) {
+    if (keys.includes(key)) continue;
+    rest += `${keys.length > 0 || rest !== "" ? "," : ""}${JSON.stringify(key)}:${JSON.stringify(field)}`;
+  }
+  return `${rest}}`;
+}
+
+function isInString(json: string): boolean {
+  return (json.replace(/\\./gs, "").match(/"/g)?.length ?? 0) % 2 === 1;
+}

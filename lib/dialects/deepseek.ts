@@ -1,0 +1,60 @@
+import { type Grammar, toStrays, type Trigger } from "./grammar.ts";
+import { invokeXml } from "./invoke_xml.ts";
+
+const DEEPSEEK_CALLS_BEGIN = "<｜tool▁calls▁begin｜>";
+const DEEPSEEK_CALLS_END = "<｜tool▁calls▁end｜>";
+const DEEPSEEK_BEGIN = "<｜tool▁call▁begin｜>";
+const DEEPSEEK_SEPARATOR = "<｜tool▁sep｜>";
+const DEEPSEEK_END = "<｜tool▁call▁end｜>";
+
+/**
+ * DeepSeek's calls: V3.1 writes `NAME<｜tool▁sep｜>{…}`, R1 and V3 `function<｜tool▁sep｜>NAME` with the arguments in a
+ * fence of code.
+ */
+const deepseekCalls: Grammar = function* (reader) {
+  yield* reader.take(DEEPSEEK_CALLS_BEGIN);
+  yield* reader.space();
+  if ((yield* reader.peek(DEEPSEEK_BEGIN)) === undefined) return undefined;
+  while ((yield* reader.take(DEEPSEEK_BEGIN)) !== undefined) {
+    let name = yield* reader.while(/[\w.:\- ]/);
+    if ((yield* reader.take(DEEPSEEK_SEPARATOR)) === undefined) return undefined;
+    if (name.trim() === "function") {
+      name = yield* reader.while(/[\w.:\- ]/);
+      yield* reader.space();
+      yield* reader.take("```json", "```");
+    }
+    yield* reader.space();
+    const call = { name, arguments: yield* reader.json(DEEPSEEK_END, "\n```", DEEPSEEK_CALLS_END) };
+    yield* reader.space();
+    yield* reader.take("```");
+    yield* reader.space();
+    yield* reader.take(DEEPSEEK_END);
+    yield* reader.space();
+    const closed = yield* reader.take(DEEPSEEK_CALLS_END);
+    yield [call];
+    if (closed !== undefined) break;
+  }
+  return [];
+};
+
+const DEEPSEEK_STRAYS = toStrays(
+  "<｜tool▁calls▁end｜> <｜tool▁call▁end｜> <｜tool▁outputs▁begin｜> <｜tool▁outputs▁end｜> <｜tool▁output▁begin｜> " +
+    "<｜tool▁output▁end｜> <｜User｜> <｜Assistant｜>",
+);
+
+/** What DeepSeek R1, V3 and V3.1 leak. */
+export const DEEPSEEK: readonly Trigger[] = [
+  ...[DEEPSEEK_CALLS_BEGIN, DEEPSEEK_BEGIN].map((marker) => ({ marker, grammar: deepseekCalls })),
+  ...DEEPSEEK_STRAYS,
+  { marker: "<｜end▁of▁sentence｜>", stray: true, end: true },
+];
+
+const DSML_PREFIXES = ["｜DSML｜", "｜｜DSML｜｜", "|DSML|", ""];
+const DSML_WRAPPERS = DSML_PREFIXES.flatMap((prefix) => [`${prefix}function_calls>`, `${prefix}tool_calls>`]);
+
+/** What DeepSeek V3.2 and V4 leak: DSML, with its tags in any spelling. */
+export const DSML: readonly Trigger[] = [
+  ...DSML_WRAPPERS.map((tag) => ({ marker: `<${tag}`, grammar: invokeXml(`<${tag}`, ...DSML_PREFIXES) })),
+  ...toStrays(DSML_WRAPPERS.map((tag) => `</${tag}`).join(" ")),
+  ...DEEPSEEK,
+];

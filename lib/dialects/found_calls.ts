@@ -1,0 +1,64 @@
+import type { JsonObject } from "../wire/anthropic.ts";
+import { isJsonObject } from "../wire/json.ts";
+import { coerceFields, readArguments, readAs, toTypes } from "./arguments.ts";
+import type { DeclaredTools } from "./grammar.ts";
+import type { Field, WrittenCall } from "./reader.ts";
+import { parseTolerant } from "./tolerant_json.ts";
+import { resolveToolName } from "./tool_names.ts";
+
+/** A call of a declared tool, with strict JSON for arguments. */
+export type FoundCall = { kind: "call"; name: string; arguments: string };
+
+/** The types a value may have whose type nobody declared. */
+const UNDECLARED = ["boolean", "null", "number", "object", "array"];
+
+function toField([, value, json]: Field, schema: unknown): unknown {
+  const types = toTypes(schema);
+  if (json === true) {
+    const read = value.trim() === "" ? undefined : parseTolerant(value);
+    return read ? read.value : value;
+  }
+  if (types.length === 0) return json === "undeclared" ? readAs(value, UNDECLARED) : value;
+  const nullable = types.includes("null") || !types.includes("string");
+  if (nullable && /^\s*(?:null|none|nil)\s*$/i.test(value)) return null;
+  return types.includes("string") ? value : readAs(value, types);
+}
+
+function toObject(fields: Field[], schema: JsonObject | undefined): JsonObject {
+  const properties = isJsonObject(schema?.properties) ? schema.properties : {};
+  const toSchema = (key: string) => Object.hasOwn(properties, key) ? properties[key] : undefined;
+  return coerceFields(
+    Object.fromEntries(fields.map((field) => [field[0], toField(field, toSchema(field[0]))])),
+    schema,
+  );
+}
+
+/** The only tool whose arguments these can be; for models that copy an opaque id where the name belongs. */
+function findByArguments(value: JsonObject, tools: DeclaredTools): string | undefined {
+  const keys = Object.keys(value);
+  const fitting = [...tools].filter(([, { input_schema: schema = {} }]) => {
+    const properties = isJsonObject(schema.properties) ? schema.properties : {};
+    const required = Array.isArray(schema.required) ? schema.required : [];
+    return keys.every((key) => Object.hasOwn(properties, key)) && required.every((key) => keys.includes(key));
+  });
+  return fitting.length === 1 && keys.length > 0 ? fitting[0]?.[0] : undefined;
+}
+
+/**
+ * Makes what a model wrote a call, if its tool is declared and its arguments can be read.
+ *
+ * @param whole Whether the arguments must be complete: a call that was cut must not run.
+ */
+export function toFoundCall(written: WrittenCall, tools: DeclaredTools, whole: boolean): FoundCall | undefined {
+  if (whole && written.cut) return undefined;
+  const schemaOf = (name: string | undefined) => name === undefined ? undefined : tools.get(name)?.input_schema;
+  let name = resolveToolName(written.name, tools);
+  if (typeof written.arguments !== "string") {
+    if (name === undefined) return undefined;
+    return { kind: "call", name, arguments: JSON.stringify(toObject(written.arguments, schemaOf(name))) };
+  }
+  const read = readArguments(written.arguments, schemaOf(name));
+  if (!read || (whole && read.cut)) return undefined;
+  if (name === undefined && /^(?:call_|chatcmpl-|toolu_)/.test(written.name)) name = findByArguments(read.value, tools);
+  return name === undefined ? undefined : { kind: "call", name, arguments: JSON.stringify(read.value) };
+}

@@ -1,0 +1,49 @@
+import type { Grammar } from "./grammar.ts";
+import type { Field } from "./reader.ts";
+
+const FUNCTION_NAME = /[\w.:-]/;
+
+/**
+ * Qwen3-Coder's XML, which Qwen3.5, Nemotron 3, Step and (in a wrapper of its own) Seed-OSS write as well:
+ * `<tool_call><function=NAME><parameter=KEY>VALUE</parameter></function></tool_call>`.
+ *
+ * The wrapper may be missing, and so may ends. One line break at each end of a value belongs to the markup, all other
+ * white space to the value. A value ends where something follows that may; markup in it belongs to it.
+ */
+export function functionXml(open: string, close: string): Grammar {
+  const ends = {
+    "</parameter>": ["<parameter=", "</function>", "<function=", close],
+    "\n<parameter=": [""],
+    "</function>": ["<function=", close],
+    [close]: [open],
+  };
+  return function* (reader) {
+    yield* reader.take(open);
+    for (let some = false;; some = true) {
+      yield* reader.space();
+      const begin = yield* reader.take("<function=", "<function ", "<function");
+      if (begin === undefined) return some ? [] : undefined;
+      const name = yield* reader.while(FUNCTION_NAME);
+      if (name === "") return undefined;
+      yield* reader.take(">");
+      yield* reader.space();
+      const fields: Field[] = [];
+      let next = yield* reader.take("<parameter=");
+      let end: string | undefined;
+      while (next !== undefined) {
+        const key = (yield* reader.while(/[^>\n<]/)).replace(/^parameter=/, "").trim();
+        yield* reader.take(">");
+        const [value, valueEnd] = yield* reader.value(ends);
+        fields.push([key, value.replace(/^\n/, "").replace(/\n$/, "")]);
+        end = valueEnd;
+        next = end === "\n<parameter=" ? end : end === "</parameter>" ? yield* reader.take("<parameter=") : undefined;
+      }
+      const closed = end === "</function>" || (yield* reader.take("</function>")) !== undefined;
+      yield* reader.space();
+      const last = end === close || (yield* reader.take(close)) !== undefined;
+      if (fields.length === 0 && !closed && !last) return undefined;
+      yield [{ name, arguments: fields, cut: !closed && !last }];
+      if (last) return [];
+    }
+  };
+}

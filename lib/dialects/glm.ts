@@ -1,0 +1,40 @@
+import type { Grammar } from "./grammar.ts";
+import type { Field, Reader, Reading } from "./reader.ts";
+
+/** White space, also where its escape has leaked. */
+function* glmSpace(reader: Reader): Reading<void> {
+  do yield* reader.space(); while ((yield* reader.take("\\n")) !== undefined);
+}
+
+/**
+ * GLM's and Laguna's tags: `<tool_call>NAME<arg_key>K</arg_key><arg_value>V</arg_value></tool_call>`, with or without
+ * line breaks.
+ *
+ * When the first `<arg_key>` is missing, name and key run together, and the longest declared name tells them apart. A
+ * key without a value is dropped.
+ */
+export const glm: Grammar = function* (reader, tools) {
+  yield* reader.take("<tool_call>");
+  yield* reader.space();
+  const head = yield* reader.while(/[\w.:-]/);
+  if (head === "") return undefined;
+  const fields: Field[] = [];
+  const glued = (yield* reader.peek("</arg_key>")) !== undefined;
+  const known = [...tools.keys()].filter((name) => head.startsWith(name)).sort((a, b) => b.length - a.length)[0];
+  const name = glued && known !== undefined ? known : head;
+  let key = glued ? head.slice(name.length) : undefined;
+  for (;;) {
+    yield* glmSpace(reader);
+    if (key === undefined && (yield* reader.take("<arg_key>")) === undefined) break;
+    key ??= yield* reader.until("</arg_key>", "<arg_value>", "</tool_call>");
+    yield* reader.take("</arg_key>");
+    yield* glmSpace(reader);
+    if ((yield* reader.take("<arg_value>")) !== undefined) {
+      const [value] = yield* reader.value({ "</arg_value>": [""], "</tool_call>": ["<tool_call>"] });
+      fields.push([key.trim(), value, "undeclared"]);
+    }
+    key = undefined;
+  }
+  const closed = (yield* reader.take("</tool_call>")) !== undefined;
+  return closed || fields.length > 0 ? [{ name, arguments: fields, cut: !closed }] : undefined;
+};

@@ -1,0 +1,46 @@
+import { type Grammar, toStrays, type Trigger } from "./grammar.ts";
+
+const HARMONY_MESSAGE = "<|message|>";
+const HARMONY_ENDS = ["<|end|>", "<|call|>", "<|return|>", "<|start|>", "<|channel|>"];
+
+/**
+ * gpt-oss's harmony format: `<|channel|>analysis<|message|>…` is thinking, `final` the answer, and a channel with a
+ * recipient, before or after its name, a call: `commentary to=functions.NAME <|constrain|>json<|message|>{…}<|call|>`.
+ */
+const harmonyChannel: Grammar = function* (reader) {
+  let header = "";
+  for (;;) {
+    const token = yield* reader.take("<|start|>", "<|channel|>", "<|constrain|>", HARMONY_MESSAGE);
+    if (token === HARMONY_MESSAGE) break;
+    const word = yield* reader.while(/[\w.= :-]/);
+    if (token === undefined && word === "") return undefined;
+    header += `${token ?? ""}${word}`;
+  }
+  const name = /to=(?:functions\.)?([\w.:-]+)/.exec(header)?.[1];
+  if (name !== undefined) {
+    yield* reader.space();
+    const call = { name, arguments: yield* reader.json(...HARMONY_ENDS) };
+    yield* reader.take("<|call|>", "<|end|>", "<|return|>");
+    return [call];
+  }
+  reader.commit();
+  yield* reader.pass(header.includes("analysis") ? "thinking" : "text", ...HARMONY_ENDS);
+  yield* reader.take("<|end|>", "<|return|>");
+  return [];
+};
+
+/** A call whose channel was lost: `to=functions.NAME {…}`. */
+const harmonyRecipient: Grammar = function* (reader) {
+  yield* reader.take("to=functions.");
+  const name = yield* reader.while(/[\w.:-]/);
+  yield* reader.while(/[\s\w]/);
+  if (name === "" || (yield* reader.peek("{")) === undefined) return undefined;
+  return [{ name, arguments: yield* reader.json(...HARMONY_ENDS) }];
+};
+
+/** What gpt-oss leaks. */
+export const HARMONY: readonly Trigger[] = [
+  ...["<|start|>", "<|channel|>"].map((marker) => ({ marker, grammar: harmonyChannel })),
+  { marker: "to=functions.", grammar: harmonyRecipient, start: true },
+  ...toStrays("<|end|> <|call|> <|return|> <|message|> <|constrain|>"),
+];

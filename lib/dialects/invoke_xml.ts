@@ -1,0 +1,66 @@
+import type { Grammar } from "./grammar.ts";
+import type { Field } from "./reader.ts";
+
+/** Reads an attribute of a tag, in quotes or not. */
+export function toAttribute(tag: string, name: string): string | undefined {
+  const found = new RegExp(`\\b${name}\\s*=\\s*(?:"([^"]*)"|'([^']*)'|([^\\s>]+))`).exec(tag);
+  return found?.[1] ?? found?.[2] ?? found?.[3];
+}
+
+/**
+ * Calls as `invoke` elements in a wrapper: MiniMax M2, DeepSeek's DSML and Meta's ATEM, which differ in what stands
+ * before the names of the tags.
+ *
+ * An attribute `string="false"` says that a value is JSON. An `invoke` may hold a JSON object instead of parameters, or
+ * its name and arguments as children. A value ends where something follows that may; markup in it belongs to it.
+ *
+ * @param wrapper The tag around the calls, as it was found.
+ * @param prefixes What may stand before `invoke` and `parameter`; models mix them.
+ */
+export function invokeXml(wrapper: string, ...prefixes: string[]): Grammar {
+  const tags = (...names: string[]) => prefixes.flatMap((prefix) => names.map((name) => `<${prefix}${name}`));
+  const ends = (...names: string[]) => prefixes.flatMap((prefix) => names.map((name) => `</${prefix}${name}>`));
+  const closers = [...ends("function_calls", "tool_calls"), wrapper.replace("<", "</")];
+  const valueEnds = Object.fromEntries([
+    ...ends("parameter").map((end) => [end, [...tags("parameter"), ...ends("invoke"), ...closers]]),
+    ...ends("invoke").map((end) => [end, [...tags("invoke"), ...closers]]),
+  ]);
+  return function* (reader) {
+    yield* reader.take(wrapper);
+    for (let some = false;; some = true) {
+      yield* reader.space();
+      if ((yield* reader.take(...closers)) !== undefined) return [];
+      if ((yield* reader.take(...tags("invoke"))) === undefined) return some ? [] : undefined;
+      let name = toAttribute(yield* reader.until(">", "\n"), "name");
+      if ((yield* reader.take(">")) === undefined) return undefined;
+      const fields: Field[] = [];
+      let [json, end]: (string | undefined)[] = [];
+      while (end === undefined || end.endsWith("parameter>")) {
+        yield* reader.space();
+        if ((yield* reader.peek("{")) !== undefined) json = yield* reader.json(...ends("invoke"));
+        yield* reader.space();
+        const tag = yield* reader.take(...tags("parameter"), "<name>", "<tool_name>", "<arguments>", "<parameters>");
+        if (tag === undefined) break;
+        if (tag === "<name>" || tag === "<tool_name>") name = (yield* reader.until("<")).trim();
+        else if (tag.endsWith(">")) json = yield* reader.json("</");
+        else {
+          const attributes = yield* reader.until(">", "\n");
+          if ((yield* reader.take(">")) === undefined) return undefined;
+          const [value, valueEnd] = yield* reader.value(valueEnds);
+          const key = toAttribute(attributes, "name");
+          if (key !== undefined) fields.push([key, value, toAttribute(attributes, "string") === "false"]);
+          end = valueEnd;
+          continue;
+        }
+        yield* reader.space();
+        yield* reader.take(tag.replace("<", "</"));
+      }
+      const closed = end?.endsWith("invoke>") || (yield* reader.take(...ends("invoke"))) !== undefined;
+      yield* reader.space();
+      const last = yield* reader.take(...closers);
+      if (name === undefined) return undefined;
+      yield [{ name, arguments: json ?? fields, cut: !closed && last === undefined }];
+      if (last !== undefined) return [];
+    }
+  };
+}

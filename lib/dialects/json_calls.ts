@@ -1,0 +1,61 @@
+import { isJsonObject } from "../wire/json.ts";
+import type { Grammar } from "./grammar.ts";
+import type { WrittenCall } from "./reader.ts";
+import { parseTolerant } from "./tolerant_json.ts";
+
+/**
+ * Finds the calls in parsed JSON: an object with name and arguments under whatever key, or a list of such.
+ *
+ * @param bare Whether nothing but the JSON announces the call: then it must have arguments.
+ */
+export function toWrittenCalls(value: unknown, bare = false): WrittenCall[] | undefined {
+  if (Array.isArray(value)) {
+    const calls = value.map((item) => toWrittenCalls(item, bare));
+    return calls.every((call) => call !== undefined) && calls.length > 0 ? calls.flat() : undefined;
+  }
+  if (!isJsonObject(value)) return undefined;
+  const call = isJsonObject(value.function) ? value.function : value;
+  const { name, arguments: args = call.parameters ?? call.args ?? call.input } = call;
+  if (typeof name !== "string" || (bare && args === undefined)) return undefined;
+  return [{ name, arguments: typeof args === "string" ? args : JSON.stringify(args ?? {}) }];
+}
+
+/** Reads the calls in JSON as models write it, like {@linkcode toWrittenCalls}. */
+export function parseCalls(json: string, bare = false): WrittenCall[] | undefined {
+  const parsed = parseTolerant(json);
+  return toWrittenCalls(parsed?.value, bare)?.map((call) => ({ ...call, cut: parsed?.cut }));
+}
+
+/**
+ * Calls as JSON between markers: Hermes, Qwen2.5 and Qwen3, Granite, Nemotron, Phi, Llama, Inkling.
+ *
+ * Several objects may follow each other, with or without brackets, commas or semicolons; the closing marker may be
+ * missing.
+ *
+ * @param open What was found; it is not read when the JSON itself is what announces the call.
+ * @param close The closing marker, if there is one.
+ * @param limits What else ends JSON that does not end by itself.
+ */
+export function jsonCalls(open: string, close: string | undefined, ...limits: string[]): Grammar {
+  const closers = close === undefined ? [] : [close];
+  const bare = /^[[{]/.test(open);
+  return function* (reader) {
+    if (!bare) yield* reader.take(open);
+    yield* reader.space();
+    if ((yield* reader.peek("{", "[")) === undefined) return undefined;
+    for (;;) {
+      const json = yield* reader.json(...closers, ...limits);
+      const calls = /^\[\s*\]$/.test(json) ? [] : parseCalls(json.replace(/^\{\s*\{/, "{"), bare);
+      if (!calls) return undefined;
+      // What joins calls, and brackets too many.
+      const joint = yield* reader.while(/[\s,;}\]]/);
+      const closed = yield* reader.take(...closers);
+      yield calls;
+      if (closed !== undefined) return [];
+      if ((yield* reader.peek("{", "[")) === undefined) {
+        if (joint !== "" && joint.trim() === "") yield joint;
+        return [];
+      }
+    }
+  };
+}

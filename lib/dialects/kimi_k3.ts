@@ -1,0 +1,61 @@
+import { type Grammar, toStrays, type Trigger } from "./grammar.ts";
+import type { Field, WrittenCall } from "./reader.ts";
+
+const K3_OPEN = "<|open|>";
+const K3_SEPARATOR = "<|sep|>";
+const K3_CLOSE = "<|close|>";
+
+/** The attributes of a tag such as `argument key="path" type="string"`. */
+function toK3Attributes(tag: string): Record<string, string> {
+  const pairs = [...tag.matchAll(/(\w+)="([^"]*)"/g)].map(([, key = "", value = ""]) => {
+    return [key, value.replaceAll("&quot;", '"').replaceAll("&amp;", "&")];
+  });
+  return Object.fromEntries(pairs);
+}
+
+const K3_TAGS = ["think", "response", "tools", "call", "argument", "json", "message"];
+
+/** Kimi K3's channels: `<|open|>think<|sep|>…<|close|>think<|sep|>`, then `response`, then `tools` with calls in it. */
+const k3Channel: Grammar = function* (reader) {
+  let call: WrittenCall & { arguments: Field[] } | undefined;
+  let json: string | undefined;
+  while ((yield* reader.take(K3_OPEN)) !== undefined) {
+    yield* reader.space();
+    const name = yield* reader.while(/\w/);
+    if (name === "" && reader.done) break;
+    if (!K3_TAGS.includes(name)) return undefined;
+    const attributes = yield* reader.while(/[^<\n]/);
+    if ((yield* reader.take(K3_SEPARATOR)) === undefined) return undefined;
+    const { tool = "", key, type } = toK3Attributes(attributes);
+    if (name === "think" || name === "response") {
+      reader.commit();
+      yield* reader.pass(name === "think" ? "thinking" : "text", K3_CLOSE, K3_OPEN, "<|end_of_msg|>");
+    } else if (name === "call") [call, json] = [{ name: tool, arguments: [] }, undefined];
+    else if (name === "argument" && key !== undefined) {
+      call?.arguments.push([key, yield* reader.until(K3_CLOSE), type !== undefined && type !== "string"]);
+    } else if (name === "json") json = yield* reader.until(K3_CLOSE);
+    yield* reader.space();
+    while ((yield* reader.take(K3_CLOSE)) !== undefined) {
+      yield* reader.space();
+      const closed = yield* reader.while(/\w/);
+      yield* reader.space();
+      yield* reader.take(K3_SEPARATOR);
+      yield* reader.space();
+      if (closed === "call" && call) {
+        yield [{ name: call.name, arguments: json ?? call.arguments }];
+        call = undefined;
+      } else if (!call) reader.commit();
+    }
+  }
+  return call ? [{ name: call.name, arguments: json ?? call.arguments, cut: true }] : [];
+};
+
+/** What Kimi K3 leaks. A closing tag alone ends the thinking that the template had opened. */
+export const KIMI_K3: readonly Trigger[] = [
+  { marker: K3_OPEN, grammar: k3Channel },
+  ...["think", " think "].map((tag): Trigger => ({ marker: `${K3_CLOSE}${tag}${K3_SEPARATOR}`, mode: "text" })),
+  ...["response", "tools", "message"].flatMap((tag) => [tag, ` ${tag} `])
+    .map((tag): Trigger => ({ marker: `${K3_CLOSE}${tag}${K3_SEPARATOR}`, stray: true })),
+  ...toStrays("<|kimi_image_placeholder|>"),
+  { marker: "<|end_of_msg|>", stray: true, end: true },
+];

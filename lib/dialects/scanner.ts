@@ -1,0 +1,176 @@
+import { type CodeState, isCode, NO_CODE, readCode } from "./code_spans.ts";
+import { type FoundCall, toFoundCall } from "./found_calls.ts";
+import type { DeclaredTools, Trigger } from "./grammar.ts";
+import { type Piece, Reader, type Reading, type WrittenCall } from "./reader.ts";
+import type { TriggerTable } from "./triggers.ts";
+
+/** How often an answer may look like a call and not be one, before the rest is taken as it stands. */
+const MAX_FAILURES = 200;
+
+/** What a {@linkcode Scanner} finds in an answer. */
+export type Found = Piece | FoundCall;
+
+/** Options of {@linkcode Scanner}. */
+export interface ScannerOptions {
+  triggers: TriggerTable;
+  tools: DeclaredTools;
+  /** What text is where no tag says otherwise. @default {"text"} */
+  kind?: Piece["kind"];
+  /** Whether the template has opened thinking already. @default {false} */
+  startsInThinking?: boolean;
+}
+
+/**
+ * Tells text, thinking and tool calls apart in an answer that holds them all in one text.
+ *
+ * Text leaves at once, except for what may be the beginning of a marker. A call counts only if its tool is declared and
+ * its arguments can be read; everything else stays text, exactly as it was written, and so does what stands in code
+ * spans and fences. Tokens of the template that mean nothing to people are removed.
+ */
+export class Scanner {
+  readonly #options: ScannerOptions;
+  readonly #reader = new Reader();
+  /** What text is at the moment. */
+  #kind: Piece["kind"];
+  /** Text that has not been told apart yet, and where in Markdown's code it begins. */
+  #pending = "";
+  #code: CodeState = NO_CODE;
+  /** The grammar that is reading, if one is. */
+  #reading: Reading<WrittenCall[] | undefined> | undefined;
+  /** Whether nothing but blanks has come since the beginning or the last block. */
+  #atStart = true;
+  /** Whether blanks are dropped, because they follow a tag. */
+  #trim = false;
+  #failures = 0;
+  /** Whether a token has ended the turn: whatever follows is noise. */
+  #ended = false;
+
+  constructor(options: ScannerOptions) {
+    this.#options = options;
+    this.#kind = options.startsInThinking ? "thinking" : options.kind ?? "text";
+    this.#trim = options.startsInThinking === true;
+  }
+
+  /** Notes that thinking comes elsewhere, so that the answer does not begin in it. */
+  startInText(): void {
+    if (this.#atStart) this.#kind = "text";
+  }
+
+  /** Takes the next piece of the answer. */
+  feed(text: string): Found[] {
+    const found: Found[] = [];
+    if (this.#ended) return found;
+    if (this.#reading) this.#reader.push(text);
+    else this.#pending += text;
+    this.#advance(found, false, false);
+    return found;
+  }
+
+  /**
+   * Gives what was held back when the answer ends, or something else follows.
+   *
+   * @param cut Whether the answer was cut short by its length: a call that is not complete does not count then.
+   */
+  flush(cut = false): Found[] {
+    const found: Found[] = [];
+    this.#reader.ended = true;
+    this.#advance(found, true, cut);
+    this.#reader.ended = false;
+    this.#atStart = true;
+    this.#kind = this.#options.kind ?? "text";
+    return found;
+  }
+
+  #advance(found: Found[], last: boolean, cut: boolean): void {
+    const { triggers, tools } = this.#options;
+    while (!this.#reading || this.#read(found, cut)) {
+      let [code, from] = [this.#code, 0];
+      const next = this.#failures > MAX_FAILURES ? undefined : triggers.find(this.#pending, (trigger, at) => {
+        code = readCode(code, this.#pending.slice(from, at));
+        from = at;
+        return this.#accepts(trigger, code, at);
+      });
+      // A marker at the end may still turn out to be the beginning of a longer one.
+      const end = this.#pending.length - (last ? 0 : triggers.toHeld(this.#pending));
+      if (!next || next[1] >= end) return this.#emit(end, found);
+      const [trigger, at] = next;
+      this.#emit(at, found);
+      if ("grammar" in trigger) {
+        this.#reader.push(this.#pending);
+        this.#pending = "";
+        this.#reading = trigger.grammar(this.#reader, tools);
+        continue;
+      }
+      this.#pending = this.#pending.slice(trigger.marker.length);
+      if ("mode" in trigger) [this.#kind, this.#trim, this.#atStart] = [trigger.mode, true, true];
+      else if (trigger.end) [this.#ended, this.#pending] = [true, ""];
+    }
+  }
+
+  /** Whether a marker means something where it stands. */
+  #accepts(trigger: Trigger, code: CodeState, at: number): boolean {
+    const start = "start" in trigger && trigger.start === true;
+    if (start && !(this.#atStart && this.#pending.slice(0, at).trim() === "")) return false;
+    // A closing tag without an opening one, which a template may have written, stands on a line of its own.
+    const lone = "mode" in trigger && trigger.mode === "text" && this.#kind === "text" &&
+      trigger.marker.startsWith("</");
+    return !isCode(code) && (!lone || code.lineStart);
+  }
+
+  /** Hands over the first `length` characters of what is pending. */
+  #emit(length: number, found: Found[]): void {
+    let text = this.#pending.slice(0, length);
+    this.#pending = this.#pending.slice(length);
+    this.#code = readCode(this.#code, text);
+    if (this.#trim) text = text.trimStart();
+    if (text === "") return;
+    this.#trim = false;
+    if (text.trim() !== "") this.#atStart = false;
+    found.push({ kind: this.#kind, text });
+  }
+
+  /** Lets the grammar go on; tells whether it has finished. */
+  #read(found: Found[], cut: boolean): boolean {
+    let next = this.#reading?.next();
+    for (; next && !next.done; next = this.#reading?.next()) {
+      if (next.value === undefined) return false;
+      if (Array.isArray(next.value)) {
+        this.#addCalls(next.value, found, cut);
+        continue;
+      }
+      this.#reader.commit();
+      if (typeof next.value === "string") this.#addText(next.value, found);
+      else {
+        this.#atStart = false;
+        found.push(next.value);
+      }
+    }
+    this.#reading = undefined;
+    if (next?.value) this.#addCalls(next.value, found, cut);
+    this.#pending = this.#reader.reset();
+    if (next?.value) return true;
+    // No call: its first character is text, and there may be one in the rest.
+    this.#failures++;
+    this.#emit(1, found);
+    return true;
+  }
+
+  /** Hands over calls that were read; if one of them does not count, what was read is text. */
+  #addCalls(written: WrittenCall[], found: Found[], cut: boolean): void {
+    const calls = written.map((call) => toFoundCall(call, this.#options.tools, cut));
+    const read = this.#reader.commit();
+    if (calls.every((call) => call !== undefined)) {
+      found.push(...calls);
+      if (calls.length > 0) [this.#kind, this.#atStart] = [this.#options.kind ?? "text", true];
+    } else {
+      this.#failures++;
+      this.#addText(read, found);
+    }
+  }
+
+  /** Hands over text while a grammar is reading. */
+  #addText(text: string, found: Found[]): void {
+    this.#pending = text;
+    this.#emit(text.length, found);
+  }
+}

@@ -1,0 +1,171 @@
+/** How deep values may be nested before they are taken for nonsense. */
+const MAX_DEPTH = 200;
+
+const ESCAPES: Record<string, string> = { n: "\n", r: "\r", t: "\t", b: "\b", f: "\f", "\n": "" };
+/** Digits of the escapes that name a character: JSON's `\u`, Python's `\x` and `\U`. */
+const CODE_LENGTHS: Record<string, number> = { u: 4, x: 2, U: 8 };
+const CLOSING_QUOTES: Record<string, string> = { '"': '"', "'": "'", "“": "”", "‘": "’", "`": "`" };
+const WORDS: Record<string, unknown> = {
+  true: true,
+  false: false,
+  null: null,
+  True: true,
+  False: false,
+  None: null,
+  undefined: null,
+  nan: null,
+  NaN: null,
+  inf: null,
+  Infinity: null,
+};
+
+/** What {@linkcode parseTolerant} made of a text. */
+export interface Tolerated {
+  value: unknown;
+  /** Whether the text ended before the value did; a string that was cut is as long as it got. */
+  cut: boolean;
+}
+
+class TolerantParser {
+  readonly #text: string;
+  #at = 0;
+  cut = false;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  value(depth: number): unknown {
+    if (depth > MAX_DEPTH) throw new SyntaxError("Cannot read values nested that deep");
+    this.#skip();
+    const char = this.#text.charAt(this.#at);
+    if (char === "") return this.#end(null);
+    if (char === "{") return this.#object(depth);
+    if (char === "[" || char === "(") return this.#list(depth);
+    return this.#startsString() ? this.#strings() : this.#word(/[^,}\])\n]/);
+  }
+
+  #end<T>(value: T): T {
+    this.cut = true;
+    return value;
+  }
+
+  /** White space and comments. */
+  #skip(): void {
+    const blank = /(?:\s|\/\/[^\n]*|\/\*[^]*?\*\/)+/y;
+    blank.lastIndex = this.#at;
+    if (blank.test(this.#text)) this.#at = blank.lastIndex;
+  }
+
+  #object(depth: number): Record<string, unknown> {
+    const entries: [string, unknown][] = [];
+    for (this.#at++;;) {
+      this.#skip();
+      const char = this.#text.charAt(this.#at);
+      if (char === "" || char === "}") {
+        if (char === "") this.cut = true;
+        this.#at++;
+        return Object.fromEntries(entries);
+      }
+      if (char === ",") {
+        this.#at++;
+        continue;
+      }
+      const key = this.#startsString() ? this.#strings() : String(this.#word(/[^:=,}\s]/, true));
+      this.#skip();
+      if (this.#at >= this.#text.length) return this.#end(Object.fromEntries(entries));
+      if (!/[:=]/.test(this.#text.charAt(this.#at))) {
+        throw new SyntaxError(`Cannot read a key: no colon after '${key}'`);
+      }
+      this.#at++;
+      entries.push([key, this.value(depth + 1)]);
+    }
+  }
+
+  #list(depth: number): unknown[] {
+    const list: unknown[] = [];
+    for (this.#at++;;) {
+      this.#skip();
+      const char = this.#text.charAt(this.#at);
+      if (char === "" || char === "]" || char === ")") {
+        if (char === "") this.cut = true;
+        this.#at++;
+        return list;
+      }
+      if (char === ",") this.#at++;
+      else if (char === "}") throw new SyntaxError("Cannot read a list: closed by a brace");
+      else list.push(this.value(depth + 1));
+    }
+  }
+
+  #startsString(): boolean {
+    return /^[bru]?["'“‘`]/.test(this.#text.slice(this.#at, this.#at + 2));
+  }
+
+  /** A string, or several that Python would put together. */
+  #strings(): string {
+    let text = "";
+    do {
+      if (!(this.#text.charAt(this.#at) in CLOSING_QUOTES)) this.#at++;
+      text += this.#string();
+      this.#skip();
+    } while (this.#startsString());
+    return text;
+  }
+
+  #string(): string {
+    const close = CLOSING_QUOTES[this.#text.charAt(this.#at++)] ?? '"';
+    let text = "";
+    for (;;) {
+      const char = this.#text.charAt(this.#at++);
+      if (char === "") return this.#end(text);
+      if (char === "\\") text += this.#escape();
+      else if (char !== close) text += char;
+      // Models forget to escape quotes: one that nothing legal follows belongs to the text.
+      else if (/^\s*(?:[,}\]):]|$|\/[/*]|[bru]?["'“])/.test(this.#text.slice(this.#at, this.#at + 40))) return text;
+      else text += char;
+    }
+  }
+
+  #escape(): string {
+    const char = this.#text.charAt(this.#at++);
+    const length = CODE_LENGTHS[char] ?? 0;
+    const digits = this.#text.slice(this.#at, this.#at + length);
+    if (length > 0 && digits.length === length && /^[\da-fA-F]+$/.test(digits)) {
+      this.#at += length;
+      const code = parseInt(digits, 16);
+      return code > 0x10ffff ? "\uFFFD" : length === 8 ? String.fromCodePoint(code) : String.fromCharCode(code);
+    }
+    if (char in ESCAPES) return ESCAPES[char] ?? "";
+    // A backslash before anything else was meant: Windows paths, regular expressions.
+    return "\"'\\/`".includes(char) ? char : `\\${char}`;
+  }
+
+  #word(char: RegExp, key = false): unknown {
+    const from = this.#at;
+    while (this.#at < this.#text.length && char.test(this.#text.charAt(this.#at))) this.#at++;
+    const word = this.#text.slice(from, this.#at).trim();
+    if (word === "") throw new SyntaxError(`Cannot read '${this.#text.slice(from, from + 10)}'`);
+    if (key) return word;
+    if (this.#at >= this.#text.length) this.cut = true;
+    if (Object.hasOwn(WORDS, word)) return WORDS[word];
+    return /^[+-]?(?:\d|\.\d)[\d._]*(?:[eE][+-]?\d+)?$/.test(word) ? Number(word.replaceAll("_", "")) : word;
+  }
+}
+
+/**
+ * Parses JSON as models write it when they do not write JSON: single quotes, keys without quotes, Python's words,
+ * strings and tuples, comments, trailing commas, raw line breaks, invalid escapes, a code fence around, an end missing,
+ * junk behind.
+ *
+ * @returns Nothing when it cannot be made sense of.
+ */
+export function parseTolerant(text: string): Tolerated | undefined {
+  const parser = new TolerantParser(text.replace(/^\s*```\w*\s/, ""));
+  try {
+    const value = parser.value(0);
+    return { value, cut: parser.cut };
+  } catch {
+    return undefined;
+  }
+}

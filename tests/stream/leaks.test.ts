@@ -1,0 +1,189 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { DeclaredTools } from "../../lib/dialects/grammar.ts";
+import { ChunkTranslator } from "../../lib/stream/chunk_translator.ts";
+import type { ChatChunk } from "../../lib/wire/openai.ts";
+import { call, calls, chunk, finish, summarize, translate } from "../support/answers.ts";
+
+const SCHEMA = {
+  type: "object",
+  properties: {
+    path: { type: "string" },
+    limit: { type: "integer" },
+    deep: { type: "boolean" },
+    tags: { type: "array", items: { type: "string" } },
+    options: { type: "object", properties: { depth: { type: "number" } } },
+  },
+};
+const TOOLS: DeclaredTools = new Map(["Read", "Write"].map((name) => [name, { name, input_schema: SCHEMA }]));
+const KIMI = "moonshotai/kimi-k2.6";
+
+/** A Kimi call as it is written. */
+function kimi(name: string, args: string, n = 0): string {
+  return `<|tool_call_begin|>functions.${name}:${n}<|tool_call_argument_begin|>${args}<|tool_call_end|>`;
+}
+
+function read(model: string, ...chunks: ChatChunk[]): string[] {
+  return summarize(translate(chunks, { model, tools: TOOLS }));
+}
+
+const READ = '{"path":"a.ts"}';
+
+describe("a call in the text becomes a call", () => {
+  test("between text that leaves before the answer ends", () => {
+    const translator = new ChunkTranslator({ model: KIMI, tools: TOOLS });
+    const feed = (content: string) => summarize(translator.feed([chunk({ content })]));
+    assert.deepEqual(feed("Let me look."), ["text:Let me look."]);
+    assert.deepEqual(feed("<|tool_calls_section_begin|>" + kimi("Read", READ).slice(0, 40)), []);
+    assert.deepEqual(feed(kimi("Read", READ).slice(40)), [`Read${READ}`]);
+    assert.deepEqual(feed("<|tool_calls_section_end|>And now"), ["text:And now"]);
+    const [delta] = translator.feed([chunk({ content: " the rest <" })]);
+    assert.deepEqual(delta, {
+      type: "content_block_delta",
+      index: 2,
+      delta: { type: "text_delta", text: " the rest " },
+    });
+  });
+
+  test("in the middle of reasoning, which it ends", () => {
+    const reasoning_content = `I will read it.<|tool_calls_section_begin|>${kimi("Read", READ)}`;
+    const expected = ["thinking:I will read it.", `Read${READ}`, "(tool_use)"];
+    assert.deepEqual(read(KIMI, chunk({ reasoning_content }), finish("stop")), expected);
+  });
+
+  test("with the arguments that its schema wants", () => {
+    const content = "<tool_call>Read<arg_key>path</arg_key><arg_value>7</arg_value>" +
+      "<arg_key>limit</arg_key><arg_value>7</arg_value></tool_call>";
+    assert.deepEqual(read("z-ai/glm-5.2", chunk({ content }), finish()), ['Read{"path":"7","limit":7}', "(tool_use)"]);
+  });
+
+  test("only for the family that answers", () => {
+    const content = kimi("Read", READ);
+    assert.deepEqual(read("openai/gpt-4", chunk({ content }), finish()), [`text:${content}`, "(end_turn)"]);
+  });
+
+  test("not when the answer was cut in it", () => {
+    const content = `Look: ${kimi("Read", '{"path":"a').slice(0, -17)}`;
+    assert.deepEqual(read(KIMI, chunk({ content }), finish("length")), [`text:${content}`, "(max_tokens)"]);
+  });
+});
+
+describe("a call that comes as a call and in the text runs once", () => {
+  const text = `<TOOLCALL>[{"name":"Read","arguments":${READ}}]</TOOLCALL>`;
+  const whole = call(0, "c1", "Read", READ);
+  const rows: [name: string, chunks: ChatChunk[]][] = [
+    ["in one chunk", [{ choices: [{ delta: { content: text, tool_calls: [whole] } }] }]],
+    ["the text first", [chunk({ content: text }), calls(whole)]],
+    ["the call first", [calls(whole), chunk({ content: text })]],
+    ["the call without its arguments first", [calls(call(0, "c1", "Read", "{}")), chunk({ content: text })]],
+    ["the call without its arguments last", [chunk({ content: text }), calls(call(0, "c1", "Read", "{}"))]],
+    ["with other blanks", [chunk({ content: text }), calls(call(0, "c1", "Read", '{ "path" : "a.ts" }'))]],
+  ];
+  for (const [name, chunks] of rows) {
+    test(name, () => {
+      const expected = [`Read${READ}`, "(tool_use)"];
+      assert.deepEqual(read("nvidia/nvidia-nemotron-nano-9b-v2", ...chunks, finish("tool_calls")), expected);
+    });
+  }
+
+  test("but two different calls are two", () => {
+    const chunks = [chunk({ content: text }), calls(call(0, "c1", "Read", '{"path":"b.ts"}')), finish()];
+    const expected = [`Read${READ}`, 'Read{"path":"b.ts"}', "(tool_use)"];
+    assert.deepEqual(read("nvidia/nvidia-nemotron-nano-9b-v2", ...chunks), expected);
+  });
+});
+
+describe("arguments are repaired", () => {
+  const rows: [name: string, written: string, expected: string][] = [
+    ["single quotes and Python's words", "{'path': 'a.ts', 'deep': True}", '{"path":"a.ts","deep":true}'],
+    ["a trailing comma", '{"path":"a.ts",}', READ],
+    ["keys without quotes", "{path: 'a.ts'}", READ],
+    ["a raw line break", '{"path":"a\nb"}', '{"path":"a\\nb"}'],
+    ["a Windows path", '{"path":"C:\\dir\\x"}', '{"path":"C:\\\\dir\\\\x"}'],
+    ["a quote that was not escaped", '{"path":"say "hi" now"}', '{"path":"say \\"hi\\" now"}'],
+    ["a number as text", '{"path":"a.ts","limit":"5"}', '{"path":"a.ts","limit":5}'],
+    ["a list as text", '{"path":"a.ts","tags":"[\\"x\\"]"}', '{"path":"a.ts","tags":["x"]}'],
+    ["one value for a list", '{"path":"a.ts","tags":"x"}', '{"path":"a.ts","tags":["x"]}'],
+    ["an object as text", '{"options":"{\\"depth\\":\\"2\\"}"}', '{"options":{"depth":2}}'],
+    ["a number where text belongs", '{"path":7}', '{"path":"7"}'],
+    ["a fence around them", '```json\n{"path":"a.ts"}\n```', READ],
+    ["a comment", '{"path":"a.ts" /* here */}', READ],
+    ["the end missing", '{"path":"a.ts","tags":["x"', '{"path":"a.ts","tags":["x"]}'],
+  ];
+  for (const [name, written, expected] of rows) {
+    test(`${name}, however they arrive`, () => {
+      for (const size of [1, 3, 7, written.length]) {
+        const pieces = written.match(new RegExp(`[^]{1,${size}}`, "g")) ?? [];
+        const chunks = pieces.map((piece, i) => calls(call(0, "c1", i === 0 ? "Read" : null, piece)));
+        assert.deepEqual(read(KIMI, ...chunks, finish("tool_calls")), [`Read${expected}`, "(tool_use)"], `by ${size}`);
+      }
+    });
+  }
+
+  test("never to nothing: what cannot be read reaches the client as it was written", () => {
+    const [made] = read(KIMI, calls(call(0, "c1", "Read", "}{ what")), finish("tool_calls"));
+    assert.equal(made, 'Read{"__unparsedToolInput":{"raw":"}{ what","len":7}}');
+  });
+});
+
+test("the end of long Kimi arguments that comes as text belongs to the call", () => {
+  const chunks = [
+    calls(call(0, "c1", "Write", '{"path":"a.ts","te')),
+    chunk({ content: 'xt":"one' }),
+    chunk({ content: ' two"}<|tool_call_end|><|tool_calls_section_end|>Done.' }),
+    finish("tool_calls"),
+  ];
+  assert.deepEqual(read(KIMI, ...chunks), ['Write{"path":"a.ts","text":"one two"}', "text:Done.", "(tool_use)"]);
+});
+
+describe("padding beside calls is dropped:", () => {
+  for (const content of ["(no content)", "\n\n", "  (no content)\n"]) {
+    test(JSON.stringify(content), () => {
+      const pieces = [...content].map((char) => chunk({ content: char }));
+      assert.deepEqual(read(KIMI, ...pieces, calls(call(0, "c1", "Read", READ)), finish()), [
+        `Read${READ}`,
+        "(tool_use)",
+      ]);
+    });
+  }
+
+  test("but not what only begins like it", () => {
+    const chunks = [chunk({ content: "(no co" }), calls(call(0, "c1", "Read", READ)), finish()];
+    assert.deepEqual(read(KIMI, ...chunks), ["text:(no co", `Read${READ}`, "(tool_use)"]);
+  });
+});
+
+describe("nonsense is a failure of the upstream:", () => {
+  const overloaded = { name: "ApiError", type: "overloaded_error" };
+
+  test("a run of exclamation marks, before any of them has left", () => {
+    const translator = new ChunkTranslator({ model: KIMI });
+    for (let i = 0; i < 24; i++) assert.deepEqual(translator.feed([chunk({ content: "!!!!" })]), []);
+    assert.throws(() => translator.feed([chunk({ content: "!!!!" })]), overloaded);
+  });
+
+  test("the same words over and over, in text and in reasoning", () => {
+    for (const field of ["content", "reasoning_content"]) {
+      const translator = new ChunkTranslator({ model: KIMI });
+      const feed = () => {
+        for (let i = 0; i < 2000; i++) translator.feed([chunk({ [field]: "and so " })]);
+      };
+      assert.throws(feed, overloaded);
+    }
+  });
+
+  test("an answer without anything in it", () => {
+    assert.throws(() => translate([finish("stop")]), overloaded);
+    assert.throws(() => translate([chunk({ content: " \n" }), finish("stop")]), overloaded);
+  });
+
+  test("but not a long line, a table, a run of blanks, an exclamation or an answer cut at once", () => {
+    const rows = ["-".repeat(5000), "| --- ".repeat(800), " ".repeat(5000) + "x", "Wow!!! Yes!!!"];
+    for (const content of rows) {
+      const pieces = content.match(/[^]{1,50}/g) ?? [];
+      const expected = [`text:${content}`, "(end_turn)"];
+      assert.deepEqual(summarize(translate([...pieces.map((piece) => chunk({ content: piece })), finish()])), expected);
+    }
+    assert.deepEqual(summarize(translate([finish("length")])), ["(max_tokens)"]);
+  });
+});
