@@ -6,7 +6,7 @@
 import { runSteps } from "./run.ts";
 
 runSteps({
-  "Build": "bun scripts/amalgamate.ts && tsc",
+  "Build": "bun scripts/build.ts",
   "Deno": "deno test -A --no-check --reporter=dot tests",
   "Bun": "bun test --dots --timeout 30000 ./tests",
   "Node": "node --test --test-reporter=spec dist/tests/*/*.test.js",
