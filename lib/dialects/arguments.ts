@@ -1,16 +1,30 @@
 import type { JsonObject } from "../wire/anthropic.ts";
 import { isJsonObject } from "../wire/json.ts";
-import { parseTolerant } from "./tolerant_json.ts";
+import { parseTolerant, type Tolerated } from "./tolerant_json.ts";
 
 /** How often arguments may be wrapped in a further JSON string. */
 const MAX_WRAPS = 3;
+
+/** What languages other than JSON's call its types. */
+const TYPE_WORDS: readonly [words: RegExp, type: string][] = [
+  [/^(?:u?int|long|short|unsigned)/, "integer"],
+  [/^(?:num|float|double)/, "number"],
+  [/^(?:bool|binary)/, "boolean"],
+  [/^(?:str|text|varchar|char|enum)/, "string"],
+  [/^(?:list|arr|tuple)/, "array"],
+  [/^(?:dict|obj|map)/, "object"],
+];
+
+function toTypeName(word: unknown): string {
+  return TYPE_WORDS.find(([words]) => words.test(String(word)))?.[1] ?? String(word);
+}
 
 /** The types a schema allows; nothing when it does not say, or says it in a way that is not looked into. */
 export function toTypes(schema: unknown): readonly string[] {
   if (!isJsonObject(schema)) return [];
   const { type, anyOf, oneOf, enum: values } = schema;
-  if (typeof type === "string") return [type];
-  if (Array.isArray(type)) return type.map(String);
+  if (typeof type === "string") return [toTypeName(type)];
+  if (Array.isArray(type)) return type.map(toTypeName);
   const options = Array.isArray(anyOf) ? anyOf : Array.isArray(oneOf) ? oneOf : [];
   if (options.length > 0) return options.every((option) => toTypes(option).length > 0) ? options.flatMap(toTypes) : [];
   return Array.isArray(values) ? [...new Set(values.map((value) => value === null ? "null" : typeof value))] : [];
@@ -83,6 +97,17 @@ export interface ReadArguments {
   cut: boolean;
 }
 
+/** Reads JSON strictly if that goes, tolerantly if not; the empty objects some hosts put before it are passed over. */
+function readText(text: string): Tolerated | undefined {
+  if (/^\s*(?:null|None)?\s*$/.test(text)) return { value: {}, cut: false };
+  try {
+    return { value: JSON.parse(text), cut: false };
+  } catch {
+    const found = parseTolerant(text.replace(/^\s*(?:\{\s*\}\s*)+(?=\{)/, ""));
+    return typeof found?.value === "string" && found.value.trim() === "" ? undefined : found;
+  }
+}
+
 /**
  * Reads a call's arguments: strictly if that goes, tolerantly if not, then by the tool's schema.
  *
@@ -90,15 +115,14 @@ export interface ReadArguments {
  * @returns Nothing when there is no object to be found; never an empty object in place of something unreadable.
  */
 export function readArguments(text: string, schema?: JsonObject): ReadArguments | undefined {
-  let found: { value: unknown; cut: boolean } | undefined;
-  try {
-    found = { value: JSON.parse(text), cut: false };
-  } catch {
-    found = /^\s*$/.test(text) ? { value: {}, cut: false } : parseTolerant(text);
+  let found = readText(text);
+  for (let i = 0; i < MAX_WRAPS && typeof found?.value === "string"; i++) {
+    found = found.cut ? undefined : readText(found.value);
   }
-  for (let i = 0; i < MAX_WRAPS && typeof found?.value === "string"; i++) found = parseTolerant(found.value);
-  if (found?.value === null) found = { value: {}, cut: false };
-  return isJsonObject(found?.value) ? { value: coerceFields(found.value, schema), cut: found.cut } : undefined;
+  if (!found || !isJsonObject(found.value)) return undefined;
+  // Cut in its first key, or no object at all.
+  if (found.cut && Object.keys(found.value).length === 0 && text.trim() !== "{") return undefined;
+  return { value: coerceFields(found.value, schema), cut: found.cut };
 }
 
 /** Whether a value of this type may stay as it is in a field of the arguments, without a look at what is in it. */
@@ -127,12 +151,9 @@ export function continueJson(sent: string, value: JsonObject): string | undefine
   const before = parseTolerant(sent)?.value;
   if (!isJsonObject(before)) return undefined;
   const keys = Object.keys(before);
-  const last = keys.at(-1);
-  const inString = isInString(sent);
-  const same = (key: string) => JSON.stringify(before[key]) === JSON.stringify(value[key]);
-  if (!keys.every((key) => same(key) || (inString && key === last))) return undefined;
   let rest = "";
-  if (inString && last !== undefined) {
+  if (isInString(sent)) {
+    const last = keys.at(-1) ?? "";
     const [begun, whole] = [before[last], value[last]];
     if (typeof begun !== "string" || typeof whole !== "string" || !whole.startsWith(begun)) return undefined;
     rest = JSON.stringify(whole.slice(begun.length)).slice(1);
@@ -141,7 +162,15 @@ export function continueJson(sent: string, value: JsonObject): string | undefine
     if (keys.includes(key)) continue;
     rest += `${keys.length > 0 || rest !== "" ? "," : ""}${JSON.stringify(key)}:${JSON.stringify(field)}`;
   }
-  return `${rest}}`;
+  rest += "}";
+  try {
+    const whole: JsonObject = JSON.parse(sent + rest);
+    return Object.keys(whole).every((key) => JSON.stringify(whole[key]) === JSON.stringify(value[key]))
+      ? rest
+      : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function isInString(json: string): boolean {

@@ -50,6 +50,7 @@ export function jsonCalls(open: string, close: string | undefined, ...limits: st
       // What joins calls, and brackets too many.
       const joint = yield* reader.while(/[\s,;}\]]/);
       const closed = yield* reader.take(...closers);
+      if (calls.length === 0 && closed === undefined) return undefined;
       yield calls;
       if (closed !== undefined) return [];
       if ((yield* reader.peek("{", "[")) === undefined) {

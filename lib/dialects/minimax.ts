@@ -29,6 +29,8 @@ const m3Calls: Grammar = function* (reader) {
   yield* reader.take(M3_MARK);
   yield* reader.space();
   if ((yield* reader.take("<tool_call>")) === undefined) return undefined;
+  yield* reader.space();
+  if ((yield* reader.peek(M3_MARK)) === undefined) return undefined;
   const open: M3Element[] = [];
   for (;;) {
     const text = yield* reader.until(M3_MARK);
@@ -40,6 +42,7 @@ const m3Calls: Grammar = function* (reader) {
     if (kind === undefined) return undefined;
     const tag = yield* reader.until(">", "\n");
     if ((yield* reader.take(">")) === undefined) return undefined;
+    if (!element && kind === "<" && !tag.startsWith("invoke")) return undefined;
     if (kind === "<") open.push({ tag, text: "", children: [] });
     else {
       const closed = open.pop();
@@ -50,12 +53,12 @@ const m3Calls: Grammar = function* (reader) {
         yield* reader.space();
         const last = yield* reader.take(`${M3_MARK}</tool_call>`);
         yield [toM3Call(closed)];
-        if (last !== undefined) return [];
+        if (last !== undefined || (yield* reader.peek(M3_MARK)) === undefined) return [];
       }
     }
   }
   const [call] = open;
-  return call ? [{ ...toM3Call(call), cut: true }] : [];
+  return call && [{ ...toM3Call(call), cut: true }];
 };
 
 /** What MiniMax M2 to M2.7 leak. */
