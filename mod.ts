@@ -218,6 +218,9 @@ function toModelIds(choice: ModelChoice): string[] {
 /** Context window Claude Code is told when nobody knows better: what most hosted models serve. */
 const CONTEXT_TOKENS = 131_072;
 
+/** What would lead Claude Code elsewhere; with a key of Anthropic's it also asks whether to use that. */
+const ELSEWHERE = ["ANTHROPIC_API_KEY", "CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY"];
+
 /**
  * The environment in which Claude Code works well with a proxy at `url`. What routes it here is always set; everything
  * else leaves the user's own variables alone.
@@ -226,7 +229,7 @@ const CONTEXT_TOKENS = 131_072;
  * compact.
  */
 function toClaudeEnv(env: Env, url: string, { elite, tiers }: ModelChoice): Env {
-  const { ANTHROPIC_API_KEY: _, ...rest } = env; // With it, Claude Code asks whether to use that key.
+  const noProxy = [env.NO_PROXY ?? env.no_proxy, "127.0.0.1"].filter(Boolean).join(",");
   return {
     ANTHROPIC_MODEL: elite,
     ANTHROPIC_DEFAULT_OPUS_MODEL: tiers.opus ?? elite,
@@ -239,7 +242,9 @@ function toClaudeEnv(env: Env, url: string, { elite, tiers }: ModelChoice): Env 
     CLAUDE_CODE_ATTRIBUTION_HEADER: "0",
     // A further request with the whole conversation after each turn; a free account cannot spare it.
     CLAUDE_CODE_ENABLE_PROMPT_SUGGESTION: "false",
-    ...rest,
+    ...Object.fromEntries(Object.entries(env).filter(([name]) => !ELSEWHERE.includes(name))),
+    NO_PROXY: noProxy,
+    no_proxy: noProxy,
     ANTHROPIC_BASE_URL: url,
     ANTHROPIC_AUTH_TOKEN: "arbiter",
   };
@@ -582,13 +587,13 @@ const FIELD_KINDS: Record<string, [says: string, fits: (value: unknown) => boole
   strings: ["a list of strings", (value) => Array.isArray(value) && value.every((entry) => typeof entry === "string")],
 };
 
-/** The kind each field must have, `?` if it may be absent, by type of block and for `the` other objects. */
+/** The kind each field must have, `?` if it may be absent, by type of block; other objects have a colon in their names, which no type has. */
 const FIELDS: Record<string, string> = {
-  "the request": "model:string messages:list max_tokens?:number stream?:boolean tools?:list tool_choice?:object " +
+  "request:": "model:string messages:list max_tokens?:number stream?:boolean tools?:list tool_choice?:object " +
     "stop_sequences?:strings temperature?:number top_p?:number output_config?:object",
-  "the tool": "name:string description?:string input_schema?:object",
-  "the choice": "type:string name?:string",
-  "the message": "role:role",
+  "tool:": "name:string description?:string input_schema?:object",
+  "choice:": "type:string name?:string",
+  "message:": "role:role",
   text: "text:string",
   image: "source:object",
   document: "source:object",
@@ -621,7 +626,7 @@ function checkContent(content: unknown, path: string): void {
   content.forEach((block, i) => {
     const at = `${path}.${i}`;
     if (!isJsonObject(block) || typeof block.type !== "string") return refuse(at, "Block has no type");
-    checkFields(block, block.type, at);
+    checkFields(block, block.type.replace(":", ""), at);
     if (block.type === "tool_result" && block.content != null) checkContent(block.content, `${at}.content`);
   });
 }
@@ -636,17 +641,17 @@ function checkContent(content: unknown, path: string): void {
  * @throws {ApiError} `invalid_request_error` naming the path and what was expected there.
  */
 export function parseMessagesRequest(body: unknown, needsMaxTokens = true): MessagesRequest {
-  checkFields(body, "the request", "");
+  checkFields(body, "request:", "");
   const request = body as MessagesRequest;
   if (request.messages.length === 0) refuse("messages", "at least one message is required");
   request.messages.forEach((message, i) => {
-    checkFields(message, "the message", `messages.${i}`);
+    checkFields(message, "message:", `messages.${i}`);
     checkContent(message.content, `messages.${i}.content`);
   });
   if (request.system != null) checkContent(request.system, "system");
-  request.tools?.forEach((tool, i) => checkFields(tool, "the tool", `tools.${i}`));
+  request.tools?.forEach((tool, i) => checkFields(tool, "tool:", `tools.${i}`));
   const { tool_choice: choice, max_tokens: most } = request;
-  if (choice) checkFields(choice, "the choice", "tool_choice");
+  if (choice) checkFields(choice, "choice:", "tool_choice");
   if (choice?.type === "tool" && !request.tools?.some(({ name }) => name === choice.name)) {
     refuse("tool_choice.name", `Tool '${choice.name}' is not in tools`);
   }
@@ -678,12 +683,9 @@ async function readJson(request: Request, maxBytes: number): Promise<unknown> {
     }
     text += decoder.decode(chunk, { stream: true });
   }
-  try {
-    return JSON.parse(text + decoder.decode());
-  } catch (cause) {
-    const message = `The request body is not valid JSON: ${(cause as Error).message}`;
-    throw new ApiError("invalid_request_error", message, { cause });
-  }
+  const body = parseJson(text + decoder.decode());
+  if (body === undefined) throw new ApiError("invalid_request_error", "The request body is not valid JSON");
+  return body;
 }
 // lib/dialects/json_scanner.ts --------------------------------------------------------------
 /** What may come next: a value, the first of an array, a key, the first of an object, and so on. */
@@ -751,6 +753,11 @@ class JsonScanner {
     const end = this.complete ? i : piece.length;
     this.length += end;
     return piece.slice(end);
+  }
+
+  /** Whether the text ends inside a string: then it was cut, whatever anybody says. */
+  get inString(): boolean {
+    return this.#inString && !this.failed;
   }
 
   #isKey(): boolean {
@@ -1049,24 +1056,32 @@ function toStrays(markers: string): Trigger[] {
   return markers.split(" ").map((marker) => ({ marker, stray: true }));
 }
 // lib/dialects/repetition.ts ----------------------------------------------------------------
-/** So many `!` in a row are a broken deployment: what NaN logits become (vLLM #42426). */
-const MARKS = "!".repeat(100);
-/** How much of the end of an answer is looked at, and after how many further characters. */
-const WINDOW_CHARS = 3_000;
-const STEP_CHARS = 1_000;
+/** So many `!` are a broken deployment, alone or after something else: what NaN logits become (vLLM #42426). */
+const MAX_MARKS = 100;
+const MAX_LATE_MARKS = 500;
+/** How much of the end of an answer is looked at, and after how many further characters: data may repeat for long. */
+const WINDOW_CHARS = 10_000;
+const STEP_CHARS = 2_000;
 /** The longest unit whose endless repetition is recognised. */
 const MAX_UNIT_CHARS = 24;
 
 /** Recognises an answer that only repeats itself: a run of `!`, or one short text over and over. */
 class RepetitionGuard {
   #end = "";
+  #chars = 0;
   #unchecked = 0;
+  /** How many `!` stand at the end. */
+  #marks = 0;
 
   /** Takes the next piece; tells whether the answer has become nonsense. */
   feed(text: string): boolean {
+    let from = text.length;
+    while (from > 0 && text.charAt(from - 1) === "!") from--;
+    this.#marks = text.length - from + (from === 0 ? this.#marks : 0);
+    this.#chars += text.length;
+    if (this.#marks >= (this.#marks === this.#chars ? MAX_MARKS : MAX_LATE_MARKS)) return true;
     this.#end += text;
     this.#unchecked += text.length;
-    if (text.includes("!") && this.#end.endsWith(MARKS)) return true;
     if (this.#unchecked < STEP_CHARS || this.#end.length < WINDOW_CHARS) return false;
     this.#unchecked = 0;
     this.#end = this.#end.slice(-WINDOW_CHARS);
@@ -2819,7 +2834,12 @@ class ToolCall {
 
   /** Whether the arguments are complete and more than a placeholder. */
   get settled(): boolean {
-    return this.complete && !this.empty;
+    return this.complete && (this.found || !this.empty);
+  }
+
+  /** Whether the arguments end in the middle of a text. */
+  get half(): boolean {
+    return this.#scanner.inString;
   }
 
   /** Whether `piece` is all of the arguments so far over again, as snapshots and repetitions are. */
@@ -2834,7 +2854,7 @@ class ToolCall {
     const fresh = snapshot ? piece.slice(this.#fed.length) : piece;
     this.#fed += fresh;
     let rest = this.#scan(fresh);
-    while (this.complete && this.empty && rest.trim() !== "") {
+    while (this.complete && this.empty && /^\s*[{["]/.test(rest)) {
       this.#scanner = this.#createScanner();
       this.#text = "";
       this.#pending = "";
@@ -2966,13 +2986,16 @@ class ToolCallAssembler {
     return this.#closed >= this.#calls.length;
   }
 
-  /** Closes all calls; tells whether one of them was cut, if the answer was cut short by its length. */
+  /**
+   * Closes all calls; tells whether one of them was cut. That the answer was `cut` short is not always said: vLLM makes
+   * `tool_calls` of `length` once a call has begun (vLLM #9053).
+   */
   flush(cut: boolean): boolean {
     let broken = false;
     for (const call of this.#calls.slice(this.#closed)) {
-      const half = cut && !call.complete;
+      const half = (cut && !call.complete) || call.half;
       broken ||= half;
-      if (this.#blocks.open === "tool_use" || !half) this.#close(call, cut);
+      if (this.#blocks.open === "tool_use" || !half) this.#close(call, half);
       else this.#closed++;
     }
     return broken;
@@ -3042,6 +3065,10 @@ class ToolCallAssembler {
   }
 }
 // lib/stream/chunk_translator.ts ------------------------------------------------------------
+/** Finish reasons of hosts whose answer went wrong; it must not end like a whole one. */
+const BROKEN_FINISHES: readonly unknown[] = ["abort", "error", "repetition"];
+/** How many blanks may be padding; more of them are text. */
+const MAX_FILLER_CHARS = 200;
 /** What Kimi writes beside calls, because histories show it. */
 const NO_CONTENT = "(no content)";
 
@@ -3069,15 +3096,25 @@ export function toMessageStart(id: string, model: string, inputTokens: number): 
   return { type: "message_start", message: { id, type: "message", role: "assistant", model, ...rest } };
 }
 
+function broken(how: string): ApiError {
+  return new ApiError("overloaded_error", `The model's answer ${how}`);
+}
+
 function toReasoning(delta: ChatDelta): string {
   // Hosts may fill several fields with the same text: only one is read.
-  return delta.reasoning_content || delta.reasoning ||
-    delta.reasoning_details?.map((detail) => detail.text ?? detail.summary ?? "").join("") || "";
+  const { reasoning_content, reasoning, reasoning_details: details } = delta;
+  const joined = Array.isArray(details) ? details.map((detail) => detail?.text ?? detail?.summary ?? "").join("") : "";
+  return reasoning_content || reasoning || joined;
 }
 
 function toContentText({ content, refusal }: ChatDelta): string {
   if (typeof content === "string" && content !== "") return content;
-  return Array.isArray(content) ? content.map((part) => part.text ?? "").join("") : refusal ?? "";
+  return Array.isArray(content) ? content.map((part) => part?.text ?? "").join("") : refusal ?? "";
+}
+
+function toCallDeltas({ tool_calls, function_call }: ChatDelta): ToolCallDelta[] {
+  if (Array.isArray(tool_calls)) return tool_calls.filter(isJsonObject);
+  return function_call ? [{ function: function_call }] : [];
 }
 
 /**
@@ -3132,6 +3169,7 @@ export class ChunkTranslator {
       if (chunk.usage) this.#usage = { ...this.#usage, ...chunk.usage };
       const { delta, message, finish_reason, stop_reason, matched_stop } = chunk.choices?.[0] ?? {};
       this.#feedDelta(delta ?? message ?? {});
+      if (BROKEN_FINISHES.includes(finish_reason)) throw broken(`broke off: ${finish_reason}`);
       if (finish_reason) this.#finishReason = finish_reason;
       const stop = stop_reason ?? matched_stop;
       if (typeof stop === "string" && this.#stopSequences.includes(stop)) this.#stopSequence = stop;
@@ -3148,16 +3186,16 @@ export class ChunkTranslator {
     const cut = this.#finishReason === "length";
     this.#endField("thinking", cut);
     this.#endField("text", cut);
-    const broken = this.#calls.flush(cut);
+    const half = this.#calls.flush(cut);
     if (this.#calls.count > 0) this.#dropFiller();
     if (this.#filler.trim() !== "") this.#late += this.#filler;
     if (this.#late !== "") this.#blocks.append("text", this.#late);
     this.#blocks.close();
     if (this.#blocks.count === 0 && !cut && this.#stopSequence === null) {
-      throw new ApiError("overloaded_error", "The model's answer was empty");
+      throw broken("was empty");
     }
-    const reason = this.#stopSequence === null ? toStopReason(this.#finishReason) : "stop_sequence";
-    const stop_reason = this.#calls.count > 0 && !broken ? "tool_use" : reason;
+    const reason = this.#stopSequence === null ? toStopReason(half ? "length" : this.#finishReason) : "stop_sequence";
+    const stop_reason = this.#calls.count > 0 && !half ? "tool_use" : reason;
     const usage = toUsage(this.#usage, { input: this.#inputTokens, output: Math.ceil(this.#outputChars / 4) });
     this.#blocks.push({ type: "message_delta", delta: { stop_reason, stop_sequence: this.#stopSequence }, usage });
     this.#blocks.push({ type: "message_stop" });
@@ -3173,25 +3211,25 @@ export class ChunkTranslator {
     const content = toContentText(delta);
     const text = this.#family.continuesCalls ? this.#calls.absorb(content) : content;
     if (text !== "") this.#feedField("text", text);
-    const calls = delta.tool_calls ?? (delta.function_call ? [{ function: delta.function_call }] : []);
+    const calls = toCallDeltas(delta);
     if (calls.length === 0) return;
     this.#endField("thinking");
     this.#endField("text");
     this.#dropFiller();
-    for (const call of calls) this.#outputChars += String(call.function?.arguments ?? "").length;
+    for (const call of calls) this.#outputChars += JSON.stringify(call.function?.arguments ?? "").length;
     this.#calls.feed(calls);
   }
 
   #feedField(field: "text" | "thinking", text: string): void {
     this.#outputChars += text.length;
-    if (this.#guard.feed(text)) throw new ApiError("overloaded_error", "The model's answer is nothing but repetition");
+    if (this.#guard.feed(text)) throw broken("has become nothing but repetition");
     if (field !== this.#field) this.#endField(this.#field);
     this.#field = field;
     this.#scanners[field].feed(text).forEach((found) => this.#add(found));
   }
 
-  /** Lets go of what a field has held back: something else has come. */
-  #endField(field: "text" | "thinking", cut = false): void {
+  /** Lets go of what a field has held back: something else has come, and what is half a call by then is none. */
+  #endField(field: "text" | "thinking", cut = true): void {
     this.#scanners[field].flush(cut).forEach((found) => this.#add(found));
   }
 
@@ -3218,6 +3256,7 @@ export class ChunkTranslator {
 
   /** Whether the text held back may still turn out to be nothing: blanks, Kimi's `(no content)`, a run of `!`. */
   #isFiller(): boolean {
+    if (this.#filler.length > MAX_FILLER_CHARS) return false;
     const text = this.#filler.trim();
     return NO_CONTENT.startsWith(text) || (this.#blocks.count === 0 && /^!+$/.test(text));
   }
@@ -3632,7 +3671,7 @@ function toChatMessages(messages: MessageParam[], options: ContentOptions, rule?
 }
 // lib/translate/request.ts ------------------------------------------------------------------
 /** Claude Code's first system block: accounting for Anthropic, different in each conversation. */
-const BILLING = "x-anthropic-billing-header:";
+const BILLING = /^x-anthropic-billing-header:[^\n]*/;
 
 /** The upstream's name of the model, and the most output tokens to ask for: `max_tokens` is lowered to it. */
 export type ChatRequestOptions = { model: string; maxTokens?: number };
@@ -3652,10 +3691,9 @@ export function toChatRequest(request: MessagesRequest, options: ChatRequestOpti
   const { temperature, top_p, top_k, stop_sequences, output_config } = request;
   const warnings = new Set<string>();
   const content = { vision: seesImages(model), warn: (warning: string) => void warnings.add(warning) };
-  const isWanted = (part: ChatPart) => part.type === "text" && !part.text.startsWith(BILLING);
-  const system = toPartsOf(request.system, content).filter(isWanted);
+  const system = toText(toPartsOf(request.system, content)).replace(BILLING, "").trimStart();
   const messages = toChatMessages(request.messages, content, toFamily(model).callIds);
-  if (system.length > 0) messages.unshift({ role: "system", content: toText(system) });
+  if (system !== "") messages.unshift({ role: "system", content: system });
   const chat: ChatRequest = { model, messages, max_tokens: Math.min(request.max_tokens, maxTokens) };
   if (request.stream) Object.assign(chat, { stream: true, stream_options: { include_usage: true } });
   if (temperature != null) chat.temperature = temperature;
@@ -3960,7 +3998,8 @@ function formatRequestLog(log: RequestLog): string {
   const { method, path, status, ms, asked, model, inputTokens, outputTokens, id, error } = log;
   const tokens = outputTokens === undefined ? undefined : `${inputTokens}+${outputTokens} tokens`;
   const models = model ? `${asked} → ${model}` : asked;
-  return [`${method} ${path}`, status, models, `${Math.round(ms)} ms`, tokens, id, error].filter(Boolean).join(" · ");
+  const parts = [`${method} ${path}`, status, models, `${Math.round(ms)} ms`, tokens, id, error];
+  return parts.filter(Boolean).join(" · ").replace(/\p{Cc}+/gu, " "); // What others sent must not write lines.
 }
 // lib/server/options.ts ---------------------------------------------------------------------
 /** How clients are answered. */
@@ -4182,7 +4221,11 @@ function createHandler(parts: HandlerParts): { fetch(request: Request): Promise<
       const end = () => {
         release();
         running.delete(stop);
-        onRequest({ ...log, ms: clock.now() - began });
+        try {
+          onRequest({ ...log, ms: clock.now() - began });
+        } catch {
+          // A log that fails must not take the answer with it.
+        }
       };
       const exchange: Exchange = { request, log, stop, streams: false, end };
       let response: Response;
@@ -4242,9 +4285,16 @@ export interface ArbiterOptions extends HandlerOptions {
  */
 export type Arbiter = { fetch(request: Request): Promise<Response>; close(): void };
 
-/** Puts a proxy together; nothing is opened before the first request. */
+/**
+ * Puts a proxy together; nothing is opened before the first request.
+ *
+ * @throws {TypeError} If the API key cannot be sent.
+ */
 export function createArbiter(options: ArbiterOptions = {}): Arbiter {
   const { apiKey, baseUrl = NVIDIA_BASE_URL, model = DEFAULT_MODEL, tiers = {} } = options;
+  if (apiKey && !/^[\x21-\x7e]+$/.test(apiKey)) {
+    throw new TypeError("Cannot use the API key: it has blanks or other characters that no header can carry");
+  }
   const backend: Backend = { baseUrl: baseUrl.replace(/\/+$/, ""), apiKey };
   const choice: ModelChoice = { elite: model, tiers };
   const settings: Required<HandlerOptions> = {
@@ -4330,6 +4380,8 @@ async function answerIncoming(handler: Handler, incoming: IncomingMessage, outgo
     wake();
   });
   const response = await handler(await toRequest(incoming, gone.signal));
+  // A body that nobody has read would stand in the way of the next request on this connection.
+  if (!incoming.complete) response.headers.set("connection", "close");
   outgoing.writeHead(response.status, [...response.headers].flat());
   if (!response.body || incoming.method === "HEAD") return void outgoing.end();
   outgoing.flushHeaders();
@@ -4814,7 +4866,8 @@ async function readDotenv(path: string): Promise<Env> {
   const { readFile } = await import("node:fs/promises");
   const { parseEnv } = await import("node:util");
   // Most folders have none, and an unreadable one is as good as none.
-  return { ...parseEnv(await readFile(path, "utf8").catch(() => "")) };
+  const text = await readFile(path, "utf8").catch(() => "");
+  return { ...parseEnv(text.replace(/^\uFEFF/, "")) }; // Windows editors begin files with a byte order mark.
 }
 
 /** The environment in order of weight: a variable that is set is never overwritten by a file, as in `@std/dotenv`. */

@@ -32,9 +32,16 @@ export interface ArbiterOptions extends HandlerOptions {
  */
 export type Arbiter = { fetch(request: Request): Promise<Response>; close(): void };
 
-/** Puts a proxy together; nothing is opened before the first request. */
+/**
+ * Puts a proxy together; nothing is opened before the first request.
+ *
+ * @throws {TypeError} If the API key cannot be sent.
+ */
 export function createArbiter(options: ArbiterOptions = {}): Arbiter {
   const { apiKey, baseUrl = NVIDIA_BASE_URL, model = DEFAULT_MODEL, tiers = {} } = options;
+  if (apiKey && !/^[\x21-\x7e]+$/.test(apiKey)) {
+    throw new TypeError("Cannot use the API key: it has blanks or other characters that no header can carry");
+  }
   const backend: Backend = { baseUrl: baseUrl.replace(/\/+$/, ""), apiKey };
   const choice: ModelChoice = { elite: model, tiers };
   const settings: Required<HandlerOptions> = {

@@ -4,6 +4,9 @@ import type { ModelChoice } from "../routing/resolve.ts";
 /** Context window Claude Code is told when nobody knows better: what most hosted models serve. */
 const CONTEXT_TOKENS = 131_072;
 
+/** What would lead Claude Code elsewhere; with a key of Anthropic's it also asks whether to use that. */
+const ELSEWHERE = ["ANTHROPIC_API_KEY", "CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY"];
+
 /**
  * The environment in which Claude Code works well with a proxy at `url`. What routes it here is always set; everything
  * else leaves the user's own variables alone.
@@ -12,7 +15,7 @@ const CONTEXT_TOKENS = 131_072;
  * compact.
  */
 export function toClaudeEnv(env: Env, url: string, { elite, tiers }: ModelChoice): Env {
-  const { ANTHROPIC_API_KEY: _, ...rest } = env; // With it, Claude Code asks whether to use that key.
+  const noProxy = [env.NO_PROXY ?? env.no_proxy, "127.0.0.1"].filter(Boolean).join(",");
   return {
     ANTHROPIC_MODEL: elite,
     ANTHROPIC_DEFAULT_OPUS_MODEL: tiers.opus ?? elite,
@@ -25,7 +28,9 @@ export function toClaudeEnv(env: Env, url: string, { elite, tiers }: ModelChoice
     CLAUDE_CODE_ATTRIBUTION_HEADER: "0",
     // A further request with the whole conversation after each turn; a free account cannot spare it.
     CLAUDE_CODE_ENABLE_PROMPT_SUGGESTION: "false",
-    ...rest,
+    ...Object.fromEntries(Object.entries(env).filter(([name]) => !ELSEWHERE.includes(name))),
+    NO_PROXY: noProxy,
+    no_proxy: noProxy,
     ANTHROPIC_BASE_URL: url,
     ANTHROPIC_AUTH_TOKEN: "arbiter",
   };

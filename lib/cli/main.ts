@@ -12,7 +12,8 @@ async function readDotenv(path: string): Promise<Env> {
   const { readFile } = await import("node:fs/promises");
   const { parseEnv } = await import("node:util");
   // Most folders have none, and an unreadable one is as good as none.
-  return { ...parseEnv(await readFile(path, "utf8").catch(() => "")) };
+  const text = await readFile(path, "utf8").catch(() => "");
+  return { ...parseEnv(text.replace(/^\uFEFF/, "")) }; // Windows editors begin files with a byte order mark.
 }
 
 /** The environment in order of weight: a variable that is set is never overwritten by a file, as in `@std/dotenv`. */

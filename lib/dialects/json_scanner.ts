@@ -65,6 +65,11 @@ export class JsonScanner {
     return piece.slice(end);
   }
 
+  /** Whether the text ends inside a string: then it was cut, whatever anybody says. */
+  get inString(): boolean {
+    return this.#inString && !this.failed;
+  }
+
   #isKey(): boolean {
     return this.#expect === "key" || this.#expect === "first key";
   }

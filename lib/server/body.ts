@@ -1,4 +1,5 @@
 import { ApiError } from "../wire/errors.ts";
+import { parseJson } from "../wire/json.ts";
 
 /**
  * Reads a JSON body, measuring it while it comes: `content-length` may be absent or a lie.
@@ -16,10 +17,7 @@ export async function readJson(request: Request, maxBytes: number): Promise<unkn
     }
     text += decoder.decode(chunk, { stream: true });
   }
-  try {
-    return JSON.parse(text + decoder.decode());
-  } catch (cause) {
-    const message = `The request body is not valid JSON: ${(cause as Error).message}`;
-    throw new ApiError("invalid_request_error", message, { cause });
-  }
+  const body = parseJson(text + decoder.decode());
+  if (body === undefined) throw new ApiError("invalid_request_error", "The request body is not valid JSON");
+  return body;
 }

@@ -76,7 +76,11 @@ export function createHandler(parts: HandlerParts): { fetch(request: Request): P
       const end = () => {
         release();
         running.delete(stop);
-        onRequest({ ...log, ms: clock.now() - began });
+        try {
+          onRequest({ ...log, ms: clock.now() - began });
+        } catch {
+          // A log that fails must not take the answer with it.
+        }
       };
       const exchange: Exchange = { request, log, stop, streams: false, end };
       let response: Response;

@@ -45,5 +45,6 @@ export function formatRequestLog(log: RequestLog): string {
   const { method, path, status, ms, asked, model, inputTokens, outputTokens, id, error } = log;
   const tokens = outputTokens === undefined ? undefined : `${inputTokens}+${outputTokens} tokens`;
   const models = model ? `${asked} → ${model}` : asked;
-  return [`${method} ${path}`, status, models, `${Math.round(ms)} ms`, tokens, id, error].filter(Boolean).join(" · ");
+  const parts = [`${method} ${path}`, status, models, `${Math.round(ms)} ms`, tokens, id, error];
+  return parts.filter(Boolean).join(" · ").replace(/\p{Cc}+/gu, " "); // What others sent must not write lines.
 }

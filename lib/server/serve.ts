@@ -68,6 +68,8 @@ async function answerIncoming(handler: Handler, incoming: IncomingMessage, outgo
     wake();
   });
   const response = await handler(await toRequest(incoming, gone.signal));
+  // A body that nobody has read would stand in the way of the next request on this connection.
+  if (!incoming.complete) response.headers.set("connection", "close");
   outgoing.writeHead(response.status, [...response.headers].flat());
   if (!response.body || incoming.method === "HEAD") return void outgoing.end();
   outgoing.flushHeaders();

@@ -7,10 +7,15 @@ import { toUsage } from "../translate/usage.ts";
 import type { MessageStreamEvent } from "../wire/anthropic.ts";
 import { ApiError } from "../wire/errors.ts";
 import { type NewId, randomId } from "../wire/ids.ts";
-import type { ChatChunk, ChatDelta, ChatUsage } from "../wire/openai.ts";
+import { isJsonObject } from "../wire/json.ts";
+import type { ChatChunk, ChatDelta, ChatUsage, ToolCallDelta } from "../wire/openai.ts";
 import { BlockSequencer } from "./block_sequencer.ts";
 import { ToolCallAssembler } from "./tool_call_assembler.ts";
 
+/** Finish reasons of hosts whose answer went wrong; it must not end like a whole one. */
+const BROKEN_FINISHES: readonly unknown[] = ["abort", "error", "repetition"];
+/** How many blanks may be padding; more of them are text. */
+const MAX_FILLER_CHARS = 200;
 /** What Kimi writes beside calls, because histories show it. */
 const NO_CONTENT = "(no content)";
 
@@ -38,15 +43,25 @@ export function toMessageStart(id: string, model: string, inputTokens: number): 
   return { type: "message_start", message: { id, type: "message", role: "assistant", model, ...rest } };
 }
 
+function broken(how: string): ApiError {
+  return new ApiError("overloaded_error", `The model's answer ${how}`);
+}
+
 function toReasoning(delta: ChatDelta): string {
   // Hosts may fill several fields with the same text: only one is read.
-  return delta.reasoning_content || delta.reasoning ||
-    delta.reasoning_details?.map((detail) => detail.text ?? detail.summary ?? "").join("") || "";
+  const { reasoning_content, reasoning, reasoning_details: details } = delta;
+  const joined = Array.isArray(details) ? details.map((detail) => detail?.text ?? detail?.summary ?? "").join("") : "";
+  return reasoning_content || reasoning || joined;
 }
 
 function toContentText({ content, refusal }: ChatDelta): string {
   if (typeof content === "string" && content !== "") return content;
-  return Array.isArray(content) ? content.map((part) => part.text ?? "").join("") : refusal ?? "";
+  return Array.isArray(content) ? content.map((part) => part?.text ?? "").join("") : refusal ?? "";
+}
+
+function toCallDeltas({ tool_calls, function_call }: ChatDelta): ToolCallDelta[] {
+  if (Array.isArray(tool_calls)) return tool_calls.filter(isJsonObject);
+  return function_call ? [{ function: function_call }] : [];
 }
 
 /**
@@ -101,6 +116,7 @@ export class ChunkTranslator {
       if (chunk.usage) this.#usage = { ...this.#usage, ...chunk.usage };
       const { delta, message, finish_reason, stop_reason, matched_stop } = chunk.choices?.[0] ?? {};
       this.#feedDelta(delta ?? message ?? {});
+      if (BROKEN_FINISHES.includes(finish_reason)) throw broken(`broke off: ${finish_reason}`);
       if (finish_reason) this.#finishReason = finish_reason;
       const stop = stop_reason ?? matched_stop;
       if (typeof stop === "string" && this.#stopSequences.includes(stop)) this.#stopSequence = stop;
@@ -117,16 +133,16 @@ export class ChunkTranslator {
     const cut = this.#finishReason === "length";
     this.#endField("thinking", cut);
     this.#endField("text", cut);
-    const broken = this.#calls.flush(cut);
+    const half = this.#calls.flush(cut);
     if (this.#calls.count > 0) this.#dropFiller();
     if (this.#filler.trim() !== "") this.#late += this.#filler;
     if (this.#late !== "") this.#blocks.append("text", this.#late);
     this.#blocks.close();
     if (this.#blocks.count === 0 && !cut && this.#stopSequence === null) {
-      throw new ApiError("overloaded_error", "The model's answer was empty");
+      throw broken("was empty");
     }
-    const reason = this.#stopSequence === null ? toStopReason(this.#finishReason) : "stop_sequence";
-    const stop_reason = this.#calls.count > 0 && !broken ? "tool_use" : reason;
+    const reason = this.#stopSequence === null ? toStopReason(half ? "length" : this.#finishReason) : "stop_sequence";
+    const stop_reason = this.#calls.count > 0 && !half ? "tool_use" : reason;
     const usage = toUsage(this.#usage, { input: this.#inputTokens, output: Math.ceil(this.#outputChars / 4) });
     this.#blocks.push({ type: "message_delta", delta: { stop_reason, stop_sequence: this.#stopSequence }, usage });
     this.#blocks.push({ type: "message_stop" });
@@ -142,25 +158,25 @@ export class ChunkTranslator {
     const content = toContentText(delta);
     const text = this.#family.continuesCalls ? this.#calls.absorb(content) : content;
     if (text !== "") this.#feedField("text", text);
-    const calls = delta.tool_calls ?? (delta.function_call ? [{ function: delta.function_call }] : []);
+    const calls = toCallDeltas(delta);
     if (calls.length === 0) return;
     this.#endField("thinking");
     this.#endField("text");
     this.#dropFiller();
-    for (const call of calls) this.#outputChars += String(call.function?.arguments ?? "").length;
+    for (const call of calls) this.#outputChars += JSON.stringify(call.function?.arguments ?? "").length;
     this.#calls.feed(calls);
   }
 
   #feedField(field: "text" | "thinking", text: string): void {
     this.#outputChars += text.length;
-    if (this.#guard.feed(text)) throw new ApiError("overloaded_error", "The model's answer is nothing but repetition");
+    if (this.#guard.feed(text)) throw broken("has become nothing but repetition");
     if (field !== this.#field) this.#endField(this.#field);
     this.#field = field;
     this.#scanners[field].feed(text).forEach((found) => this.#add(found));
   }
 
-  /** Lets go of what a field has held back: something else has come. */
-  #endField(field: "text" | "thinking", cut = false): void {
+  /** Lets go of what a field has held back: something else has come, and what is half a call by then is none. */
+  #endField(field: "text" | "thinking", cut = true): void {
     this.#scanners[field].flush(cut).forEach((found) => this.#add(found));
   }
 
@@ -187,6 +203,7 @@ export class ChunkTranslator {
 
   /** Whether the text held back may still turn out to be nothing: blanks, Kimi's `(no content)`, a run of `!`. */
   #isFiller(): boolean {
+    if (this.#filler.length > MAX_FILLER_CHARS) return false;
     const text = this.#filler.trim();
     return NO_CONTENT.startsWith(text) || (this.#blocks.count === 0 && /^!+$/.test(text));
   }

@@ -63,7 +63,12 @@ export class ToolCall {
 
   /** Whether the arguments are complete and more than a placeholder. */
   get settled(): boolean {
-    return this.complete && !this.empty;
+    return this.complete && (this.found || !this.empty);
+  }
+
+  /** Whether the arguments end in the middle of a text. */
+  get half(): boolean {
+    return this.#scanner.inString;
   }
 
   /** Whether `piece` is all of the arguments so far over again, as snapshots and repetitions are. */
@@ -78,7 +83,7 @@ export class ToolCall {
     const fresh = snapshot ? piece.slice(this.#fed.length) : piece;
     this.#fed += fresh;
     let rest = this.#scan(fresh);
-    while (this.complete && this.empty && rest.trim() !== "") {
+    while (this.complete && this.empty && /^\s*[{["]/.test(rest)) {
       this.#scanner = this.#createScanner();
       this.#text = "";
       this.#pending = "";

@@ -87,13 +87,16 @@ export class ToolCallAssembler {
     return this.#closed >= this.#calls.length;
   }
 
-  /** Closes all calls; tells whether one of them was cut, if the answer was cut short by its length. */
+  /**
+   * Closes all calls; tells whether one of them was cut. That the answer was `cut` short is not always said: vLLM makes
+   * `tool_calls` of `length` once a call has begun (vLLM #9053).
+   */
   flush(cut: boolean): boolean {
     let broken = false;
     for (const call of this.#calls.slice(this.#closed)) {
-      const half = cut && !call.complete;
+      const half = (cut && !call.complete) || call.half;
       broken ||= half;
-      if (this.#blocks.open === "tool_use" || !half) this.#close(call, cut);
+      if (this.#blocks.open === "tool_use" || !half) this.#close(call, half);
       else this.#closed++;
     }
     return broken;

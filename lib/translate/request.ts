@@ -1,13 +1,13 @@
 import { toFamily } from "../models/families.ts";
 import { seesImages } from "../models/vision.ts";
 import type { MessagesRequest } from "../wire/anthropic.ts";
-import type { ChatPart, ChatRequest } from "../wire/openai.ts";
+import type { ChatRequest } from "../wire/openai.ts";
 import { toPartsOf, toText } from "./content.ts";
 import { toChatMessages } from "./messages.ts";
 import { toChatTools, toToolChoice } from "./tools.ts";
 
 /** Claude Code's first system block: accounting for Anthropic, different in each conversation. */
-const BILLING = "x-anthropic-billing-header:";
+const BILLING = /^x-anthropic-billing-header:[^\n]*/;
 
 /** The upstream's name of the model, and the most output tokens to ask for: `max_tokens` is lowered to it. */
 export type ChatRequestOptions = { model: string; maxTokens?: number };
@@ -27,10 +27,9 @@ export function toChatRequest(request: MessagesRequest, options: ChatRequestOpti
   const { temperature, top_p, top_k, stop_sequences, output_config } = request;
   const warnings = new Set<string>();
   const content = { vision: seesImages(model), warn: (warning: string) => void warnings.add(warning) };
-  const isWanted = (part: ChatPart) => part.type === "text" && !part.text.startsWith(BILLING);
-  const system = toPartsOf(request.system, content).filter(isWanted);
+  const system = toText(toPartsOf(request.system, content)).replace(BILLING, "").trimStart();
   const messages = toChatMessages(request.messages, content, toFamily(model).callIds);
-  if (system.length > 0) messages.unshift({ role: "system", content: toText(system) });
+  if (system !== "") messages.unshift({ role: "system", content: system });
   const chat: ChatRequest = { model, messages, max_tokens: Math.min(request.max_tokens, maxTokens) };
   if (request.stream) Object.assign(chat, { stream: true, stream_options: { include_usage: true } });
   if (temperature != null) chat.temperature = temperature;

@@ -12,13 +12,13 @@ const FIELD_KINDS: Record<string, [says: string, fits: (value: unknown) => boole
   strings: ["a list of strings", (value) => Array.isArray(value) && value.every((entry) => typeof entry === "string")],
 };
 
-/** The kind each field must have, `?` if it may be absent, by type of block and for `the` other objects. */
+/** The kind each field must have, `?` if it may be absent, by type of block; other objects have a colon in their names, which no type has. */
 const FIELDS: Record<string, string> = {
-  "the request": "model:string messages:list max_tokens?:number stream?:boolean tools?:list tool_choice?:object " +
+  "request:": "model:string messages:list max_tokens?:number stream?:boolean tools?:list tool_choice?:object " +
     "stop_sequences?:strings temperature?:number top_p?:number output_config?:object",
-  "the tool": "name:string description?:string input_schema?:object",
-  "the choice": "type:string name?:string",
-  "the message": "role:role",
+  "tool:": "name:string description?:string input_schema?:object",
+  "choice:": "type:string name?:string",
+  "message:": "role:role",
   text: "text:string",
   image: "source:object",
   document: "source:object",
@@ -51,7 +51,7 @@ function checkContent(content: unknown, path: string): void {
   content.forEach((block, i) => {
     const at = `${path}.${i}`;
     if (!isJsonObject(block) || typeof block.type !== "string") return refuse(at, "Block has no type");
-    checkFields(block, block.type, at);
+    checkFields(block, block.type.replace(":", ""), at);
     if (block.type === "tool_result" && block.content != null) checkContent(block.content, `${at}.content`);
   });
 }
@@ -66,17 +66,17 @@ function checkContent(content: unknown, path: string): void {
  * @throws {ApiError} `invalid_request_error` naming the path and what was expected there.
  */
 export function parseMessagesRequest(body: unknown, needsMaxTokens = true): MessagesRequest {
-  checkFields(body, "the request", "");
+  checkFields(body, "request:", "");
   const request = body as MessagesRequest;
   if (request.messages.length === 0) refuse("messages", "at least one message is required");
   request.messages.forEach((message, i) => {
-    checkFields(message, "the message", `messages.${i}`);
+    checkFields(message, "message:", `messages.${i}`);
     checkContent(message.content, `messages.${i}.content`);
   });
   if (request.system != null) checkContent(request.system, "system");
-  request.tools?.forEach((tool, i) => checkFields(tool, "the tool", `tools.${i}`));
+  request.tools?.forEach((tool, i) => checkFields(tool, "tool:", `tools.${i}`));
   const { tool_choice: choice, max_tokens: most } = request;
-  if (choice) checkFields(choice, "the choice", "tool_choice");
+  if (choice) checkFields(choice, "choice:", "tool_choice");
   if (choice?.type === "tool" && !request.tools?.some(({ name }) => name === choice.name)) {
     refuse("tool_choice.name", `Tool '${choice.name}' is not in tools`);
   }
