@@ -3773,65 +3773,302 @@ class Deadline {
     });
   }
 }
-// lib/upstream/faults.ts --------------------------------------------------------------------
-/** Claude Code does not retry at all when it is told to wait longer than this many seconds. */
-const MAX_RETRY_AFTER = 60;
+// lib/upstream/fault_text.ts ----------------------------------------------------------------
+/** No more of a body is looked at when it is not JSON, in characters. */
+const MAX_BODY = 20_000;
+/** What a user is shown of a body, and what is matched: the beginning says what happened, the rest quotes. */
+const [MAX_TEXT, MAX_MATCHED] = [1000, 600];
+/** Quotations longer than this may be the user's own words. */
+const MAX_QUOTE = 60;
 
-/** A fault of an upstream: its statuses (none: any), its text, the error it is to the client, words for the user. */
-type Fault = [statuses: number[], text: RegExp, type: ApiErrorType, says?: string];
+/** Quotations; an apostrophe is no quote, and a quote that is not closed lasts to the end. */
+const QUOTES = /"(?:[^"\\]|\\.)*(?:"|\\?$)|`[^`]*(?:`|$)|(?<!\w)'(?:[^'\\]|\\.|'(?=\w))*(?:'|\\?$)/gs;
 
-/** Faults as NVIDIA's API and the servers behind it reported them from 2026-01 to 2026-09; the first row that fits. */
-const FAULTS: readonly Fault[] = [
-  [[], /DEGRADED function|ResourceExhausted|request limit reached/, "overloaded_error"],
-  [[401], /(?:)/, "authentication_error", "The upstream refused the API key, check NVIDIA_API_KEY"],
-  [[402], /(?:)/, "billing_error"],
-  [[403], /(?:)/, "permission_error", "The API key is wrong or has no right to this model, check NVIDIA_API_KEY"],
-  [[404], /Not found for account/, "not_found_error", "The model is not available to this account"],
-  [[404], /(?:)/, "not_found_error", "The upstream does not know this model"],
-  [[410], /(?:)/, "not_found_error", "The model is gone"],
-  [[413], /(?:)/, "request_too_large"],
-  [[429], /(?:)/, "rate_limit_error"],
-  [[408, 504], /(?:)/, "timeout_error"],
-  [[502, 503, 529], /(?:)/, "overloaded_error"],
-  [[400, 422], /(?:)/, "invalid_request_error"],
-];
+/** Errors of Python printed as they are, with what programs put before them. */
+const PRINTED = /^(?:Error code: \d+ - |\d+ validation errors?: ?)?(?=(?:\[ ?)?\{ ?["'])/;
 
-/** Errors that asking again cannot mend; Claude Code would repeat a 401 for minutes. */
-const FINAL: readonly ApiErrorType[] = ["authentication_error", "billing_error", "permission_error", "not_found_error"];
-
-/** Finds the sentence in an error body, which may be JSON of several shapes, HTML, text or empty. */
-function toFaultText(body: string): string {
-  let value = parseJson(body) ?? body;
-  if (isJsonObject(value)) {
-    const error = isJsonObject(value.error) ? value.error.message : value.error;
-    value = error ?? value.message ?? value.detail ?? value.title ?? body;
-  }
-  const text = typeof value === "string" ? value : JSON.stringify(value);
-  const plain = /^\s*<(?:!|html)/i.test(text) ? text.replace(/<[^>]*>/g, " ") : text;
-  return plain.replace(/\s+/g, " ").trim().slice(0, 1000);
+/** Parses JSON; objects and lists also as Python prints them or with their end missing. */
+function parseBody(text: string): unknown {
+  const tolerated = () => /^[[{]/.test(text) ? parseTolerant(text.slice(0, MAX_BODY))?.value : undefined;
+  return parseJson(text) ?? tolerated();
 }
 
-/** Makes the client's error of an upstream's; `status` may also be the `code` of an error inside a stream. */
-function toUpstreamError(status: number, body: string, model: string, headers?: Headers): ApiError {
-  const said = toFaultText(body);
-  const fits = ([statuses, text]: Fault) => (statuses.length === 0 || statuses.includes(status)) && text.test(said);
-  const [, , type = "api_error", says = ""] = FAULTS.find(fits) ?? [];
-  const message = `${[says, said].filter(Boolean).join(": ") || "The upstream failed"} (${model}, status ${status})`;
-  const wait = Number(headers?.get("retry-after") ?? NaN);
-  const retryAfter = wait >= 0 ? { "retry-after": String(Math.min(Math.ceil(wait), MAX_RETRY_AFTER)) } : {};
-  const shouldRetry = FINAL.includes(type) ? { "x-should-retry": "false" } : {};
-  return new ApiError(type, message, { headers: { ...retryAfter, ...shouldRetry } as Record<string, string> });
+/** Finds the sentence in an error of any shape; of pydantic's entries where and what, not what the user had sent. */
+function findSentence(error: unknown, depth = 0): string {
+  if (typeof error === "string") return error;
+  if (depth > 5) return "";
+  if (Array.isArray(error)) {
+    return error.slice(0, 20).map((entry) => findSentence(entry, depth + 1)).filter(Boolean).join("; ");
+  }
+  if (!isJsonObject(error)) return "";
+  if (typeof error.msg === "string") {
+    const path = (Array.isArray(error.loc) ? error.loc : []).filter((key) => /^(?:string|number)$/.test(typeof key));
+    return [path.join("."), error.msg].filter(Boolean).join(": ");
+  }
+  const { error: inner, message, detail, title } = error;
+  return [inner, message, detail, title].map((value) => findSentence(value, depth + 1)).find(Boolean) ?? "";
+}
+
+function squeeze(text: string): string {
+  const plain = /^\s*<(?:[!?]|html|head|body)/i.test(text) ? text.replace(/<[^<>]*>/g, " ") : text;
+  return plain.replace(/\s+/g, " ").trim();
+}
+
+/** The sentence of a body, or the body; it may be JSON of several shapes, Python's, HTML, text or empty. */
+function unwrap(body: string): string {
+  const text = body.trimStart();
+  const sentence = /^[[{]\s*["'{]|^"/.test(text) ? findSentence(parseBody(text)) : "";
+  return squeeze((sentence || body).slice(0, MAX_BODY));
+}
+
+/** Finds the sentence in an error body, for the user. */
+function toFaultText(body: string): string {
+  return unwrap(body).slice(0, MAX_TEXT);
+}
+
+/** Finds what a server says in an error body, without what it quotes of the user. */
+function toServerWords(body: string): string {
+  const text = unwrap(body);
+  const printed = PRINTED.exec(text)?.[0];
+  const words = printed === undefined ? text : printed + findSentence(parseBody(text.slice(printed.length)));
+  return words
+    .replace(/input_value=.{0,200}?, input_type=\w+/g, "")
+    .replace(QUOTES, (quote) => quote.length > MAX_QUOTE + 2 ? '""' : quote)
+    .slice(0, MAX_MATCHED);
+}
+// lib/upstream/limits.ts --------------------------------------------------------------------
+/** What a refusal states of the model: context and prompt in tokens, most output tokens, fields it does not take. */
+type StatedLimits = { limit?: number; used?: number; cap?: number; fields?: string[] };
+
+/** No wording is longer; what comes after that is an echo of the request. */
+const MAX_WORDS = 1000;
+
+/** The wordings of numbers; of each group the first row that has it counts. Digits carry no separators here. */
+const NUMBERS: readonly RegExp[] = [
+  /\binputs?[`'" ]+tokens \+ [`'"]?max_new_tokens[`'"]? must be <= (?<limit>\d+)\. Given: (?<used>\d+)/, // TGI
+  /too long: (?<used>\d+) tokens > (?<limit>\d+) maximum/, // Anthropic
+  /exceed context limit: (?<used>\d+) \+ \d+ > (?<limit>\d+)/, // Anthropic
+  /context length (?:is|of|=)?(?: only)? ?\(?(?<limit>\d+)/, // vLLM, SGLang
+  /max_num_tokens \((?<limit>\d+)\)/, // TRT-LLM
+  /maximum sequence length \((?<limit>\d+)\)/, // Triton
+  /max_model_len=(?:max_total_tokens=)?(?<limit>\d+)/, // vLLM
+  /(?<used>\d+) (?:tokens )?(?:in|from) (?:the|your) (?:input |request )?(?:messages|prompt)/, // OpenAI, vLLM, SGLang
+  /messages resulted in (?<used>\d+)/, // OpenAI, vLLM
+  /(?:request has|contains|passed)(?: at least)? (?<used>\d+) input tokens/, // vLLM
+  /input_tokens, value=(?<used>\d+)/, // vLLM
+  /input \((?<used>\d+) tokens\)/, // SGLang
+  /prompt length \((?<used>\d+)\)/, // TRT-LLM, Triton
+  /requested (?:a total of )?(?<used>\d+) tokens/, // Prompt and output together: better than nothing
+  /max_(?:completion_)?tokens\b.{0,120}?(?:less than or equal to|<=|at most|(?:not|cannot) exceed)[\s`'"]*(?<cap>\d+)/,
+  /max_(?:completion_)?tokens\b.{0,120}?maximum (?!context)\D{0,60}?(?:is|of)[\s`'":]*(?<cap>\d+)/,
+  /maximum (?!context).{0,60}?(?:max_\w*?|output |completion )tokens\D{0,40}?(?:is|of)[\s`'":]*(?<cap>\d+)/,
+  /range of max_(?:completion_)?tokens is [[(]\d+, ?(?<cap>\d+)/, // DeepSeek
+  /^max_(?:completion_)?tokens: \d+ > (?<cap>\d+)/, // Anthropic
+].map((pattern) => new RegExp(pattern, "i"));
+
+/** What else Claude Code 2.1.328 takes for an overflow, of any provider. */
+const OVERFLOW: RegExp = new RegExp(
+  [
+    "exceeds the (?:context window|available context size|maximum number of tokens allowed)",
+    "context window exceeds limit|longer than the maximum model length|exceeded model token limit|exceed context limit",
+    "input tokens exceed the configured limit|input token length too long|maximum prompt length|input is too long",
+    "prompt exceeds max length|range of input length should be|tokens in request more than max tokens allowed",
+    "but model only supports up to|reduce the length of the messages|context exceeds your deployment",
+    "`inputs` tokens \\+ `max_new_tokens` must be|contextwindowexceedederror",
+  ].join("|"),
+  "i",
+);
+
+/** The wordings of fields a model does not take; all count. */
+const REJECTIONS: readonly RegExp[] = [
+  // NIM "Unsupported parameter(s): `a`, `b`", OpenAI "Unrecognized request argument supplied: a"
+  /\bun\w+ (?:request )?(?:parameter|argument|field)[s()]*(?: supplied)?(?:: ?| (?=[`'"]))(?<fields>[\w.`'", ]+)/gi,
+  /(?<![\w.])(?<fields>[\w.]+):? Extra (?:inputs are|fields) not permitted/gi, // pydantic, as "body.a: …"
+  /[`'"](?<fields>[a-z]\w*)[`'"] (?:is|are) (?:immutable|not (?:supported|allowed|permitted))/g, // NIM, kimi-k3
+  /(?<![\w`'"./-])(?<fields>[a-z]+(?:_[a-z]+)+) (?:is|are) (?:immutable|not (?:supported|allowed|permitted))/g, // NIM
+];
+
+/** A list ends where two names have no comma between them. */
+function toFields(list: string): string[] {
+  const fields = list.replace(/(?<!,) +[\w`'"].*/, "").match(/\w+(?:\.\w+)*/g) ?? [];
+  // What Mistral's tokenizers do not take is the template, whichever field asks for one.
+  return fields.flatMap((name) =>
+    name === "chat_template" ? [name, "chat_template_kwargs"] : name.replace(/^body\./, "")
+  );
+}
+
+/** Reads what the text of a refusal states of the model; numbers may be written 32768, 32,768, 32_768 or 32768.0. */
+function parseLimits(text: string): StatedLimits {
+  const words = text.slice(0, MAX_WORDS).replace(/(?<=\d)[,_](?=\d{3}(?!\d))|(?<=\d)\.\d+/g, "");
+  const limits: StatedLimits = {};
+  for (const pattern of NUMBERS) {
+    for (const [name, digits] of Object.entries(pattern.exec(words)?.groups ?? {})) {
+      const number = Number(digits);
+      if (number > 0 && Number.isSafeInteger(number)) limits[name as "limit" | "used" | "cap"] ??= number;
+    }
+  }
+  const fields = REJECTIONS.flatMap((pattern) =>
+    [...words.matchAll(pattern)].flatMap(({ groups }) => toFields(groups?.fields ?? ""))
+  );
+  if (fields.length > 0) limits.fields = [...new Set(fields)];
+  return limits;
+}
+// lib/upstream/faults.ts --------------------------------------------------------------------
+/** What went wrong upstream: with the account, with the request, with the model or host, with the answer. */
+type FaultKind =
+  | ("bad_key" | "rate_limited")
+  | ("bad_request" | "rejected_field" | "no_tools" | "context_overflow" | "output_cap")
+  | ("pool_full" | "degraded" | "unavailable" | "gone" | "broken" | "gateway" | "timeout")
+  | ("cut" | "empty" | "degenerate");
+
+/**
+ * What a kind of fault means. The chain mends the request and asks the same candidate again, asks the next one, or
+ * stops; `avoid` is for how many milliseconds the model is avoided at once (absent: only its health counts the fault),
+ * `account` whether the fault is the account's, not the model's, `final` whether asking again later cannot help.
+ */
+type FaultMeaning = {
+  type: ApiErrorType;
+  then: "mend" | "next" | "stop";
+  avoid?: number;
+  account?: true;
+  final?: true;
+};
+
+const A_DAY = 86_400_000;
+
+/** All kinds of faults. */
+const FAULT_KINDS: Readonly<Record<FaultKind, FaultMeaning>> = {
+  bad_key: { type: "authentication_error", then: "stop", account: true, final: true },
+  bad_request: { type: "invalid_request_error", then: "stop" },
+  rejected_field: { type: "invalid_request_error", then: "mend" },
+  no_tools: { type: "invalid_request_error", then: "next" },
+  context_overflow: { type: "invalid_request_error", then: "mend" }, // Fewer output tokens may do.
+  output_cap: { type: "invalid_request_error", then: "mend" },
+  rate_limited: { type: "rate_limit_error", then: "next", avoid: 5_000, account: true }, // Models have limits, too.
+  pool_full: { type: "overloaded_error", then: "next", avoid: 2_000 },
+  degraded: { type: "overloaded_error", then: "next", avoid: 180_000 },
+  unavailable: { type: "not_found_error", then: "next", avoid: A_DAY, final: true },
+  gone: { type: "not_found_error", then: "next", avoid: 30 * A_DAY, final: true },
+  broken: { type: "api_error", then: "next" },
+  gateway: { type: "overloaded_error", then: "next" },
+  timeout: { type: "timeout_error", then: "next" },
+  cut: { type: "overloaded_error", then: "next" },
+  empty: { type: "overloaded_error", then: "next" },
+  degenerate: { type: "api_error", then: "next" },
+};
+
+/** What a fault states besides: limits, milliseconds to wait, the day a model ends (in milliseconds since 1970). */
+type FaultFacts = StatedLimits & { retryAfter?: number; until?: number };
+
+/** Claude Code does not retry at all when it is told to wait longer than this many seconds. */
+const MAX_RETRY_AFTER = 60;
+/** No `retry-after` is believed beyond this many milliseconds. */
+const MAX_WAIT = 600_000;
+
+/** A fault of an upstream, as the client sees it and as the chain reads it. */
+class UpstreamFault extends ApiError {
+  /** What went wrong. */
+  readonly kind: FaultKind;
+  /** What else the upstream stated. */
+  readonly facts: FaultFacts;
+
+  /** Makes a fault of `kind`; `type` when the client's error is another than the kind's. */
+  constructor(kind: FaultKind, message: string, facts: FaultFacts = {}, type: ApiErrorType = FAULT_KINDS[kind].type) {
+    const headers: Record<string, string> = {};
+    const wait = facts.retryAfter;
+    if (wait !== undefined) headers["retry-after"] = String(Math.min(Math.ceil(wait / 1000), MAX_RETRY_AFTER));
+    if (FAULT_KINDS[kind].final) headers["x-should-retry"] = "false";
+    super(type, message, { headers });
+    this.kind = kind;
+    this.facts = facts;
+  }
+}
+
+/** A kind, its statuses (none: any), its text or the limit it states, words for the user, a type unlike the kind's. */
+type FaultRow = [FaultKind, number[], RegExp | keyof StatedLimits, says?: string, type?: ApiErrorType];
+
+const ANY = /(?:)/;
+/** Refusals of a request; 500 is also the status of an error inside a stream that has none. */
+const REFUSALS = [400, 413, 422, 500];
+const TOO_LONG = "prompt is too long";
+const CHECK_KEY = "The API key is wrong or has no right to this model, check NVIDIA_API_KEY";
+
+/** The first row that fits counts; what none fits is `broken`. */
+const FAULTS: readonly FaultRow[] = [
+  ["degraded", [], /DEGRADED function/], // NIM 400, 2026-07: FCC#1012, 9router#2527
+  ["pool_full", [], /ResourceExhausted|total request limit reached/], // NIM 503, inside streams, without a status
+  ["gone", [], /reached its end of life/, "The model is gone"], // NIM 410, 2026-05
+  ["gone", [410], ANY, "The model is gone"],
+  ["unavailable", [404], /Not found for account/, "The model is not available to this account"], // NIM, FCC#1021
+  ["unavailable", [404], ANY, "The upstream does not know this model"], // NIM "404 page not found"
+  ["bad_key", [401], ANY, "The upstream refused the API key, check NVIDIA_API_KEY"], // NIM, also empty
+  ["bad_key", [402], ANY, "", "billing_error"], // NIM, credits of old accounts
+  ["bad_key", [403], ANY, CHECK_KEY, "permission_error"], // NIM "Authorization failed"
+  ["rate_limited", [429], ANY], // NIM, hardly ever with retry-after
+  ["no_tools", REFUSALS, /--enable-auto-tool-choice|--tool-call-parser/, "The model is served without tools"], // NIM
+  ["context_overflow", REFUSALS, /prompt is too long/i], // Anthropic
+  ["context_overflow", REFUSALS, /max_tokens must be at least 1, got -|greater than max_model_len/, TOO_LONG], // vLLM
+  ["context_overflow", REFUSALS, /exceed max_num_tokens|exceeds maximum sequence length/, TOO_LONG], // TRT-LLM, Triton
+  ["context_overflow", REFUSALS, /(?:maximum|model's) context l|context_length_exceeded/i, TOO_LONG], // vLLM, SGLang
+  ["context_overflow", REFUSALS, OVERFLOW, TOO_LONG], // Claude Code 2.1.328 compacts on these as well
+  ["output_cap", REFUSALS, "cap"], // FCC#955
+  ["rejected_field", REFUSALS, "fields"], // NIM, kimi-cli#2534, 9router#1887; pydantic; Mistral's tokenizers
+  ["timeout", [], /Decode wall clock timeout/], // NIM 500, after 600 s
+  ["timeout", [408, 504], ANY], // NIM 504, empty, after 300 s
+  ["cut", [], /incomplete chunked read/], // NIM
+  ["gateway", [], /temporarily overloaded/], // NIM 503
+  ["gateway", [502, 503, 529], ANY], // NIM, HTML or empty
+  ["empty", [200], /^$/, "The upstream answered nothing"],
+  ["bad_request", [413], ANY, "", "request_too_large"],
+  ["bad_request", [400, 422], ANY],
+];
+
+/** Milliseconds to wait, of a `retry-after` in seconds or as a date. */
+function toWait(value: string, now: number): number | undefined {
+  const isNumber = /^\d+(?:\.\d+)?$/.test(value);
+  const ms = isNumber ? Number(value) * 1000 : / GMT$/.test(value) ? Date.parse(value) - now : NaN;
+  return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), MAX_WAIT);
+}
+
+/** Makes the fault of an upstream's error; `status` may also be the `code` of an error inside a stream. */
+function toUpstreamFault(
+  status: number,
+  body: string,
+  model: string,
+  headers?: Headers,
+  now: number = Date.now(),
+): UpstreamFault {
+  const words = toServerWords(body);
+  const limits = parseLimits(words);
+  const fits = ([, statuses, sign]: FaultRow) =>
+    (statuses.length === 0 || statuses.includes(status)) &&
+    (typeof sign === "string" ? limits[sign] !== undefined : sign.test(words));
+  const [kind, , , says = "", type] = FAULTS.find(fits) ?? ["broken", [], ANY];
+  const facts: FaultFacts = FAULT_KINDS[kind].then === "mend" ? limits : {};
+  const until = Date.parse(/end of life on (\d{4}-\d\d-\d\d)/.exec(words)?.[1] ?? "");
+  if (kind === "gone" && !Number.isNaN(until)) facts.until = until;
+  const retryAfter = toWait(headers?.get("retry-after") ?? "", now);
+  if (retryAfter !== undefined) facts.retryAfter = retryAfter;
+  const said = [says, toFaultText(body)].filter(Boolean).join(": ") || "The upstream failed";
+  return new UpstreamFault(kind, `${said} (${model}, status ${status})`, facts, type);
+}
+
+/** Makes the error on which every Claude Code compacts the conversation: it goes by these words. */
+function toOverflowError(used: number, limit: number): ApiError {
+  return new ApiError("invalid_request_error", `prompt is too long: ${used} tokens > ${limit} maximum`);
 }
 // lib/upstream/attempt.ts -------------------------------------------------------------------
 /** Milliseconds the upstream is given to end its response after `[DONE]`. */
 const DRAIN_TIMEOUT = 2_000;
 
+/** Reads one chunk; errors come as `error`, in SGLang's form, or in NVIDIA's. */
 function toChunk(data: string, model: string): ChatChunk {
   const chunk = parseJson(data);
   if (!isJsonObject(chunk)) throw new ApiError("api_error", "Cannot read the upstream's answer: it is not JSON");
-  if (!chunk.error) return chunk;
-  const code = isJsonObject(chunk.error) ? Number(chunk.error.code) : NaN;
-  throw toUpstreamError(code >= 400 ? code : 500, data, model);
+  const { error, object, status, choices } = chunk;
+  if (!error && object !== "error" && (choices || typeof status !== "number" || status < 400)) return chunk;
+  const code = Number(isJsonObject(error) ? error.code : chunk.code ?? status);
+  throw toUpstreamFault(code >= 400 ? code : 500, data, model);
 }
 
 /** Reads the body of an answer: the data of the events of each read, or a JSON body as one. */
@@ -3841,45 +4078,54 @@ async function* readData(response: Response, deadline: Deadline): AsyncGenerator
     return;
   }
   const decoder = new SseDecoder();
+  const toData = (data: string[]) => data.map((text) => text.trim()).filter((text) => text !== "");
   for await (const bytes of response.body ?? []) {
     deadline.heard();
-    yield decoder.feed(bytes);
+    yield toData(decoder.feed(bytes));
     deadline.listen();
   }
-  yield decoder.flush();
-}
-
-/** Reads what follows the end of an answer, so that the connection can be used again. */
-async function drain(reads: AsyncGenerator<string[], undefined>, deadline: Deadline): Promise<void> {
-  deadline.extend(DRAIN_TIMEOUT);
-  while (!(await reads.next()).done);
+  yield toData(decoder.flush());
 }
 
 /** Translates an answer as it comes; the batches are never empty. */
 async function* readEvents(
   response: Response,
   translator: ChunkTranslator,
-  model: string,
-  deadline: Deadline,
+  { model, deadline, clock, signal }: { model: string; deadline: Deadline; clock: Clock; signal: AbortSignal },
 ): AsyncGenerator<MessageStreamEvent[], undefined> {
   const reads = readData(response, deadline);
+  // What breaks off behind the end of the answer is no loss; some hosts say no more than the finish reason.
+  const next = () =>
+    reads.next().catch((thrown) => {
+      if (!translator.finished || signal.aborted) throw thrown;
+      return { value: undefined, done: true };
+    });
   try {
     for (let done = false; !done;) {
-      const { value: data = [], done: broken } = await reads.next();
+      const { value: data = [], done: over = false } = await next();
       const end = data.indexOf("[DONE]");
-      done = broken || end >= 0;
+      done = over || end >= 0;
       const events = translator.feed((end < 0 ? data : data.slice(0, end)).map((text) => toChunk(text, model)));
-      if (done) events.push(...translator.flush());
-      if (broken && !translator.finished) {
-        throw new ApiError("overloaded_error", "The upstream broke off in the middle of its answer");
+      if (over && !translator.finished) {
+        throw new UpstreamFault("cut", "The upstream broke off in the middle of its answer");
       }
+      if (done) events.push(...translator.flush());
       if (events.length > 0) yield events;
+      if (translator.finished) deadline.extend(DRAIN_TIMEOUT);
     }
-    drain(reads, deadline).catch(() => {}).finally(() => deadline.close());
   } catch (thrown) {
     deadline.close();
     throw deadline.explain(thrown);
   }
+  // Reads what follows the end, so that the connection can be used again, but not for ever.
+  const cancel = clock.after(DRAIN_TIMEOUT, () => deadline.close());
+  const drain = async () => {
+    while (!(await reads.next()).done);
+  };
+  drain().catch(() => {}).finally(() => {
+    cancel();
+    deadline.close();
+  });
 }
 
 async function* prepend<T>(first: T | undefined, rest: AsyncGenerator<T, undefined>): AsyncGenerator<T, undefined> {
@@ -3908,7 +4154,10 @@ async function attempt(
       body: JSON.stringify(body),
       signal: deadline.signal,
     });
-    if (!response.ok) throw toUpstreamError(response.status, await response.text(), model, response.headers);
+    if (!response.ok) {
+      const refusal = await response.text();
+      throw toUpstreamFault(response.status, refusal, model, response.headers, options.clock.now());
+    }
     const translator = new ChunkTranslator({
       tools: toDeclaredTools(request.tools),
       model,
@@ -3916,7 +4165,7 @@ async function attempt(
       inputTokens: options.inputTokens,
       newId: options.newId,
     });
-    const events = readEvents(response, translator, model, deadline);
+    const events = readEvents(response, translator, { ...options, model, deadline });
     const { value: first } = await events.next();
     deadline.extend(options.idleTimeout);
     return { candidate, warnings, events: prepend(first, events) };

@@ -3,23 +3,26 @@ import { SseDecoder } from "../stream/sse_decoder.ts";
 import { toChatRequest } from "../translate/request.ts";
 import { toDeclaredTools } from "../translate/tools.ts";
 import type { MessagesRequest, MessageStreamEvent } from "../wire/anthropic.ts";
+import type { Clock } from "../wire/clock.ts";
 import { ApiError } from "../wire/errors.ts";
 import { isJsonObject, parseJson } from "../wire/json.ts";
 import type { ChatChunk } from "../wire/openai.ts";
 import type { Answer, Candidate, SendOptions } from "./candidate.ts";
 import type { ChainOptions } from "./chain.ts";
 import { Deadline } from "./deadline.ts";
-import { toUpstreamError } from "./faults.ts";
+import { toUpstreamFault, UpstreamFault } from "./faults.ts";
 
 /** Milliseconds the upstream is given to end its response after `[DONE]`. */
 const DRAIN_TIMEOUT = 2_000;
 
+/** Reads one chunk; errors come as `error`, in SGLang's form, or in NVIDIA's. */
 function toChunk(data: string, model: string): ChatChunk {
   const chunk = parseJson(data);
   if (!isJsonObject(chunk)) throw new ApiError("api_error", "Cannot read the upstream's answer: it is not JSON");
-  if (!chunk.error) return chunk;
-  const code = isJsonObject(chunk.error) ? Number(chunk.error.code) : NaN;
-  throw toUpstreamError(code >= 400 ? code : 500, data, model);
+  const { error, object, status, choices } = chunk;
+  if (!error && object !== "error" && (choices || typeof status !== "number" || status < 400)) return chunk;
+  const code = Number(isJsonObject(error) ? error.code : chunk.code ?? status);
+  throw toUpstreamFault(code >= 400 ? code : 500, data, model);
 }
 
 /** Reads the body of an answer: the data of the events of each read, or a JSON body as one. */
@@ -29,45 +32,54 @@ async function* readData(response: Response, deadline: Deadline): AsyncGenerator
     return;
   }
   const decoder = new SseDecoder();
+  const toData = (data: string[]) => data.map((text) => text.trim()).filter((text) => text !== "");
   for await (const bytes of response.body ?? []) {
     deadline.heard();
-    yield decoder.feed(bytes);
+    yield toData(decoder.feed(bytes));
     deadline.listen();
   }
-  yield decoder.flush();
-}
-
-/** Reads what follows the end of an answer, so that the connection can be used again. */
-async function drain(reads: AsyncGenerator<string[], undefined>, deadline: Deadline): Promise<void> {
-  deadline.extend(DRAIN_TIMEOUT);
-  while (!(await reads.next()).done);
+  yield toData(decoder.flush());
 }
 
 /** Translates an answer as it comes; the batches are never empty. */
 async function* readEvents(
   response: Response,
   translator: ChunkTranslator,
-  model: string,
-  deadline: Deadline,
+  { model, deadline, clock, signal }: { model: string; deadline: Deadline; clock: Clock; signal: AbortSignal },
 ): AsyncGenerator<MessageStreamEvent[], undefined> {
   const reads = readData(response, deadline);
+  // What breaks off behind the end of the answer is no loss; some hosts say no more than the finish reason.
+  const next = () =>
+    reads.next().catch((thrown) => {
+      if (!translator.finished || signal.aborted) throw thrown;
+      return { value: undefined, done: true };
+    });
   try {
     for (let done = false; !done;) {
-      const { value: data = [], done: broken } = await reads.next();
+      const { value: data = [], done: over = false } = await next();
       const end = data.indexOf("[DONE]");
-      done = broken || end >= 0;
+      done = over || end >= 0;
       const events = translator.feed((end < 0 ? data : data.slice(0, end)).map((text) => toChunk(text, model)));
-      if (done) events.push(...translator.flush());
-      if (broken && !translator.finished) {
-        throw new ApiError("overloaded_error", "The upstream broke off in the middle of its answer");
+      if (over && !translator.finished) {
+        throw new UpstreamFault("cut", "The upstream broke off in the middle of its answer");
       }
+      if (done) events.push(...translator.flush());
       if (events.length > 0) yield events;
+      if (translator.finished) deadline.extend(DRAIN_TIMEOUT);
     }
-    drain(reads, deadline).catch(() => {}).finally(() => deadline.close());
   } catch (thrown) {
     deadline.close();
     throw deadline.explain(thrown);
   }
+  // Reads what follows the end, so that the connection can be used again, but not for ever.
+  const cancel = clock.after(DRAIN_TIMEOUT, () => deadline.close());
+  const drain = async () => {
+    while (!(await reads.next()).done);
+  };
+  drain().catch(() => {}).finally(() => {
+    cancel();
+    deadline.close();
+  });
 }
 
 async function* prepend<T>(first: T | undefined, rest: AsyncGenerator<T, undefined>): AsyncGenerator<T, undefined> {
@@ -96,7 +108,10 @@ export async function attempt(
       body: JSON.stringify(body),
       signal: deadline.signal,
     });
-    if (!response.ok) throw toUpstreamError(response.status, await response.text(), model, response.headers);
+    if (!response.ok) {
+      const refusal = await response.text();
+      throw toUpstreamFault(response.status, refusal, model, response.headers, options.clock.now());
+    }
     const translator = new ChunkTranslator({
       tools: toDeclaredTools(request.tools),
       model,
@@ -104,7 +119,7 @@ export async function attempt(
       inputTokens: options.inputTokens,
       newId: options.newId,
     });
-    const events = readEvents(response, translator, model, deadline);
+    const events = readEvents(response, translator, { ...options, model, deadline });
     const { value: first } = await events.next();
     deadline.extend(options.idleTimeout);
     return { candidate, warnings, events: prepend(first, events) };

@@ -1,51 +1,147 @@
 import { ApiError, type ApiErrorType } from "../wire/errors.ts";
-import { isJsonObject, parseJson } from "../wire/json.ts";
+import { toFaultText, toServerWords } from "./fault_text.ts";
+import { OVERFLOW, parseLimits, type StatedLimits } from "./limits.ts";
+
+/** What went wrong upstream: with the account, with the request, with the model or host, with the answer. */
+export type FaultKind =
+  | ("bad_key" | "rate_limited")
+  | ("bad_request" | "rejected_field" | "no_tools" | "context_overflow" | "output_cap")
+  | ("pool_full" | "degraded" | "unavailable" | "gone" | "broken" | "gateway" | "timeout")
+  | ("cut" | "empty" | "degenerate");
+
+/**
+ * What a kind of fault means. The chain mends the request and asks the same candidate again, asks the next one, or
+ * stops; `avoid` is for how many milliseconds the model is avoided at once (absent: only its health counts the fault),
+ * `account` whether the fault is the account's, not the model's, `final` whether asking again later cannot help.
+ */
+export type FaultMeaning = {
+  type: ApiErrorType;
+  then: "mend" | "next" | "stop";
+  avoid?: number;
+  account?: true;
+  final?: true;
+};
+
+const A_DAY = 86_400_000;
+
+/** All kinds of faults. */
+export const FAULT_KINDS: Readonly<Record<FaultKind, FaultMeaning>> = {
+  bad_key: { type: "authentication_error", then: "stop", account: true, final: true },
+  bad_request: { type: "invalid_request_error", then: "stop" },
+  rejected_field: { type: "invalid_request_error", then: "mend" },
+  no_tools: { type: "invalid_request_error", then: "next" },
+  context_overflow: { type: "invalid_request_error", then: "mend" }, // Fewer output tokens may do.
+  output_cap: { type: "invalid_request_error", then: "mend" },
+  rate_limited: { type: "rate_limit_error", then: "next", avoid: 5_000, account: true }, // Models have limits, too.
+  pool_full: { type: "overloaded_error", then: "next", avoid: 2_000 },
+  degraded: { type: "overloaded_error", then: "next", avoid: 180_000 },
+  unavailable: { type: "not_found_error", then: "next", avoid: A_DAY, final: true },
+  gone: { type: "not_found_error", then: "next", avoid: 30 * A_DAY, final: true },
+  broken: { type: "api_error", then: "next" },
+  gateway: { type: "overloaded_error", then: "next" },
+  timeout: { type: "timeout_error", then: "next" },
+  cut: { type: "overloaded_error", then: "next" },
+  empty: { type: "overloaded_error", then: "next" },
+  degenerate: { type: "api_error", then: "next" },
+};
+
+/** What a fault states besides: limits, milliseconds to wait, the day a model ends (in milliseconds since 1970). */
+export type FaultFacts = StatedLimits & { retryAfter?: number; until?: number };
 
 /** Claude Code does not retry at all when it is told to wait longer than this many seconds. */
 const MAX_RETRY_AFTER = 60;
+/** No `retry-after` is believed beyond this many milliseconds. */
+const MAX_WAIT = 600_000;
 
-/** A fault of an upstream: its statuses (none: any), its text, the error it is to the client, words for the user. */
-type Fault = [statuses: number[], text: RegExp, type: ApiErrorType, says?: string];
+/** A fault of an upstream, as the client sees it and as the chain reads it. */
+export class UpstreamFault extends ApiError {
+  /** What went wrong. */
+  readonly kind: FaultKind;
+  /** What else the upstream stated. */
+  readonly facts: FaultFacts;
 
-/** Faults as NVIDIA's API and the servers behind it reported them from 2026-01 to 2026-09; the first row that fits. */
-const FAULTS: readonly Fault[] = [
-  [[], /DEGRADED function|ResourceExhausted|request limit reached/, "overloaded_error"],
-  [[401], /(?:)/, "authentication_error", "The upstream refused the API key, check NVIDIA_API_KEY"],
-  [[402], /(?:)/, "billing_error"],
-  [[403], /(?:)/, "permission_error", "The API key is wrong or has no right to this model, check NVIDIA_API_KEY"],
-  [[404], /Not found for account/, "not_found_error", "The model is not available to this account"],
-  [[404], /(?:)/, "not_found_error", "The upstream does not know this model"],
-  [[410], /(?:)/, "not_found_error", "The model is gone"],
-  [[413], /(?:)/, "request_too_large"],
-  [[429], /(?:)/, "rate_limit_error"],
-  [[408, 504], /(?:)/, "timeout_error"],
-  [[502, 503, 529], /(?:)/, "overloaded_error"],
-  [[400, 422], /(?:)/, "invalid_request_error"],
-];
-
-/** Errors that asking again cannot mend; Claude Code would repeat a 401 for minutes. */
-const FINAL: readonly ApiErrorType[] = ["authentication_error", "billing_error", "permission_error", "not_found_error"];
-
-/** Finds the sentence in an error body, which may be JSON of several shapes, HTML, text or empty. */
-export function toFaultText(body: string): string {
-  let value = parseJson(body) ?? body;
-  if (isJsonObject(value)) {
-    const error = isJsonObject(value.error) ? value.error.message : value.error;
-    value = error ?? value.message ?? value.detail ?? value.title ?? body;
+  /** Makes a fault of `kind`; `type` when the client's error is another than the kind's. */
+  constructor(kind: FaultKind, message: string, facts: FaultFacts = {}, type: ApiErrorType = FAULT_KINDS[kind].type) {
+    const headers: Record<string, string> = {};
+    const wait = facts.retryAfter;
+    if (wait !== undefined) headers["retry-after"] = String(Math.min(Math.ceil(wait / 1000), MAX_RETRY_AFTER));
+    if (FAULT_KINDS[kind].final) headers["x-should-retry"] = "false";
+    super(type, message, { headers });
+    this.kind = kind;
+    this.facts = facts;
   }
-  const text = typeof value === "string" ? value : JSON.stringify(value);
-  const plain = /^\s*<(?:!|html)/i.test(text) ? text.replace(/<[^>]*>/g, " ") : text;
-  return plain.replace(/\s+/g, " ").trim().slice(0, 1000);
 }
 
-/** Makes the client's error of an upstream's; `status` may also be the `code` of an error inside a stream. */
-export function toUpstreamError(status: number, body: string, model: string, headers?: Headers): ApiError {
-  const said = toFaultText(body);
-  const fits = ([statuses, text]: Fault) => (statuses.length === 0 || statuses.includes(status)) && text.test(said);
-  const [, , type = "api_error", says = ""] = FAULTS.find(fits) ?? [];
-  const message = `${[says, said].filter(Boolean).join(": ") || "The upstream failed"} (${model}, status ${status})`;
-  const wait = Number(headers?.get("retry-after") ?? NaN);
-  const retryAfter = wait >= 0 ? { "retry-after": String(Math.min(Math.ceil(wait), MAX_RETRY_AFTER)) } : {};
-  const shouldRetry = FINAL.includes(type) ? { "x-should-retry": "false" } : {};
-  return new ApiError(type, message, { headers: { ...retryAfter, ...shouldRetry } as Record<string, string> });
+/** A kind, its statuses (none: any), its text or the limit it states, words for the user, a type unlike the kind's. */
+type FaultRow = [FaultKind, number[], RegExp | keyof StatedLimits, says?: string, type?: ApiErrorType];
+
+const ANY = /(?:)/;
+/** Refusals of a request; 500 is also the status of an error inside a stream that has none. */
+const REFUSALS = [400, 413, 422, 500];
+const TOO_LONG = "prompt is too long";
+const CHECK_KEY = "The API key is wrong or has no right to this model, check NVIDIA_API_KEY";
+
+/** The first row that fits counts; what none fits is `broken`. */
+const FAULTS: readonly FaultRow[] = [
+  ["degraded", [], /DEGRADED function/], // NIM 400, 2026-07: FCC#1012, 9router#2527
+  ["pool_full", [], /ResourceExhausted|total request limit reached/], // NIM 503, inside streams, without a status
+  ["gone", [], /reached its end of life/, "The model is gone"], // NIM 410, 2026-05
+  ["gone", [410], ANY, "The model is gone"],
+  ["unavailable", [404], /Not found for account/, "The model is not available to this account"], // NIM, FCC#1021
+  ["unavailable", [404], ANY, "The upstream does not know this model"], // NIM "404 page not found"
+  ["bad_key", [401], ANY, "The upstream refused the API key, check NVIDIA_API_KEY"], // NIM, also empty
+  ["bad_key", [402], ANY, "", "billing_error"], // NIM, credits of old accounts
+  ["bad_key", [403], ANY, CHECK_KEY, "permission_error"], // NIM "Authorization failed"
+  ["rate_limited", [429], ANY], // NIM, hardly ever with retry-after
+  ["no_tools", REFUSALS, /--enable-auto-tool-choice|--tool-call-parser/, "The model is served without tools"], // NIM
+  ["context_overflow", REFUSALS, /prompt is too long/i], // Anthropic
+  ["context_overflow", REFUSALS, /max_tokens must be at least 1, got -|greater than max_model_len/, TOO_LONG], // vLLM
+  ["context_overflow", REFUSALS, /exceed max_num_tokens|exceeds maximum sequence length/, TOO_LONG], // TRT-LLM, Triton
+  ["context_overflow", REFUSALS, /(?:maximum|model's) context l|context_length_exceeded/i, TOO_LONG], // vLLM, SGLang
+  ["context_overflow", REFUSALS, OVERFLOW, TOO_LONG], // Claude Code 2.1.328 compacts on these as well
+  ["output_cap", REFUSALS, "cap"], // FCC#955
+  ["rejected_field", REFUSALS, "fields"], // NIM, kimi-cli#2534, 9router#1887; pydantic; Mistral's tokenizers
+  ["timeout", [], /Decode wall clock timeout/], // NIM 500, after 600 s
+  ["timeout", [408, 504], ANY], // NIM 504, empty, after 300 s
+  ["cut", [], /incomplete chunked read/], // NIM
+  ["gateway", [], /temporarily overloaded/], // NIM 503
+  ["gateway", [502, 503, 529], ANY], // NIM, HTML or empty
+  ["empty", [200], /^$/, "The upstream answered nothing"],
+  ["bad_request", [413], ANY, "", "request_too_large"],
+  ["bad_request", [400, 422], ANY],
+];
+
+/** Milliseconds to wait, of a `retry-after` in seconds or as a date. */
+function toWait(value: string, now: number): number | undefined {
+  const isNumber = /^\d+(?:\.\d+)?$/.test(value);
+  const ms = isNumber ? Number(value) * 1000 : / GMT$/.test(value) ? Date.parse(value) - now : NaN;
+  return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), MAX_WAIT);
+}
+
+/** Makes the fault of an upstream's error; `status` may also be the `code` of an error inside a stream. */
+export function toUpstreamFault(
+  status: number,
+  body: string,
+  model: string,
+  headers?: Headers,
+  now: number = Date.now(),
+): UpstreamFault {
+  const words = toServerWords(body);
+  const limits = parseLimits(words);
+  const fits = ([, statuses, sign]: FaultRow) =>
+    (statuses.length === 0 || statuses.includes(status)) &&
+    (typeof sign === "string" ? limits[sign] !== undefined : sign.test(words));
+  const [kind, , , says = "", type] = FAULTS.find(fits) ?? ["broken", [], ANY];
+  const facts: FaultFacts = FAULT_KINDS[kind].then === "mend" ? limits : {};
+  const until = Date.parse(/end of life on (\d{4}-\d\d-\d\d)/.exec(words)?.[1] ?? "");
+  if (kind === "gone" && !Number.isNaN(until)) facts.until = until;
+  const retryAfter = toWait(headers?.get("retry-after") ?? "", now);
+  if (retryAfter !== undefined) facts.retryAfter = retryAfter;
+  const said = [says, toFaultText(body)].filter(Boolean).join(": ") || "The upstream failed";
+  return new UpstreamFault(kind, `${said} (${model}, status ${status})`, facts, type);
+}
+
+/** Makes the error on which every Claude Code compacts the conversation: it goes by these words. */
+export function toOverflowError(used: number, limit: number): ApiError {
+  return new ApiError("invalid_request_error", `prompt is too long: ${used} tokens > ${limit} maximum`);
 }

@@ -20,6 +20,13 @@ describe("toClaudeEnv()", () => {
     assert.ok(!("ANTHROPIC_API_KEY" in env));
   });
 
+  test("keeps Claude Code from going elsewhere", () => {
+    const elsewhere = { CLAUDE_CODE_USE_BEDROCK: "1", CLAUDE_CODE_USE_VERTEX: "1", no_proxy: "internal", PATH: "/bin" };
+    const env = toClaudeEnv(elsewhere, "u", { elite: "m", tiers: {} });
+    assert.ok(!("CLAUDE_CODE_USE_BEDROCK" in env) && !("CLAUDE_CODE_USE_VERTEX" in env));
+    assert.deepEqual([env.NO_PROXY, env.no_proxy, env.PATH], ["internal,127.0.0.1", "internal,127.0.0.1", "/bin"]);
+  });
+
   test("names a model for every tier", () => {
     for (const name of ["MODEL", "DEFAULT_OPUS_MODEL", "DEFAULT_SONNET_MODEL"]) {
       assert.equal(env[`ANTHROPIC_${name}`], "owner/model");

@@ -68,6 +68,36 @@ describe("a call in the text becomes a call", () => {
   });
 });
 
+describe("half a call is not run", () => {
+  const half = '{"path":"a.ts","text":"half of';
+
+  test("though the host says that it is whole", () => {
+    for (const reason of ["tool_calls", "stop", "length"]) {
+      const expected = [`Write${half}`, "(max_tokens)"];
+      assert.deepEqual(read(KIMI, calls(call(0, "c1", "Write", half)), finish(reason)), expected);
+    }
+  });
+
+  test("nor the one after a whole one", () => {
+    const chunks = [calls(call(0, "c1", "Read", READ)), calls(call(1, "c2", "Write", '{"pa')), finish("tool_calls")];
+    assert.deepEqual(read(KIMI, ...chunks), [`Read${READ}`, "(max_tokens)"]);
+  });
+
+  test("because another field speaks", () => {
+    const content = kimi("Write", half).replace("<|tool_call_end|>", "");
+    for (const other of [chunk({ reasoning_content: "Hm." }), calls(call(0, "c1", "Read", READ))]) {
+      const names = read(KIMI, chunk({ content }), other, chunk({ content: ' rest"}' }), finish());
+      assert.ok(!names.some((part) => part.startsWith("Write")), names.join());
+    }
+  });
+});
+
+test("a call without arguments, found in the text, is closed by the text after it", () => {
+  const content = '<tool_call>{"name":"Read","arguments":{}}</tool_call>Now text.';
+  const expected = ["Read{}", "text:Now text.", "(tool_use)"];
+  assert.deepEqual(read("qwen/qwen3-80b", chunk({ content }), finish()), expected);
+});
+
 describe("a call that comes as a call and in the text runs once", () => {
   const text = `<TOOLCALL>[{"name":"Read","arguments":${READ}}]</TOOLCALL>`;
   const whole = call(0, "c1", "Read", READ);
@@ -175,6 +205,20 @@ describe("nonsense is a failure of the upstream:", () => {
   test("an answer without anything in it", () => {
     assert.throws(() => translate([finish("stop")]), overloaded);
     assert.throws(() => translate([chunk({ content: " \n" }), finish("stop")]), overloaded);
+  });
+
+  test("a finish reason that says so", () => {
+    for (const reason of ["abort", "error", "repetition"]) {
+      assert.throws(() => translate([chunk({ content: "Half of" }), finish(reason)]), overloaded);
+    }
+  });
+
+  test("but not data that repeats for a while", () => {
+    for (const content of ["0,".repeat(4000), "A".repeat(8000), "Wow" + "!".repeat(300)]) {
+      const pieces = content.match(/[^]{1,50}/g) ?? [];
+      const expected = [`text:${content}`, "(end_turn)"];
+      assert.deepEqual(summarize(translate([...pieces.map((piece) => chunk({ content: piece })), finish()])), expected);
+    }
   });
 
   test("but not a long line, a table, a run of blanks, an exclamation or an answer cut at once", () => {

@@ -261,6 +261,25 @@ export const RECORDED_STREAMS: readonly RecordedStream[] = [
     expected: [`Read${READ}`, "(max_tokens)"],
   },
   {
+    name: "a brace too many after no arguments",
+    chunks: [calls(call(0, "c1", "Stop", "{}}")), finish("tool_calls")],
+    expected: ["Stop{}", "(tool_use)"],
+  },
+  {
+    name: "fields of the wrong kind",
+    chunks: [
+      chunk({ content: "Ok.", tool_calls: {} as never, reasoning_details: {} as never }),
+      chunk({ tool_calls: [null, call(0, "c1", "Read", READ)] as never }),
+      finish(),
+    ],
+    expected: ["text:Ok.", `Read${READ}`, "(tool_use)"],
+  },
+  {
+    name: "more blanks than padding has",
+    chunks: [chunk({ content: "\n".repeat(300) }), calls(call(0, "c1", "Read", READ)), finish()],
+    expected: [`text:${"\n".repeat(300)}`, `Read${READ}`, "(tool_use)"],
+  },
+  {
     name: "finish reason stop with a call",
     chunks: [calls(call(0, "c1", "Read", READ)), finish("stop")],
     expected: [`Read${READ}`, "(tool_use)"],

@@ -35,6 +35,11 @@ test("system text is one leading message, without the billing block", () => {
   assert.equal(translate({ system: system.slice(0, 1) }).request.messages.length, 1);
 });
 
+test("a system text that begins with the billing line loses only that line", () => {
+  const { messages } = translate({ system: "x-anthropic-billing-header: cc_version=2;\nBe brief." }).request;
+  assert.deepEqual(messages[0], { role: "system", content: "Be brief." });
+});
+
 test("streaming asks for usage, and only then", () => {
   const { stream, stream_options } = translate({ stream: true }).request;
   assert.deepEqual({ stream, stream_options }, { stream: true, stream_options: { include_usage: true } });
