@@ -28,17 +28,16 @@ export function toPattern(markers: readonly string[]): RegExp {
   return new RegExp(markers.map((marker) => marker.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&")).join("|"), "g");
 }
 
-const BRACKETS = ['"', "'", "{", "}", "[", "]", "(", ")", "\\"];
+const BRACKET = /["'{}[\]()\\]/;
 
 /** The longest end of `text` that may be the beginning of one of `markers`, which must not be sent on yet. */
 export function toHeldLength(text: string, markers: readonly string[]): number {
-  let held = 0;
-  for (const marker of markers) {
-    for (let length = Math.min(text.length, marker.length - 1); length > held; length--) {
-      if (text.endsWith(marker.slice(0, length))) held = length;
-    }
+  const longest = markers.reduce((length, marker) => Math.max(length, marker.length), 0);
+  for (let from = Math.max(0, text.length - longest + 1); from < text.length; from++) {
+    const end = text.slice(from);
+    if (markers.some((marker) => marker.length > end.length && marker.startsWith(end))) return end.length;
   }
-  return held;
+  return 0;
 }
 
 /**
@@ -61,7 +60,8 @@ export class Reader {
 
   /** Adds text at the end. */
   push(text: string): void {
-    this.#window += text;
+    // A sum with nothing is not free: some engines copy the long text when they look at it.
+    this.#window = this.#window === "" ? text : this.#window + text;
   }
 
   /** Gives what was read since the last commit, and forgets it: it has been understood. */
@@ -73,9 +73,9 @@ export class Reader {
 
   /** Gives all text since the last commit, read or not, and starts anew. */
   reset(): string {
-    const text = this.commit() + this.#window;
+    const [read, rest] = [this.commit(), this.#window];
     this.#window = "";
-    return text;
+    return read === "" ? rest : read + rest;
   }
 
   /** Reads one of `literals` if the text goes on with it, the longest that does. */
@@ -164,13 +164,19 @@ export class Reader {
 
   /** Reads up to the bracket that closes what is open, past all brackets and strings between. */
   *untilClosed(close: string): Reading<string> {
-    let [text, depth, quote] = ["", 0, ""];
+    let [depth, quote] = [0, ""];
+    const pieces: string[] = [];
     for (;;) {
-      text += yield* this.until(...BRACKETS);
-      const char = yield* this.peek(...BRACKETS);
-      if (char === undefined || (char === close && depth === 0 && quote === "")) return text;
-      text += yield* this.next();
-      if (char === "\\") text += yield* this.next();
+      const at = this.#window.search(BRACKET);
+      pieces.push(this.#consume(at < 0 ? this.#window.length : at));
+      const char = this.#window.charAt(0);
+      if (this.done || (char === close && depth === 0 && quote === "")) return pieces.join("");
+      if (char === "") {
+        yield;
+        continue;
+      }
+      pieces.push(this.#consume(1));
+      if (char === "\\") pieces.push(yield* this.next());
       else if (quote !== "") quote = char === quote ? "" : quote;
       else if (char === '"' || char === "'") quote = char;
       else depth += "{[(".includes(char) ? 1 : -1;
