@@ -98,7 +98,7 @@ export interface ReadArguments {
 }
 
 /** Reads JSON strictly if that goes, tolerantly if not; the empty objects some hosts put before it are passed over. */
-function readText(text: string): Tolerated | undefined {
+function readAnyJson(text: string): Tolerated | undefined {
   if (/^\s*(?:null|None)?\s*$/.test(text)) return { value: {}, cut: false };
   try {
     return { value: JSON.parse(text), cut: false };
@@ -115,9 +115,9 @@ function readText(text: string): Tolerated | undefined {
  * @returns Nothing when there is no object to be found; never an empty object in place of something unreadable.
  */
 export function readArguments(text: string, schema?: JsonObject): ReadArguments | undefined {
-  let found = readText(text);
+  let found = readAnyJson(text);
   for (let i = 0; i < MAX_WRAPS && typeof found?.value === "string"; i++) {
-    found = found.cut ? undefined : readText(found.value);
+    found = found.cut ? undefined : readAnyJson(found.value);
   }
   if (!found || !isJsonObject(found.value)) return undefined;
   // Cut in its first key, or no object at all.

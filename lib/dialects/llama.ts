@@ -33,7 +33,7 @@ const pythonicCalls: Grammar = function* (reader, tools) {
 /** What Llama 3 and 4 leak; the bare forms only where an answer begins. */
 export const LLAMA: readonly Trigger[] = [
   { marker: "<|python_tag|>", grammar: jsonCalls("<|python_tag|>", undefined, "<|eom_id|>", "<|eot_id|>") },
-  ...['{"name"', '{ "name"', '{"type"', '{ "type"'].map((marker) => {
+  ...["", " ", "\n  ", "\n    "].flatMap((space) => [`{${space}"name"`, `{${space}"type"`]).map((marker) => {
     return { marker, grammar: jsonCalls(marker, undefined, "<|eom_id|>", "<|eot_id|>"), start: true };
   }),
   { marker: "[", grammar: pythonicCalls, start: true },

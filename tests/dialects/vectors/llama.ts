@@ -24,6 +24,11 @@ export const LLAMA: FamilyVectors = {
       text: '{"type": "function", "name": "ls", "parameters": {"path": "."}}',
       expected: ['ls{"path":"."}'],
     },
+    {
+      name: "a bare call on several lines",
+      text: JSON.stringify({ name: "ls", parameters: { path: "." } }, null, 2),
+      expected: ['ls{"path":"."}'],
+    },
     { name: "arguments", text: '{"name":"ls","arguments":{"path":"."}}', expected: ['ls{"path":"."}'] },
     {
       name: "calls joined by a semicolon and a line break",
