@@ -854,17 +854,16 @@ function toPattern(markers: readonly string[]): RegExp {
   return new RegExp(markers.map((marker) => marker.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&")).join("|"), "g");
 }
 
-const BRACKETS = ['"', "'", "{", "}", "[", "]", "(", ")", "\\"];
+const BRACKET = /["'{}[\]()\\]/;
 
 /** The longest end of `text` that may be the beginning of one of `markers`, which must not be sent on yet. */
 function toHeldLength(text: string, markers: readonly string[]): number {
-  let held = 0;
-  for (const marker of markers) {
-    for (let length = Math.min(text.length, marker.length - 1); length > held; length--) {
-      if (text.endsWith(marker.slice(0, length))) held = length;
-    }
+  const longest = markers.reduce((length, marker) => Math.max(length, marker.length), 0);
+  for (let from = Math.max(0, text.length - longest + 1); from < text.length; from++) {
+    const end = text.slice(from);
+    if (markers.some((marker) => marker.length > end.length && marker.startsWith(end))) return end.length;
   }
-  return held;
+  return 0;
 }
 
 /**
@@ -887,7 +886,8 @@ class Reader {
 
   /** Adds text at the end. */
   push(text: string): void {
-    this.#window += text;
+    // A sum with nothing is not free: some engines copy the long text when they look at it.
+    this.#window = this.#window === "" ? text : this.#window + text;
   }
 
   /** Gives what was read since the last commit, and forgets it: it has been understood. */
@@ -899,9 +899,9 @@ class Reader {
 
   /** Gives all text since the last commit, read or not, and starts anew. */
   reset(): string {
-    const text = this.commit() + this.#window;
+    const [read, rest] = [this.commit(), this.#window];
     this.#window = "";
-    return text;
+    return read === "" ? rest : read + rest;
   }
 
   /** Reads one of `literals` if the text goes on with it, the longest that does. */
@@ -990,13 +990,19 @@ class Reader {
 
   /** Reads up to the bracket that closes what is open, past all brackets and strings between. */
   *untilClosed(close: string): Reading<string> {
-    let [text, depth, quote] = ["", 0, ""];
+    let [depth, quote] = [0, ""];
+    const pieces: string[] = [];
     for (;;) {
-      text += yield* this.until(...BRACKETS);
-      const char = yield* this.peek(...BRACKETS);
-      if (char === undefined || (char === close && depth === 0 && quote === "")) return text;
-      text += yield* this.next();
-      if (char === "\\") text += yield* this.next();
+      const at = this.#window.search(BRACKET);
+      pieces.push(this.#consume(at < 0 ? this.#window.length : at));
+      const char = this.#window.charAt(0);
+      if (this.done || (char === close && depth === 0 && quote === "")) return pieces.join("");
+      if (char === "") {
+        yield;
+        continue;
+      }
+      pieces.push(this.#consume(1));
+      if (char === "\\") pieces.push(yield* this.next());
       else if (quote !== "") quote = char === quote ? "" : quote;
       else if (char === '"' || char === "'") quote = char;
       else depth += "{[(".includes(char) ? 1 : -1;
@@ -1402,7 +1408,7 @@ interface ReadArguments {
 }
 
 /** Reads JSON strictly if that goes, tolerantly if not; the empty objects some hosts put before it are passed over. */
-function readText(text: string): Tolerated | undefined {
+function readAnyJson(text: string): Tolerated | undefined {
   if (/^\s*(?:null|None)?\s*$/.test(text)) return { value: {}, cut: false };
   try {
     return { value: JSON.parse(text), cut: false };
@@ -1419,9 +1425,9 @@ function readText(text: string): Tolerated | undefined {
  * @returns Nothing when there is no object to be found; never an empty object in place of something unreadable.
  */
 function readArguments(text: string, schema?: JsonObject): ReadArguments | undefined {
-  let found = readText(text);
+  let found = readAnyJson(text);
   for (let i = 0; i < MAX_WRAPS && typeof found?.value === "string"; i++) {
-    found = found.cut ? undefined : readText(found.value);
+    found = found.cut ? undefined : readAnyJson(found.value);
   }
   if (!found || !isJsonObject(found.value)) return undefined;
   // Cut in its first key, or no object at all.
@@ -1850,10 +1856,13 @@ const deepseekCalls: Grammar = function* (reader) {
   yield* reader.space();
   if ((yield* reader.peek(DEEPSEEK_BEGIN)) === undefined) return undefined;
   while ((yield* reader.take(DEEPSEEK_BEGIN)) !== undefined) {
-    let name = yield* reader.while(/[\w.:\- ]/);
+    yield* reader.space();
+    let name = yield* reader.while(/[\w.:-]/);
+    yield* reader.space();
     if ((yield* reader.take(DEEPSEEK_SEPARATOR)) === undefined) return undefined;
-    if (name.trim() === "function") {
-      name = yield* reader.while(/[\w.:\- ]/);
+    yield* reader.space();
+    if (name === "function") {
+      name = yield* reader.while(/[\w.:-]/);
       yield* reader.space();
       yield* reader.take("```json", "```");
     }
@@ -2006,6 +2015,8 @@ const glm: Grammar = function* (reader, tools) {
 };
 // lib/dialects/harmony.ts -------------------------------------------------------------------
 const HARMONY_MESSAGE = "<|message|>";
+/** What a header consists of, so that prose about headers does not wait. */
+const HARMONY_WORD = /^(?:assistant|analysis|commentary|final|json|code|to=[\w.:-]*|)$/;
 const HARMONY_ENDS = ["<|end|>", "<|call|>", "<|return|>", "<|start|>", "<|channel|>"];
 
 /**
@@ -2017,9 +2028,11 @@ const harmonyChannel: Grammar = function* (reader) {
   for (;;) {
     const token = yield* reader.take("<|start|>", "<|channel|>", "<|constrain|>", HARMONY_MESSAGE);
     if (token === HARMONY_MESSAGE) break;
-    const word = yield* reader.while(/[\w.= :-]/);
-    if (token === undefined && word === "") return undefined;
-    header += `${token ?? ""}${word}`;
+    yield* reader.space();
+    const word = yield* reader.while(/[\w.=:-]/);
+    if ((token === undefined && word === "") || !HARMONY_WORD.test(word)) return undefined;
+    header += `${token ?? ""}${word} `;
+    yield* reader.space();
   }
   const name = /to=(?:functions\.)?([\w.:-]+)/.exec(header)?.[1];
   if (name !== undefined) {
@@ -2364,7 +2377,7 @@ const pythonicCalls: Grammar = function* (reader, tools) {
 /** What Llama 3 and 4 leak; the bare forms only where an answer begins. */
 const LLAMA: readonly Trigger[] = [
   { marker: "<|python_tag|>", grammar: jsonCalls("<|python_tag|>", undefined, "<|eom_id|>", "<|eot_id|>") },
-  ...['{"name"', '{ "name"', '{"type"', '{ "type"'].map((marker) => {
+  ...["", " ", "\n  ", "\n    "].flatMap((space) => [`{${space}"name"`, `{${space}"type"`]).map((marker) => {
     return { marker, grammar: jsonCalls(marker, undefined, "<|eom_id|>", "<|eot_id|>"), start: true };
   }),
   { marker: "[", grammar: pythonicCalls, start: true },
@@ -2466,12 +2479,19 @@ const mistralCalls: Grammar = function* (reader) {
   return [];
 };
 
+/** The end of the turn; anywhere else the same is HTML. */
+const mistralEnd: Grammar = function* (reader) {
+  yield* reader.take("</s>");
+  yield* reader.space();
+  return reader.done ? [] : undefined;
+};
+
 /** What Mistral's models leak; Magistral's thinking has tags of its own. */
 const MISTRAL: readonly Trigger[] = [
   { marker: MISTRAL_OPEN, grammar: mistralCalls },
   { marker: "[THINK]", mode: "thinking", start: true },
   { marker: "[/THINK]", mode: "text" },
-  { marker: "</s>", stray: true, end: true },
+  { marker: "</s>", grammar: mistralEnd },
 ];
 // lib/dialects/muse.ts ----------------------------------------------------------------------
 const museCalls = invokeXml("<atem:function_calls>", "atem:", "");
@@ -2554,7 +2574,7 @@ const SEED: Trigger[] = [
   ...thinkTags("seed:think"),
 ];
 const PHI: Trigger[] = [
-  { marker: "functools[", grammar: jsonCalls("functools", "<|end|>") },
+  { marker: "functools[{", grammar: jsonCalls("functools", "<|end|>") },
   { marker: "<|tool_call|>", grammar: jsonCalls("<|tool_call|>", "<|/tool_call|>") },
   { marker: "<function_call>", grammar: jsonCalls("<function_call>", "</function_call>") },
   ...toStrays("<|/tool_call|> </function_call>"),

@@ -16,10 +16,13 @@ const deepseekCalls: Grammar = function* (reader) {
   yield* reader.space();
   if ((yield* reader.peek(DEEPSEEK_BEGIN)) === undefined) return undefined;
   while ((yield* reader.take(DEEPSEEK_BEGIN)) !== undefined) {
-    let name = yield* reader.while(/[\w.:\- ]/);
+    yield* reader.space();
+    let name = yield* reader.while(/[\w.:-]/);
+    yield* reader.space();
     if ((yield* reader.take(DEEPSEEK_SEPARATOR)) === undefined) return undefined;
-    if (name.trim() === "function") {
-      name = yield* reader.while(/[\w.:\- ]/);
+    yield* reader.space();
+    if (name === "function") {
+      name = yield* reader.while(/[\w.:-]/);
       yield* reader.space();
       yield* reader.take("```json", "```");
     }

@@ -1,6 +1,8 @@
 import { type Grammar, toStrays, type Trigger } from "./grammar.ts";
 
 const HARMONY_MESSAGE = "<|message|>";
+/** What a header consists of, so that prose about headers does not wait. */
+const HARMONY_WORD = /^(?:assistant|analysis|commentary|final|json|code|to=[\w.:-]*|)$/;
 const HARMONY_ENDS = ["<|end|>", "<|call|>", "<|return|>", "<|start|>", "<|channel|>"];
 
 /**
@@ -12,9 +14,11 @@ const harmonyChannel: Grammar = function* (reader) {
   for (;;) {
     const token = yield* reader.take("<|start|>", "<|channel|>", "<|constrain|>", HARMONY_MESSAGE);
     if (token === HARMONY_MESSAGE) break;
-    const word = yield* reader.while(/[\w.= :-]/);
-    if (token === undefined && word === "") return undefined;
-    header += `${token ?? ""}${word}`;
+    yield* reader.space();
+    const word = yield* reader.while(/[\w.=:-]/);
+    if ((token === undefined && word === "") || !HARMONY_WORD.test(word)) return undefined;
+    header += `${token ?? ""}${word} `;
+    yield* reader.space();
   }
   const name = /to=(?:functions\.)?([\w.:-]+)/.exec(header)?.[1];
   if (name !== undefined) {

@@ -23,10 +23,17 @@ const mistralCalls: Grammar = function* (reader) {
   return [];
 };
 
+/** The end of the turn; anywhere else the same is HTML. */
+const mistralEnd: Grammar = function* (reader) {
+  yield* reader.take("</s>");
+  yield* reader.space();
+  return reader.done ? [] : undefined;
+};
+
 /** What Mistral's models leak; Magistral's thinking has tags of its own. */
 export const MISTRAL: readonly Trigger[] = [
   { marker: MISTRAL_OPEN, grammar: mistralCalls },
   { marker: "[THINK]", mode: "thinking", start: true },
   { marker: "[/THINK]", mode: "text" },
-  { marker: "</s>", stray: true, end: true },
+  { marker: "</s>", grammar: mistralEnd },
 ];

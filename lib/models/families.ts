@@ -57,7 +57,7 @@ const SEED: Trigger[] = [
   ...thinkTags("seed:think"),
 ];
 const PHI: Trigger[] = [
-  { marker: "functools[", grammar: jsonCalls("functools", "<|end|>") },
+  { marker: "functools[{", grammar: jsonCalls("functools", "<|end|>") },
   { marker: "<|tool_call|>", grammar: jsonCalls("<|tool_call|>", "<|/tool_call|>") },
   { marker: "<function_call>", grammar: jsonCalls("<function_call>", "</function_call>") },
   ...toStrays("<|/tool_call|> </function_call>"),

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { FAMILIES, toFamily } from "../../lib/models/families.ts";
+import { Scanner } from "../../lib/dialects/scanner.ts";
 import { ALL } from "./vectors/mod.ts";
-import { scan, toShort, type Vector } from "./vectors/vector.ts";
+import { scan, TOOLS, toShort, type Vector } from "./vectors/vector.ts";
 
 /** The longest vector that is cut at every position; longer ones are cut at some. */
 const MAX_CUTS = 2000;
@@ -38,6 +39,29 @@ for (const { family, models, vectors } of ALL) {
     }
   });
 }
+
+/** Tokens that end the turn; nothing follows them. */
+const TURN_ENDS = /^<(?:\|(?:im_end|eom_id|eot_id|end_of_msg)\||｜end▁of▁sentence｜)>$/;
+const PROSE =
+  " is only a word that one may speak of at some length, and people who read along while it is written do " +
+  "not like to wait for the end of an answer that is long already.\n\nA second { part } [follows] too.";
+
+test("prose that speaks of markers does not wait", () => {
+  for (const { models: [model = ""], vectors } of ALL) {
+    const markers = vectors.flatMap(({ text }) =>
+      text.match(/<[^<>\s]{2,40}>|\[[A-Z_]+\]|\]<\]minimax\[>\[|\w+\[/g) ?? []
+    );
+    for (const marker of new Set(markers.filter((marker) => !TURN_ENDS.test(marker)))) {
+      const scanner = new Scanner({ triggers: toFamily(model).dialect, tools: TOOLS });
+      const text = marker + PROSE;
+      let given = 0;
+      for (let i = 0; i < text.length; i++) {
+        for (const one of scanner.feed(text.charAt(i))) given += one.kind === "call" ? 0 : one.text.length;
+        assert.ok(i - given < marker.length + 40, `${model}: ${text.slice(0, i)}`);
+      }
+    }
+  }
+});
 
 test("every model of the vectors belongs to its family", () => {
   for (const { family, models } of ALL) {

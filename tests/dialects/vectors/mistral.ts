@@ -17,7 +17,7 @@ export const MISTRAL: FamilyVectors = {
     },
     {
       name: "the old form without a blank, with ids",
-      text: '[TOOL_CALLS][{"name":"ls","arguments":{"path":"."},"id":"Ab3dE5gH9"}]</s>noise',
+      text: '[TOOL_CALLS][{"name":"ls","arguments":{"path":"."},"id":"Ab3dE5gH9"}]</s>\n',
       expected: ['ls{"path":"."}'],
     },
     {
@@ -62,6 +62,11 @@ export const MISTRAL: FamilyVectors = {
       name: "a tool that was not declared, and one that was",
       text: '[TOOL_CALLS]rm[ARGS]{"path":"/"}[TOOL_CALLS]ls[ARGS]{"path":"."}',
       expected: ['text:[TOOL_CALLS]rm[ARGS]{"path":"/"}', 'ls{"path":"."}'],
+    },
+    {
+      name: "HTML that looks like the end of the turn",
+      text: "Now <s>9</s> 8 dollars.</s>",
+      expected: ["text:Now <s>9</s> 8 dollars."],
     },
     {
       name: "prose about the marker",
