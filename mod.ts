@@ -720,6 +720,8 @@ class JsonScanner {
   complete = false;
   /** Whether the text cannot be JSON any more; what is fed afterwards is only counted. */
   failed = false;
+  /** Where it failed, if it did. */
+  failedAt = 0;
   /** Whether the value is an object that has at least one key. */
   filled = false;
   /** Whether a field has a value that cannot stay as it is. */
@@ -746,6 +748,7 @@ class JsonScanner {
     let i = 0;
     while (i < piece.length && !this.complete && !this.failed) {
       const position = this.length + i;
+      this.failedAt = position;
       i += this.#inString ? this.#readString(piece, i) : this.#readToken(piece.charAt(i), position);
       const inText = this.#inString && this.#closers.length === 1 && !this.#isKey() && this.#escape === "";
       if ((inText || this.complete) && !this.blocked && !this.failed) this.safe = this.length + i;
@@ -825,6 +828,196 @@ class JsonScanner {
     this.complete = next === "end";
   }
 }
+// lib/dialects/tolerant_json.ts -------------------------------------------------------------
+/** How deep values may be nested before they are taken for nonsense. */
+const MAX_DEPTH = 200;
+
+const ESCAPES: Record<string, string> = { n: "\n", r: "\r", t: "\t", b: "\b", f: "\f", "\n": "" };
+/** Digits of the escapes that name a character: JSON's `\u`, Python's `\x` and `\U`. */
+const CODE_LENGTHS: Record<string, number> = { u: 4, x: 2, U: 8 };
+const CLOSING_QUOTES: Record<string, string> = { '"': '"', "'": "'", "“": "”", "‘": "’", "`": "`" };
+const WORDS: Record<string, unknown> = {
+  true: true,
+  false: false,
+  null: null,
+  True: true,
+  False: false,
+  None: null,
+  undefined: null,
+  nan: null,
+  NaN: null,
+  inf: null,
+  Infinity: null,
+};
+
+/** What {@linkcode parseTolerant} made of a text. */
+interface Tolerated {
+  value: unknown;
+  /** Whether the text ended before the value did. */
+  cut: boolean;
+  /** Whether more than brackets is missing: a string or a number may be as long as it got, a field have no value. */
+  torn: boolean;
+  /** How much of the text was read. */
+  length: number;
+}
+
+class TolerantParser {
+  readonly #text: string;
+  #at = 0;
+  cut = false;
+  torn = false;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  /** How much was read. */
+  get length(): number {
+    return Math.min(this.#at, this.#text.length);
+  }
+
+  value(depth: number): unknown {
+    if (depth > MAX_DEPTH) throw new SyntaxError("Cannot read values nested that deep");
+    this.#skip();
+    const char = this.#text.charAt(this.#at);
+    if (char === "") return this.#end(null);
+    if (char === "{") return this.#object(depth);
+    if (char === "[" || char === "(") return this.#list(depth);
+    return this.#startsString() ? this.#strings() : this.#word(/[^,}\])\n]/);
+  }
+
+  #end<T>(value: T): T {
+    [this.cut, this.torn] = [true, true];
+    return value;
+  }
+
+  /** Notes that a closing bracket is missing; before it, a whole value must stand. */
+  #open(): void {
+    this.cut = true;
+    this.torn ||= /[,:{[(]/.test(this.#text.trimEnd().slice(-1));
+  }
+
+  /** White space and comments. */
+  #skip(): void {
+    const blank = /(?:\s|\/\/[^\n]*|\/\*[^]*?\*\/)+/y;
+    blank.lastIndex = this.#at;
+    if (blank.test(this.#text)) this.#at = blank.lastIndex;
+  }
+
+  #object(depth: number): Record<string, unknown> {
+    const entries: [string, unknown][] = [];
+    for (this.#at++;;) {
+      this.#skip();
+      const char = this.#text.charAt(this.#at);
+      if (char === "" || char === "}") {
+        if (char === "") this.#open();
+        this.#at++;
+        return Object.fromEntries(entries);
+      }
+      if (char === ",") {
+        this.#at++;
+        continue;
+      }
+      const key = this.#startsString() ? this.#strings() : String(this.#word(/[^:=,}\s]/, true));
+      this.#skip();
+      if (this.#at >= this.#text.length) return this.#end(Object.fromEntries(entries));
+      if (!/[:=]/.test(this.#text.charAt(this.#at))) {
+        throw new SyntaxError(`Cannot read a key: no colon after '${key}'`);
+      }
+      this.#at++;
+      entries.push([key, this.value(depth + 1)]);
+    }
+  }
+
+  #list(depth: number): unknown[] {
+    const list: unknown[] = [];
+    for (this.#at++;;) {
+      this.#skip();
+      const char = this.#text.charAt(this.#at);
+      if (char === "" || char === "]" || char === ")") {
+        if (char === "") this.#open();
+        this.#at++;
+        return list;
+      }
+      if (char === ",") this.#at++;
+      else if (char === "}") throw new SyntaxError("Cannot read a list: closed by a brace");
+      else list.push(this.value(depth + 1));
+    }
+  }
+
+  #startsString(): boolean {
+    return /^[bru]?["'“‘`]/.test(this.#text.slice(this.#at, this.#at + 2));
+  }
+
+  /** A string, or several that Python would put together. */
+  #strings(): string {
+    let text = "";
+    do {
+      if (!(this.#text.charAt(this.#at) in CLOSING_QUOTES)) this.#at++;
+      text += this.#string();
+      this.#skip();
+    } while (this.#startsString());
+    return text;
+  }
+
+  #string(): string {
+    const close = CLOSING_QUOTES[this.#text.charAt(this.#at++)] ?? '"';
+    let text = "";
+    for (;;) {
+      const char = this.#text.charAt(this.#at++);
+      if (char === "") return this.#end(text);
+      if (char === "\\") text += this.#escape();
+      else if (char !== close) text += char;
+      // Models forget to escape quotes: one that nothing legal follows belongs to the text.
+      else if (/^\s*(?:[,}\]):]|$|\/[/*]|[bru]?["'“])/.test(this.#text.slice(this.#at, this.#at + 40))) return text;
+      else text += char;
+    }
+  }
+
+  #escape(): string {
+    const char = this.#text.charAt(this.#at++);
+    const length = CODE_LENGTHS[char] ?? 0;
+    const digits = this.#text.slice(this.#at, this.#at + length);
+    if (length > 0 && digits.length === length && /^[\da-fA-F]+$/.test(digits)) {
+      this.#at += length;
+      const code = parseInt(digits, 16);
+      return code > 0x10ffff ? "\uFFFD" : length === 8 ? String.fromCodePoint(code) : String.fromCharCode(code);
+    }
+    if (char in ESCAPES) return ESCAPES[char] ?? "";
+    // A backslash before anything else was meant: Windows paths, regular expressions.
+    return "\"'\\/`".includes(char) ? char : `\\${char}`;
+  }
+
+  #word(char: RegExp, key = false): unknown {
+    const from = this.#at;
+    while (this.#at < this.#text.length && char.test(this.#text.charAt(this.#at))) this.#at++;
+    const word = this.#text.slice(from, this.#at).trim();
+    if (word === "") throw new SyntaxError(`Cannot read '${this.#text.slice(from, from + 10)}'`);
+    if (key) return word;
+    const known = Object.hasOwn(WORDS, word);
+    if (this.#at >= this.#text.length) [this.cut, this.torn] = [true, this.torn || !known];
+    if (known) return WORDS[word];
+    return /^[+-]?(?:\d|\.\d)[\d._]*(?:[eE][+-]?\d+)?$/.test(word) ? Number(word.replaceAll("_", "")) : word;
+  }
+}
+
+/**
+ * Parses JSON as models write it when they do not write JSON: single quotes, keys without quotes, Python's words,
+ * strings and tuples, comments, trailing commas, raw line breaks, invalid escapes, a code fence around, an end missing,
+ * junk behind.
+ *
+ * @returns Nothing when it cannot be made sense of.
+ */
+function parseTolerant(text: string): Tolerated | undefined {
+  const fence = /^\s*```\w*\s/.exec(text)?.[0].length ?? 0;
+  const parser = new TolerantParser(text.slice(fence));
+  try {
+    const value = parser.value(0);
+    return { value, cut: parser.cut, torn: parser.torn, length: fence + parser.length };
+  } catch {
+    return undefined;
+  }
+}
 // lib/dialects/reader.ts --------------------------------------------------------------------
 /**
  * A grammar waiting for more text, when it gives nothing, or handing over what it has understood so far: a piece, text
@@ -847,14 +1040,25 @@ type WrittenCall = {
   arguments: string | Field[];
   /** Whether its end is missing: it must not run if the answer was cut short. */
   cut?: boolean;
+  /** Whether the end of a value is missing: it must not run at all. */
+  torn?: boolean | undefined;
 };
+
+/** What may end a value, and for each what must follow it. */
+type ValueEnds = Readonly<Record<string, readonly string[]>>;
 
 /** What finds the first of `markers`; of two that begin alike, the one that is listed first. */
 function toPattern(markers: readonly string[]): RegExp {
   return new RegExp(markers.map((marker) => marker.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&")).join("|"), "g");
 }
 
-const BRACKET = /["'{}[\]()\\]/;
+const BRACKET = /["'{}[\]()\\]/g;
+/** How far prose may look like the tag or the JSON of a call before it is let go. */
+const MAX_TAG = 200;
+/** How far beyond the end of a value may stand what shows that it was none. */
+const LOOK_AHEAD = 1000;
+/** How far {@linkcode parseTolerant} looks ahead. */
+const PARSER_AHEAD = 50;
 
 /** The longest end of `text` that may be the beginning of one of `markers`, which must not be sent on yet. */
 function toHeldLength(text: string, markers: readonly string[]): number {
@@ -874,20 +1078,24 @@ function toHeldLength(text: string, markers: readonly string[]): number {
  * Each character is looked at a fixed number of times, however it arrives.
  */
 class Reader {
+  /** The text at hand, and how much of it was read. */
   #window = "";
+  #at = 0;
   #read: string[] = [];
   /** Whether no more will come. */
   ended = false;
 
   /** Whether all has been read. */
   get done(): boolean {
-    return this.ended && this.#window === "";
+    return this.ended && this.#at === this.#window.length;
   }
 
   /** Adds text at the end. */
   push(text: string): void {
     // A sum with nothing is not free: some engines copy the long text when they look at it.
-    this.#window = this.#window === "" ? text : this.#window + text;
+    const rest = this.#rest();
+    this.#window = rest === "" ? text : rest + text;
+    this.#at = 0;
   }
 
   /** Gives what was read since the last commit, and forgets it: it has been understood. */
@@ -899,8 +1107,8 @@ class Reader {
 
   /** Gives all text since the last commit, read or not, and starts anew. */
   reset(): string {
-    const [read, rest] = [this.commit(), this.#window];
-    this.#window = "";
+    const [read, rest] = [this.commit(), this.#rest()];
+    [this.#window, this.#at] = ["", 0];
     return read === "" ? rest : read + rest;
   }
 
@@ -914,8 +1122,9 @@ class Reader {
   /** Tells which of `literals` the text goes on with, without reading it. */
   *peek(...literals: string[]): Reading<string | undefined> {
     for (;;) {
-      const whole = literals.filter((literal) => this.#window.startsWith(literal));
-      const open = literals.some((literal) => literal.length > this.#window.length && literal.startsWith(this.#window));
+      const whole = literals.filter((literal) => this.#window.startsWith(literal, this.#at));
+      const left = this.#window.length - this.#at;
+      const open = literals.some((literal) => literal.length > left && literal.startsWith(this.#rest()));
       if (!open || this.ended) {
         return whole.sort((a, b) => b.length - a.length)[0];
       }
@@ -923,16 +1132,16 @@ class Reader {
     }
   }
 
-  /** Reads up to the first of `markers`, which stays unread, or to the end. */
-  *until(...markers: string[]): Reading<string> {
+  /** Reads up to the first of `markers`, which stays unread, or to the end, or `limit` characters. */
+  *until(markers: readonly string[], limit = Infinity): Reading<string> {
     const pieces: string[] = [];
     const pattern = toPattern(markers);
-    for (;;) {
-      const end = this.#window.search(pattern);
-      if (end >= 0) return pieces.join("") + this.#consume(end);
-      const held = this.ended ? 0 : toHeldLength(this.#window, markers);
-      pieces.push(this.#consume(this.#window.length - held));
-      if (this.ended) return pieces.join("");
+    for (let left = limit;;) {
+      const [length, found] = this.#find(pattern, markers);
+      const piece = this.#consume(Math.min(length, left));
+      pieces.push(piece);
+      left -= piece.length;
+      if (found || this.ended || left === 0) return pieces.join("");
       yield;
     }
   }
@@ -941,50 +1150,71 @@ class Reader {
   *pass(kind: Piece["kind"], ...markers: string[]): Reading<void> {
     const pattern = toPattern(markers);
     for (;;) {
-      const end = this.#window.search(pattern);
-      const held = this.ended ? 0 : toHeldLength(this.#window, markers);
-      const text = this.#consume(end >= 0 ? end : this.#window.length - held);
+      const [length, found] = this.#find(pattern, markers);
+      const text = this.#consume(length);
       if (text !== "") yield { kind, text };
-      if (end >= 0 || this.ended) return;
+      if (found || this.ended) return;
       yield;
     }
   }
 
   /**
    * Reads a value and its end, past what only looks like the end: each of `ends` counts where one of its followers
-   * follows, or nothing.
+   * follows, or nothing, unless soon after it `close` comes before any of `opens`: then it was quoted.
    *
    * @returns The value, and which end it has; none if the text ended before.
    */
-  *value(ends: Readonly<Record<string, readonly string[]>>): Reading<[value: string, end?: string]> {
+  *value(ends: ValueEnds, close: string, opens: readonly string[]): Reading<[value: string, end?: string]> {
     const markers = Object.keys(ends);
     let value = "";
     for (;;) {
-      value += yield* this.until(...markers);
+      value += yield* this.until(markers);
       const end = yield* this.take(...markers);
       if (end === undefined) return [value];
       const space = yield* this.space();
-      if (this.done || (yield* this.peek(...ends[end] ?? [])) !== undefined) return [value, end];
+      const follows = this.done || (yield* this.peek(...ends[end] ?? [])) !== undefined;
+      if (follows && (opens.includes(end.trim()) || (yield* this.#first([close, ...opens])) !== close)) {
+        return [value, end];
+      }
       value += end + space;
     }
   }
 
-  /** Reads characters that match, such as a name. */
-  *while(char: RegExp): Reading<string> {
+  /** Tells which of `markers` comes first in what follows. */
+  *#first(markers: readonly string[]): Reading<string | undefined> {
+    const pattern = toPattern(markers);
+    for (;;) {
+      const ahead = this.#window.slice(this.#at, this.#at + LOOK_AHEAD);
+      pattern.lastIndex = 0;
+      const found = pattern.exec(ahead)?.[0];
+      if (found !== undefined || this.ended || ahead.length === LOOK_AHEAD) return found;
+      yield;
+    }
+  }
+
+  /** Reads characters that match, such as a name, as far as `limit`. */
+  *while(char: RegExp, limit = Infinity): Reading<string> {
     let text = "";
     for (;;) {
-      let end = 0;
-      while (end < this.#window.length && char.test(this.#window.charAt(end))) end++;
-      const open = end === this.#window.length;
-      text += this.#consume(end);
+      const most = this.#at + limit - text.length;
+      let end = this.#at;
+      while (end < this.#window.length && end < most && char.test(this.#window.charAt(end))) end++;
+      const open = end === this.#window.length && end < most;
+      text += this.#consume(end - this.#at);
       if (!open || this.ended) return text;
       yield;
     }
   }
 
+  /** Reads the rest of a tag, `>` and all; nothing when it does not end soon. */
+  *tag(): Reading<string | undefined> {
+    const tag = yield* this.while(/[^>\n]/, MAX_TAG);
+    return (yield* this.take(">")) === undefined ? undefined : tag;
+  }
+
   /** Reads one character; none at the end. */
   *next(): Reading<string> {
-    while (this.#window === "" && !this.ended) yield;
+    while (this.#at === this.#window.length && !this.ended) yield;
     return this.#consume(1);
   }
 
@@ -993,9 +1223,10 @@ class Reader {
     let [depth, quote] = [0, ""];
     const pieces: string[] = [];
     for (;;) {
-      const at = this.#window.search(BRACKET);
-      pieces.push(this.#consume(at < 0 ? this.#window.length : at));
-      const char = this.#window.charAt(0);
+      BRACKET.lastIndex = this.#at;
+      const end = BRACKET.exec(this.#window)?.index ?? this.#window.length;
+      pieces.push(this.#consume(end - this.#at));
+      const char = this.#window.charAt(end);
       if (this.done || (char === close && depth === 0 && quote === "")) return pieces.join("");
       if (char === "") {
         yield;
@@ -1014,23 +1245,65 @@ class Reader {
     return this.while(/\s/);
   }
 
-  /** Reads a JSON value as far as it is one; what is cut short or broken is read up to one of `markers`. */
+  /**
+   * Reads a JSON value. What is broken is read as far as it can be made sense of, or up to one of `markers`; prose is
+   * seen for what it is after some {@linkcode MAX_TAG} characters.
+   */
   *json(...markers: string[]): Reading<string> {
     const scanner = new JsonScanner();
-    const pieces: string[] = [];
+    let text = "";
     for (;;) {
-      const window = this.#window;
+      const window = this.#rest();
       const rest = scanner.feed(window);
-      if (scanner.failed) return pieces.join("") + (yield* this.until(...markers));
-      pieces.push(this.#consume(window.length - rest.length));
-      if (scanner.complete || this.ended) return pieces.join("");
+      text += this.#consume(window.length - rest.length);
+      if (scanner.failed) break;
+      if (scanner.complete) return text;
+      // An object that has not even begun is cut, not empty.
+      if (this.ended) return text.trim() === "" ? "{" : text;
       yield;
+    }
+    this.unread(text.slice(scanner.failedAt));
+    text = text.slice(0, scanner.failedAt);
+    for (let size = MAX_TAG;; size *= 2) {
+      if (size <= text.length) continue;
+      text += yield* this.until(markers, size - text.length);
+      const ended = text.length < size;
+      const { value, cut = true, torn, length = text.length } = parseTolerant(text) ?? {};
+      if (!cut && (ended || length + PARSER_AHEAD < size)) {
+        this.unread(text.slice(length));
+        return text.slice(0, length);
+      }
+      // A line break shows that a number before a marker is whole.
+      if (ended) return this.done ? text : `${text}\n`;
+      if (torn === undefined || !isJsonObject(Array.isArray(value) ? value[0] ?? {} : value)) return text;
     }
   }
 
+  /** Gives back the end of what was read. */
+  unread(text: string): void {
+    if (text === "") return;
+    this.#read = [this.#read.join("").slice(0, -text.length)];
+    this.#window = text + this.#rest();
+    this.#at = 0;
+  }
+
+  /** How far the first of `markers` is away, if it is there; else how much of the text is before any. */
+  #find(pattern: RegExp, markers: readonly string[]): [length: number, found: boolean] {
+    pattern.lastIndex = this.#at;
+    const found = pattern.exec(this.#window);
+    if (found) return [found.index - this.#at, true];
+    const longest = Math.max(...markers.map((marker) => marker.length));
+    const end = this.#window.slice(Math.max(this.#at, this.#window.length - longest + 1));
+    return [this.#window.length - this.#at - (this.ended ? 0 : toHeldLength(end, markers)), false];
+  }
+
+  #rest(): string {
+    return this.#window.slice(this.#at);
+  }
+
   #consume(length: number): string {
-    const text = this.#window.slice(0, length);
-    this.#window = this.#window.slice(length);
+    const text = this.#window.slice(this.#at, this.#at + length);
+    this.#at += text.length;
     if (text !== "") this.#read.push(text);
     return text;
   }
@@ -1139,178 +1412,6 @@ function readCode(state: CodeState, text: string): CodeState {
   }
   return { fence, span, ticks, lineStart };
 }
-// lib/dialects/tolerant_json.ts -------------------------------------------------------------
-/** How deep values may be nested before they are taken for nonsense. */
-const MAX_DEPTH = 200;
-
-const ESCAPES: Record<string, string> = { n: "\n", r: "\r", t: "\t", b: "\b", f: "\f", "\n": "" };
-/** Digits of the escapes that name a character: JSON's `\u`, Python's `\x` and `\U`. */
-const CODE_LENGTHS: Record<string, number> = { u: 4, x: 2, U: 8 };
-const CLOSING_QUOTES: Record<string, string> = { '"': '"', "'": "'", "“": "”", "‘": "’", "`": "`" };
-const WORDS: Record<string, unknown> = {
-  true: true,
-  false: false,
-  null: null,
-  True: true,
-  False: false,
-  None: null,
-  undefined: null,
-  nan: null,
-  NaN: null,
-  inf: null,
-  Infinity: null,
-};
-
-/** What {@linkcode parseTolerant} made of a text. */
-interface Tolerated {
-  value: unknown;
-  /** Whether the text ended before the value did; a string that was cut is as long as it got. */
-  cut: boolean;
-}
-
-class TolerantParser {
-  readonly #text: string;
-  #at = 0;
-  cut = false;
-
-  constructor(text: string) {
-    this.#text = text;
-  }
-
-  value(depth: number): unknown {
-    if (depth > MAX_DEPTH) throw new SyntaxError("Cannot read values nested that deep");
-    this.#skip();
-    const char = this.#text.charAt(this.#at);
-    if (char === "") return this.#end(null);
-    if (char === "{") return this.#object(depth);
-    if (char === "[" || char === "(") return this.#list(depth);
-    return this.#startsString() ? this.#strings() : this.#word(/[^,}\])\n]/);
-  }
-
-  #end<T>(value: T): T {
-    this.cut = true;
-    return value;
-  }
-
-  /** White space and comments. */
-  #skip(): void {
-    const blank = /(?:\s|\/\/[^\n]*|\/\*[^]*?\*\/)+/y;
-    blank.lastIndex = this.#at;
-    if (blank.test(this.#text)) this.#at = blank.lastIndex;
-  }
-
-  #object(depth: number): Record<string, unknown> {
-    const entries: [string, unknown][] = [];
-    for (this.#at++;;) {
-      this.#skip();
-      const char = this.#text.charAt(this.#at);
-      if (char === "" || char === "}") {
-        if (char === "") this.cut = true;
-        this.#at++;
-        return Object.fromEntries(entries);
-      }
-      if (char === ",") {
-        this.#at++;
-        continue;
-      }
-      const key = this.#startsString() ? this.#strings() : String(this.#word(/[^:=,}\s]/, true));
-      this.#skip();
-      if (this.#at >= this.#text.length) return this.#end(Object.fromEntries(entries));
-      if (!/[:=]/.test(this.#text.charAt(this.#at))) {
-        throw new SyntaxError(`Cannot read a key: no colon after '${key}'`);
-      }
-      this.#at++;
-      entries.push([key, this.value(depth + 1)]);
-    }
-  }
-
-  #list(depth: number): unknown[] {
-    const list: unknown[] = [];
-    for (this.#at++;;) {
-      this.#skip();
-      const char = this.#text.charAt(this.#at);
-      if (char === "" || char === "]" || char === ")") {
-        if (char === "") this.cut = true;
-        this.#at++;
-        return list;
-      }
-      if (char === ",") this.#at++;
-      else if (char === "}") throw new SyntaxError("Cannot read a list: closed by a brace");
-      else list.push(this.value(depth + 1));
-    }
-  }
-
-  #startsString(): boolean {
-    return /^[bru]?["'“‘`]/.test(this.#text.slice(this.#at, this.#at + 2));
-  }
-
-  /** A string, or several that Python would put together. */
-  #strings(): string {
-    let text = "";
-    do {
-      if (!(this.#text.charAt(this.#at) in CLOSING_QUOTES)) this.#at++;
-      text += this.#string();
-      this.#skip();
-    } while (this.#startsString());
-    return text;
-  }
-
-  #string(): string {
-    const close = CLOSING_QUOTES[this.#text.charAt(this.#at++)] ?? '"';
-    let text = "";
-    for (;;) {
-      const char = this.#text.charAt(this.#at++);
-      if (char === "") return this.#end(text);
-      if (char === "\\") text += this.#escape();
-      else if (char !== close) text += char;
-      // Models forget to escape quotes: one that nothing legal follows belongs to the text.
-      else if (/^\s*(?:[,}\]):]|$|\/[/*]|[bru]?["'“])/.test(this.#text.slice(this.#at, this.#at + 40))) return text;
-      else text += char;
-    }
-  }
-
-  #escape(): string {
-    const char = this.#text.charAt(this.#at++);
-    const length = CODE_LENGTHS[char] ?? 0;
-    const digits = this.#text.slice(this.#at, this.#at + length);
-    if (length > 0 && digits.length === length && /^[\da-fA-F]+$/.test(digits)) {
-      this.#at += length;
-      const code = parseInt(digits, 16);
-      return code > 0x10ffff ? "\uFFFD" : length === 8 ? String.fromCodePoint(code) : String.fromCharCode(code);
-    }
-    if (char in ESCAPES) return ESCAPES[char] ?? "";
-    // A backslash before anything else was meant: Windows paths, regular expressions.
-    return "\"'\\/`".includes(char) ? char : `\\${char}`;
-  }
-
-  #word(char: RegExp, key = false): unknown {
-    const from = this.#at;
-    while (this.#at < this.#text.length && char.test(this.#text.charAt(this.#at))) this.#at++;
-    const word = this.#text.slice(from, this.#at).trim();
-    if (word === "") throw new SyntaxError(`Cannot read '${this.#text.slice(from, from + 10)}'`);
-    if (key) return word;
-    if (this.#at >= this.#text.length) this.cut = true;
-    if (Object.hasOwn(WORDS, word)) return WORDS[word];
-    return /^[+-]?(?:\d|\.\d)[\d._]*(?:[eE][+-]?\d+)?$/.test(word) ? Number(word.replaceAll("_", "")) : word;
-  }
-}
-
-/**
- * Parses JSON as models write it when they do not write JSON: single quotes, keys without quotes, Python's words,
- * strings and tuples, comments, trailing commas, raw line breaks, invalid escapes, a code fence around, an end missing,
- * junk behind.
- *
- * @returns Nothing when it cannot be made sense of.
- */
-function parseTolerant(text: string): Tolerated | undefined {
-  const parser = new TolerantParser(text.replace(/^\s*```\w*\s/, ""));
-  try {
-    const value = parser.value(0);
-    return { value, cut: parser.cut };
-  } catch {
-    return undefined;
-  }
-}
 // lib/dialects/arguments.ts -----------------------------------------------------------------
 /** How often arguments may be wrapped in a further JSON string. */
 const MAX_WRAPS = 3;
@@ -1400,18 +1501,14 @@ function coerceFields(value: JsonObject, schema: unknown): JsonObject {
   );
 }
 
-/** Arguments that could be read. */
-interface ReadArguments {
-  value: JsonObject;
-  /** Whether the text ended before they did. */
-  cut: boolean;
-}
+/** Arguments that could be read, and whether their text ended before they did. */
+type ReadArguments = { value: JsonObject } & Pick<Tolerated, "cut" | "torn">;
 
 /** Reads JSON strictly if that goes, tolerantly if not; the empty objects some hosts put before it are passed over. */
-function readAnyJson(text: string): Tolerated | undefined {
-  if (/^\s*(?:null|None)?\s*$/.test(text)) return { value: {}, cut: false };
+function readAnyJson(text: string): Omit<Tolerated, "length"> | undefined {
+  if (/^\s*(?:null|None)?\s*$/.test(text)) return { value: {}, cut: false, torn: false };
   try {
-    return { value: JSON.parse(text), cut: false };
+    return { value: JSON.parse(text), cut: false, torn: false };
   } catch {
     const found = parseTolerant(text.replace(/^\s*(?:\{\s*\}\s*)+(?=\{)/, ""));
     return typeof found?.value === "string" && found.value.trim() === "" ? undefined : found;
@@ -1432,7 +1529,7 @@ function readArguments(text: string, schema?: JsonObject): ReadArguments | undef
   if (!found || !isJsonObject(found.value)) return undefined;
   // Cut in its first key, or no object at all.
   if (found.cut && Object.keys(found.value).length === 0 && text.trim() !== "{") return undefined;
-  return { value: coerceFields(found.value, schema), cut: found.cut };
+  return { value: coerceFields(found.value, schema), cut: found.cut, torn: found.torn };
 }
 
 /** Whether a value of this type may stay as it is in a field of the arguments, without a look at what is in it. */
@@ -1553,10 +1650,12 @@ function findByArguments(value: JsonObject, tools: DeclaredTools): string | unde
 /**
  * Makes what a model wrote a call, if its tool is declared and its arguments can be read.
  *
- * @param whole Whether the arguments must be complete: a call that was cut must not run.
+ * A call torn in the middle of a value never counts: hosts hide that an answer was cut.
+ *
+ * @param whole Whether nothing at all may be missing, not even what closes the call.
  */
 function toFoundCall(written: WrittenCall, tools: DeclaredTools, whole: boolean): FoundCall | undefined {
-  if (whole && written.cut) return undefined;
+  if (written.torn || (whole && written.cut)) return undefined;
   const schemaOf = (name: string | undefined) => name === undefined ? undefined : tools.get(name)?.input_schema;
   let name = resolveToolName(written.name, tools);
   if (typeof written.arguments !== "string") {
@@ -1564,7 +1663,7 @@ function toFoundCall(written: WrittenCall, tools: DeclaredTools, whole: boolean)
     return { kind: "call", name, arguments: JSON.stringify(toObject(written.arguments, schemaOf(name))) };
   }
   const read = readArguments(written.arguments, schemaOf(name));
-  if (!read || (whole && read.cut)) return undefined;
+  if (!read || read.torn || (whole && read.cut)) return undefined;
   if (name === undefined && /^(?:call_|chatcmpl-|toolu_)/.test(written.name)) name = findByArguments(read.value, tools);
   return name === undefined ? undefined : { kind: "call", name, arguments: JSON.stringify(read.value) };
 }
@@ -1801,31 +1900,34 @@ function invokeXml(wrapper: string, ...prefixes: string[]): Grammar {
     ...ends("parameter").map((end) => [end, [...tags("parameter"), ...ends("invoke"), ...closers]]),
     ...ends("invoke").map((end) => [end, [...tags("invoke"), ...closers]]),
   ]);
+  const opens = [...tags("parameter", "invoke"), wrapper];
   return function* (reader) {
     yield* reader.take(wrapper);
     for (let some = false;; some = true) {
       yield* reader.space();
       if ((yield* reader.take(...closers)) !== undefined) return [];
       if ((yield* reader.take(...tags("invoke"))) === undefined) return some ? [] : undefined;
-      let name = toAttribute(yield* reader.until(">", "\n"), "name");
-      if ((yield* reader.take(">")) === undefined) return undefined;
+      const head = yield* reader.tag();
+      if (head === undefined) return undefined;
+      let name = toAttribute(head, "name");
       const fields: Field[] = [];
       let [json, end]: (string | undefined)[] = [];
+      let torn = false;
       while (end === undefined || end.endsWith("parameter>")) {
         yield* reader.space();
         if ((yield* reader.peek("{")) !== undefined) json = yield* reader.json(...ends("invoke"));
         yield* reader.space();
         const tag = yield* reader.take(...tags("parameter"), "<name>", "<tool_name>", "<arguments>", "<parameters>");
         if (tag === undefined) break;
-        if (tag === "<name>" || tag === "<tool_name>") name = (yield* reader.until("<")).trim();
+        if (tag === "<name>" || tag === "<tool_name>") name = (yield* reader.while(/[^<]/, MAX_TAG)).trim();
         else if (tag.endsWith(">")) json = yield* reader.json("</");
         else {
-          const attributes = yield* reader.until(">", "\n");
-          if ((yield* reader.take(">")) === undefined) return undefined;
-          const [value, valueEnd] = yield* reader.value(valueEnds);
+          const attributes = yield* reader.tag();
+          if (attributes === undefined) return undefined;
+          const [value, valueEnd] = yield* reader.value(valueEnds, `${tag.replace("<", "</")}>`, opens);
           const key = toAttribute(attributes, "name");
           if (key !== undefined) fields.push([key, value, toAttribute(attributes, "string") === "false"]);
-          end = valueEnd;
+          [end, torn] = [valueEnd, valueEnd === undefined];
           continue;
         }
         yield* reader.space();
@@ -1835,7 +1937,7 @@ function invokeXml(wrapper: string, ...prefixes: string[]): Grammar {
       yield* reader.space();
       const last = yield* reader.take(...closers);
       if (name === undefined) return undefined;
-      yield [{ name, arguments: json ?? fields, cut: !closed && last === undefined }];
+      yield [{ name, arguments: json ?? fields, cut: !closed && last === undefined, torn }];
       if (last !== undefined) return [];
     }
   };
@@ -1909,32 +2011,36 @@ const FUNCTION_NAME = /[\w.:-]/;
  * `<tool_call><function=NAME><parameter=KEY>VALUE</parameter></function></tool_call>`.
  *
  * The wrapper may be missing, and so may ends. One line break at each end of a value belongs to the markup, all other
- * white space to the value. A value ends where something follows that may; markup in it belongs to it.
+ * white space to the value. A value ends where something follows that may; markup in it belongs to it. Without an end it
+ * ends before a parameter that the tool declares and that was not there yet.
  */
 function functionXml(open: string, close: string): Grammar {
   const ends = {
     "</parameter>": ["<parameter=", "</function>", "<function=", close],
-    "\n<parameter=": [""],
     "</function>": ["<function=", close],
     [close]: [open],
   };
-  return function* (reader) {
+  return function* (reader, tools) {
     yield* reader.take(open);
     for (let some = false;; some = true) {
       yield* reader.space();
       const begin = yield* reader.take("<function=", "<function ", "<function");
       if (begin === undefined) return some ? [] : undefined;
       const name = yield* reader.while(FUNCTION_NAME);
-      if (name === "") return undefined;
+      if (name === "" || (begin === "<function" && !tools.has(name))) return undefined;
+      const properties = tools.get(name)?.input_schema?.properties;
+      const missing = new Set(isJsonObject(properties) ? Object.keys(properties) : []);
       yield* reader.take(">");
       yield* reader.space();
       const fields: Field[] = [];
       let next = yield* reader.take("<parameter=");
       let end: string | undefined;
       while (next !== undefined) {
-        const key = (yield* reader.while(/[^>\n<]/)).replace(/^parameter=/, "").trim();
+        const key = (yield* reader.while(/[^>\n<]/, MAX_TAG)).replace(/^parameter=/, "").trim();
         yield* reader.take(">");
-        const [value, valueEnd] = yield* reader.value(ends);
+        missing.delete(key);
+        const valueEnds = { ...ends, "\n<parameter=": [...missing].map((name) => `${name}>`) };
+        const [value, valueEnd] = yield* reader.value(valueEnds, "</parameter>", ["<parameter=", "<function=", open]);
         fields.push([key, value.replace(/^\n/, "").replace(/\n$/, "")]);
         end = valueEnd;
         next = end === "\n<parameter=" ? end : end === "</parameter>" ? yield* reader.take("<parameter=") : undefined;
@@ -1943,7 +2049,8 @@ function functionXml(open: string, close: string): Grammar {
       yield* reader.space();
       const last = end === close || (yield* reader.take(close)) !== undefined;
       if (fields.length === 0 && !closed && !last) return undefined;
-      yield [{ name, arguments: fields, cut: !closed && !last }];
+      const torn = fields.length > 0 && end === undefined;
+      yield [{ name, arguments: fields, cut: !closed && !last, torn }];
       if (last) return [];
     }
   };
@@ -1956,12 +2063,13 @@ const gemmaCall: Grammar = function* (reader) {
   yield* reader.take("<|tool_call>");
   if ((yield* reader.take("call:")) === undefined) return undefined;
   const name = yield* reader.while(/[\w.:-]/);
-  if (name === "" || (yield* reader.peek("{")) === undefined) return undefined;
-  let json = "";
+  if (name === "" || (yield* reader.take("{")) === undefined) return undefined;
+  let json = `{${yield* reader.while(/[^:{}<]/, MAX_TAG)}`;
+  if ((yield* reader.peek(":", "}", "<")) === undefined && !reader.done) return undefined;
   for (;;) {
-    json += yield* reader.until(GEMMA_QUOTE, "<tool_call|>", "<|tool_call>");
+    json += yield* reader.until([GEMMA_QUOTE, "<tool_call|>", "<|tool_call>"]);
     if ((yield* reader.take(GEMMA_QUOTE)) === undefined) break;
-    const text = JSON.stringify(yield* reader.until(GEMMA_QUOTE));
+    const text = JSON.stringify(yield* reader.until([GEMMA_QUOTE]));
     json += (yield* reader.take(GEMMA_QUOTE)) === undefined ? text.slice(0, -1) : text;
   }
   yield* reader.take("<tool_call|>");
@@ -1976,6 +2084,8 @@ const GEMMA: readonly Trigger[] = [
   { marker: "<tool_call|>", stray: true },
 ];
 // lib/dialects/glm.ts -----------------------------------------------------------------------
+const GLM_ENDS = { "</arg_value>": [""], "</tool_call>": [""] };
+
 /** White space, also where its escape has leaked. */
 function* glmSpace(reader: Reader): Reading<void> {
   do yield* reader.space(); while ((yield* reader.take("\\n")) !== undefined);
@@ -1998,20 +2108,23 @@ const glm: Grammar = function* (reader, tools) {
   const known = [...tools.keys()].filter((name) => head.startsWith(name)).sort((a, b) => b.length - a.length)[0];
   const name = glued && known !== undefined ? known : head;
   let key = glued ? head.slice(name.length) : undefined;
-  for (;;) {
+  let [torn, closed] = [false, false];
+  while (!closed) {
     yield* glmSpace(reader);
     if (key === undefined && (yield* reader.take("<arg_key>")) === undefined) break;
-    key ??= yield* reader.until("</arg_key>", "<arg_value>", "</tool_call>");
+    key ??= yield* reader.until(["</arg_key>", "<arg_value>", "</tool_call>"], MAX_TAG);
     yield* reader.take("</arg_key>");
     yield* glmSpace(reader);
     if ((yield* reader.take("<arg_value>")) !== undefined) {
-      const [value] = yield* reader.value({ "</arg_value>": [""], "</tool_call>": ["<tool_call>"] });
+      const [value, end] = yield* reader.value(GLM_ENDS, "</arg_value>", ["<arg_key>", "<arg_value>", "<tool_call>"]);
       fields.push([key.trim(), value, "undeclared"]);
+      torn = end === undefined;
+      if (end === "</tool_call>") closed = true;
     }
     key = undefined;
   }
-  const closed = (yield* reader.take("</tool_call>")) !== undefined;
-  return closed || fields.length > 0 ? [{ name, arguments: fields, cut: !closed }] : undefined;
+  closed ||= (yield* reader.take("</tool_call>")) !== undefined;
+  return closed || fields.length > 0 ? [{ name, arguments: fields, cut: !closed, torn }] : undefined;
 };
 // lib/dialects/harmony.ts -------------------------------------------------------------------
 const HARMONY_MESSAGE = "<|message|>";
@@ -2051,7 +2164,7 @@ const harmonyChannel: Grammar = function* (reader) {
 const harmonyRecipient: Grammar = function* (reader) {
   yield* reader.take("to=functions.");
   const name = yield* reader.while(/[\w.:-]/);
-  yield* reader.while(/[\s\w]/);
+  yield* reader.while(/[\s\w]/, MAX_TAG);
   if (name === "" || (yield* reader.peek("{")) === undefined) return undefined;
   return [{ name, arguments: yield* reader.json(...HARMONY_ENDS) }];
 };
@@ -2066,24 +2179,25 @@ const HARMONY: readonly Trigger[] = [
 /**
  * Finds the calls in parsed JSON: an object with name and arguments under whatever key, or a list of such.
  *
- * @param bare Whether nothing but the JSON announces the call: then it must have arguments.
+ * @param bare Whether nothing but the JSON announces the call: then it must have arguments under a key of the API.
+ * @param cut Whether its end is missing: then the arguments may be, too.
  */
-function toWrittenCalls(value: unknown, bare = false): WrittenCall[] | undefined {
+function toWrittenCalls(value: unknown, bare: boolean, cut: boolean): WrittenCall[] | undefined {
   if (Array.isArray(value)) {
-    const calls = value.map((item) => toWrittenCalls(item, bare));
+    const calls = value.map((item) => toWrittenCalls(item, bare, cut));
     return calls.every((call) => call !== undefined) && calls.length > 0 ? calls.flat() : undefined;
   }
   if (!isJsonObject(value)) return undefined;
   const call = isJsonObject(value.function) ? value.function : value;
-  const { name, arguments: args = call.parameters ?? call.args ?? call.input } = call;
-  if (typeof name !== "string" || (bare && args === undefined)) return undefined;
+  const { name, arguments: args = call.parameters ?? (bare ? undefined : call.args ?? call.input) } = call;
+  if (typeof name !== "string" || ((bare || cut) && args === undefined)) return undefined;
   return [{ name, arguments: typeof args === "string" ? args : JSON.stringify(args ?? {}) }];
 }
 
 /** Reads the calls in JSON as models write it, like {@linkcode toWrittenCalls}. */
 function parseCalls(json: string, bare = false): WrittenCall[] | undefined {
-  const parsed = parseTolerant(json);
-  return toWrittenCalls(parsed?.value, bare)?.map((call) => ({ ...call, cut: parsed?.cut }));
+  const { value, cut = false, torn } = parseTolerant(json) ?? {};
+  return toWrittenCalls(value, bare, cut)?.map((call) => ({ ...call, cut, torn }));
 }
 
 /**
@@ -2267,10 +2381,14 @@ const kimiCall: Grammar = function* (reader) {
   while ((yield* reader.take(KIMI_ARGUMENTS)) !== undefined) {
     yield* reader.space();
     const call = { name: toKimiName(id), arguments: yield* reader.json(...KIMI_ENDS) };
-    const rest = yield* reader.until(...KIMI_ENDS);
-    id = /functions\.[\w.-]+:\d+\s*$/.exec(rest)?.[0] ?? "";
+    const rest = yield* reader.until(["<"], MAX_TAG);
+    const next = /^[\s}\]]*(?:\S*?(functions\.[\w.-]+:\d+)\s*)?$/.exec(rest);
+    const goesOn = next !== null && (reader.done || (yield* reader.peek(...KIMI_ENDS)) !== undefined);
+    if (!goesOn) reader.unread(rest);
+    id = next?.[1] ?? "";
     yield* reader.take(KIMI_END);
     yield [call];
+    if (!goesOn) return [];
   }
   return [];
 };
@@ -2305,12 +2423,13 @@ const K3_TAGS = ["think", "response", "tools", "call", "argument", "json", "mess
 const k3Channel: Grammar = function* (reader) {
   let call: WrittenCall & { arguments: Field[] } | undefined;
   let json: string | undefined;
+  let torn = false;
   while ((yield* reader.take(K3_OPEN)) !== undefined) {
     yield* reader.space();
     const name = yield* reader.while(/\w/);
     if (name === "" && reader.done) break;
     if (!K3_TAGS.includes(name)) return undefined;
-    const attributes = yield* reader.while(/[^<\n]/);
+    const attributes = yield* reader.while(/[^<\n]/, MAX_TAG);
     if ((yield* reader.take(K3_SEPARATOR)) === undefined) return undefined;
     const { tool = "", key, type } = toK3Attributes(attributes);
     if (name === "think" || name === "response") {
@@ -2318,8 +2437,9 @@ const k3Channel: Grammar = function* (reader) {
       yield* reader.pass(name === "think" ? "thinking" : "text", K3_CLOSE, K3_OPEN, "<|end_of_msg|>");
     } else if (name === "call") [call, json] = [{ name: tool, arguments: [] }, undefined];
     else if (name === "argument" && key !== undefined) {
-      call?.arguments.push([key, yield* reader.until(K3_CLOSE), type !== undefined && type !== "string"]);
-    } else if (name === "json") json = yield* reader.until(K3_CLOSE);
+      call?.arguments.push([key, yield* reader.until([K3_CLOSE]), type !== undefined && type !== "string"]);
+      torn = reader.done;
+    } else if (name === "json") json = yield* reader.until([K3_CLOSE]);
     yield* reader.space();
     while ((yield* reader.take(K3_CLOSE)) !== undefined) {
       yield* reader.space();
@@ -2333,7 +2453,7 @@ const k3Channel: Grammar = function* (reader) {
       } else if (!call) reader.commit();
     }
   }
-  return call ? [{ name: call.name, arguments: json ?? call.arguments, cut: true }] : [];
+  return call ? [{ name: call.name, arguments: json ?? call.arguments, cut: true, torn }] : [];
 };
 
 /** What Kimi K3 leaks. A closing tag alone ends the thinking that the template had opened. */
@@ -2416,15 +2536,15 @@ const m3Calls: Grammar = function* (reader) {
   if ((yield* reader.peek(M3_MARK)) === undefined) return undefined;
   const open: M3Element[] = [];
   for (;;) {
-    const text = yield* reader.until(M3_MARK);
+    const text = yield* reader.until([M3_MARK]);
     const element = open.at(-1);
     if (element) element.text += text;
     if ((yield* reader.take(M3_MARK)) === undefined) break;
     yield* reader.space();
     const kind = yield* reader.take("<", "</");
     if (kind === undefined) return undefined;
-    const tag = yield* reader.until(">", "\n");
-    if ((yield* reader.take(">")) === undefined) return undefined;
+    const tag = yield* reader.tag();
+    if (tag === undefined) return undefined;
     if (!element && kind === "<" && !tag.startsWith("invoke")) return undefined;
     if (kind === "<") open.push({ tag, text: "", children: [] });
     else {
@@ -2441,7 +2561,7 @@ const m3Calls: Grammar = function* (reader) {
     }
   }
   const [call] = open;
-  return call && [{ ...toM3Call(call), cut: true }];
+  return call && [{ ...toM3Call(call), cut: true, torn: open.length > 1 }];
 };
 
 /** What MiniMax M2 to M2.7 leak. */
@@ -2503,7 +2623,7 @@ const museCalls = invokeXml("<atem:function_calls>", "atem:", "");
 const museChannel: Grammar = function* (reader, tools) {
   yield* reader.take("<|start|>");
   if ((yield* reader.take("assistant")) === undefined) return undefined;
-  const header = yield* reader.while(/[\w.=: -]/);
+  const header = yield* reader.while(/[\w.=: -]/, MAX_TAG);
   if ((yield* reader.take("<|message|>")) === undefined) return undefined;
   const recipient = /to=([\w.:-]+)/.exec(header)?.[1] ?? "user";
   if (recipient !== "self" && recipient !== "user") return yield* museCalls(reader, tools);

@@ -90,18 +90,14 @@ export function coerceFields(value: JsonObject, schema: unknown): JsonObject {
   );
 }
 
-/** Arguments that could be read. */
-export interface ReadArguments {
-  value: JsonObject;
-  /** Whether the text ended before they did. */
-  cut: boolean;
-}
+/** Arguments that could be read, and whether their text ended before they did. */
+type ReadArguments = { value: JsonObject } & Pick<Tolerated, "cut" | "torn">;
 
 /** Reads JSON strictly if that goes, tolerantly if not; the empty objects some hosts put before it are passed over. */
-function readAnyJson(text: string): Tolerated | undefined {
-  if (/^\s*(?:null|None)?\s*$/.test(text)) return { value: {}, cut: false };
+function readAnyJson(text: string): Omit<Tolerated, "length"> | undefined {
+  if (/^\s*(?:null|None)?\s*$/.test(text)) return { value: {}, cut: false, torn: false };
   try {
-    return { value: JSON.parse(text), cut: false };
+    return { value: JSON.parse(text), cut: false, torn: false };
   } catch {
     const found = parseTolerant(text.replace(/^\s*(?:\{\s*\}\s*)+(?=\{)/, ""));
     return typeof found?.value === "string" && found.value.trim() === "" ? undefined : found;
@@ -122,7 +118,7 @@ export function readArguments(text: string, schema?: JsonObject): ReadArguments 
   if (!found || !isJsonObject(found.value)) return undefined;
   // Cut in its first key, or no object at all.
   if (found.cut && Object.keys(found.value).length === 0 && text.trim() !== "{") return undefined;
-  return { value: coerceFields(found.value, schema), cut: found.cut };
+  return { value: coerceFields(found.value, schema), cut: found.cut, torn: found.torn };
 }
 
 /** Whether a value of this type may stay as it is in a field of the arguments, without a look at what is in it. */

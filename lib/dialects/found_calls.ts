@@ -47,10 +47,12 @@ function findByArguments(value: JsonObject, tools: DeclaredTools): string | unde
 /**
  * Makes what a model wrote a call, if its tool is declared and its arguments can be read.
  *
- * @param whole Whether the arguments must be complete: a call that was cut must not run.
+ * A call torn in the middle of a value never counts: hosts hide that an answer was cut.
+ *
+ * @param whole Whether nothing at all may be missing, not even what closes the call.
  */
 export function toFoundCall(written: WrittenCall, tools: DeclaredTools, whole: boolean): FoundCall | undefined {
-  if (whole && written.cut) return undefined;
+  if (written.torn || (whole && written.cut)) return undefined;
   const schemaOf = (name: string | undefined) => name === undefined ? undefined : tools.get(name)?.input_schema;
   let name = resolveToolName(written.name, tools);
   if (typeof written.arguments !== "string") {
@@ -58,7 +60,7 @@ export function toFoundCall(written: WrittenCall, tools: DeclaredTools, whole: b
     return { kind: "call", name, arguments: JSON.stringify(toObject(written.arguments, schemaOf(name))) };
   }
   const read = readArguments(written.arguments, schemaOf(name));
-  if (!read || (whole && read.cut)) return undefined;
+  if (!read || read.torn || (whole && read.cut)) return undefined;
   if (name === undefined && /^(?:call_|chatcmpl-|toolu_)/.test(written.name)) name = findByArguments(read.value, tools);
   return name === undefined ? undefined : { kind: "call", name, arguments: JSON.stringify(read.value) };
 }

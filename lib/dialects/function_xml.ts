@@ -1,5 +1,6 @@
+import { isJsonObject } from "../wire/json.ts";
 import type { Grammar } from "./grammar.ts";
-import type { Field } from "./reader.ts";
+import { type Field, MAX_TAG } from "./reader.ts";
 
 const FUNCTION_NAME = /[\w.:-]/;
 
@@ -8,32 +9,36 @@ const FUNCTION_NAME = /[\w.:-]/;
  * `<tool_call><function=NAME><parameter=KEY>VALUE</parameter></function></tool_call>`.
  *
  * The wrapper may be missing, and so may ends. One line break at each end of a value belongs to the markup, all other
- * white space to the value. A value ends where something follows that may; markup in it belongs to it.
+ * white space to the value. A value ends where something follows that may; markup in it belongs to it. Without an end it
+ * ends before a parameter that the tool declares and that was not there yet.
  */
 export function functionXml(open: string, close: string): Grammar {
   const ends = {
     "</parameter>": ["<parameter=", "</function>", "<function=", close],
-    "\n<parameter=": [""],
     "</function>": ["<function=", close],
     [close]: [open],
   };
-  return function* (reader) {
+  return function* (reader, tools) {
     yield* reader.take(open);
     for (let some = false;; some = true) {
       yield* reader.space();
       const begin = yield* reader.take("<function=", "<function ", "<function");
       if (begin === undefined) return some ? [] : undefined;
       const name = yield* reader.while(FUNCTION_NAME);
-      if (name === "") return undefined;
+      if (name === "" || (begin === "<function" && !tools.has(name))) return undefined;
+      const properties = tools.get(name)?.input_schema?.properties;
+      const missing = new Set(isJsonObject(properties) ? Object.keys(properties) : []);
       yield* reader.take(">");
       yield* reader.space();
       const fields: Field[] = [];
       let next = yield* reader.take("<parameter=");
       let end: string | undefined;
       while (next !== undefined) {
-        const key = (yield* reader.while(/[^>\n<]/)).replace(/^parameter=/, "").trim();
+        const key = (yield* reader.while(/[^>\n<]/, MAX_TAG)).replace(/^parameter=/, "").trim();
         yield* reader.take(">");
-        const [value, valueEnd] = yield* reader.value(ends);
+        missing.delete(key);
+        const valueEnds = { ...ends, "\n<parameter=": [...missing].map((name) => `${name}>`) };
+        const [value, valueEnd] = yield* reader.value(valueEnds, "</parameter>", ["<parameter=", "<function=", open]);
         fields.push([key, value.replace(/^\n/, "").replace(/\n$/, "")]);
         end = valueEnd;
         next = end === "\n<parameter=" ? end : end === "</parameter>" ? yield* reader.take("<parameter=") : undefined;
@@ -42,7 +47,8 @@ export function functionXml(open: string, close: string): Grammar {
       yield* reader.space();
       const last = end === close || (yield* reader.take(close)) !== undefined;
       if (fields.length === 0 && !closed && !last) return undefined;
-      yield [{ name, arguments: fields, cut: !closed && !last }];
+      const torn = fields.length > 0 && end === undefined;
+      yield [{ name, arguments: fields, cut: !closed && !last, torn }];
       if (last) return [];
     }
   };

@@ -1,4 +1,5 @@
 import type { Grammar, Trigger } from "./grammar.ts";
+import { MAX_TAG } from "./reader.ts";
 
 const GEMMA_QUOTE = '<|"|>';
 
@@ -7,12 +8,13 @@ const gemmaCall: Grammar = function* (reader) {
   yield* reader.take("<|tool_call>");
   if ((yield* reader.take("call:")) === undefined) return undefined;
   const name = yield* reader.while(/[\w.:-]/);
-  if (name === "" || (yield* reader.peek("{")) === undefined) return undefined;
-  let json = "";
+  if (name === "" || (yield* reader.take("{")) === undefined) return undefined;
+  let json = `{${yield* reader.while(/[^:{}<]/, MAX_TAG)}`;
+  if ((yield* reader.peek(":", "}", "<")) === undefined && !reader.done) return undefined;
   for (;;) {
-    json += yield* reader.until(GEMMA_QUOTE, "<tool_call|>", "<|tool_call>");
+    json += yield* reader.until([GEMMA_QUOTE, "<tool_call|>", "<|tool_call>"]);
     if ((yield* reader.take(GEMMA_QUOTE)) === undefined) break;
-    const text = JSON.stringify(yield* reader.until(GEMMA_QUOTE));
+    const text = JSON.stringify(yield* reader.until([GEMMA_QUOTE]));
     json += (yield* reader.take(GEMMA_QUOTE)) === undefined ? text.slice(0, -1) : text;
   }
   yield* reader.take("<tool_call|>");

@@ -1,5 +1,7 @@
 import type { Grammar } from "./grammar.ts";
-import type { Field, Reader, Reading } from "./reader.ts";
+import { type Field, MAX_TAG, type Reader, type Reading } from "./reader.ts";
+
+const GLM_ENDS = { "</arg_value>": [""], "</tool_call>": [""] };
 
 /** White space, also where its escape has leaked. */
 function* glmSpace(reader: Reader): Reading<void> {
@@ -23,18 +25,21 @@ export const glm: Grammar = function* (reader, tools) {
   const known = [...tools.keys()].filter((name) => head.startsWith(name)).sort((a, b) => b.length - a.length)[0];
   const name = glued && known !== undefined ? known : head;
   let key = glued ? head.slice(name.length) : undefined;
-  for (;;) {
+  let [torn, closed] = [false, false];
+  while (!closed) {
     yield* glmSpace(reader);
     if (key === undefined && (yield* reader.take("<arg_key>")) === undefined) break;
-    key ??= yield* reader.until("</arg_key>", "<arg_value>", "</tool_call>");
+    key ??= yield* reader.until(["</arg_key>", "<arg_value>", "</tool_call>"], MAX_TAG);
     yield* reader.take("</arg_key>");
     yield* glmSpace(reader);
     if ((yield* reader.take("<arg_value>")) !== undefined) {
-      const [value] = yield* reader.value({ "</arg_value>": [""], "</tool_call>": ["<tool_call>"] });
+      const [value, end] = yield* reader.value(GLM_ENDS, "</arg_value>", ["<arg_key>", "<arg_value>", "<tool_call>"]);
       fields.push([key.trim(), value, "undeclared"]);
+      torn = end === undefined;
+      if (end === "</tool_call>") closed = true;
     }
     key = undefined;
   }
-  const closed = (yield* reader.take("</tool_call>")) !== undefined;
-  return closed || fields.length > 0 ? [{ name, arguments: fields, cut: !closed }] : undefined;
+  closed ||= (yield* reader.take("</tool_call>")) !== undefined;
+  return closed || fields.length > 0 ? [{ name, arguments: fields, cut: !closed, torn }] : undefined;
 };

@@ -1,4 +1,5 @@
 import { type Grammar, toStrays, type Trigger } from "./grammar.ts";
+import { MAX_TAG } from "./reader.ts";
 
 const HARMONY_MESSAGE = "<|message|>";
 /** What a header consists of, so that prose about headers does not wait. */
@@ -37,7 +38,7 @@ const harmonyChannel: Grammar = function* (reader) {
 const harmonyRecipient: Grammar = function* (reader) {
   yield* reader.take("to=functions.");
   const name = yield* reader.while(/[\w.:-]/);
-  yield* reader.while(/[\s\w]/);
+  yield* reader.while(/[\s\w]/, MAX_TAG);
   if (name === "" || (yield* reader.peek("{")) === undefined) return undefined;
   return [{ name, arguments: yield* reader.json(...HARMONY_ENDS) }];
 };

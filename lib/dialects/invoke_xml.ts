@@ -1,5 +1,5 @@
 import type { Grammar } from "./grammar.ts";
-import type { Field } from "./reader.ts";
+import { type Field, MAX_TAG } from "./reader.ts";
 
 /** Reads an attribute of a tag, in quotes or not. */
 export function toAttribute(tag: string, name: string): string | undefined {
@@ -25,31 +25,34 @@ export function invokeXml(wrapper: string, ...prefixes: string[]): Grammar {
     ...ends("parameter").map((end) => [end, [...tags("parameter"), ...ends("invoke"), ...closers]]),
     ...ends("invoke").map((end) => [end, [...tags("invoke"), ...closers]]),
   ]);
+  const opens = [...tags("parameter", "invoke"), wrapper];
   return function* (reader) {
     yield* reader.take(wrapper);
     for (let some = false;; some = true) {
       yield* reader.space();
       if ((yield* reader.take(...closers)) !== undefined) return [];
       if ((yield* reader.take(...tags("invoke"))) === undefined) return some ? [] : undefined;
-      let name = toAttribute(yield* reader.until(">", "\n"), "name");
-      if ((yield* reader.take(">")) === undefined) return undefined;
+      const head = yield* reader.tag();
+      if (head === undefined) return undefined;
+      let name = toAttribute(head, "name");
       const fields: Field[] = [];
       let [json, end]: (string | undefined)[] = [];
+      let torn = false;
       while (end === undefined || end.endsWith("parameter>")) {
         yield* reader.space();
         if ((yield* reader.peek("{")) !== undefined) json = yield* reader.json(...ends("invoke"));
         yield* reader.space();
         const tag = yield* reader.take(...tags("parameter"), "<name>", "<tool_name>", "<arguments>", "<parameters>");
         if (tag === undefined) break;
-        if (tag === "<name>" || tag === "<tool_name>") name = (yield* reader.until("<")).trim();
+        if (tag === "<name>" || tag === "<tool_name>") name = (yield* reader.while(/[^<]/, MAX_TAG)).trim();
         else if (tag.endsWith(">")) json = yield* reader.json("</");
         else {
-          const attributes = yield* reader.until(">", "\n");
-          if ((yield* reader.take(">")) === undefined) return undefined;
-          const [value, valueEnd] = yield* reader.value(valueEnds);
+          const attributes = yield* reader.tag();
+          if (attributes === undefined) return undefined;
+          const [value, valueEnd] = yield* reader.value(valueEnds, `${tag.replace("<", "</")}>`, opens);
           const key = toAttribute(attributes, "name");
           if (key !== undefined) fields.push([key, value, toAttribute(attributes, "string") === "false"]);
-          end = valueEnd;
+          [end, torn] = [valueEnd, valueEnd === undefined];
           continue;
         }
         yield* reader.space();
@@ -59,7 +62,7 @@ export function invokeXml(wrapper: string, ...prefixes: string[]): Grammar {
       yield* reader.space();
       const last = yield* reader.take(...closers);
       if (name === undefined) return undefined;
-      yield [{ name, arguments: json ?? fields, cut: !closed && last === undefined }];
+      yield [{ name, arguments: json ?? fields, cut: !closed && last === undefined, torn }];
       if (last !== undefined) return [];
     }
   };

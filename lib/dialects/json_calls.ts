@@ -6,24 +6,25 @@ import { parseTolerant } from "./tolerant_json.ts";
 /**
  * Finds the calls in parsed JSON: an object with name and arguments under whatever key, or a list of such.
  *
- * @param bare Whether nothing but the JSON announces the call: then it must have arguments.
+ * @param bare Whether nothing but the JSON announces the call: then it must have arguments under a key of the API.
+ * @param cut Whether its end is missing: then the arguments may be, too.
  */
-export function toWrittenCalls(value: unknown, bare = false): WrittenCall[] | undefined {
+function toWrittenCalls(value: unknown, bare: boolean, cut: boolean): WrittenCall[] | undefined {
   if (Array.isArray(value)) {
-    const calls = value.map((item) => toWrittenCalls(item, bare));
+    const calls = value.map((item) => toWrittenCalls(item, bare, cut));
     return calls.every((call) => call !== undefined) && calls.length > 0 ? calls.flat() : undefined;
   }
   if (!isJsonObject(value)) return undefined;
   const call = isJsonObject(value.function) ? value.function : value;
-  const { name, arguments: args = call.parameters ?? call.args ?? call.input } = call;
-  if (typeof name !== "string" || (bare && args === undefined)) return undefined;
+  const { name, arguments: args = call.parameters ?? (bare ? undefined : call.args ?? call.input) } = call;
+  if (typeof name !== "string" || ((bare || cut) && args === undefined)) return undefined;
   return [{ name, arguments: typeof args === "string" ? args : JSON.stringify(args ?? {}) }];
 }
 
 /** Reads the calls in JSON as models write it, like {@linkcode toWrittenCalls}. */
 export function parseCalls(json: string, bare = false): WrittenCall[] | undefined {
-  const parsed = parseTolerant(json);
-  return toWrittenCalls(parsed?.value, bare)?.map((call) => ({ ...call, cut: parsed?.cut }));
+  const { value, cut = false, torn } = parseTolerant(json) ?? {};
+  return toWrittenCalls(value, bare, cut)?.map((call) => ({ ...call, cut, torn }));
 }
 
 /**

@@ -30,6 +30,8 @@ export class JsonScanner {
   complete = false;
   /** Whether the text cannot be JSON any more; what is fed afterwards is only counted. */
   failed = false;
+  /** Where it failed, if it did. */
+  failedAt = 0;
   /** Whether the value is an object that has at least one key. */
   filled = false;
   /** Whether a field has a value that cannot stay as it is. */
@@ -56,6 +58,7 @@ export class JsonScanner {
     let i = 0;
     while (i < piece.length && !this.complete && !this.failed) {
       const position = this.length + i;
+      this.failedAt = position;
       i += this.#inString ? this.#readString(piece, i) : this.#readToken(piece.charAt(i), position);
       const inText = this.#inString && this.#closers.length === 1 && !this.#isKey() && this.#escape === "";
       if ((inText || this.complete) && !this.blocked && !this.failed) this.safe = this.length + i;

@@ -1,5 +1,6 @@
 import { type Grammar, toStrays, type Trigger } from "./grammar.ts";
 import { pythonRepr } from "./python_repr.ts";
+import { MAX_TAG } from "./reader.ts";
 
 const KIMI_BEGIN = "<|tool_call_begin|>";
 const KIMI_ARGUMENTS = "<|tool_call_argument_begin|>";
@@ -30,10 +31,14 @@ const kimiCall: Grammar = function* (reader) {
   while ((yield* reader.take(KIMI_ARGUMENTS)) !== undefined) {
     yield* reader.space();
     const call = { name: toKimiName(id), arguments: yield* reader.json(...KIMI_ENDS) };
-    const rest = yield* reader.until(...KIMI_ENDS);
-    id = /functions\.[\w.-]+:\d+\s*$/.exec(rest)?.[0] ?? "";
+    const rest = yield* reader.until(["<"], MAX_TAG);
+    const next = /^[\s}\]]*(?:\S*?(functions\.[\w.-]+:\d+)\s*)?$/.exec(rest);
+    const goesOn = next !== null && (reader.done || (yield* reader.peek(...KIMI_ENDS)) !== undefined);
+    if (!goesOn) reader.unread(rest);
+    id = next?.[1] ?? "";
     yield* reader.take(KIMI_END);
     yield [call];
+    if (!goesOn) return [];
   }
   return [];
 };

@@ -1,5 +1,5 @@
 import { type Grammar, toStrays, type Trigger } from "./grammar.ts";
-import type { Field, WrittenCall } from "./reader.ts";
+import { type Field, MAX_TAG, type WrittenCall } from "./reader.ts";
 
 const K3_OPEN = "<|open|>";
 const K3_SEPARATOR = "<|sep|>";
@@ -19,12 +19,13 @@ const K3_TAGS = ["think", "response", "tools", "call", "argument", "json", "mess
 const k3Channel: Grammar = function* (reader) {
   let call: WrittenCall & { arguments: Field[] } | undefined;
   let json: string | undefined;
+  let torn = false;
   while ((yield* reader.take(K3_OPEN)) !== undefined) {
     yield* reader.space();
     const name = yield* reader.while(/\w/);
     if (name === "" && reader.done) break;
     if (!K3_TAGS.includes(name)) return undefined;
-    const attributes = yield* reader.while(/[^<\n]/);
+    const attributes = yield* reader.while(/[^<\n]/, MAX_TAG);
     if ((yield* reader.take(K3_SEPARATOR)) === undefined) return undefined;
     const { tool = "", key, type } = toK3Attributes(attributes);
     if (name === "think" || name === "response") {
@@ -32,8 +33,9 @@ const k3Channel: Grammar = function* (reader) {
       yield* reader.pass(name === "think" ? "thinking" : "text", K3_CLOSE, K3_OPEN, "<|end_of_msg|>");
     } else if (name === "call") [call, json] = [{ name: tool, arguments: [] }, undefined];
     else if (name === "argument" && key !== undefined) {
-      call?.arguments.push([key, yield* reader.until(K3_CLOSE), type !== undefined && type !== "string"]);
-    } else if (name === "json") json = yield* reader.until(K3_CLOSE);
+      call?.arguments.push([key, yield* reader.until([K3_CLOSE]), type !== undefined && type !== "string"]);
+      torn = reader.done;
+    } else if (name === "json") json = yield* reader.until([K3_CLOSE]);
     yield* reader.space();
     while ((yield* reader.take(K3_CLOSE)) !== undefined) {
       yield* reader.space();
@@ -47,7 +49,7 @@ const k3Channel: Grammar = function* (reader) {
       } else if (!call) reader.commit();
     }
   }
-  return call ? [{ name: call.name, arguments: json ?? call.arguments, cut: true }] : [];
+  return call ? [{ name: call.name, arguments: json ?? call.arguments, cut: true, torn }] : [];
 };
 
 /** What Kimi K3 leaks. A closing tag alone ends the thinking that the template had opened. */

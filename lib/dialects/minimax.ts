@@ -33,15 +33,15 @@ const m3Calls: Grammar = function* (reader) {
   if ((yield* reader.peek(M3_MARK)) === undefined) return undefined;
   const open: M3Element[] = [];
   for (;;) {
-    const text = yield* reader.until(M3_MARK);
+    const text = yield* reader.until([M3_MARK]);
     const element = open.at(-1);
     if (element) element.text += text;
     if ((yield* reader.take(M3_MARK)) === undefined) break;
     yield* reader.space();
     const kind = yield* reader.take("<", "</");
     if (kind === undefined) return undefined;
-    const tag = yield* reader.until(">", "\n");
-    if ((yield* reader.take(">")) === undefined) return undefined;
+    const tag = yield* reader.tag();
+    if (tag === undefined) return undefined;
     if (!element && kind === "<" && !tag.startsWith("invoke")) return undefined;
     if (kind === "<") open.push({ tag, text: "", children: [] });
     else {
@@ -58,7 +58,7 @@ const m3Calls: Grammar = function* (reader) {
     }
   }
   const [call] = open;
-  return call && [{ ...toM3Call(call), cut: true }];
+  return call && [{ ...toM3Call(call), cut: true, torn: open.length > 1 }];
 };
 
 /** What MiniMax M2 to M2.7 leak. */

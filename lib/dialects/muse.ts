@@ -1,5 +1,6 @@
 import { type Grammar, toStrays, type Trigger } from "./grammar.ts";
 import { invokeXml } from "./invoke_xml.ts";
+import { MAX_TAG } from "./reader.ts";
 
 const museCalls = invokeXml("<atem:function_calls>", "atem:", "");
 
@@ -10,7 +11,7 @@ const museCalls = invokeXml("<atem:function_calls>", "atem:", "");
 const museChannel: Grammar = function* (reader, tools) {
   yield* reader.take("<|start|>");
   if ((yield* reader.take("assistant")) === undefined) return undefined;
-  const header = yield* reader.while(/[\w.=: -]/);
+  const header = yield* reader.while(/[\w.=: -]/, MAX_TAG);
   if ((yield* reader.take("<|message|>")) === undefined) return undefined;
   const recipient = /to=([\w.:-]+)/.exec(header)?.[1] ?? "user";
   if (recipient !== "self" && recipient !== "user") return yield* museCalls(reader, tools);

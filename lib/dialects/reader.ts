@@ -1,4 +1,6 @@
+import { isJsonObject } from "../wire/json.ts";
 import { JsonScanner } from "./json_scanner.ts";
+import { parseTolerant } from "./tolerant_json.ts";
 
 /**
  * A grammar waiting for more text, when it gives nothing, or handing over what it has understood so far: a piece, text
@@ -21,14 +23,25 @@ export type WrittenCall = {
   arguments: string | Field[];
   /** Whether its end is missing: it must not run if the answer was cut short. */
   cut?: boolean;
+  /** Whether the end of a value is missing: it must not run at all. */
+  torn?: boolean | undefined;
 };
+
+/** What may end a value, and for each what must follow it. */
+export type ValueEnds = Readonly<Record<string, readonly string[]>>;
 
 /** What finds the first of `markers`; of two that begin alike, the one that is listed first. */
 export function toPattern(markers: readonly string[]): RegExp {
   return new RegExp(markers.map((marker) => marker.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&")).join("|"), "g");
 }
 
-const BRACKET = /["'{}[\]()\\]/;
+const BRACKET = /["'{}[\]()\\]/g;
+/** How far prose may look like the tag or the JSON of a call before it is let go. */
+export const MAX_TAG = 200;
+/** How far beyond the end of a value may stand what shows that it was none. */
+const LOOK_AHEAD = 1000;
+/** How far {@linkcode parseTolerant} looks ahead. */
+const PARSER_AHEAD = 50;
 
 /** The longest end of `text` that may be the beginning of one of `markers`, which must not be sent on yet. */
 export function toHeldLength(text: string, markers: readonly string[]): number {
@@ -48,20 +61,24 @@ export function toHeldLength(text: string, markers: readonly string[]): number {
  * Each character is looked at a fixed number of times, however it arrives.
  */
 export class Reader {
+  /** The text at hand, and how much of it was read. */
   #window = "";
+  #at = 0;
   #read: string[] = [];
   /** Whether no more will come. */
   ended = false;
 
   /** Whether all has been read. */
   get done(): boolean {
-    return this.ended && this.#window === "";
+    return this.ended && this.#at === this.#window.length;
   }
 
   /** Adds text at the end. */
   push(text: string): void {
     // A sum with nothing is not free: some engines copy the long text when they look at it.
-    this.#window = this.#window === "" ? text : this.#window + text;
+    const rest = this.#rest();
+    this.#window = rest === "" ? text : rest + text;
+    this.#at = 0;
   }
 
   /** Gives what was read since the last commit, and forgets it: it has been understood. */
@@ -73,8 +90,8 @@ export class Reader {
 
   /** Gives all text since the last commit, read or not, and starts anew. */
   reset(): string {
-    const [read, rest] = [this.commit(), this.#window];
-    this.#window = "";
+    const [read, rest] = [this.commit(), this.#rest()];
+    [this.#window, this.#at] = ["", 0];
     return read === "" ? rest : read + rest;
   }
 
@@ -88,8 +105,9 @@ export class Reader {
   /** Tells which of `literals` the text goes on with, without reading it. */
   *peek(...literals: string[]): Reading<string | undefined> {
     for (;;) {
-      const whole = literals.filter((literal) => this.#window.startsWith(literal));
-      const open = literals.some((literal) => literal.length > this.#window.length && literal.startsWith(this.#window));
+      const whole = literals.filter((literal) => this.#window.startsWith(literal, this.#at));
+      const left = this.#window.length - this.#at;
+      const open = literals.some((literal) => literal.length > left && literal.startsWith(this.#rest()));
       if (!open || this.ended) {
         return whole.sort((a, b) => b.length - a.length)[0];
       }
@@ -97,16 +115,16 @@ export class Reader {
     }
   }
 
-  /** Reads up to the first of `markers`, which stays unread, or to the end. */
-  *until(...markers: string[]): Reading<string> {
+  /** Reads up to the first of `markers`, which stays unread, or to the end, or `limit` characters. */
+  *until(markers: readonly string[], limit = Infinity): Reading<string> {
     const pieces: string[] = [];
     const pattern = toPattern(markers);
-    for (;;) {
-      const end = this.#window.search(pattern);
-      if (end >= 0) return pieces.join("") + this.#consume(end);
-      const held = this.ended ? 0 : toHeldLength(this.#window, markers);
-      pieces.push(this.#consume(this.#window.length - held));
-      if (this.ended) return pieces.join("");
+    for (let left = limit;;) {
+      const [length, found] = this.#find(pattern, markers);
+      const piece = this.#consume(Math.min(length, left));
+      pieces.push(piece);
+      left -= piece.length;
+      if (found || this.ended || left === 0) return pieces.join("");
       yield;
     }
   }
@@ -115,50 +133,71 @@ export class Reader {
   *pass(kind: Piece["kind"], ...markers: string[]): Reading<void> {
     const pattern = toPattern(markers);
     for (;;) {
-      const end = this.#window.search(pattern);
-      const held = this.ended ? 0 : toHeldLength(this.#window, markers);
-      const text = this.#consume(end >= 0 ? end : this.#window.length - held);
+      const [length, found] = this.#find(pattern, markers);
+      const text = this.#consume(length);
       if (text !== "") yield { kind, text };
-      if (end >= 0 || this.ended) return;
+      if (found || this.ended) return;
       yield;
     }
   }
 
   /**
    * Reads a value and its end, past what only looks like the end: each of `ends` counts where one of its followers
-   * follows, or nothing.
+   * follows, or nothing, unless soon after it `close` comes before any of `opens`: then it was quoted.
    *
    * @returns The value, and which end it has; none if the text ended before.
    */
-  *value(ends: Readonly<Record<string, readonly string[]>>): Reading<[value: string, end?: string]> {
+  *value(ends: ValueEnds, close: string, opens: readonly string[]): Reading<[value: string, end?: string]> {
     const markers = Object.keys(ends);
     let value = "";
     for (;;) {
-      value += yield* this.until(...markers);
+      value += yield* this.until(markers);
       const end = yield* this.take(...markers);
       if (end === undefined) return [value];
       const space = yield* this.space();
-      if (this.done || (yield* this.peek(...ends[end] ?? [])) !== undefined) return [value, end];
+      const follows = this.done || (yield* this.peek(...ends[end] ?? [])) !== undefined;
+      if (follows && (opens.includes(end.trim()) || (yield* this.#first([close, ...opens])) !== close)) {
+        return [value, end];
+      }
       value += end + space;
     }
   }
 
-  /** Reads characters that match, such as a name. */
-  *while(char: RegExp): Reading<string> {
+  /** Tells which of `markers` comes first in what follows. */
+  *#first(markers: readonly string[]): Reading<string | undefined> {
+    const pattern = toPattern(markers);
+    for (;;) {
+      const ahead = this.#window.slice(this.#at, this.#at + LOOK_AHEAD);
+      pattern.lastIndex = 0;
+      const found = pattern.exec(ahead)?.[0];
+      if (found !== undefined || this.ended || ahead.length === LOOK_AHEAD) return found;
+      yield;
+    }
+  }
+
+  /** Reads characters that match, such as a name, as far as `limit`. */
+  *while(char: RegExp, limit = Infinity): Reading<string> {
     let text = "";
     for (;;) {
-      let end = 0;
-      while (end < this.#window.length && char.test(this.#window.charAt(end))) end++;
-      const open = end === this.#window.length;
-      text += this.#consume(end);
+      const most = this.#at + limit - text.length;
+      let end = this.#at;
+      while (end < this.#window.length && end < most && char.test(this.#window.charAt(end))) end++;
+      const open = end === this.#window.length && end < most;
+      text += this.#consume(end - this.#at);
       if (!open || this.ended) return text;
       yield;
     }
   }
 
+  /** Reads the rest of a tag, `>` and all; nothing when it does not end soon. */
+  *tag(): Reading<string | undefined> {
+    const tag = yield* this.while(/[^>\n]/, MAX_TAG);
+    return (yield* this.take(">")) === undefined ? undefined : tag;
+  }
+
   /** Reads one character; none at the end. */
   *next(): Reading<string> {
-    while (this.#window === "" && !this.ended) yield;
+    while (this.#at === this.#window.length && !this.ended) yield;
     return this.#consume(1);
   }
 
@@ -167,9 +206,10 @@ export class Reader {
     let [depth, quote] = [0, ""];
     const pieces: string[] = [];
     for (;;) {
-      const at = this.#window.search(BRACKET);
-      pieces.push(this.#consume(at < 0 ? this.#window.length : at));
-      const char = this.#window.charAt(0);
+      BRACKET.lastIndex = this.#at;
+      const end = BRACKET.exec(this.#window)?.index ?? this.#window.length;
+      pieces.push(this.#consume(end - this.#at));
+      const char = this.#window.charAt(end);
       if (this.done || (char === close && depth === 0 && quote === "")) return pieces.join("");
       if (char === "") {
         yield;
@@ -188,23 +228,65 @@ export class Reader {
     return this.while(/\s/);
   }
 
-  /** Reads a JSON value as far as it is one; what is cut short or broken is read up to one of `markers`. */
+  /**
+   * Reads a JSON value. What is broken is read as far as it can be made sense of, or up to one of `markers`; prose is
+   * seen for what it is after some {@linkcode MAX_TAG} characters.
+   */
   *json(...markers: string[]): Reading<string> {
     const scanner = new JsonScanner();
-    const pieces: string[] = [];
+    let text = "";
     for (;;) {
-      const window = this.#window;
+      const window = this.#rest();
       const rest = scanner.feed(window);
-      if (scanner.failed) return pieces.join("") + (yield* this.until(...markers));
-      pieces.push(this.#consume(window.length - rest.length));
-      if (scanner.complete || this.ended) return pieces.join("");
+      text += this.#consume(window.length - rest.length);
+      if (scanner.failed) break;
+      if (scanner.complete) return text;
+      // An object that has not even begun is cut, not empty.
+      if (this.ended) return text.trim() === "" ? "{" : text;
       yield;
+    }
+    this.unread(text.slice(scanner.failedAt));
+    text = text.slice(0, scanner.failedAt);
+    for (let size = MAX_TAG;; size *= 2) {
+      if (size <= text.length) continue;
+      text += yield* this.until(markers, size - text.length);
+      const ended = text.length < size;
+      const { value, cut = true, torn, length = text.length } = parseTolerant(text) ?? {};
+      if (!cut && (ended || length + PARSER_AHEAD < size)) {
+        this.unread(text.slice(length));
+        return text.slice(0, length);
+      }
+      // A line break shows that a number before a marker is whole.
+      if (ended) return this.done ? text : `${text}\n`;
+      if (torn === undefined || !isJsonObject(Array.isArray(value) ? value[0] ?? {} : value)) return text;
     }
   }
 
+  /** Gives back the end of what was read. */
+  unread(text: string): void {
+    if (text === "") return;
+    this.#read = [this.#read.join("").slice(0, -text.length)];
+    this.#window = text + this.#rest();
+    this.#at = 0;
+  }
+
+  /** How far the first of `markers` is away, if it is there; else how much of the text is before any. */
+  #find(pattern: RegExp, markers: readonly string[]): [length: number, found: boolean] {
+    pattern.lastIndex = this.#at;
+    const found = pattern.exec(this.#window);
+    if (found) return [found.index - this.#at, true];
+    const longest = Math.max(...markers.map((marker) => marker.length));
+    const end = this.#window.slice(Math.max(this.#at, this.#window.length - longest + 1));
+    return [this.#window.length - this.#at - (this.ended ? 0 : toHeldLength(end, markers)), false];
+  }
+
+  #rest(): string {
+    return this.#window.slice(this.#at);
+  }
+
   #consume(length: number): string {
-    const text = this.#window.slice(0, length);
-    this.#window = this.#window.slice(length);
+    const text = this.#window.slice(this.#at, this.#at + length);
+    this.#at += text.length;
     if (text !== "") this.#read.push(text);
     return text;
   }

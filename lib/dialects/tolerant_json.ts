@@ -22,17 +22,27 @@ const WORDS: Record<string, unknown> = {
 /** What {@linkcode parseTolerant} made of a text. */
 export interface Tolerated {
   value: unknown;
-  /** Whether the text ended before the value did; a string that was cut is as long as it got. */
+  /** Whether the text ended before the value did. */
   cut: boolean;
+  /** Whether more than brackets is missing: a string or a number may be as long as it got, a field have no value. */
+  torn: boolean;
+  /** How much of the text was read. */
+  length: number;
 }
 
 class TolerantParser {
   readonly #text: string;
   #at = 0;
   cut = false;
+  torn = false;
 
   constructor(text: string) {
     this.#text = text;
+  }
+
+  /** How much was read. */
+  get length(): number {
+    return Math.min(this.#at, this.#text.length);
   }
 
   value(depth: number): unknown {
@@ -46,8 +56,14 @@ class TolerantParser {
   }
 
   #end<T>(value: T): T {
-    this.cut = true;
+    [this.cut, this.torn] = [true, true];
     return value;
+  }
+
+  /** Notes that a closing bracket is missing; before it, a whole value must stand. */
+  #open(): void {
+    this.cut = true;
+    this.torn ||= /[,:{[(]/.test(this.#text.trimEnd().slice(-1));
   }
 
   /** White space and comments. */
@@ -63,7 +79,7 @@ class TolerantParser {
       this.#skip();
       const char = this.#text.charAt(this.#at);
       if (char === "" || char === "}") {
-        if (char === "") this.cut = true;
+        if (char === "") this.#open();
         this.#at++;
         return Object.fromEntries(entries);
       }
@@ -88,7 +104,7 @@ class TolerantParser {
       this.#skip();
       const char = this.#text.charAt(this.#at);
       if (char === "" || char === "]" || char === ")") {
-        if (char === "") this.cut = true;
+        if (char === "") this.#open();
         this.#at++;
         return list;
       }
@@ -147,8 +163,9 @@ class TolerantParser {
     const word = this.#text.slice(from, this.#at).trim();
     if (word === "") throw new SyntaxError(`Cannot read '${this.#text.slice(from, from + 10)}'`);
     if (key) return word;
-    if (this.#at >= this.#text.length) this.cut = true;
-    if (Object.hasOwn(WORDS, word)) return WORDS[word];
+    const known = Object.hasOwn(WORDS, word);
+    if (this.#at >= this.#text.length) [this.cut, this.torn] = [true, this.torn || !known];
+    if (known) return WORDS[word];
     return /^[+-]?(?:\d|\.\d)[\d._]*(?:[eE][+-]?\d+)?$/.test(word) ? Number(word.replaceAll("_", "")) : word;
   }
 }
@@ -161,10 +178,11 @@ class TolerantParser {
  * @returns Nothing when it cannot be made sense of.
  */
 export function parseTolerant(text: string): Tolerated | undefined {
-  const parser = new TolerantParser(text.replace(/^\s*```\w*\s/, ""));
+  const fence = /^\s*```\w*\s/.exec(text)?.[0].length ?? 0;
+  const parser = new TolerantParser(text.slice(fence));
   try {
     const value = parser.value(0);
-    return { value, cut: parser.cut };
+    return { value, cut: parser.cut, torn: parser.torn, length: fence + parser.length };
   } catch {
     return undefined;
   }

@@ -8,7 +8,7 @@ const A = { a: 1 };
 const TEXT = (text: string) => ({ text });
 
 describe("readArguments() reads", () => {
-  const rows: [what: string, text: string, expected: Record<string, unknown>, cut?: boolean][] = [
+  const rows: [what: string, text: string, expected: Record<string, unknown>, cut?: "cut" | "torn"][] = [
     ["JSON", '{"a":1}', A],
     ["JSON with blanks around", ' \n{"a":1}\n ', A],
     ["nothing", "", {}],
@@ -47,10 +47,14 @@ describe("readArguments() reads", () => {
     ["a path of Windows", String.raw`{"text":"C:\Program Files\Git"}`, TEXT(String.raw`C:\Program Files\Git`)],
     ["an escaped apostrophe", String.raw`{"text":"don\'t"}`, TEXT("don't")],
     ["legal escapes beside illegal ones", String.raw`{"text":"\d\n\u00e9\"\\"}`, TEXT('\\d\né"\\')],
-    ["the end missing", '{"a":1', A, true],
-    ["two ends missing", '{"a":{"b":[1', { a: { b: [1] } }, true],
-    ["a string that was cut", '{"text":"half', TEXT("half"), true],
-    ["a key without a value at the end", '{"a":1,"b"', A, true],
+    ["the end missing", '{"text":"a"', TEXT("a"), "cut"],
+    ["two ends missing", '{"a":{"b":[1]', { a: { b: [1] } }, "cut"],
+    ["the end missing behind a word", '{"a":{"b":null', { a: { b: null } }, "cut"],
+    ["the end missing behind a number and a line break", '{"a":1\n', A, "cut"],
+    ["a number that may have been cut", '{"a":{"b":[1', { a: { b: [1] } }, "torn"],
+    ["a string that was cut", '{"text":"half', TEXT("half"), "torn"],
+    ["a key without a value at the end", '{"a":1,"b"', A, "torn"],
+    ["a comma at the end", '{"a":1, ', A, "torn"],
     ["a brace too many", '{"a":1}}', A],
     ["junk behind", '{"a":1} and so on', A],
     ["a token behind", '{"a":1}<|im_end|>', A],
@@ -59,8 +63,9 @@ describe("readArguments() reads", () => {
     ["numbers with underscores", "{'a': 1_000}", { a: 1000 }],
     ["a key with the name of an object's own method", '{"__proto__x":1,"toString":2}', { __proto__x: 1, toString: 2 }],
   ];
-  for (const [what, text, expected, cut = false] of rows) {
-    test(`${what}: ${text}`, () => assert.deepEqual(readArguments(text), { value: expected, cut }));
+  for (const [what, text, value, end] of rows) {
+    const expected = { value, cut: end !== undefined, torn: end === "torn" };
+    test(`${what}: ${text}`, () => assert.deepEqual(readArguments(text), expected));
   }
 });
 
@@ -138,6 +143,7 @@ test("readArguments() coerces the fields a tool declares", () => {
   assert.deepEqual(readArguments(text, schema), {
     value: { n: 1, tags: ["a"], deep: { n: 2 }, text: "3", other: "4" },
     cut: false,
+    torn: false,
   });
 });
 

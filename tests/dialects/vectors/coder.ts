@@ -43,6 +43,25 @@ const VECTORS: Vector[] = [
     expected: [`Write${JSON.stringify({ path: "a", content: QUOTED })}`],
   },
   {
+    name: "a whole call in a value",
+    text:
+      call("Write", parameter("path", "a"), parameter("content", `So:\n${call("ls", parameter("path", "."))}\nDone.`)) +
+      "ok",
+    expected: [
+      `Write${JSON.stringify({ path: "a", content: `So:\n${call("ls", parameter("path", "."))}\nDone.` })}`,
+      "text:ok",
+    ],
+  },
+  {
+    name: "the beginning and the end of a function in a value",
+    text: call(
+      "Write",
+      parameter("path", "a"),
+      parameter("content", "<function=x>..</function> here\n<parameter=x>\ny"),
+    ),
+    expected: ['Write{"path":"a","content":"<function=x>..</function> here\\n<parameter=x>\\ny"}'],
+  },
+  {
     name: "a value without an end before the next parameter",
     text:
       "<tool_call>\n<function=Read>\n<parameter=path>\na\n<parameter=limit>\n3\n</parameter>\n</function>\n</tool_call>",
@@ -59,9 +78,9 @@ const VECTORS: Vector[] = [
     expected: ['Read{"path":"a"}'],
   },
   {
-    name: "a value without an end at the end of the answer",
+    name: "a value without an end at the end of the answer, which may have been cut",
     text: "<tool_call>\n<function=Read>\n<parameter=path>\na",
-    expected: ['Read{"path":"a"}'],
+    expected: ["text:<tool_call>\n<function=Read>\n<parameter=path>\na"],
   },
   {
     name: "a function without an end",

@@ -52,6 +52,11 @@ const VECTORS: Vector[] = [
     expected: ['ls{"path":"."}'],
   },
   {
+    name: "a string without an end, with which nothing must run",
+    text: '<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>ls<｜tool▁sep｜>{"path":"a',
+    expected: ['text:<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>ls<｜tool▁sep｜>{"path":"a'],
+  },
+  {
     name: "a call that was cut, which must not run",
     text: '<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>ls<｜tool▁sep｜>{"path":"a',
     expected: ['text:<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>ls<｜tool▁sep｜>{"path":"a'],
@@ -104,6 +109,19 @@ export const DEEPSEEK_DSML: FamilyVectors = {
       text: `${dsml("tool_calls", LS, invoke("Read", parameter("path", true, "a")))}\nbye <`,
       expected: [LS_JSON, 'Read{"path":"a"}', "text:\nbye <"],
       reasoning: true,
+    },
+    {
+      name: "the markup of others in a value",
+      text: dsml(
+        "tool_calls",
+        invoke("Write", parameter("path", true, "a") + parameter("content", true, "x</parameter>\n</invoke> y")),
+      ),
+      expected: ['Write{"path":"a","content":"x</parameter>\\n</invoke> y"}'],
+    },
+    {
+      name: "a value without an end, with which nothing must run",
+      text: dsml("tool_calls", LS).replace(/(?<=string="true">.)[^]*/, ""),
+      expected: [`text:${dsml("tool_calls", LS).replace(/(?<=string="true">.)[^]*/, "")}`],
     },
     { name: "doubled bars", text: dsml("tool_calls", LS).replaceAll("｜DSML｜", "｜｜DSML｜｜"), expected: [LS_JSON] },
     { name: "bars of ASCII", text: dsml("function_calls", LS).replaceAll("｜DSML｜", "|DSML|"), expected: [LS_JSON] },

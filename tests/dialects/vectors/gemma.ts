@@ -32,6 +32,11 @@ export const GEMMA: FamilyVectors = {
       expected: [LS_JSON, LS_JSON],
     },
     {
+      name: "a string without an end, with which nothing must run",
+      text: '<|tool_call>call:Write{path:<|"|>a<|"|>,content:<|"|>half',
+      expected: ['text:<|tool_call>call:Write{path:<|"|>a<|"|>,content:<|"|>half'],
+    },
+    {
       name: "a call that was cut in a string, which must not run",
       text: '<|tool_call>call:Write{path:<|"|>a<|"|>,content:<|"|>half',
       expected: ['text:<|tool_call>call:Write{path:<|"|>a<|"|>,content:<|"|>half'],

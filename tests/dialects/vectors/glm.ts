@@ -87,6 +87,21 @@ export const GLM: FamilyVectors = {
       expected: ['search{"q":"x"}', "text:now"],
     },
     {
+      name: "the markup in a value",
+      text: `${call("Write", ["path", "a"], ["content", "A </tool_call> </arg_value> b"])}ok`,
+      expected: ['Write{"path":"a","content":"A </tool_call> </arg_value> b"}', "text:ok"],
+    },
+    {
+      name: "a value without an end before the end of the call",
+      text: "<tool_call>search<arg_key>q</arg_key><arg_value>x</tool_call>ok",
+      expected: ['search{"q":"x"}', "text:ok"],
+    },
+    {
+      name: "a value without an end at the end of the answer, which may have been cut",
+      text: "<tool_call>search<arg_key>q</arg_key><arg_value>x",
+      expected: ["text:<tool_call>search<arg_key>q</arg_key><arg_value>x"],
+    },
+    {
       name: "a value that was cut, with which nothing must run",
       text: "<tool_call>Write<arg_key>path</arg_key><arg_value>a</arg_value><arg_key>content</arg_key><arg_value>half",
       expected: [

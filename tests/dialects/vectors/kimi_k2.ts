@@ -131,6 +131,28 @@ export const KIMI_K2: FamilyVectors = {
       text: `<|tool_calls_section_begin|>${READ}`,
       expected: ['Read{"path":"a"}'],
     },
+    ...["", '{"path": "a', '{"path": "a", "limit": 1', '{"path":'].map((args) => ({
+      name: `arguments that end in ${args || "nothing"}, with which nothing must run`,
+      text: READ.replace(/\{.*/, args),
+      expected: [`text:${READ.replace(/\{.*/, args)}`],
+      reasoning: true as const,
+    })),
+    {
+      name: "arguments that lack the last brace and the end",
+      text: READ.replace(/\}.*/, ""),
+      expected: ['Read{"path":"a"}'],
+    },
+    {
+      name: "prose behind a call without an end",
+      text: READ.replace("<|tool_call_end|>", "") + "\n\nAnd this is prose.",
+      expected: ['Read{"path":"a"}', "text:\n\nAnd this is prose."],
+      reasoning: true,
+    },
+    {
+      name: "prose between calls without ends",
+      text: READ.replace("<|tool_call_end|>", "") + "\nThen this. " + LS,
+      expected: ['Read{"path":"a"}', "text:\nThen this. ", 'ls{"path":"."}'],
+    },
     {
       name: "arguments that lack the last brace",
       text: call("functions.Read:0", '{"path": "a"'),

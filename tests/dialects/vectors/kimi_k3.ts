@@ -76,6 +76,11 @@ export const KIMI_K3: FamilyVectors = {
       cut: true,
     },
     {
+      name: "a value without an end, with which nothing must run",
+      text: tools(READ).replace(/40.*/, "4"),
+      expected: [`text:${tools(READ).replace(/40.*/, "4")}`],
+    },
+    {
       name: "a call that was cut, which must not run",
       text: '<|open|>tools<|sep|><|open|>call tool="Read" index="1"<|sep|><|open|>argument key="path" type="string"' +
         "<|sep|>src/a",

@@ -51,8 +51,18 @@ const M2_VECTORS: Vector[] = [
   { name: "a call without arguments", text: m2(invoke("list_all", "")), expected: ["list_all{}"] },
   {
     name: "calls whose ends are missing",
-    text: '<minimax:tool_call>\n<invoke name="ls">\n<parameter name="path">.',
+    text: '<minimax:tool_call>\n<invoke name="ls">\n<parameter name="path">.</parameter>',
     expected: ['ls{"path":"."}'],
+  },
+  {
+    name: "a value whose end is missing, which may have been cut",
+    text: '<minimax:tool_call>\n<invoke name="ls">\n<parameter name="path">.',
+    expected: ['text:<minimax:tool_call>\n<invoke name="ls">\n<parameter name="path">.'],
+  },
+  {
+    name: "a whole call in a value",
+    text: m2(invoke("Write", parameter("path", "a") + parameter("content", m2(LS) + "\nDone."))) + "ok",
+    expected: [`Write${JSON.stringify({ path: "a", content: m2(LS) + "\nDone." })}`, "text:ok"],
   },
   {
     name: "a call that was cut, which must not run",
@@ -129,6 +139,23 @@ export const MINIMAX_M3: FamilyVectors = {
       name: "M3: calls whose end is missing",
       text: m3('<tool_call><invoke name="ls"><path>.</path></invoke>'),
       expected: ['ls{"path":"."}'],
+    },
+    {
+      name: "M3: a value whose end is missing, which may have been cut",
+      text: m3('<tool_call><invoke name="Read"><path>src'),
+      expected: [`text:${m3('<tool_call><invoke name="Read"><path>src')}`],
+    },
+    {
+      name: "M3: HTML in a value",
+      text: m3('<tool_call><invoke name="Write"><path>a.html</path><content>') +
+        "<html><item>1</item></html>" + m3("</content></invoke></tool_call>"),
+      expected: ['Write{"path":"a.html","content":"<html><item>1</item></html>"}'],
+    },
+    {
+      name: "M3: lists in a list",
+      text: m3('<tool_call><invoke name="search"><q>x</q><tags><item><item>a</item><item>b</item></item></tags>') +
+        m3("</invoke></tool_call>"),
+      expected: ['search{"q":"x","tags":["[\\"a\\",\\"b\\"]"]}'],
     },
     {
       name: "M3: a call that was cut, which must not run",

@@ -43,6 +43,11 @@ export const MISTRAL: FamilyVectors = {
       expected: ['ls{"path":"."}', "text: bye ["],
     },
     {
+      name: "prose behind arguments that are no JSON",
+      text: "[TOOL_CALLS]ls{'path': /a}\n\nAnd this is prose.",
+      expected: ['ls{"path":"/a"}', "text:\n\nAnd this is prose."],
+    },
+    {
       name: "the thinking of Magistral",
       text: "[THINK]Hm.[/THINK]Yes.",
       expected: ["thinking:Hm.", "text:Yes."],

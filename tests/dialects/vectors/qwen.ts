@@ -73,6 +73,21 @@ export const QWEN: FamilyVectors = {
       expected: ['Read{"path":"a"}', "text:ok"],
     },
     {
+      name: "a string without an end, with which nothing must run",
+      text: '<tool_call>\n{"name": "Write", "arguments": {"path": "a", "content": "half\n</tool_call>ok',
+      expected: ['text:<tool_call>\n{"name": "Write", "arguments": {"path": "a", "content": "half\n</tool_call>ok'],
+    },
+    {
+      name: "a name alone at the end of the answer, with which nothing must run",
+      text: '<tool_call>\n{"name": "ls"',
+      expected: ['text:<tool_call>\n{"name": "ls"'],
+    },
+    {
+      name: "a number before a brace too few",
+      text: '<tool_call>{"name": "ls", "arguments": {"depth": 12</tool_call>ok',
+      expected: ['ls{"depth":12}', "text:ok"],
+    },
+    {
       name: "a brace too few",
       text: `${call('{"name": "Read", "arguments": {"path": "a"}')}ok`,
       expected: ['Read{"path":"a"}', "text:ok"],
