@@ -1374,43 +1374,54 @@ class RepetitionGuard {
 }
 // lib/dialects/code_spans.ts ----------------------------------------------------------------
 /**
- * Where text stands in Markdown's code: in a fence, in a span, after how many backticks, and whether only blanks stand
- * before it on its line.
+ * Where text stands in Markdown's code: in a fence or a span of how many backticks, whether without a blank since the
+ * span began, after how many backticks, and whether only blanks stand before it on its line.
  */
-type CodeState = { fence: boolean; span: boolean; ticks: number; lineStart: boolean };
+type CodeState = { fence: number; span: number; tight: boolean; ticks: number; lineStart: boolean };
 
 /** The state before any text. */
-const NO_CODE: CodeState = { fence: false, span: false, ticks: 0, lineStart: true };
+const NO_CODE: CodeState = { fence: 0, span: 0, tight: false, ticks: 0, lineStart: true };
 
 /** What the backticks read last have opened or closed. */
-function settle({ fence, span, ticks, lineStart }: CodeState): CodeState {
-  if (ticks === 0) return { fence, span, ticks, lineStart };
-  if (ticks >= 3 && (lineStart || fence)) return { fence: !fence, span: false, ticks: 0, lineStart: false };
-  return { fence, span: fence ? false : !span, ticks: 0, lineStart: false };
+function settle(state: CodeState): CodeState {
+  const { fence, span, tight, ticks, lineStart } = state;
+  if (ticks === 0) return state;
+  const rest = { tight: tight || span === 0, ticks: 0, lineStart: false };
+  if (fence > 0) return { fence: ticks < fence ? fence : 0, span: 0, ...rest };
+  if (ticks >= 3 && lineStart) return { fence: ticks, span: 0, ...rest };
+  return { fence, span: span === 0 ? ticks : span === ticks ? 0 : span, ...rest };
 }
 
-/** Whether text that stands here is code: a marker in it is only written about. */
-function isCode(state: CodeState): boolean {
-  const { fence, span } = settle(state);
-  return fence || span;
+/** Whether text that stands here is in a fence: a marker in it is only written about. */
+function isFenced(state: CodeState): boolean {
+  return settle(state).fence > 0;
+}
+
+/** Whether text that stands here is in a span; `tight`: one that has no blank in it, as a stray backtick would have. */
+function isSpan(state: CodeState, tight: boolean): boolean {
+  const settled = settle(state);
+  return settled.span > 0 && (settled.tight || !tight);
 }
 
 /** The state after some more text. */
 function readCode(state: CodeState, text: string): CodeState {
-  let { fence, span, ticks, lineStart } = state;
-  if (ticks === 0 && !text.includes("`") && !text.includes("\n")) {
-    return { fence, span, ticks, lineStart: lineStart && text.trim() === "" };
+  const next = { ...state };
+  if (next.ticks === 0 && !text.includes("`") && !text.includes("\n")) {
+    next.lineStart &&= text.trim() === "";
+    next.tight &&= !text.includes(" ");
+    return next;
   }
   for (let i = 0; i < text.length; i++) {
     const char = text.charAt(i);
-    if (char === "`") ticks++;
+    if (char === "`") next.ticks++;
     else {
-      if (ticks > 0) ({ fence, span, ticks, lineStart } = settle({ fence, span, ticks, lineStart }));
-      if (char === "\n") [lineStart, span] = [true, false];
-      else if (char !== " " && char !== "\t") lineStart = false;
+      if (next.ticks > 0) Object.assign(next, settle(next));
+      if (char === "\n") [next.lineStart, next.span] = [true, 0];
+      else if (char !== " " && char !== "\t") next.lineStart = false;
+      if (char === " " || char === "\n") next.tight = false;
     }
   }
-  return { fence, span, ticks, lineStart };
+  return next;
 }
 // lib/dialects/arguments.ts -----------------------------------------------------------------
 /** How often arguments may be wrapped in a further JSON string. */
@@ -1708,6 +1719,9 @@ class TriggerTable {
 /** How often an answer may look like a call and not be one, before the rest is taken as it stands. */
 const MAX_FAILURES = 200;
 
+/** Tokens of a template, which nobody writes but to quote them: a stray backtick before them means nothing. */
+const NATIVE = /^(?:<[|｜]|]<])|[|｜]>$/;
+
 /** What a {@linkcode Scanner} finds in an answer. */
 export type Found = Piece | FoundCall;
 
@@ -1736,6 +1750,8 @@ class Scanner {
   /** Text that has not been told apart yet, and where in Markdown's code it begins. */
   #pending = "";
   #code: CodeState = NO_CODE;
+  /** Whether a tag has opened thinking. */
+  #opened: boolean;
   /** The grammar that is reading, if one is. */
   #reading: Reading<WrittenCall[] | undefined> | undefined;
   /** Whether nothing but blanks has come since the beginning or the last block. */
@@ -1749,12 +1765,12 @@ class Scanner {
   constructor(options: ScannerOptions) {
     this.#options = options;
     this.#kind = options.startsInThinking ? "thinking" : options.kind ?? "text";
-    this.#trim = options.startsInThinking === true;
+    this.#trim = this.#opened = options.startsInThinking === true;
   }
 
   /** Notes that thinking comes elsewhere, so that the answer does not begin in it. */
   startInText(): void {
-    if (this.#atStart) this.#kind = "text";
+    if (this.#atStart) [this.#kind, this.#opened] = ["text", false];
   }
 
   /** Takes the next piece of the answer. */
@@ -1777,8 +1793,7 @@ class Scanner {
     this.#reader.ended = true;
     this.#advance(found, true, cut);
     this.#reader.ended = false;
-    this.#atStart = true;
-    this.#kind = this.#options.kind ?? "text";
+    this.#startAnew();
     return found;
   }
 
@@ -1786,13 +1801,15 @@ class Scanner {
     const { triggers, tools } = this.#options;
     while (!this.#reading || this.#read(found, cut)) {
       let [code, from] = [this.#code, 0];
+      // A marker at the end may still turn out to be the beginning of a longer one.
+      let end = this.#pending.length - (last ? 0 : triggers.toHeld(this.#pending));
       const next = this.#failures > MAX_FAILURES ? undefined : triggers.find(this.#pending, (trigger, at) => {
         code = readCode(code, this.#pending.slice(from, at));
         from = at;
-        return this.#accepts(trigger, code, at);
+        const accepted = this.#accepts(trigger, code, at);
+        if (accepted === undefined && !last) end = Math.min(end, at);
+        return accepted ?? true;
       });
-      // A marker at the end may still turn out to be the beginning of a longer one.
-      const end = this.#pending.length - (last ? 0 : triggers.toHeld(this.#pending));
       if (!next || next[1] >= end) return this.#emit(end, found);
       const [trigger, at] = next;
       this.#emit(at, found);
@@ -1803,19 +1820,34 @@ class Scanner {
         continue;
       }
       this.#pending = this.#pending.slice(trigger.marker.length);
-      if ("mode" in trigger) [this.#kind, this.#trim, this.#atStart] = [trigger.mode, true, true];
-      else if (trigger.end) [this.#ended, this.#pending] = [true, ""];
+      if ("mode" in trigger) {
+        this.#startAnew(trigger.mode);
+        [this.#opened, this.#trim] = [trigger.mode === "thinking", true];
+      } else if (trigger.end) [this.#ended, this.#pending] = [true, ""];
     }
   }
 
-  /** Whether a marker means something where it stands. */
-  #accepts(trigger: Trigger, code: CodeState, at: number): boolean {
+  /** Something else begins. */
+  #startAnew(kind = this.#options.kind ?? "text"): void {
+    [this.#kind, this.#opened, this.#atStart, this.#code] = [kind, false, true, NO_CODE];
+  }
+
+  /** Whether a marker means something where it stands; nothing while that is not certain. */
+  #accepts(trigger: Trigger, code: CodeState, at: number): boolean | undefined {
+    const { marker } = trigger;
     const start = "start" in trigger && trigger.start === true;
     if (start && !(this.#atStart && this.#pending.slice(0, at).trim() === "")) return false;
-    // A closing tag without an opening one, which a template may have written, stands on a line of its own.
-    const lone = "mode" in trigger && trigger.mode === "text" && this.#kind === "text" &&
-      trigger.marker.startsWith("</");
-    return !isCode(code) && (!lone || code.lineStart);
+    const native = NATIVE.test(marker) && !("end" in trigger);
+    if ("mode" in trigger && trigger.mode === "text") {
+      // Code that thinking has left open ends with it.
+      if (this.#opened || native) return !isSpan(code, true);
+      // A closing tag without an opening one, which a template may have written, begins a line, and in reasoning, where
+      // it would show what follows, it is all of a line.
+      if (!code.lineStart && marker.startsWith("</")) return false;
+      const after = this.#pending.slice(at + marker.length);
+      if (this.#kind === "thinking" && !/^[ \t]*\n/.test(after)) return after.trim() === "" ? undefined : false;
+    }
+    return !isFenced(code) && !isSpan(code, native);
   }
 
   /** Hands over the first `length` characters of what is pending. */
@@ -1862,7 +1894,7 @@ class Scanner {
     const read = this.#reader.commit();
     if (calls.every((call) => call !== undefined)) {
       found.push(...calls);
-      if (calls.length > 0) [this.#kind, this.#atStart] = [this.#options.kind ?? "text", true];
+      if (calls.length > 0) this.#startAnew();
     } else {
       this.#failures++;
       this.#addText(read, found);
@@ -2642,8 +2674,8 @@ const MUSE: readonly Trigger[] = [
 /**
  * Thinking between tags in the text, as hosts without a reasoning parser leave it.
  *
- * The opening tag counts only where an answer begins: later it is something the model writes about. A closing tag is
- * removed wherever it stands, because templates that open thinking themselves leave it without a partner.
+ * The opening tag counts only where an answer begins: later it is something the model writes about. A closing tag
+ * without a partner, which templates that open thinking themselves leave behind, counts where a line begins.
  */
 function thinkTags(...tags: string[]): Trigger[] {
   return tags.flatMap((tag): Trigger[] => [
@@ -2660,7 +2692,11 @@ interface Family {
   pattern: RegExp;
   /** What it leaks into text and reasoning. */
   dialect: TriggerTable;
-  /** Whether its template opens thinking itself, so that an answer begins inside it. @default {false} */
+  /**
+   * Whether its template opens thinking itself, so that an answer begins inside it: only where that is certain. MiniMax
+   * M2's and Kimi K3's templates do it, but hosts with a parser take the tags away, and an answer without a closing tag
+   * must not be lost as thinking. @default {false}
+   */
   startsInThinking?: boolean;
   /**
    * How it wants ids of calls in the history: Kimi's template shows them to the model, which then writes ids nobody can
@@ -2717,7 +2753,7 @@ const FAMILIES: readonly Family[] = [
   family("Qwen3-Coder", /qwen3-coder|qwen3\.5|step-3/, CODER),
   family("Qwen", /qwen|qwq|hermes/, QWEN),
   family("MiniMax M3", /minimax-m3/, MINIMAX_M3),
-  family("MiniMax M2", /minimax/, MINIMAX, { startsInThinking: true }),
+  family("MiniMax M2", /minimax/, MINIMAX),
   family("gpt-oss", /gpt-oss/, HARMONY),
   family("Gemma 4", /gemma/, GEMMA),
   family("Seed-OSS", /seed-oss/, SEED),
@@ -5317,7 +5353,8 @@ export type Sanitiser = {
  * ```
  */
 export function createSanitiser(model: string, tools: DeclaredTools = new Map()): Sanitiser {
-  return new Scanner({ triggers: toFamily(model).dialect, tools });
+  const { dialect: triggers, startsInThinking } = toFamily(model);
+  return new Scanner({ triggers, tools, ...(startsInThinking && { startsInThinking }) });
 }
 // lib/mod.ts --------------------------------------------------------------------------------
 if (import.meta.main) {

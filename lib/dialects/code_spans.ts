@@ -1,39 +1,50 @@
 /**
- * Where text stands in Markdown's code: in a fence, in a span, after how many backticks, and whether only blanks stand
- * before it on its line.
+ * Where text stands in Markdown's code: in a fence or a span of how many backticks, whether without a blank since the
+ * span began, after how many backticks, and whether only blanks stand before it on its line.
  */
-export type CodeState = { fence: boolean; span: boolean; ticks: number; lineStart: boolean };
+export type CodeState = { fence: number; span: number; tight: boolean; ticks: number; lineStart: boolean };
 
 /** The state before any text. */
-export const NO_CODE: CodeState = { fence: false, span: false, ticks: 0, lineStart: true };
+export const NO_CODE: CodeState = { fence: 0, span: 0, tight: false, ticks: 0, lineStart: true };
 
 /** What the backticks read last have opened or closed. */
-function settle({ fence, span, ticks, lineStart }: CodeState): CodeState {
-  if (ticks === 0) return { fence, span, ticks, lineStart };
-  if (ticks >= 3 && (lineStart || fence)) return { fence: !fence, span: false, ticks: 0, lineStart: false };
-  return { fence, span: fence ? false : !span, ticks: 0, lineStart: false };
+function settle(state: CodeState): CodeState {
+  const { fence, span, tight, ticks, lineStart } = state;
+  if (ticks === 0) return state;
+  const rest = { tight: tight || span === 0, ticks: 0, lineStart: false };
+  if (fence > 0) return { fence: ticks < fence ? fence : 0, span: 0, ...rest };
+  if (ticks >= 3 && lineStart) return { fence: ticks, span: 0, ...rest };
+  return { fence, span: span === 0 ? ticks : span === ticks ? 0 : span, ...rest };
 }
 
-/** Whether text that stands here is code: a marker in it is only written about. */
-export function isCode(state: CodeState): boolean {
-  const { fence, span } = settle(state);
-  return fence || span;
+/** Whether text that stands here is in a fence: a marker in it is only written about. */
+export function isFenced(state: CodeState): boolean {
+  return settle(state).fence > 0;
+}
+
+/** Whether text that stands here is in a span; `tight`: one that has no blank in it, as a stray backtick would have. */
+export function isSpan(state: CodeState, tight: boolean): boolean {
+  const settled = settle(state);
+  return settled.span > 0 && (settled.tight || !tight);
 }
 
 /** The state after some more text. */
 export function readCode(state: CodeState, text: string): CodeState {
-  let { fence, span, ticks, lineStart } = state;
-  if (ticks === 0 && !text.includes("`") && !text.includes("\n")) {
-    return { fence, span, ticks, lineStart: lineStart && text.trim() === "" };
+  const next = { ...state };
+  if (next.ticks === 0 && !text.includes("`") && !text.includes("\n")) {
+    next.lineStart &&= text.trim() === "";
+    next.tight &&= !text.includes(" ");
+    return next;
   }
   for (let i = 0; i < text.length; i++) {
     const char = text.charAt(i);
-    if (char === "`") ticks++;
+    if (char === "`") next.ticks++;
     else {
-      if (ticks > 0) ({ fence, span, ticks, lineStart } = settle({ fence, span, ticks, lineStart }));
-      if (char === "\n") [lineStart, span] = [true, false];
-      else if (char !== " " && char !== "\t") lineStart = false;
+      if (next.ticks > 0) Object.assign(next, settle(next));
+      if (char === "\n") [next.lineStart, next.span] = [true, 0];
+      else if (char !== " " && char !== "\t") next.lineStart = false;
+      if (char === " " || char === "\n") next.tight = false;
     }
   }
-  return { fence, span, ticks, lineStart };
+  return next;
 }

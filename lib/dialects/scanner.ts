@@ -1,4 +1,4 @@
-import { type CodeState, isCode, NO_CODE, readCode } from "./code_spans.ts";
+import { type CodeState, isFenced, isSpan, NO_CODE, readCode } from "./code_spans.ts";
 import { type FoundCall, toFoundCall } from "./found_calls.ts";
 import type { DeclaredTools, Trigger } from "./grammar.ts";
 import { type Piece, Reader, type Reading, type WrittenCall } from "./reader.ts";
@@ -7,11 +7,14 @@ import type { TriggerTable } from "./triggers.ts";
 /** How often an answer may look like a call and not be one, before the rest is taken as it stands. */
 const MAX_FAILURES = 200;
 
+/** Tokens of a template, which nobody writes but to quote them: a stray backtick before them means nothing. */
+const NATIVE = /^(?:<[|｜]|]<])|[|｜]>$/;
+
 /** What a {@linkcode Scanner} finds in an answer. */
 export type Found = Piece | FoundCall;
 
 /** Options of {@linkcode Scanner}. */
-export interface ScannerOptions {
+interface ScannerOptions {
   triggers: TriggerTable;
   tools: DeclaredTools;
   /** What text is where no tag says otherwise. @default {"text"} */
@@ -35,6 +38,8 @@ export class Scanner {
   /** Text that has not been told apart yet, and where in Markdown's code it begins. */
   #pending = "";
   #code: CodeState = NO_CODE;
+  /** Whether a tag has opened thinking. */
+  #opened: boolean;
   /** The grammar that is reading, if one is. */
   #reading: Reading<WrittenCall[] | undefined> | undefined;
   /** Whether nothing but blanks has come since the beginning or the last block. */
@@ -48,12 +53,12 @@ export class Scanner {
   constructor(options: ScannerOptions) {
     this.#options = options;
     this.#kind = options.startsInThinking ? "thinking" : options.kind ?? "text";
-    this.#trim = options.startsInThinking === true;
+    this.#trim = this.#opened = options.startsInThinking === true;
   }
 
   /** Notes that thinking comes elsewhere, so that the answer does not begin in it. */
   startInText(): void {
-    if (this.#atStart) this.#kind = "text";
+    if (this.#atStart) [this.#kind, this.#opened] = ["text", false];
   }
 
   /** Takes the next piece of the answer. */
@@ -76,8 +81,7 @@ export class Scanner {
     this.#reader.ended = true;
     this.#advance(found, true, cut);
     this.#reader.ended = false;
-    this.#atStart = true;
-    this.#kind = this.#options.kind ?? "text";
+    this.#startAnew();
     return found;
   }
 
@@ -85,13 +89,15 @@ export class Scanner {
     const { triggers, tools } = this.#options;
     while (!this.#reading || this.#read(found, cut)) {
       let [code, from] = [this.#code, 0];
+      // A marker at the end may still turn out to be the beginning of a longer one.
+      let end = this.#pending.length - (last ? 0 : triggers.toHeld(this.#pending));
       const next = this.#failures > MAX_FAILURES ? undefined : triggers.find(this.#pending, (trigger, at) => {
         code = readCode(code, this.#pending.slice(from, at));
         from = at;
-        return this.#accepts(trigger, code, at);
+        const accepted = this.#accepts(trigger, code, at);
+        if (accepted === undefined && !last) end = Math.min(end, at);
+        return accepted ?? true;
       });
-      // A marker at the end may still turn out to be the beginning of a longer one.
-      const end = this.#pending.length - (last ? 0 : triggers.toHeld(this.#pending));
       if (!next || next[1] >= end) return this.#emit(end, found);
       const [trigger, at] = next;
       this.#emit(at, found);
@@ -102,19 +108,34 @@ export class Scanner {
         continue;
       }
       this.#pending = this.#pending.slice(trigger.marker.length);
-      if ("mode" in trigger) [this.#kind, this.#trim, this.#atStart] = [trigger.mode, true, true];
-      else if (trigger.end) [this.#ended, this.#pending] = [true, ""];
+      if ("mode" in trigger) {
+        this.#startAnew(trigger.mode);
+        [this.#opened, this.#trim] = [trigger.mode === "thinking", true];
+      } else if (trigger.end) [this.#ended, this.#pending] = [true, ""];
     }
   }
 
-  /** Whether a marker means something where it stands. */
-  #accepts(trigger: Trigger, code: CodeState, at: number): boolean {
+  /** Something else begins. */
+  #startAnew(kind = this.#options.kind ?? "text"): void {
+    [this.#kind, this.#opened, this.#atStart, this.#code] = [kind, false, true, NO_CODE];
+  }
+
+  /** Whether a marker means something where it stands; nothing while that is not certain. */
+  #accepts(trigger: Trigger, code: CodeState, at: number): boolean | undefined {
+    const { marker } = trigger;
     const start = "start" in trigger && trigger.start === true;
     if (start && !(this.#atStart && this.#pending.slice(0, at).trim() === "")) return false;
-    // A closing tag without an opening one, which a template may have written, stands on a line of its own.
-    const lone = "mode" in trigger && trigger.mode === "text" && this.#kind === "text" &&
-      trigger.marker.startsWith("</");
-    return !isCode(code) && (!lone || code.lineStart);
+    const native = NATIVE.test(marker) && !("end" in trigger);
+    if ("mode" in trigger && trigger.mode === "text") {
+      // Code that thinking has left open ends with it.
+      if (this.#opened || native) return !isSpan(code, true);
+      // A closing tag without an opening one, which a template may have written, begins a line, and in reasoning, where
+      // it would show what follows, it is all of a line.
+      if (!code.lineStart && marker.startsWith("</")) return false;
+      const after = this.#pending.slice(at + marker.length);
+      if (this.#kind === "thinking" && !/^[ \t]*\n/.test(after)) return after.trim() === "" ? undefined : false;
+    }
+    return !isFenced(code) && !isSpan(code, native);
   }
 
   /** Hands over the first `length` characters of what is pending. */
@@ -161,7 +182,7 @@ export class Scanner {
     const read = this.#reader.commit();
     if (calls.every((call) => call !== undefined)) {
       found.push(...calls);
-      if (calls.length > 0) [this.#kind, this.#atStart] = [this.#options.kind ?? "text", true];
+      if (calls.length > 0) this.#startAnew();
     } else {
       this.#failures++;
       this.#addText(read, found);

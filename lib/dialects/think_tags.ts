@@ -3,8 +3,8 @@ import type { Trigger } from "./grammar.ts";
 /**
  * Thinking between tags in the text, as hosts without a reasoning parser leave it.
  *
- * The opening tag counts only where an answer begins: later it is something the model writes about. A closing tag is
- * removed wherever it stands, because templates that open thinking themselves leave it without a partner.
+ * The opening tag counts only where an answer begins: later it is something the model writes about. A closing tag
+ * without a partner, which templates that open thinking themselves leave behind, counts where a line begins.
  */
 export function thinkTags(...tags: string[]): Trigger[] {
   return tags.flatMap((tag): Trigger[] => [

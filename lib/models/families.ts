@@ -23,7 +23,11 @@ export interface Family {
   pattern: RegExp;
   /** What it leaks into text and reasoning. */
   dialect: TriggerTable;
-  /** Whether its template opens thinking itself, so that an answer begins inside it. @default {false} */
+  /**
+   * Whether its template opens thinking itself, so that an answer begins inside it: only where that is certain. MiniMax
+   * M2's and Kimi K3's templates do it, but hosts with a parser take the tags away, and an answer without a closing tag
+   * must not be lost as thinking. @default {false}
+   */
   startsInThinking?: boolean;
   /**
    * How it wants ids of calls in the history: Kimi's template shows them to the model, which then writes ids nobody can
@@ -80,7 +84,7 @@ export const FAMILIES: readonly Family[] = [
   family("Qwen3-Coder", /qwen3-coder|qwen3\.5|step-3/, CODER),
   family("Qwen", /qwen|qwq|hermes/, QWEN),
   family("MiniMax M3", /minimax-m3/, MINIMAX_M3),
-  family("MiniMax M2", /minimax/, MINIMAX, { startsInThinking: true }),
+  family("MiniMax M2", /minimax/, MINIMAX),
   family("gpt-oss", /gpt-oss/, HARMONY),
   family("Gemma 4", /gemma/, GEMMA),
   family("Seed-OSS", /seed-oss/, SEED),

@@ -23,5 +23,6 @@ export type Sanitiser = {
  * ```
  */
 export function createSanitiser(model: string, tools: DeclaredTools = new Map()): Sanitiser {
-  return new Scanner({ triggers: toFamily(model).dialect, tools });
+  const { dialect: triggers, startsInThinking } = toFamily(model);
+  return new Scanner({ triggers, tools, ...(startsInThinking && { startsInThinking }) });
 }

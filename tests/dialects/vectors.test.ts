@@ -63,6 +63,29 @@ test("prose that speaks of markers does not wait", () => {
   }
 });
 
+test("in reasoning, only a closing tag on a line of its own ends thinking", () => {
+  const model = "moonshotai/kimi-k2.6";
+  const rows: [text: string, ...expected: string[]][] = [
+    ["Strip </think> tags. Secret.", "thinking:Strip </think> tags. Secret."],
+    ["Strip\n</think> tags. Secret.", "thinking:Strip\n</think> tags. Secret."],
+    ["Plan.\n</think>\n\nYes.", "thinking:Plan.\n", "text:Yes."],
+    ["Plan.\n</think> ", "thinking:Plan.\n"],
+    ["<think>Plan.</think>Yes.", "thinking:Plan.", "text:Yes."],
+  ];
+  for (const [text, ...expected] of rows) {
+    for (const [how, pieces] of toArrivals(text)) {
+      assert.deepEqual(toShort(scan(model, pieces, { kind: "thinking" })), expected, how);
+    }
+  }
+});
+
+test("an open fence is forgotten when something else comes between", () => {
+  const scanner = new Scanner({ triggers: toFamily("qwen/qwen3").dialect, tools: TOOLS });
+  const found = [...scanner.feed("```js\nlet x"), ...scanner.flush()];
+  found.push(...scanner.feed('<tool_call>{"name":"list_all","arguments":{}}</tool_call>'), ...scanner.flush());
+  assert.deepEqual(toShort(found), ["text:```js\nlet x", "list_all{}"]);
+});
+
 test("every model of the vectors belongs to its family", () => {
   for (const { family, models } of ALL) {
     for (const model of models) assert.equal(toFamily(model).name, family, model);

@@ -107,6 +107,11 @@ const VECTORS: Vector[] = [
     expected: ['Read{"path":"a"}', 'Read{"path":"a"}', 'Read{"path":"a"}'],
   },
   {
+    name: "words that begin like a function",
+    text: "<tool_call><functionality><parameter=path>a</parameter></function></tool_call>",
+    expected: ["text:<tool_call><functionality><parameter=path>a</parameter></function>"],
+  },
+  {
     name: "values of every type",
     text: call("search", parameter("q", "5"), parameter("tags", "['x', 'y']"), parameter("opts", '{"a": [1, null]}')) +
       call("ls", parameter("depth", "2"), parameter("all", "True"), parameter("other", "7")) +

@@ -274,6 +274,27 @@ export const KIMI_K2: FamilyVectors = {
       text: `<think>I need a.${section(READ)}Done.`,
       expected: ["thinking:I need a.", 'Read{"path":"a"}', "text:Done."],
     },
+    {
+      name: "a call after a fence in a fence",
+      text: `\`\`\`\`md\n\`\`\`js\n\`\`\`\`\nNow.\n${section(READ)}`,
+      expected: ["text:````md\n```js\n````\nNow.\n", 'Read{"path":"a"}'],
+    },
+    {
+      name: "a call after a stray backtick",
+      text: `Use the \` key. ${section(READ)}`,
+      expected: ["text:Use the ` key. ", 'Read{"path":"a"}'],
+      reasoning: true,
+    },
+    {
+      name: "a fence that thinking leaves open",
+      text: `<think>\n\`\`\`js\nlet x\n</think>\n\nYes.\n${section(READ)}`,
+      expected: ["thinking:```js\nlet x\n", "text:Yes.\n", 'Read{"path":"a"}'],
+    },
+    {
+      name: "a backtick and a quoted tag in thinking",
+      text: "<think>is `</think>` a tag\nor ` a tick?</think>Yes.",
+      expected: ["thinking:is `</think>` a tag\nor ` a tick?", "text:Yes."],
+    },
     { name: "a closing tag without an opening one", text: "so\n</think>\nYes.", expected: ["text:so\nYes."] },
     {
       name: "thinking that the template has opened, and a call that ends it",

@@ -20,6 +20,17 @@ export const KIMI_K3: FamilyVectors = {
       expected: ["thinking:plan…", "text:I will read it.", 'Read{"path":"src/a.ts","limit":40}'],
     },
     {
+      name: "thinking that the template has opened, which nobody can tell from an answer",
+      text: `plan…<|close|>think<|sep|>${response("I will read it.")}${tools(READ)}${END}`,
+      expected: ["text:plan…I will read it.", 'Read{"path":"src/a.ts","limit":40}'],
+    },
+    {
+      name: "thinking that the template has opened, which leaves code open",
+      text: `plan \`\n\`\`\`\nx<|close|>think<|sep|>${response("Yes.")}${tools(READ)}${END}`,
+      expected: ["thinking:plan `\n```\nx", "text:Yes.", 'Read{"path":"src/a.ts","limit":40}'],
+      opened: true,
+    },
+    {
       name: "an answer that the template has opened",
       text: `Sure.<|close|>response<|sep|>${tools(READ)}${END}`,
       expected: ["text:Sure.", 'Read{"path":"src/a.ts","limit":40}'],

@@ -41,6 +41,11 @@ export const LLAMA: FamilyVectors = {
       expected: ['text:{"name":"ls","version":1}'],
     },
     {
+      name: "an object with a name and what other families call arguments",
+      text: '{"name":"ls","input":{"path":"."}}',
+      expected: ['text:{"name":"ls","input":{"path":"."}}'],
+    },
+    {
       name: "an object of another kind",
       text: '{"path": ".", "name": 1} is JSON',
       expected: ['text:{"path": ".", "name": 1} is JSON'],

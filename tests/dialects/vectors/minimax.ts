@@ -83,6 +83,12 @@ const M2_VECTORS: Vector[] = [
     text: "A <minimax:tool_call> block, `<minimax:tool_call>`</minimax:tool_call>.",
     expected: ["text:A <minimax:tool_call> block, `<minimax:tool_call>`."],
   },
+  { name: "an answer without thinking", text: "The answer is 4.", expected: ["text:The answer is 4."] },
+  {
+    name: "the end of thinking that the template has opened",
+    text: "Hm.\n</think>\n\nYes.",
+    expected: ["text:Hm.\nYes."],
+  },
   {
     name: "thinking that the template has opened, then a call",
     text: `\nHm.</think>\n\n${m2(LS)}`,
