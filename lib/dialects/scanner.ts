@@ -109,8 +109,10 @@ export class Scanner {
       }
       this.#pending = this.#pending.slice(trigger.marker.length);
       if ("mode" in trigger) {
+        // Of a lone tag at the end of a line only the tag goes.
+        this.#trim ||= this.#opened || this.#code.lineStart || !trigger.marker.startsWith("</");
         this.#startAnew(trigger.mode);
-        [this.#opened, this.#trim] = [trigger.mode === "thinking", true];
+        this.#opened = trigger.mode === "thinking";
       } else if (trigger.end) [this.#ended, this.#pending] = [true, ""];
     }
   }
@@ -126,16 +128,17 @@ export class Scanner {
     const start = "start" in trigger && trigger.start === true;
     if (start && !(this.#atStart && this.#pending.slice(0, at).trim() === "")) return false;
     const native = NATIVE.test(marker) && !("end" in trigger);
-    if ("mode" in trigger && trigger.mode === "text") {
-      // Code that thinking has left open ends with it.
-      if (this.#opened || native) return !isSpan(code, true);
-      // A closing tag without an opening one, which a template may have written, begins a line, and in reasoning, where
-      // it would show what follows, it is all of a line.
-      if (!code.lineStart && marker.startsWith("</")) return false;
-      const after = this.#pending.slice(at + marker.length);
-      if (this.#kind === "thinking" && !/^[ \t]*\n/.test(after)) return after.trim() === "" ? undefined : false;
-    }
-    return !isFenced(code) && !isSpan(code, native);
+    const closes = "mode" in trigger && trigger.mode === "text";
+    // Code that thinking has left open ends with it.
+    if (closes && (this.#opened || native)) return !isSpan(code, true);
+    if (isFenced(code) || isSpan(code, native)) return false;
+    if (!closes || !marker.startsWith("</")) return true;
+    // A closing tag without an opening one, which a template may have written, begins or ends a line; in reasoning, where
+    // it would show what follows, it does both.
+    const [begins, after] = [code.lineStart, this.#pending.slice(at + marker.length)];
+    const reasoning = this.#kind === "thinking";
+    if (begins !== reasoning) return begins;
+    return /^[ \t]*\n/.test(after) || (after.trim() === "" ? undefined : false);
   }
 
   /** Hands over the first `length` characters of what is pending. */

@@ -308,6 +308,11 @@ export const KIMI_K2: FamilyVectors = {
       expected: ["thinking:so", "text:Yes."],
       opened: true,
     },
+    {
+      name: "a closing tag without an opening one at the end of a line",
+      text: "so `x`</think>\n\nYes.",
+      expected: ["text:so `x`\n\nYes."],
+    },
     { name: "prose about the tag of thinking", text: "a </think> b", expected: ["text:a </think> b"] },
     { name: "thinking that is empty", text: "<think></think>Yes.", expected: ["text:Yes."] },
     // Content as Python prints it.
