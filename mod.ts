@@ -1972,7 +1972,9 @@ function invokeXml(wrapper: string, ...prefixes: string[]): Grammar {
       yield* reader.space();
       const last = yield* reader.take(...closers);
       if (name === undefined) return undefined;
-      yield [{ name, arguments: json ?? fields, cut: !closed && last === undefined, torn }];
+      const cut = !closed && last === undefined;
+      torn ||= cut && json === undefined && fields.length === 0;
+      yield [{ name, arguments: json ?? fields, cut, torn }];
       if (last !== undefined) return [];
     }
   };
@@ -2470,11 +2472,11 @@ const k3Channel: Grammar = function* (reader) {
     if (name === "think" || name === "response") {
       reader.commit();
       yield* reader.pass(name === "think" ? "thinking" : "text", K3_CLOSE, K3_OPEN, "<|end_of_msg|>");
-    } else if (name === "call") [call, json] = [{ name: tool, arguments: [] }, undefined];
+    } else if (name === "call") [call, json, torn] = [{ name: tool, arguments: [] }, undefined, true];
     else if (name === "argument" && key !== undefined) {
       call?.arguments.push([key, yield* reader.until([K3_CLOSE]), type !== undefined && type !== "string"]);
       torn = reader.done;
-    } else if (name === "json") json = yield* reader.until([K3_CLOSE]);
+    } else if (name === "json") [json, torn] = [yield* reader.until([K3_CLOSE]), false];
     yield* reader.space();
     while ((yield* reader.take(K3_CLOSE)) !== undefined) {
       yield* reader.space();
@@ -2596,7 +2598,7 @@ const m3Calls: Grammar = function* (reader) {
     }
   }
   const [call] = open;
-  return call && [{ ...toM3Call(call), cut: true, torn: open.length > 1 }];
+  return call && [{ ...toM3Call(call), cut: true, torn: open.length > 1 || call.children.length === 0 }];
 };
 
 /** What MiniMax M2 to M2.7 leak. */

@@ -62,7 +62,9 @@ export function invokeXml(wrapper: string, ...prefixes: string[]): Grammar {
       yield* reader.space();
       const last = yield* reader.take(...closers);
       if (name === undefined) return undefined;
-      yield [{ name, arguments: json ?? fields, cut: !closed && last === undefined, torn }];
+      const cut = !closed && last === undefined;
+      torn ||= cut && json === undefined && fields.length === 0;
+      yield [{ name, arguments: json ?? fields, cut, torn }];
       if (last !== undefined) return [];
     }
   };

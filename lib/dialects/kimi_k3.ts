@@ -31,11 +31,11 @@ const k3Channel: Grammar = function* (reader) {
     if (name === "think" || name === "response") {
       reader.commit();
       yield* reader.pass(name === "think" ? "thinking" : "text", K3_CLOSE, K3_OPEN, "<|end_of_msg|>");
-    } else if (name === "call") [call, json] = [{ name: tool, arguments: [] }, undefined];
+    } else if (name === "call") [call, json, torn] = [{ name: tool, arguments: [] }, undefined, true];
     else if (name === "argument" && key !== undefined) {
       call?.arguments.push([key, yield* reader.until([K3_CLOSE]), type !== undefined && type !== "string"]);
       torn = reader.done;
-    } else if (name === "json") json = yield* reader.until([K3_CLOSE]);
+    } else if (name === "json") [json, torn] = [yield* reader.until([K3_CLOSE]), false];
     yield* reader.space();
     while ((yield* reader.take(K3_CLOSE)) !== undefined) {
       yield* reader.space();

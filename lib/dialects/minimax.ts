@@ -58,7 +58,7 @@ const m3Calls: Grammar = function* (reader) {
     }
   }
   const [call] = open;
-  return call && [{ ...toM3Call(call), cut: true, torn: open.length > 1 }];
+  return call && [{ ...toM3Call(call), cut: true, torn: open.length > 1 || call.children.length === 0 }];
 };
 
 /** What MiniMax M2 to M2.7 leak. */

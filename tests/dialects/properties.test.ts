@@ -140,6 +140,27 @@ describe("prose and calls in any order are found as they were written, by", () =
   }
 });
 
+describe("no value runs that was cut, whatever the host says of the end, by", () => {
+  for (const [model, render] of DIALECTS) {
+    test(model, () => {
+      check(8, fc.record({ path: VALUE, content: VALUE }, { noNullPrototype: true }), (args) => {
+        const text = render(args);
+        for (let end = 0; end < text.length; end++) {
+          for (const cut of [false, true]) {
+            for (const found of scan(model, [text.slice(0, end)], { cut })) {
+              if (found.kind !== "call") continue;
+              const fields: Partial<Arguments> = JSON.parse(found.arguments);
+              assert.ok(fields.path !== undefined, text.slice(0, end));
+              assert.deepEqual({ ...args, ...fields }, args, text.slice(0, end));
+              if (cut) assert.deepEqual(fields, args, text.slice(0, end));
+            }
+          }
+        }
+      });
+    });
+  }
+});
+
 /** Pieces of the markers of all families, whole and broken, and what may stand between them. */
 const GARBAGE = fc.array(
   fc.constantFrom(
