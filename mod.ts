@@ -863,7 +863,8 @@ interface Tolerated {
 
 class TolerantParser {
   readonly #text: string;
-  #at = 0;
+  /** How much was read; one more at the end. */
+  at = 0;
   cut = false;
   torn = false;
 
@@ -871,15 +872,10 @@ class TolerantParser {
     this.#text = text;
   }
 
-  /** How much was read. */
-  get length(): number {
-    return Math.min(this.#at, this.#text.length);
-  }
-
   value(depth: number): unknown {
     if (depth > MAX_DEPTH) throw new SyntaxError("Cannot read values nested that deep");
     this.#skip();
-    const char = this.#text.charAt(this.#at);
+    const char = this.#text.charAt(this.at);
     if (char === "") return this.#end(null);
     if (char === "{") return this.#object(depth);
     if (char === "[" || char === "(") return this.#list(depth);
@@ -900,60 +896,60 @@ class TolerantParser {
   /** White space and comments. */
   #skip(): void {
     const blank = /(?:\s|\/\/[^\n]*|\/\*[^]*?\*\/)+/y;
-    blank.lastIndex = this.#at;
-    if (blank.test(this.#text)) this.#at = blank.lastIndex;
+    blank.lastIndex = this.at;
+    if (blank.test(this.#text)) this.at = blank.lastIndex;
   }
 
   #object(depth: number): Record<string, unknown> {
     const entries: [string, unknown][] = [];
-    for (this.#at++;;) {
+    for (this.at++;;) {
       this.#skip();
-      const char = this.#text.charAt(this.#at);
+      const char = this.#text.charAt(this.at);
       if (char === "" || char === "}") {
         if (char === "") this.#open();
-        this.#at++;
+        this.at++;
         return Object.fromEntries(entries);
       }
       if (char === ",") {
-        this.#at++;
+        this.at++;
         continue;
       }
       const key = this.#startsString() ? this.#strings() : String(this.#word(/[^:=,}\s]/, true));
       this.#skip();
-      if (this.#at >= this.#text.length) return this.#end(Object.fromEntries(entries));
-      if (!/[:=]/.test(this.#text.charAt(this.#at))) {
+      if (this.at >= this.#text.length) return this.#end(Object.fromEntries(entries));
+      if (!/[:=]/.test(this.#text.charAt(this.at))) {
         throw new SyntaxError(`Cannot read a key: no colon after '${key}'`);
       }
-      this.#at++;
+      this.at++;
       entries.push([key, this.value(depth + 1)]);
     }
   }
 
   #list(depth: number): unknown[] {
     const list: unknown[] = [];
-    for (this.#at++;;) {
+    for (this.at++;;) {
       this.#skip();
-      const char = this.#text.charAt(this.#at);
+      const char = this.#text.charAt(this.at);
       if (char === "" || char === "]" || char === ")") {
         if (char === "") this.#open();
-        this.#at++;
+        this.at++;
         return list;
       }
-      if (char === ",") this.#at++;
+      if (char === ",") this.at++;
       else if (char === "}") throw new SyntaxError("Cannot read a list: closed by a brace");
       else list.push(this.value(depth + 1));
     }
   }
 
   #startsString(): boolean {
-    return /^[bru]?["'“‘`]/.test(this.#text.slice(this.#at, this.#at + 2));
+    return /^[bru]?["'“‘`]/.test(this.#text.slice(this.at, this.at + 2));
   }
 
   /** A string, or several that Python would put together. */
   #strings(): string {
     let text = "";
     do {
-      if (!(this.#text.charAt(this.#at) in CLOSING_QUOTES)) this.#at++;
+      if (!(this.#text.charAt(this.at) in CLOSING_QUOTES)) this.at++;
       text += this.#string();
       this.#skip();
     } while (this.#startsString());
@@ -961,25 +957,25 @@ class TolerantParser {
   }
 
   #string(): string {
-    const close = CLOSING_QUOTES[this.#text.charAt(this.#at++)] ?? '"';
+    const close = CLOSING_QUOTES[this.#text.charAt(this.at++)] ?? '"';
     let text = "";
     for (;;) {
-      const char = this.#text.charAt(this.#at++);
+      const char = this.#text.charAt(this.at++);
       if (char === "") return this.#end(text);
       if (char === "\\") text += this.#escape();
       else if (char !== close) text += char;
       // Models forget to escape quotes: one that nothing legal follows belongs to the text.
-      else if (/^\s*(?:[,}\]):]|$|\/[/*]|[bru]?["'“])/.test(this.#text.slice(this.#at, this.#at + 40))) return text;
+      else if (/^\s*(?:[,}\]):]|$|\/[/*]|[bru]?["'“])/.test(this.#text.slice(this.at, this.at + 40))) return text;
       else text += char;
     }
   }
 
   #escape(): string {
-    const char = this.#text.charAt(this.#at++);
+    const char = this.#text.charAt(this.at++);
     const length = CODE_LENGTHS[char] ?? 0;
-    const digits = this.#text.slice(this.#at, this.#at + length);
+    const digits = this.#text.slice(this.at, this.at + length);
     if (length > 0 && digits.length === length && /^[\da-fA-F]+$/.test(digits)) {
-      this.#at += length;
+      this.at += length;
       const code = parseInt(digits, 16);
       return code > 0x10ffff ? "\uFFFD" : length === 8 ? String.fromCodePoint(code) : String.fromCharCode(code);
     }
@@ -989,13 +985,13 @@ class TolerantParser {
   }
 
   #word(char: RegExp, key = false): unknown {
-    const from = this.#at;
-    while (this.#at < this.#text.length && char.test(this.#text.charAt(this.#at))) this.#at++;
-    const word = this.#text.slice(from, this.#at).trim();
+    const from = this.at;
+    while (this.at < this.#text.length && char.test(this.#text.charAt(this.at))) this.at++;
+    const word = this.#text.slice(from, this.at).trim();
     if (word === "") throw new SyntaxError(`Cannot read '${this.#text.slice(from, from + 10)}'`);
     if (key) return word;
     const known = Object.hasOwn(WORDS, word);
-    if (this.#at >= this.#text.length) [this.cut, this.torn] = [true, this.torn || !known];
+    if (this.at >= this.#text.length) [this.cut, this.torn] = [true, this.torn || !known];
     if (known) return WORDS[word];
     return /^[+-]?(?:\d|\.\d)[\d._]*(?:[eE][+-]?\d+)?$/.test(word) ? Number(word.replaceAll("_", "")) : word;
   }
@@ -1013,7 +1009,7 @@ function parseTolerant(text: string): Tolerated | undefined {
   const parser = new TolerantParser(text.slice(fence));
   try {
     const value = parser.value(0);
-    return { value, cut: parser.cut, torn: parser.torn, length: fence + parser.length };
+    return { value, cut: parser.cut, torn: parser.torn, length: Math.min(text.length, fence + parser.at) };
   } catch {
     return undefined;
   }
@@ -1043,9 +1039,6 @@ type WrittenCall = {
   /** Whether the end of a value is missing: it must not run at all. */
   torn?: boolean | undefined;
 };
-
-/** What may end a value, and for each what must follow it. */
-type ValueEnds = Readonly<Record<string, readonly string[]>>;
 
 /** What finds the first of `markers`; of two that begin alike, the one that is listed first. */
 function toPattern(markers: readonly string[]): RegExp {
@@ -1125,9 +1118,7 @@ class Reader {
       const whole = literals.filter((literal) => this.#window.startsWith(literal, this.#at));
       const left = this.#window.length - this.#at;
       const open = literals.some((literal) => literal.length > left && literal.startsWith(this.#rest()));
-      if (!open || this.ended) {
-        return whole.sort((a, b) => b.length - a.length)[0];
-      }
+      if (!open || this.ended) return whole.sort((a, b) => b.length - a.length)[0];
       yield;
     }
   }
@@ -1164,7 +1155,11 @@ class Reader {
    *
    * @returns The value, and which end it has; none if the text ended before.
    */
-  *value(ends: ValueEnds, close: string, opens: readonly string[]): Reading<[value: string, end?: string]> {
+  *value(
+    ends: Readonly<Record<string, readonly string[]>>,
+    close: string,
+    opens: readonly string[],
+  ): Reading<[value: string, end?: string]> {
     const markers = Object.keys(ends);
     let value = "";
     for (;;) {
@@ -1406,11 +1401,6 @@ function isSpan(state: CodeState, tight: boolean): boolean {
 /** The state after some more text. */
 function readCode(state: CodeState, text: string): CodeState {
   const next = { ...state };
-  if (next.ticks === 0 && !text.includes("`") && !text.includes("\n")) {
-    next.lineStart &&= text.trim() === "";
-    next.tight &&= !text.includes(" ");
-    return next;
-  }
   for (let i = 0; i < text.length; i++) {
     const char = text.charAt(i);
     if (char === "`") next.ticks++;

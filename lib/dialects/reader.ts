@@ -27,9 +27,6 @@ export type WrittenCall = {
   torn?: boolean | undefined;
 };
 
-/** What may end a value, and for each what must follow it. */
-export type ValueEnds = Readonly<Record<string, readonly string[]>>;
-
 /** What finds the first of `markers`; of two that begin alike, the one that is listed first. */
 export function toPattern(markers: readonly string[]): RegExp {
   return new RegExp(markers.map((marker) => marker.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&")).join("|"), "g");
@@ -108,9 +105,7 @@ export class Reader {
       const whole = literals.filter((literal) => this.#window.startsWith(literal, this.#at));
       const left = this.#window.length - this.#at;
       const open = literals.some((literal) => literal.length > left && literal.startsWith(this.#rest()));
-      if (!open || this.ended) {
-        return whole.sort((a, b) => b.length - a.length)[0];
-      }
+      if (!open || this.ended) return whole.sort((a, b) => b.length - a.length)[0];
       yield;
     }
   }
@@ -147,7 +142,11 @@ export class Reader {
    *
    * @returns The value, and which end it has; none if the text ended before.
    */
-  *value(ends: ValueEnds, close: string, opens: readonly string[]): Reading<[value: string, end?: string]> {
+  *value(
+    ends: Readonly<Record<string, readonly string[]>>,
+    close: string,
+    opens: readonly string[],
+  ): Reading<[value: string, end?: string]> {
     const markers = Object.keys(ends);
     let value = "";
     for (;;) {
