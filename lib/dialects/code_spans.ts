@@ -31,6 +31,12 @@ export function isSpan(state: CodeState, tight: boolean): boolean {
 /** The state after some more text. */
 export function readCode(state: CodeState, text: string): CodeState {
   const next = { ...state };
+  // Most text.
+  if (next.ticks === 0 && !text.includes("`") && !text.includes("\n")) {
+    next.lineStart &&= text.trim() === "";
+    next.tight &&= !text.includes(" ");
+    return next;
+  }
   for (let i = 0; i < text.length; i++) {
     const char = text.charAt(i);
     if (char === "`") next.ticks++;
