@@ -2694,12 +2694,6 @@ interface Family {
   /** What it leaks into text and reasoning. */
   dialect: TriggerTable;
   /**
-   * Whether its template opens thinking itself, so that an answer begins inside it: only where that is certain. MiniMax
-   * M2's and Kimi K3's templates do it, but hosts with a parser take the tags away, and an answer without a closing tag
-   * must not be lost as thinking. @default {false}
-   */
-  startsInThinking?: boolean;
-  /**
    * How it wants ids of calls in the history: Kimi's template shows them to the model, which then writes ids nobody can
    * read; Mistral refuses all but nine characters. @default {"any"}
    */
@@ -2771,6 +2765,17 @@ const UNKNOWN_FAMILY: Family = family("unknown", /(?:)/, []);
 function toFamily(model: string): Family {
   const id = model.toLowerCase();
   return FAMILIES.find(({ pattern }) => pattern.test(id)) ?? UNKNOWN_FAMILY;
+}
+
+/**
+ * Models that always think and whose template opens thinking, so that only its end is written. The templates of MiniMax
+ * M2 and Kimi K3 open it, too; but there hosts may take the tags away, and an answer without thinking must not be lost.
+ */
+const ALWAYS_THINKING = /deepseek-r1|qwq|qwen.*-thinking/;
+
+/** Whether the answer of an upstream model begins in the middle of its thinking. */
+function startsInThinking(model: string): boolean {
+  return ALWAYS_THINKING.test(model.toLowerCase());
 }
 // lib/translate/stop_reason.ts --------------------------------------------------------------
 /**
@@ -3325,10 +3330,10 @@ export class ChunkTranslator {
   constructor(options: ChunkTranslatorOptions = {}) {
     const { tools = new Map(), model = "", stopSequences = [], newId = randomId } = options;
     this.#family = toFamily(model);
-    const { dialect: triggers, startsInThinking = false } = this.#family;
+    const { dialect: triggers } = this.#family;
     this.#calls = new ToolCallAssembler(this.#blocks, tools, newId);
     this.#scanners = {
-      text: new Scanner({ triggers, tools, startsInThinking }),
+      text: new Scanner({ triggers, tools, startsInThinking: startsInThinking(model) }),
       thinking: new Scanner({ triggers, tools, kind: "thinking" }),
     };
     this.#stopSequences = stopSequences;
@@ -5354,8 +5359,7 @@ export type Sanitiser = {
  * ```
  */
 export function createSanitiser(model: string, tools: DeclaredTools = new Map()): Sanitiser {
-  const { dialect: triggers, startsInThinking } = toFamily(model);
-  return new Scanner({ triggers, tools, ...(startsInThinking && { startsInThinking }) });
+  return new Scanner({ triggers: toFamily(model).dialect, tools, startsInThinking: startsInThinking(model) });
 }
 // lib/mod.ts --------------------------------------------------------------------------------
 if (import.meta.main) {

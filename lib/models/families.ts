@@ -24,12 +24,6 @@ export interface Family {
   /** What it leaks into text and reasoning. */
   dialect: TriggerTable;
   /**
-   * Whether its template opens thinking itself, so that an answer begins inside it: only where that is certain. MiniMax
-   * M2's and Kimi K3's templates do it, but hosts with a parser take the tags away, and an answer without a closing tag
-   * must not be lost as thinking. @default {false}
-   */
-  startsInThinking?: boolean;
-  /**
    * How it wants ids of calls in the history: Kimi's template shows them to the model, which then writes ids nobody can
    * read; Mistral refuses all but nine characters. @default {"any"}
    */
@@ -101,4 +95,15 @@ const UNKNOWN_FAMILY: Family = family("unknown", /(?:)/, []);
 export function toFamily(model: string): Family {
   const id = model.toLowerCase();
   return FAMILIES.find(({ pattern }) => pattern.test(id)) ?? UNKNOWN_FAMILY;
+}
+
+/**
+ * Models that always think and whose template opens thinking, so that only its end is written. The templates of MiniMax
+ * M2 and Kimi K3 open it, too; but there hosts may take the tags away, and an answer without thinking must not be lost.
+ */
+const ALWAYS_THINKING = /deepseek-r1|qwq|qwen.*-thinking/;
+
+/** Whether the answer of an upstream model begins in the middle of its thinking. */
+export function startsInThinking(model: string): boolean {
+  return ALWAYS_THINKING.test(model.toLowerCase());
 }

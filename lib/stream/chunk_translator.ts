@@ -1,7 +1,7 @@
 import type { DeclaredTools } from "../dialects/grammar.ts";
 import { RepetitionGuard } from "../dialects/repetition.ts";
 import { type Found, Scanner } from "../dialects/scanner.ts";
-import { type Family, toFamily } from "../models/families.ts";
+import { type Family, startsInThinking, toFamily } from "../models/families.ts";
 import { toStopReason } from "../translate/stop_reason.ts";
 import { toUsage } from "../translate/usage.ts";
 import type { MessageStreamEvent } from "../wire/anthropic.ts";
@@ -95,10 +95,10 @@ export class ChunkTranslator {
   constructor(options: ChunkTranslatorOptions = {}) {
     const { tools = new Map(), model = "", stopSequences = [], newId = randomId } = options;
     this.#family = toFamily(model);
-    const { dialect: triggers, startsInThinking = false } = this.#family;
+    const { dialect: triggers } = this.#family;
     this.#calls = new ToolCallAssembler(this.#blocks, tools, newId);
     this.#scanners = {
-      text: new Scanner({ triggers, tools, startsInThinking }),
+      text: new Scanner({ triggers, tools, startsInThinking: startsInThinking(model) }),
       thinking: new Scanner({ triggers, tools, kind: "thinking" }),
     };
     this.#stopSequences = stopSequences;

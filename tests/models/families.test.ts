@@ -44,6 +44,21 @@ describe("toFamily() puts", () => {
   for (const [model, family] of rows) test(`${model} with ${family}`, () => assert.equal(toFamily(model).name, family));
 });
 
+test("what a model that always thinks writes before its closing tag is thinking, opened or not", () => {
+  for (const opener of ["", "<think>"]) {
+    const sanitiser = createSanitiser("deepseek-ai/deepseek-r1");
+    const found = [
+      ...sanitiser.feed(`${opener}Hm, hard.</think>\n\nIt is`),
+      ...sanitiser.feed(" 42."),
+      ...sanitiser.flush(),
+    ];
+    assert.equal(
+      found.map(({ kind, ...rest }) => `${kind}:${"text" in rest ? rest.text : ""}`).join("|"),
+      "thinking:Hm, hard.|text:It is|text: 42.",
+    );
+  }
+});
+
 test("a sanitiser works alone", () => {
   const sanitiser = createSanitiser("moonshotai/kimi-k2.6", new Map([["Read", { name: "Read" }]]));
   const begin = "Let me look.<|tool_call_be";

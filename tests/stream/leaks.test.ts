@@ -231,3 +231,18 @@ describe("nonsense is a failure of the upstream:", () => {
     assert.deepEqual(summarize(translate([finish("length")])), ["(max_tokens)"]);
   });
 });
+
+describe("a model that always thinks", () => {
+  const R1 = "deepseek-ai/deepseek-r1";
+  const expected = ["thinking:Hm, hard.", "text:It is 42.", "(end_turn)"];
+
+  test("begins in its thinking where the host passes on what it writes", () => {
+    const chunks = ["Hm, ", "hard.</th", "ink>\n\nIt is 42."].map((content) => chunk({ content }));
+    assert.deepEqual(read(R1, ...chunks, finish("stop")), expected);
+  });
+
+  test("begins in text where the host has taken its thinking apart", () => {
+    const chunks = [chunk({ reasoning_content: "Hm, hard." }), chunk({ content: "It is 42." })];
+    assert.deepEqual(read(R1, ...chunks, finish("stop")), expected);
+  });
+});
