@@ -34,8 +34,14 @@ function expected(what: string): never {
   throw new ConfigError(`expected ${what}`);
 }
 
-/** The first of a comma-separated list: earlier tools let the others follow as fallbacks. */
-const model = (value: string): string => value.split(",")[0]?.trim() || expected("a model id");
+/** Model ids with commas between. */
+const models = (value: string): string[] => {
+  const ids = value.split(",").map((id) => id.trim()).filter(Boolean);
+  return ids.length > 0 ? ids : expected("a model id");
+};
+const model = (value: string): string => models(value)[0]!;
+/** Models that step in; nobody does when the value is `none`. */
+const fallbacks = (value: string): string[] => value.toLowerCase() === "none" ? [] : models(value);
 /** A whole number in a range, in the unit of the variable; `factor` makes it ours. */
 const integer = (least: number, most: number, factor = 1) => (value: string): number => {
   const number = /^\d+$/.test(value) ? Number(value) : NaN;
@@ -68,11 +74,15 @@ const ROWS = {
   apiKey: [String, "NVIDIA_API_KEY NVIDIA_NIM_API_KEY"],
   baseUrl: [toBaseUrl, "NVIDIA_BASE_URL"],
   port: [integer(0, 65_535), "ARBITER_PORT BRIDGE_PORT PROXY_PORT", "port"],
-  model: [model, "ARBITER_MODEL NVIDIA_ELITE_MODEL NCP_DEFAULT_MODEL MODEL", "model"],
+  model: [models, "ARBITER_MODEL NVIDIA_ELITE_MODEL NCP_DEFAULT_MODEL MODEL", "model"], // Earlier tools let fallbacks follow.
+  fallbacks: [fallbacks, "ARBITER_FALLBACK_MODELS NCP_FALLBACK_MODELS AUTO_MODEL_ORDER"],
   opus: [model, "ARBITER_MODEL_OPUS MODEL_OPUS"],
   sonnet: [model, "ARBITER_MODEL_SONNET MODEL_SONNET"],
   haiku: [model, "ARBITER_MODEL_HAIKU MODEL_HAIKU"],
   maxTokens: [integer(1, 10_000_000), "ARBITER_MAX_TOKENS NCP_DEFAULT_MAX_TOKENS", "max-tokens"],
+  rateLimit: [integer(0, 100_000), "ARBITER_RATE_LIMIT PROVIDER_RATE_LIMIT"],
+  rateWindow: [integer(1, 86_400, 1000), "ARBITER_RATE_WINDOW PROVIDER_RATE_WINDOW"],
+  maxConcurrency: [integer(0, 1000), "ARBITER_MAX_CONCURRENCY PROVIDER_MAX_CONCURRENCY"],
   pingInterval: [integer(1, 240, 1000), "ARBITER_PING_SECONDS R2_PING_INTERVAL"],
   maxBodyBytes: [integer(1, 1024, 1024 * 1024), "MAX_REQUEST_BODY_MB"],
   requestTimeout: [integer(1, 86_400, 1000), "REQUEST_TIMEOUT_SECONDS"],
@@ -253,7 +263,7 @@ function toClaudeEnv(env: Env, url: string, { elite, tiers }: ModelChoice): Env 
 /** A row per flag: its type for `parseArgs`, and its help. */
 const FLAGS = {
   port: { type: "string", short: "p", help: "N   port to listen on (4005; 0 takes any free one)" },
-  model: { type: "string", short: "m", help: "ID  upstream model, such as openai/gpt-oss-120b" },
+  model: { type: "string", short: "m", help: "ID  upstream model; more, with commas between, step in for it" },
   "max-tokens": { type: "string", short: "t", help: "N   most output tokens to ask a model for" },
   demo: { type: "boolean", short: "d", help: "    use the built-in demo model: no key, no network" },
   yes: { type: "boolean", short: "y", help: "    ask nothing" },
@@ -686,6 +696,19 @@ async function readJson(request: Request, maxBytes: number): Promise<unknown> {
   const body = parseJson(text + decoder.decode());
   if (body === undefined) throw new ApiError("invalid_request_error", "The request body is not valid JSON");
   return body;
+}
+// lib/routing/priority.ts -------------------------------------------------------------------
+/** How urgent a request is: the main loop before subagents, before what the user does not wait for. */
+type Priority = "main" | "subagent" | "background";
+
+/**
+ * Tells how urgent a request of Claude Code's is: its subagents name themselves in a header, and what has no tools is a
+ * title, a summary of a page or a check of a command.
+ */
+function toPriority(headers: Headers, { tools }: MessagesRequest): Priority {
+  if (headers.get("x-claude-code-request-class") === "auxiliary") return "background";
+  if (headers.has("x-claude-code-agent-id")) return "subagent";
+  return tools && tools.length > 0 ? "main" : "background";
 }
 // lib/dialects/json_scanner.ts --------------------------------------------------------------
 /** What may come next: a value, the first of an array, a key, the first of an object, and so on. */
@@ -3278,8 +3301,14 @@ export function toMessageStart(id: string, model: string, inputTokens: number): 
   return { type: "message_start", message: { id, type: "message", role: "assistant", model, ...rest } };
 }
 
-function broken(how: string): ApiError {
-  return new ApiError("overloaded_error", `The model's answer ${how}`);
+/** An answer that is none: nothing is in it, it broke off, or it has become nonsense. */
+class BadAnswer extends ApiError {
+  readonly kind: "empty" | "cut" | "degenerate";
+
+  constructor(kind: BadAnswer["kind"], how: string) {
+    super("overloaded_error", `The model's answer ${how}`);
+    this.kind = kind;
+  }
 }
 
 function toReasoning(delta: ChatDelta): string {
@@ -3351,7 +3380,7 @@ export class ChunkTranslator {
       if (chunk.usage) this.#usage = { ...this.#usage, ...chunk.usage };
       const { delta, message, finish_reason, stop_reason, matched_stop } = chunk.choices?.[0] ?? {};
       this.#feedDelta(delta ?? message ?? {});
-      if (BROKEN_FINISHES.includes(finish_reason)) throw broken(`broke off: ${finish_reason}`);
+      if (BROKEN_FINISHES.includes(finish_reason)) throw new BadAnswer("cut", `broke off: ${finish_reason}`);
       if (finish_reason) this.#finishReason = finish_reason;
       const stop = stop_reason ?? matched_stop;
       if (typeof stop === "string" && this.#stopSequences.includes(stop)) this.#stopSequence = stop;
@@ -3374,7 +3403,7 @@ export class ChunkTranslator {
     if (this.#late !== "") this.#blocks.append("text", this.#late);
     this.#blocks.close();
     if (this.#blocks.count === 0 && !cut && this.#stopSequence === null) {
-      throw broken("was empty");
+      throw new BadAnswer("empty", "was empty");
     }
     const reason = this.#stopSequence === null ? toStopReason(half ? "length" : this.#finishReason) : "stop_sequence";
     const stop_reason = this.#calls.count > 0 && !half ? "tool_use" : reason;
@@ -3404,7 +3433,7 @@ export class ChunkTranslator {
 
   #feedField(field: "text" | "thinking", text: string): void {
     this.#outputChars += text.length;
-    if (this.#guard.feed(text)) throw broken("has become nothing but repetition");
+    if (this.#guard.feed(text)) throw new BadAnswer("degenerate", "has become nothing but repetition");
     if (field !== this.#field) this.#endField(this.#field);
     this.#field = field;
     this.#scanners[field].feed(text).forEach((found) => this.#add(found));
@@ -3493,6 +3522,11 @@ type Backend = { baseUrl: string; apiKey?: string };
 /** One model at one host: a place a request may go to. */
 type Candidate = { backend: Backend; model: string };
 
+/** What a candidate is remembered under. */
+function toKey({ backend, model }: Candidate): string {
+  return `${backend.baseUrl} ${model}`;
+}
+
 /**
  * An answer that has begun: who gives it, what could not be carried over (one sentence each), and the events of each read
  * of the upstream but `message_start`, which throw an `ApiError` when the upstream breaks off.
@@ -3505,9 +3539,14 @@ type Answer = {
 
 /**
  * What {@linkcode Send} is given beside the request: where it may go, in order of preference, a signal that fires when
- * nobody waits any more, and the estimated tokens of the request.
+ * nobody waits any more, the estimated tokens of the request, and how urgent it is.
  */
-type SendOptions = { candidates: readonly Candidate[]; signal: AbortSignal; inputTokens: number };
+type SendOptions = {
+  candidates: readonly Candidate[];
+  signal: AbortSignal;
+  inputTokens: number;
+  priority: Priority;
+};
 
 /**
  * Sends a request to whichever candidate answers.
@@ -3516,82 +3555,6 @@ type SendOptions = { candidates: readonly Candidate[]; signal: AbortSignal; inpu
  * noticing; rejects with an `ApiError` when no candidate answers.
  */
 type Send = (request: MessagesRequest, options: SendOptions) => Promise<Answer>;
-// lib/wire/clock.ts -------------------------------------------------------------------------
-/** Time as an argument, so that tests never sleep. */
-export type Clock = {
-  /** Milliseconds since 1970. */
-  now(): number;
-  /** Calls `run` once after `ms` milliseconds and gives a way to call it off. */
-  after(ms: number, run: () => void): () => void;
-};
-
-/** The clock of the machine. */
-export const systemClock: Clock = {
-  now: () => Date.now(),
-  after(ms, run) {
-    const timer = setTimeout(run, ms);
-    return () => clearTimeout(timer);
-  },
-};
-// lib/stream/sse_decoder.ts -----------------------------------------------------------------
-/** Characters one line may have before it is taken for an attack or a broken host. */
-const MAX_LINE_CHARS = 16 * 1024 * 1024;
-
-/**
- * Decodes server-sent events from bytes, cut anywhere, and gives the `data` of each.
- *
- * Only `data` matters here: OpenAI-compatible hosts name no events. Lines end in LF, CRLF or CR; an event ends at a
- * blank line or with the stream, since some hosts leave out the last blank line.
- */
-export class SseDecoder {
-  readonly #decoder = new TextDecoder();
-  /** Pieces of the line that is not complete yet, joined once it is: appending would be quadratic. */
-  #pieces: string[] = [];
-  #pieceChars = 0;
-  /** The data lines of the event that is not complete yet. */
-  #data: string[] = [];
-  /** Whether the last chunk ended in CR, so that an LF to come belongs to it. */
-  #afterCr = false;
-
-  /**
-   * Takes the next bytes and gives the data of the events that are complete with them.
-   *
-   * @throws {RangeError} If one line has more than 16 Mi characters.
-   */
-  feed(bytes: Uint8Array): string[] {
-    return this.#feedText(this.#decoder.decode(bytes, { stream: true }));
-  }
-
-  /** Gives the event the stream ended in, if any. */
-  flush(): string[] {
-    return this.#feedText(`${this.#decoder.decode()}\n\n`);
-  }
-
-  #feedText(chunk: string): string[] {
-    let text = this.#afterCr && chunk.startsWith("\n") ? chunk.slice(1) : chunk;
-    if (chunk !== "") this.#afterCr = chunk.endsWith("\r");
-    if (text.includes("\r")) text = text.replace(/\r\n?/g, "\n");
-    const events: string[] = [];
-    let start = 0;
-    for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n", start)) {
-      this.#endLine(text.slice(start, end), events);
-      start = end + 1;
-    }
-    if (start === text.length) return events;
-    this.#pieces.push(text.slice(start));
-    this.#pieceChars += text.length - start;
-    if (this.#pieceChars > MAX_LINE_CHARS) throw new RangeError("Cannot read an event: its line is too long");
-    return events;
-  }
-
-  #endLine(end: string, events: string[]): void {
-    const line = this.#pieces.length > 0 ? this.#pieces.join("") + end : end;
-    this.#pieces = [];
-    this.#pieceChars = 0;
-    if (line.startsWith("data:")) this.#data.push(line.charAt(5) === " " ? line.slice(6) : line.slice(5));
-    else if (line === "" && this.#data.length > 0) events.push(this.#data.splice(0).join("\n"));
-  }
-}
 // lib/models/vision.ts ----------------------------------------------------------------------
 /** Families of models that see images; the names are NVIDIA's, observed in its catalogue until 2026-09. */
 const VISION =
@@ -3890,69 +3853,270 @@ export function toChatRequest(request: MessagesRequest, options: ChatRequestOpti
   }
   return { request: chat, warnings: [...warnings] };
 }
-// lib/upstream/deadline.ts ------------------------------------------------------------------
-/** One signal for both reasons to give up an attempt: nobody waits for it, or the upstream is silent for too long. */
-class Deadline {
-  readonly #controller = new AbortController();
-  /** Fires for either reason. */
-  readonly signal: AbortSignal = this.#controller.signal;
-  readonly #clock: Clock;
-  #cancel = () => {};
-  #release = () => {};
-  /** Since when the upstream is waited for; `undefined` while the limit is on the whole wait. */
-  #since: number | undefined;
-  #late: ApiError | undefined;
+// lib/wire/clock.ts -------------------------------------------------------------------------
+/** Time as an argument, so that tests never sleep. */
+export type Clock = {
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** Calls `run` once after `ms` milliseconds and gives a way to call it off. */
+  after(ms: number, run: () => void): () => void;
+};
 
-  /** Fires `limit` milliseconds from now, or together with `outer`. */
-  constructor(clock: Clock, outer: AbortSignal, limit: number) {
-    this.#clock = clock;
-    this.#start(limit);
-    this.#release = onAbort(outer, () => this.close());
-  }
+/** The longest a timer of the machine can run. */
+const MAX_TIMER = 2 ** 31 - 1;
 
-  /** From the next {@linkcode listen} on allows `idle` milliseconds of silence at a time. */
-  extend(idle: number): void {
-    if (this.signal.aborted) return;
-    this.#since = Infinity;
-    this.#start(idle);
-  }
+/** The clock of the machine. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  after(ms, run) {
+    const timer = setTimeout(run, Math.min(ms, MAX_TIMER));
+    return () => clearTimeout(timer);
+  },
+};
 
-  /** Notes that the upstream is waited for from now on. */
-  listen(): void {
-    // The timer looks at this when it fires: a new timer for each read would cost more than the read.
-    if (this.#since !== undefined) this.#since = this.#clock.now();
-  }
-
-  /** Notes that the upstream has been heard of, and is not waited for: a client that reads slowly is not its fault. */
-  heard(): void {
-    if (this.#since !== undefined) this.#since = Infinity;
-  }
-
-  /** Lets go of the timer and of the attempt, whether finished or not. */
-  close(): void {
-    this.#cancel();
-    this.#release();
-    this.#controller.abort();
-  }
-
-  /** What an error was really about: runtimes differ in what they throw when a signal fires. */
-  explain(thrown: unknown): ApiError {
-    if (this.#late) return this.#late;
-    if (thrown instanceof ApiError) return thrown;
-    const { message, cause } = thrown as Error;
-    const why = cause instanceof Error && cause.message ? `${message}: ${cause.message}` : message;
-    const what = this.#since === undefined ? "Cannot reach the upstream" : "The upstream broke off";
-    return new ApiError("api_error", `${what}: ${why}`, { cause: thrown, status: 502 });
-  }
-
-  #start(limit: number, wait: number = limit): void {
-    this.#cancel();
-    this.#cancel = this.#clock.after(wait, () => {
-      const left = (this.#since ?? -Infinity) + limit - this.#clock.now();
-      if (left > 0) return this.#start(limit, Math.min(left, limit));
-      this.#late = new ApiError("timeout_error", `The upstream was silent for ${Math.round(limit / 1000)} seconds`);
-      this.close();
+/** Waits some milliseconds, for ever if they are `Infinity`; rejects with the signal's reason as soon as it fires. */
+function sleep(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let forget = () => {};
+    const wake = () => {
+      forget();
+      resolve();
+    };
+    const cancel = Number.isFinite(ms) ? clock.after(ms, wake) : () => {};
+    forget = onAbort(signal, () => {
+      cancel();
+      reject(signal.reason);
     });
+  });
+}
+// lib/upstream/rate_window.ts ---------------------------------------------------------------
+/** The limits of an account: so many requests in any window of so many milliseconds, so many at once; 0 is no limit. */
+type RateLimits = { limit: number; window: number; concurrency: number };
+
+/** Those of one priority who wait, by the number each drew; how many numbers have been drawn, and how many called. */
+class Line {
+  readonly waiting = new Map<number, () => void>();
+  drawn = 0;
+  called = 0;
+}
+
+/**
+ * Admits requests to one upstream account.
+ *
+ * The window slides: in no interval of its length, the end not included, do more requests start than the limit says.
+ * Where the upstream says 429 earlier, the limit drops to what it took, and grows by one for each full window since.
+ */
+class RateWindow {
+  readonly #limits: RateLimits;
+  readonly #clock: Clock;
+  /** Most urgent first. */
+  readonly #lines: Record<Priority, Line> = { main: new Line(), subagent: new Line(), background: new Line() };
+  /** When the latest starts leave the window, the n-th at n modulo the full limit. */
+  readonly #leaves: number[] = [];
+  /** How many requests have started, where there is a limit to that. */
+  #started = 0;
+  /** How many requests have entered and not given their place back. */
+  #entered = 0;
+  /** When the last block ends, or ended. */
+  #blockedUntil = 0;
+  /** What the last block left of the limit, and what it has grown by since. */
+  #limit: number;
+  /** When it grows next; `Infinity` while it is full. */
+  #growsAt = Infinity;
+  #cancel = () => {};
+
+  constructor(limits: RateLimits, clock: Clock) {
+    this.#limit = (limits.window && limits.limit) || Infinity;
+    this.#limits = { ...limits, limit: this.#limit, concurrency: limits.concurrency || Infinity };
+    this.#clock = clock;
+  }
+
+  /** How many requests may start now. */
+  get left(): number {
+    const now = this.#grow();
+    return now < this.#blockedUntil ? 0 : this.#limit - this.#leaves.filter((time) => time > now).length;
+  }
+
+  /** Milliseconds until a request may start, whoever queues for that; 0 when one may start now. */
+  get wait(): number {
+    const now = this.#grow();
+    const { limit } = this.#limits;
+    const free = this.#leaves[(this.#started + limit - this.#limit) % limit] ?? 0;
+    return Math.max(now, this.#blockedUntil, Math.min(free, this.#growsAt)) - now;
+  }
+
+  /**
+   * Waits for a place, the highest priority first, then first come first served.
+   *
+   * Rejects with the signal's reason when nobody waits any more, which costs nothing.
+   *
+   * @returns What gives the place back; calling it again does nothing.
+   */
+  enter(priority: Priority, signal: AbortSignal): Promise<() => void> {
+    return new Promise((resolve, reject) => {
+      if (signal.aborted) return reject(signal.reason);
+      const line = this.#lines[priority];
+      const number = line.drawn++;
+      const release = onAbort(signal, () => {
+        line.waiting.delete(number);
+        reject(signal.reason);
+        this.#admit();
+      });
+      line.waiting.set(number, () => {
+        release();
+        resolve(this.#start());
+      });
+      this.#admit();
+    });
+  }
+
+  /** Notes that the upstream said 429: nobody enters for `ms` milliseconds, and the limit adapts. */
+  block(ms: number): void {
+    const now = this.#grow();
+    const { limit, window } = this.#limits;
+    // During a block nothing is left: what is refused then had started before, and is no news about the limit.
+    if (limit < Infinity) this.#limit = Math.max(1, this.#limit - this.left);
+    this.#blockedUntil = Math.max(this.#blockedUntil, now + ms);
+    this.#growsAt = this.#limit < limit ? this.#blockedUntil + window : Infinity;
+  }
+
+  /** Lets the limit grow to what it is now, and gives the time. */
+  #grow(): number {
+    const now = this.#clock.now();
+    const { limit, window } = this.#limits;
+    while (this.#growsAt <= now) this.#growsAt = ++this.#limit < limit ? this.#growsAt + window : Infinity;
+    return now;
+  }
+
+  /** Lets in whoever may enter; sets a timer, which looks again, where the next one waits for the time only. */
+  #admit(): void {
+    this.#cancel();
+    for (const line of Object.values(this.#lines)) {
+      while (line.waiting.size > 0) {
+        if (this.#entered >= this.#limits.concurrency) return;
+        const wait = this.wait;
+        if (wait > 0) { // Timers of more than 31 bits fire at once.
+          this.#cancel = this.#clock.after(Math.min(wait, 2 ** 31 - 1), () => this.#admit());
+          return;
+        }
+        const number = line.called++;
+        line.waiting.get(number)?.();
+        line.waiting.delete(number);
+      }
+    }
+  }
+
+  #start(): () => void {
+    const { limit, window } = this.#limits;
+    if (limit < Infinity) this.#leaves[this.#started++ % limit] = this.#clock.now() + window;
+    this.#entered++;
+    let held = true;
+    return () => {
+      if (held) this.#entered--;
+      held = false;
+      this.#admit();
+    };
+  }
+}
+// lib/upstream/accounts.ts ------------------------------------------------------------------
+/** Two models that are refused within so many milliseconds show that the account is at its limit, not a model. */
+const REFUSAL_WINDOW = 10_000;
+/** Milliseconds an account is left alone when it is at its limit and nobody has said for how long; at most so many. */
+const BLOCK = 5_000;
+const MAX_BLOCK = 60_000;
+
+type Account = { window: RateWindow; refused?: { model: string; at: number } };
+
+/** The rate windows of accounts, and which models they were refused for last. */
+class Accounts {
+  readonly #accounts = new Map<string, Account>();
+  readonly #limits: RateLimits;
+  readonly #clock: Clock;
+
+  constructor(limits: RateLimits, clock: Clock) {
+    this.#limits = limits;
+    this.#clock = clock;
+  }
+
+  /** The rate window of a backend's account. */
+  windowOf(backend: Backend): RateWindow {
+    return this.#of(backend).window;
+  }
+
+  /** Notes that a candidate said 429; blocks the account only where that is not about the model alone. */
+  refuse({ backend, model }: Candidate, told: number = BLOCK): void {
+    const account = this.#of(backend);
+    const { refused } = account;
+    const now = this.#clock.now();
+    account.refused = { model, at: now };
+    const again = refused !== undefined && refused.model !== model && now - refused.at < REFUSAL_WINDOW;
+    if (again) account.window.block(Math.min(told, MAX_BLOCK));
+  }
+
+  #of({ baseUrl, apiKey = "" }: Backend): Account {
+    const key = `${baseUrl} ${apiKey}`;
+    let account = this.#accounts.get(key);
+    if (!account) this.#accounts.set(key, account = { window: new RateWindow(this.#limits, this.#clock) });
+    return account;
+  }
+}
+// lib/stream/sse_decoder.ts -----------------------------------------------------------------
+/** Characters one line may have before it is taken for an attack or a broken host. */
+const MAX_LINE_CHARS = 16 * 1024 * 1024;
+
+/**
+ * Decodes server-sent events from bytes, cut anywhere, and gives the `data` of each.
+ *
+ * Only `data` matters here: OpenAI-compatible hosts name no events. Lines end in LF, CRLF or CR; an event ends at a
+ * blank line or with the stream, since some hosts leave out the last blank line.
+ */
+export class SseDecoder {
+  readonly #decoder = new TextDecoder();
+  /** Pieces of the line that is not complete yet, joined once it is: appending would be quadratic. */
+  #pieces: string[] = [];
+  #pieceChars = 0;
+  /** The data lines of the event that is not complete yet. */
+  #data: string[] = [];
+  /** Whether the last chunk ended in CR, so that an LF to come belongs to it. */
+  #afterCr = false;
+
+  /**
+   * Takes the next bytes and gives the data of the events that are complete with them.
+   *
+   * @throws {RangeError} If one line has more than 16 Mi characters.
+   */
+  feed(bytes: Uint8Array): string[] {
+    return this.#feedText(this.#decoder.decode(bytes, { stream: true }));
+  }
+
+  /** Gives the event the stream ended in, if any. */
+  flush(): string[] {
+    return this.#feedText(`${this.#decoder.decode()}\n\n`);
+  }
+
+  #feedText(chunk: string): string[] {
+    let text = this.#afterCr && chunk.startsWith("\n") ? chunk.slice(1) : chunk;
+    if (chunk !== "") this.#afterCr = chunk.endsWith("\r");
+    if (text.includes("\r")) text = text.replace(/\r\n?/g, "\n");
+    const events: string[] = [];
+    let start = 0;
+    for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n", start)) {
+      this.#endLine(text.slice(start, end), events);
+      start = end + 1;
+    }
+    if (start === text.length) return events;
+    this.#pieces.push(text.slice(start));
+    this.#pieceChars += text.length - start;
+    if (this.#pieceChars > MAX_LINE_CHARS) throw new RangeError("Cannot read an event: its line is too long");
+    return events;
+  }
+
+  #endLine(end: string, events: string[]): void {
+    const line = this.#pieces.length > 0 ? this.#pieces.join("") + end : end;
+    this.#pieces = [];
+    this.#pieceChars = 0;
+    if (line.startsWith("data:")) this.#data.push(line.charAt(5) === " " ? line.slice(6) : line.slice(5));
+    else if (line === "" && this.#data.length > 0) events.push(this.#data.splice(0).join("\n"));
   }
 }
 // lib/upstream/fault_text.ts ----------------------------------------------------------------
@@ -4041,12 +4205,12 @@ const NUMBERS: readonly RegExp[] = [
   /input \((?<used>\d+) tokens\)/, // SGLang
   /prompt length \((?<used>\d+)\)/, // TRT-LLM, Triton
   /requested (?:a total of )?(?<used>\d+) tokens/, // Prompt and output together: better than nothing
-  /max_(?:completion_)?tokens\b.{0,120}?(?:less than or equal to|<=|at most|(?:not|cannot) exceed)[\s`'"]*(?<cap>\d+)/,
-  /max_(?:completion_)?tokens\b.{0,120}?maximum (?!context)\D{0,60}?(?:is|of)[\s`'":]*(?<cap>\d+)/,
+  /max_(?:completion_)?tokens\b[^;]{0,120}?(?:less than or equal to|<=|at most|(?:not|cannot) exceed)[\s`'"]*(?<cap>\d+)/,
+  /max_(?:completion_)?tokens\b[^;]{0,120}?maximum (?!context)\D{0,60}?(?:is|of)[\s`'":]*(?<cap>\d+)/,
   /maximum (?!context).{0,60}?(?:max_\w*?|output |completion )tokens\D{0,40}?(?:is|of)[\s`'":]*(?<cap>\d+)/,
   /range of max_(?:completion_)?tokens is [[(]\d+, ?(?<cap>\d+)/, // DeepSeek
   /^max_(?:completion_)?tokens: \d+ > (?<cap>\d+)/, // Anthropic
-].map((pattern) => new RegExp(pattern, "i"));
+].map((pattern) => new RegExp(pattern.source.replaceAll("\\d+)", "\\d+(?!\\d*[km]\\b))"), "i")); // Not the 128 of 128k.
 
 /** What else Claude Code 2.1.328 takes for an overflow, of any provider. */
 const OVERFLOW: RegExp = new RegExp(
@@ -4147,6 +4311,8 @@ const MAX_RETRY_AFTER = 60;
 /** No `retry-after` is believed beyond this many milliseconds. */
 const MAX_WAIT = 600_000;
 
+type FaultOptions = { type?: ApiErrorType | undefined; status?: number; cause?: unknown };
+
 /** A fault of an upstream, as the client sees it and as the chain reads it. */
 class UpstreamFault extends ApiError {
   /** What went wrong. */
@@ -4154,13 +4320,14 @@ class UpstreamFault extends ApiError {
   /** What else the upstream stated. */
   readonly facts: FaultFacts;
 
-  /** Makes a fault of `kind`; `type` when the client's error is another than the kind's. */
-  constructor(kind: FaultKind, message: string, facts: FaultFacts = {}, type: ApiErrorType = FAULT_KINDS[kind].type) {
+  /** Makes a fault of `kind`; `options` when the client's error has another type or status than the kind. */
+  constructor(kind: FaultKind, message: string, facts: FaultFacts = {}, options: FaultOptions = {}) {
+    const { type = FAULT_KINDS[kind].type, ...rest } = options;
     const headers: Record<string, string> = {};
     const wait = facts.retryAfter;
     if (wait !== undefined) headers["retry-after"] = String(Math.min(Math.ceil(wait / 1000), MAX_RETRY_AFTER));
     if (FAULT_KINDS[kind].final) headers["x-should-retry"] = "false";
-    super(type, message, { headers });
+    super(type, message, { headers, ...rest });
     this.kind = kind;
     this.facts = facts;
   }
@@ -4185,7 +4352,7 @@ const FAULTS: readonly FaultRow[] = [
   ["unavailable", [404], ANY, "The upstream does not know this model"], // NIM "404 page not found"
   ["bad_key", [401], ANY, "The upstream refused the API key, check NVIDIA_API_KEY"], // NIM, also empty
   ["bad_key", [402], ANY, "", "billing_error"], // NIM, credits of old accounts
-  ["bad_key", [403], ANY, CHECK_KEY, "permission_error"], // NIM "Authorization failed"
+  ["unavailable", [403], ANY, CHECK_KEY, "permission_error"], // NIM "Authorization failed", also for one model
   ["rate_limited", [429], ANY], // NIM, hardly ever with retry-after
   ["no_tools", REFUSALS, /--enable-auto-tool-choice|--tool-call-parser/, "The model is served without tools"], // NIM
   ["context_overflow", REFUSALS, /prompt is too long/i], // Anthropic
@@ -4232,21 +4399,91 @@ function toUpstreamFault(
   const retryAfter = toWait(headers?.get("retry-after") ?? "", now);
   if (retryAfter !== undefined) facts.retryAfter = retryAfter;
   const said = [says, toFaultText(body)].filter(Boolean).join(": ") || "The upstream failed";
-  return new UpstreamFault(kind, `${said} (${model}, status ${status})`, facts, type);
+  return new UpstreamFault(kind, `${said} (${model}, status ${status})`, facts, { type });
 }
 
 /** Makes the error on which every Claude Code compacts the conversation: it goes by these words. */
 function toOverflowError(used: number, limit: number): ApiError {
   return new ApiError("invalid_request_error", `prompt is too long: ${used} tokens > ${limit} maximum`);
 }
+// lib/upstream/deadline.ts ------------------------------------------------------------------
+/** One signal for both reasons to give up an attempt: nobody waits for it, or the upstream is silent for too long. */
+class Deadline {
+  readonly #controller = new AbortController();
+  /** Fires for either reason. */
+  readonly signal: AbortSignal = this.#controller.signal;
+  readonly #clock: Clock;
+  #cancel = () => {};
+  #release = () => {};
+  /** Since when the upstream is waited for; `undefined` while the limit is on the whole wait. */
+  #since: number | undefined;
+  #late: ApiError | undefined;
+
+  /** Fires `limit` milliseconds from now, or together with `outer`. */
+  constructor(clock: Clock, outer: AbortSignal, limit: number) {
+    this.#clock = clock;
+    this.#start(limit);
+    this.#release = onAbort(outer, () => this.close());
+  }
+
+  /** From the next {@linkcode listen} on allows `idle` milliseconds of silence at a time. */
+  extend(idle: number): void {
+    if (this.signal.aborted) return;
+    this.#since = Infinity;
+    this.#start(idle);
+  }
+
+  /** Notes that the upstream is waited for from now on. */
+  listen(): void {
+    // The timer looks at this when it fires: a new timer for each read would cost more than the read.
+    if (this.#since !== undefined) this.#since = this.#clock.now();
+  }
+
+  /** Notes that the upstream has been heard of, and is not waited for: a client that reads slowly is not its fault. */
+  heard(): void {
+    if (this.#since !== undefined) this.#since = Infinity;
+  }
+
+  /** Lets go of the timer and of the attempt, whether finished or not. */
+  close(): void {
+    this.#cancel();
+    this.#release();
+    this.#controller.abort();
+  }
+
+  /** What an error was really about: runtimes differ in what they throw when a signal fires. */
+  explain(thrown: unknown): ApiError {
+    if (this.#late) return this.#late;
+    if (thrown instanceof BadAnswer) return new UpstreamFault(thrown.kind, thrown.message);
+    if (thrown instanceof ApiError) return thrown;
+    const { message, cause } = thrown instanceof Error ? thrown : { message: String(thrown), cause: undefined };
+    const why = cause instanceof Error && cause.message ? `${message}: ${cause.message}` : message;
+    const [kind, what] = this.#since === undefined
+      ? ["gateway", "Cannot reach the upstream"] as const
+      : ["cut", "The upstream broke off"] as const;
+    return new UpstreamFault(kind, `${what}: ${why}`, {}, { type: "api_error", status: 502, cause: thrown });
+  }
+
+  #start(limit: number, wait: number = limit): void {
+    this.#cancel();
+    this.#cancel = this.#clock.after(wait, () => {
+      const left = (this.#since ?? -Infinity) + limit - this.#clock.now();
+      if (left > 0) return this.#start(limit, Math.min(left, limit));
+      this.#late = new UpstreamFault("timeout", `The upstream was silent for ${Math.round(limit / 1000)} seconds`);
+      this.close();
+    });
+  }
+}
 // lib/upstream/attempt.ts -------------------------------------------------------------------
+/** Milliseconds between two questions for an answer that is queued. */
+const POLL_INTERVAL = 1_000;
 /** Milliseconds the upstream is given to end its response after `[DONE]`. */
 const DRAIN_TIMEOUT = 2_000;
 
 /** Reads one chunk; errors come as `error`, in SGLang's form, or in NVIDIA's. */
 function toChunk(data: string, model: string): ChatChunk {
   const chunk = parseJson(data);
-  if (!isJsonObject(chunk)) throw new ApiError("api_error", "Cannot read the upstream's answer: it is not JSON");
+  if (!isJsonObject(chunk)) throw new UpstreamFault("broken", "Cannot read the upstream's answer: it is not JSON");
   const { error, object, status, choices } = chunk;
   if (!error && object !== "error" && (choices || typeof status !== "number" || status < 400)) return chunk;
   const code = Number(isJsonObject(error) ? error.code : chunk.code ?? status);
@@ -4315,27 +4552,31 @@ async function* prepend<T>(first: T | undefined, rest: AsyncGenerator<T, undefin
   return yield* rest;
 }
 
-/** Asks one candidate once; fails if it refuses, breaks off, is silent for too long or answers nothing. */
+/** Asks one candidate once, with the body made of the request; fails if it refuses, breaks off, is silent for too long or answers nothing. */
 async function attempt(
   request: MessagesRequest,
-  candidate: Candidate,
+  body: ChatRequest,
+  { backend: { baseUrl, apiKey }, model }: Candidate,
   options: Required<ChainOptions> & SendOptions,
-): Promise<Answer> {
-  const { backend: { baseUrl, apiKey }, model } = candidate;
-  const { request: body, warnings } = toChatRequest(request, { model, maxTokens: options.maxTokens });
+): Promise<Answer["events"]> {
   const deadline = new Deadline(options.clock, options.signal, options.requestTimeout);
   try {
-    const response = await options.fetch(`${baseUrl}/chat/completions`, {
-      method: "POST",
-      headers: {
-        "content-type": "application/json",
-        "accept": request.stream ? "text/event-stream" : "application/json",
-        "user-agent": options.userAgent,
-        ...(apiKey ? { authorization: `Bearer ${apiKey}` } : {}),
-      },
-      body: JSON.stringify(body),
-      signal: deadline.signal,
-    });
+    const headers = {
+      "content-type": "application/json",
+      "accept": request.stream ? "text/event-stream" : "application/json",
+      "user-agent": options.userAgent,
+      ...(apiKey ? { authorization: `Bearer ${apiKey}` } : {}),
+    };
+    const { signal } = deadline;
+    const asked = { method: "POST", headers, body: JSON.stringify(body), signal };
+    let response = await options.fetch(`${baseUrl}/chat/completions`, asked);
+    // NVIDIA may queue a request: 202 and an id under which to ask for the answer.
+    for (let id = response.headers.get("nvcf-reqid"); response.status === 202 && id;) {
+      await response.body?.cancel();
+      await sleep(options.clock, POLL_INTERVAL, signal);
+      response = await options.fetch(`${baseUrl}/status/${encodeURIComponent(id)}`, { headers, signal });
+      id = response.headers.get("nvcf-reqid") ?? id;
+    }
     if (!response.ok) {
       const refusal = await response.text();
       throw toUpstreamFault(response.status, refusal, model, response.headers, options.clock.now());
@@ -4350,38 +4591,512 @@ async function attempt(
     const events = readEvents(response, translator, { ...options, model, deadline });
     const { value: first } = await events.next();
     deadline.extend(options.idleTimeout);
-    return { candidate, warnings, events: prepend(first, events) };
+    return prepend(first, events);
   } catch (thrown) {
     deadline.close();
     throw deadline.explain(thrown);
   }
+}
+// lib/upstream/cuts.ts ----------------------------------------------------------------------
+/** Milliseconds during which a request whose answer broke off is sent elsewhere. */
+const MEMORY = 300_000;
+/** Claude Code asks to go on: what it was sent of the answer and one sentence more (2.1.328). */
+const MAX_ADDED_MESSAGES = 2;
+
+type Cut = { key: string; at: number; length: number; fingerprint: string };
+
+/** What stays the same when a request comes again: a message is a block while it has a mark for Anthropic's cache. */
+function toFingerprint({ messages }: MessagesRequest, length: number): string {
+  const blocks = messages.slice(0, length).map(({ role, content }) => ({
+    role,
+    content: typeof content === "string" ? [{ type: "text", text: content }] : content,
+  }));
+  return toDigest(JSON.stringify(blocks, (name, value) => name === "cache_control" ? undefined : value), 11);
+}
+
+/**
+ * Remembers where answers broke off after they had begun: Claude Code sends the same request again, or asks to go on,
+ * and that should go to somebody else.
+ */
+class Cuts {
+  readonly #clock: Clock;
+  #cuts: Cut[] = [];
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Notes that the answer to a request broke off at the candidate with this key. */
+  note(request: MessagesRequest, key: string): void {
+    const { length } = request.messages;
+    this.#cuts.push({ key, at: this.#clock.now(), length, fingerprint: toFingerprint(request, length) });
+  }
+
+  /** The keys of the candidates where this request broke off a little while ago. */
+  of(request: MessagesRequest): ReadonlySet<string> {
+    const now = this.#clock.now();
+    this.#cuts = this.#cuts.filter(({ at }) => now - at <= MEMORY);
+    const same = this.#cuts.filter(({ length, fingerprint }) => {
+      const added = request.messages.length - length;
+      return added >= 0 && added <= MAX_ADDED_MESSAGES && toFingerprint(request, length) === fingerprint;
+    });
+    return new Set(same.map(({ key }) => key));
+  }
+}
+// lib/upstream/health.ts --------------------------------------------------------------------
+/** So many faults within so many milliseconds, and a model is avoided for as long; then one request may try it. */
+const MAX_FAULTS = 3;
+const FAULT_WINDOW = 30_000;
+const AVOID_TIME = 30_000;
+
+type ModelHealth = {
+  /** When it failed, in milliseconds since 1970. */
+  faults: number[];
+  /** Until when it is avoided; 0 when nothing is counted against it. */
+  avoidedUntil: number;
+  /** The one request that tries it again, while that is on its way. */
+  probe?: symbol | undefined;
+};
+
+/** Remembers which models fail. */
+class Health {
+  readonly #clock: Clock;
+  readonly #models = new Map<string, ModelHealth>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Whether a model may be asked now. */
+  isWell(key: string): boolean {
+    const { avoidedUntil, probe } = this.#of(key);
+    return this.#clock.now() >= avoidedUntil && probe === undefined;
+  }
+
+  /** Avoids a model for some milliseconds, whatever it did before. */
+  avoid(key: string, ms: number): void {
+    const health = this.#of(key);
+    health.avoidedUntil = Math.max(health.avoidedUntil, this.#clock.now() + ms);
+  }
+
+  /**
+   * Notes that a request goes out; what is returned is told how it went, `undefined` if that says nothing about the
+   * model. Only the first time counts.
+   */
+  begin(key: string): (well: boolean | undefined) => void {
+    const health = this.#of(key);
+    const { avoidedUntil } = health;
+    const request = Symbol(key);
+    if (avoidedUntil > 0) health.probe ??= request;
+    let told = false;
+    return (well) => {
+      if (told) return;
+      told = true;
+      const probe = health.probe === request;
+      if (probe) health.probe = undefined;
+      // An answer that began before the model was avoided does not speak for it.
+      if (well === true && health.avoidedUntil === avoidedUntil) Object.assign(health, { faults: [], avoidedUntil: 0 });
+      if (well !== false) return;
+      const now = this.#clock.now();
+      health.faults = [...health.faults, now].filter((at) => at > now - FAULT_WINDOW);
+      if (probe || health.faults.length >= MAX_FAULTS) this.avoid(key, AVOID_TIME);
+    };
+  }
+
+  #of(key: string): ModelHealth {
+    let health = this.#models.get(key);
+    if (!health) this.#models.set(key, health = { faults: [], avoidedUntil: 0 });
+    return health;
+  }
+}
+// lib/upstream/learned.ts -------------------------------------------------------------------
+/** What a model at a backend has taught, all of it from its own answers. */
+type ModelFacts = {
+  /** Fields of a request it refuses. */
+  refused: readonly string[];
+  /** Its context window and its most output tokens, in tokens; `Infinity` while nothing is known. */
+  context: number;
+  maxOutput: number;
+  /** How many of its tokens one estimated token is. */
+  scale: number;
+  /** Whether it cannot call tools. */
+  noTools: boolean;
+};
+
+const NOTHING: ModelFacts = { refused: [], context: Infinity, maxOutput: Infinity, scale: 1, noTools: false };
+
+/** Learns from faults, so that the next request is asked as the model wants it. */
+class LearnedFacts {
+  readonly #facts = new Map<string, ModelFacts>();
+
+  /** What is known about a candidate. */
+  of(candidate: Candidate): ModelFacts {
+    return this.#facts.get(toKey(candidate)) ?? NOTHING;
+  }
+
+  /** Adds to what is known: more refused fields, smaller limits, a larger scale. */
+  learn(candidate: Candidate, facts: Partial<ModelFacts>): void {
+    const before = this.of(candidate);
+    this.#facts.set(toKey(candidate), {
+      refused: [...new Set([...before.refused, ...facts.refused ?? []])],
+      context: Math.min(before.context, facts.context ?? Infinity),
+      maxOutput: Math.min(before.maxOutput, facts.maxOutput ?? Infinity),
+      scale: Math.max(before.scale, facts.scale ?? 1),
+      noTools: before.noTools || facts.noTools === true,
+    });
+  }
+}
+// lib/upstream/fit.ts -----------------------------------------------------------------------
+/** An answer with fewer tokens is no use to anybody: the prompt is too long then. */
+const MIN_OUTPUT_TOKENS = 1024;
+/** Tokens left free when an answer is fitted into a window: estimates are off by a little. */
+const HEADROOM = 512;
+
+/** Estimated tokens of a request as this model counts them. */
+function toModelTokens(inputTokens: number, { scale }: ModelFacts): number {
+  return Math.ceil(inputTokens * scale);
+}
+
+/** Translates a request for a model as far as is known what it takes: no refused fields, an output that has room. */
+function toFittingRequest(
+  request: MessagesRequest,
+  options: { model: string; maxTokens: number; inputTokens: number; facts: ModelFacts },
+): TranslatedRequest {
+  const { model, maxTokens, inputTokens, facts } = options;
+  const room = facts.context - toModelTokens(inputTokens, facts) - HEADROOM;
+  const fitting = Math.max(room, MIN_OUTPUT_TOKENS);
+  const { request: body, warnings } = toChatRequest(request, {
+    model,
+    maxTokens: Math.min(maxTokens, facts.maxOutput, fitting),
+  });
+  for (const field of facts.refused) {
+    if (!(field in body)) continue;
+    delete body[field];
+    warnings.push(`Left out '${field}': ${model} refuses it`);
+  }
+  return { request: body, warnings };
+}
+// lib/upstream/lessons.ts -------------------------------------------------------------------
+/** Smaller limits than these are misread, whatever a fault seems to state, and so is a larger scale. */
+const MIN_CONTEXT = 2048;
+const MIN_CAP = 256;
+const MAX_SCALE = 3;
+/** Fields that a request can do without; what a host refuses beside them is in the messages or the tools. */
+const SPARE_FIELDS: readonly string[] = [
+  ...["temperature", "top_p", "stop", "stream_options"],
+  ...["tool_choice", "parallel_tool_calls", "response_format"],
+];
+
+/** Tells what a fault teaches about the model that was asked with `body`, whose prompt was estimated. */
+function toLessons(
+  { kind, facts }: UpstreamFault,
+  body: Pick<ChatRequest, "max_tokens">,
+  inputTokens: number,
+): Partial<ModelFacts> {
+  const { cap = 0, limit = 0, used = 0, fields = [] } = facts;
+  const names = fields.map((path) => path.split(".")[0] ?? "");
+  return {
+    noTools: kind === "no_tools",
+    refused: names.filter((name) => SPARE_FIELDS.includes(name)),
+    ...(cap >= MIN_CAP && cap < Number(body.max_tokens) ? { maxOutput: cap } : {}),
+    ...(limit >= MIN_CONTEXT ? { context: limit } : {}),
+    // Beyond the limit it may be the prompt and the output together.
+    ...(used > 0 && used <= limit ? { scale: Math.min(used / Math.max(inputTokens, 1), MAX_SCALE) } : {}),
+  };
+}
+// lib/upstream/order.ts ---------------------------------------------------------------------
+/** What is known about a candidate at the moment. */
+type Standing = {
+  /** What it has taught. */
+  facts: ModelFacts;
+  /** Whether it may be asked, as far as its health goes. */
+  well: boolean;
+  /** Whether an answer to this very request has broken off there. */
+  cut: boolean;
+};
+
+type Blocks = Exclude<MessagesRequest["messages"][number]["content"], string>;
+
+function hasImages(blocks: Blocks): boolean {
+  return blocks.some((block) =>
+    block.type === "image" || (block.type === "tool_result" && Array.isArray(block.content) && hasImages(block.content))
+  );
+}
+
+/**
+ * Puts candidates in the order in which they are asked: as they were given, but first those that are well and can do it.
+ *
+ * Of those that are not well only one stays, the last resort: what is known of it may be out of date.
+ */
+function orderCandidates(
+  request: MessagesRequest,
+  candidates: readonly Candidate[],
+  inputTokens: number,
+  toStanding: (candidate: Candidate) => Standing,
+): Candidate[] {
+  const needsTools = (request.tools?.length ?? 0) > 0;
+  const needsEyes = candidates.length > 1 &&
+    request.messages.some(({ content }) => typeof content !== "string" && hasImages(content));
+  const ranked = candidates.map((candidate) => {
+    const { facts, well, cut } = toStanding(candidate);
+    // The first reason outweighs all that follow; sight is the last, because a picture can be told of in words.
+    const reasons = [
+      toModelTokens(inputTokens, facts) + MIN_OUTPUT_TOKENS > facts.context,
+      needsTools && facts.noTools,
+      cut,
+      !well,
+      needsEyes && !seesImages(candidate.model),
+    ];
+    return { candidate, well, penalty: parseInt(reasons.map(Number).join(""), 2) };
+  });
+  ranked.sort((a, b) => a.penalty - b.penalty);
+  const resort = ranked.find(({ well }) => !well);
+  return ranked.filter((one) => one.well || one === resort).map(({ candidate }) => candidate);
+}
+// lib/upstream/summary.ts -------------------------------------------------------------------
+/** Candidates in the order they were asked first, with the last fault of each. */
+type Tried = ReadonlyMap<Candidate, ApiError>;
+
+/** Kinds that say what is wrong with the request. */
+const REQUEST_KINDS: readonly FaultKind[] = ["context_overflow", "bad_request", "rejected_field", "output_cap"];
+/** Which fault to tell of when all failed: what will pass before what will not. */
+const TRUEST: readonly FaultKind[] = [
+  ...(["bad_key", "rate_limited", "pool_full", "degraded", "gateway", "timeout", "cut"] as const),
+  ...(["empty", "degenerate", "broken"] as const),
+  ...REQUEST_KINDS,
+  ...(["no_tools", "unavailable", "gone"] as const),
+];
+
+/** What is wrong with the request counts most where the first model says so: that is the one that was wanted. */
+function toPlace(fault: ApiError, first: boolean): number {
+  if (!(fault instanceof UpstreamFault)) return TRUEST.length;
+  return first && REQUEST_KINDS.includes(fault.kind) ? -1 : TRUEST.indexOf(fault.kind);
+}
+
+/** The message of a fault, which names the model. */
+function toNamed({ model }: Candidate, { message }: ApiError): string {
+  return message.includes(model) ? message : `${message} (${model})`;
+}
+
+/** Among overflows the one with the widest window, in the words on which Claude Code compacts. */
+function toWidestOverflow(faults: readonly ApiError[]): ApiError | undefined {
+  const stated = faults.flatMap((fault) => {
+    const { used, limit } = fault instanceof UpstreamFault && fault.kind === "context_overflow" ? fault.facts : {};
+    return used !== undefined && limit !== undefined && used > limit ? [{ used, limit }] : [];
+  });
+  const [widest] = stated.sort((a, b) => b.limit - a.limit);
+  return widest && toOverflowError(widest.used, widest.limit);
+}
+
+/** Makes one error of all that went wrong: of the truest kind, naming what else was tried and why it failed. */
+function summarizeFaults(tried: Tried): ApiError {
+  const faults = [...tried.values()];
+  const ranked = [...tried].map(([candidate, fault], i) => ({ candidate, fault, place: toPlace(fault, i === 0) }));
+  const [truest, ...others] = ranked.sort((a, b) => a.place - b.place);
+  if (!truest) return new ApiError("api_error", "No model is configured");
+  const { fault } = truest;
+  if (fault instanceof UpstreamFault && fault.kind === "context_overflow") return toWidestOverflow(faults) ?? fault;
+  if (others.length === 0) return fault;
+  const { type, status, headers } = fault;
+  const message = ranked.map(({ candidate, fault }) => toNamed(candidate, fault)).join("; also tried: ");
+  return new ApiError(type, message, { status, headers, cause: fault });
 }
 // lib/upstream/chain.ts ---------------------------------------------------------------------
 /** How upstreams are called. */
 export interface ChainOptions {
   /** `fetch` for upstream calls. @default {globalThis.fetch, without its own time limits} */
   fetch?: typeof fetch;
-  /** Milliseconds until the first content of an answer must have come. @default {600_000} */
+  /** Milliseconds until the first content of an answer must have come, whoever gives it. @default {600_000} */
   requestTimeout?: number;
+  /**
+   * Milliseconds one candidate is given for its first content while others are left, and one more for each input token,
+   * which a model has to read first. @default {120_000}
+   */
+  patience?: number;
   /** Milliseconds of silence allowed in the middle of an answer. @default {180_000} */
   idleTimeout?: number;
   /** Most output tokens to ask any model for. @default {Infinity} */
   maxTokens?: number;
+  /** Most upstream calls for one request. @default {6} */
+  maxAttempts?: number;
+  /** Most calls of one upstream account in any `rateWindow`; 0 is no limit. @default {for NVIDIA 40, else 0} */
+  rateLimit?: number;
+  /** Milliseconds in which `rateLimit` calls may start. @default {60_000} */
+  rateWindow?: number;
+  /** Most calls of one upstream account at once; 0 is no limit. @default {for NVIDIA 8, else 0} */
+  maxConcurrency?: number;
   /** Sent upstream as `user-agent`. @default {"arbiter-proxy/" and the version} */
   userAgent?: string;
   /** The clock that time limits run on. @default {systemClock} */
   clock?: Clock;
+  /** Gives a number from 0 to 1, for jitter. @default {Math.random} */
+  random?: () => number;
   /** Makes ids of messages, requests and tool calls. @default {randomId} */
   newId?: NewId;
 }
 
-/** Makes the {@linkcode Send} that asks the first candidate, and so far only that one. */
+/** Milliseconds before the call after a fault that may pass, doubled with each; half of it is chance. */
+const BACK_OFF = 500;
+const MAX_BACK_OFF = 4_000;
+/** Milliseconds that must be left for another candidate to be asked. */
+const MIN_LEFT = 5_000;
+/** Milliseconds an output token may take where the answer comes only when it is whole. */
+const TIME_PER_TOKEN = 20;
+function mayPass({ status, headers }: ApiError): boolean {
+  return status === 429 || (status >= 500 && headers["x-should-retry"] !== "false");
+}
+
+/** Whether two bodies for the same request and model differ in what can be mended. */
+function differ(a: ChatRequest, b: ChatRequest): boolean {
+  return a.max_tokens !== b.max_tokens || Object.keys(a).length !== Object.keys(b).length;
+}
+
+/** Asks candidates until one answers, and remembers what their faults teach. */
+class Chain {
+  readonly #settings: Required<ChainOptions>;
+  readonly #learned = new LearnedFacts();
+  readonly #health: Health;
+  readonly #accounts: Accounts;
+  readonly #cuts: Cuts;
+
+  constructor(settings: Required<ChainOptions>) {
+    const { rateLimit: limit, rateWindow: window, maxConcurrency: concurrency } = settings;
+    this.#settings = settings;
+    this.#accounts = new Accounts({ limit, window, concurrency }, settings.clock);
+    this.#health = new Health(settings.clock);
+    this.#cuts = new Cuts(settings.clock);
+  }
+
+  /** See {@linkcode Send}. */
+  async send(request: MessagesRequest, options: SendOptions): Promise<Answer> {
+    const { clock, maxAttempts, requestTimeout } = this.#settings;
+    const end = clock.now() + requestTimeout;
+    const tried = new Map<Candidate, ApiError>();
+    const waiting = this.#order(request, options);
+    let candidate = waiting.shift();
+    for (let calls = 0; candidate && calls < maxAttempts; calls++) {
+      await this.#backOff([...tried.values()], options.signal);
+      if (tried.size > 0 && end - clock.now() < MIN_LEFT) break;
+      const asked = this.#toBody(request, candidate, options);
+      try {
+        const events = await this.#ask(request, asked.request, candidate, {
+          ...options,
+          end,
+          hasOthers: waiting.length > 0,
+        });
+        const failed = [...tried].map(([candidate, fault]) => toNamed(candidate, fault));
+        return { candidate, events, warnings: [...failed, ...asked.warnings] };
+      } catch (thrown) {
+        if (options.signal.aborted) throw thrown;
+        const fault = toApiError(thrown);
+        tried.set(candidate, fault);
+        if (!(fault instanceof UpstreamFault)) break;
+        this.#learn(candidate, fault, asked.request, options);
+        const { then, account } = FAULT_KINDS[fault.kind];
+        // What one model finds wrong with a request, another may not, once the one that was wanted has failed.
+        if (then === "stop" && (account || tried.size === 1)) break;
+        const mended = then === "mend" && this.#fits(candidate, fault, options) &&
+          differ(asked.request, this.#toBody(request, candidate, options).request);
+        if (!mended) candidate = waiting.shift();
+      }
+    }
+    throw summarizeFaults(tried);
+  }
+
+  #order(request: MessagesRequest, { candidates, inputTokens }: SendOptions): Candidate[] {
+    const cuts = this.#cuts.of(request);
+    return orderCandidates(request, candidates, inputTokens, (candidate) => {
+      const key = toKey(candidate);
+      return { facts: this.#learned.of(candidate), well: this.#health.isWell(key), cut: cuts.has(key) };
+    });
+  }
+
+  #toBody(request: MessagesRequest, candidate: Candidate, { inputTokens }: SendOptions): TranslatedRequest {
+    const { maxTokens } = this.#settings;
+    const facts = this.#learned.of(candidate);
+    return toFittingRequest(request, { model: candidate.model, maxTokens, inputTokens, facts });
+  }
+
+  async #ask(
+    request: MessagesRequest,
+    body: ChatRequest,
+    candidate: Candidate,
+    options: SendOptions & { end: number; hasOthers: boolean },
+  ): Promise<Answer["events"]> {
+    const { clock, patience } = this.#settings;
+    const { signal, inputTokens, priority, end, hasOthers } = options;
+    const leave = await this.#accounts.windowOf(candidate.backend).enter(priority, signal);
+    const tell = this.#health.begin(toKey(candidate));
+    let release = () => {};
+    const over = (well: boolean | undefined) => {
+      tell(well);
+      leave();
+      release();
+    };
+    // A request that nobody waits for any more says nothing about the model, and its events may never be read to the end.
+    release = onAbort(signal, () => over(undefined));
+    try {
+      const left = Math.max(0, end - clock.now());
+      const writing = request.stream ? 0 : Number(body.max_tokens) * TIME_PER_TOKEN;
+      const requestTimeout = hasOthers ? Math.min(left / 2, patience + inputTokens + writing) : left;
+      const events = await attempt(request, body, candidate, { ...this.#settings, ...options, requestTimeout });
+      return this.#watch(events, request, candidate, signal, over);
+    } catch (thrown) {
+      // Nor does what is wrong with the request or the account.
+      const { then, account } = thrown instanceof UpstreamFault ? FAULT_KINDS[thrown.kind] : { then: "stop" };
+      over(then === "next" && !account ? false : undefined);
+      throw thrown;
+    }
+  }
+
+  /** Passes events on, tells how the answer ended, and remembers who broke off. */
+  async *#watch(
+    events: Answer["events"],
+    request: MessagesRequest,
+    candidate: Candidate,
+    signal: AbortSignal,
+    over: (well: boolean | undefined) => void,
+  ): Answer["events"] {
+    try {
+      yield* events;
+      over(true);
+    } catch (thrown) {
+      if (!signal.aborted) this.#cuts.note(request, toKey(candidate));
+      over(false);
+      throw thrown;
+    } finally {
+      over(undefined);
+    }
+  }
+
+  /** Remembers what a fault says about a model. */
+  #learn(candidate: Candidate, fault: UpstreamFault, body: ChatRequest, { inputTokens }: SendOptions): void {
+    const { kind, facts: { retryAfter } } = fault;
+    const wait = Math.max(FAULT_KINDS[kind].avoid ?? 0, retryAfter ?? 0);
+    if (wait > 0) this.#health.avoid(toKey(candidate), wait);
+    if (kind === "rate_limited") this.#accounts.refuse(candidate, retryAfter);
+    this.#learned.learn(candidate, toLessons(fault, body, inputTokens));
+  }
+
+  /** Whether the prompt can be within the model's window, so that only the output was too much. */
+  #fits(candidate: Candidate, { facts }: UpstreamFault, { inputTokens }: SendOptions): boolean {
+    const { used = Infinity, limit = Infinity } = facts;
+    const tokens = Math.min(used, toModelTokens(inputTokens, this.#learned.of(candidate)));
+    return tokens + MIN_OUTPUT_TOKENS <= limit;
+  }
+
+  async #backOff(faults: readonly ApiError[], signal: AbortSignal): Promise<void> {
+    const { clock, random } = this.#settings;
+    const passing = faults.filter(mayPass).length;
+    if (passing === 0) return;
+    await sleep(clock, Math.min(BACK_OFF * 2 ** (passing - 1), MAX_BACK_OFF) * (1 + random()) / 2, signal);
+  }
+}
+
+/** Makes the {@linkcode Send} that asks one candidate after the other, and remembers which of them fail and how. */
 function createChain(settings: Required<ChainOptions>): Send {
-  return async (request, send) => {
-    const [candidate] = send.candidates;
-    if (!candidate) throw new ApiError("api_error", "No model is configured");
-    return await attempt(request, candidate, { ...settings, ...send });
-  };
+  const chain = new Chain(settings);
+  return (request, options) => chain.send(request, options);
 }
 // lib/server/request_log.ts -----------------------------------------------------------------
 /**
@@ -4566,7 +5281,8 @@ async function answerMessages(exchange: Exchange, body: unknown, parts: HandlerP
   const inputTokens = estimateRequestTokens(request);
   const start = toMessageStart(parts.newId("msg_"), request.model, inputTokens);
   const candidates = parts.toCandidates(request);
-  const answer = parts.send(request, { candidates, signal, inputTokens }).then((answer) => {
+  const priority = toPriority(exchange.request.headers, request);
+  const answer = parts.send(request, { candidates, signal, inputTokens, priority }).then((answer) => {
     log.model = answer.candidate.model;
     log.warnings = answer.warnings;
     return answer;
@@ -4697,6 +5413,12 @@ const patientFetch: typeof fetch = async (input, init) => await (await (patient 
 const NVIDIA_BASE_URL = "https://integrate.api.nvidia.com/v1";
 /** The model used when nobody chooses: large, steady and good with tools. */
 const DEFAULT_MODEL = "nvidia/nemotron-3-super-120b-a12b";
+/** What NVIDIA's free accounts need: steady models of its catalogue to step in (2026-09), about 40 requests a minute. */
+const NVIDIA_DEFAULTS = {
+  fallbacks: [DEFAULT_MODEL, "openai/gpt-oss-120b", "z-ai/glm-5.2", "minimaxai/minimax-m3"],
+  rateLimit: 40,
+  maxConcurrency: 8,
+};
 
 /** Options of {@linkcode createArbiter}. */
 export interface ArbiterOptions extends HandlerOptions {
@@ -4708,6 +5430,11 @@ export interface ArbiterOptions extends HandlerOptions {
   model?: string;
   /** Upstream ids for Claude Code's tiers; those left out use `model`. @default {{}} */
   tiers?: ModelChoice["tiers"];
+  /**
+   * Upstream ids of models that step in, in this order, when the one that was chosen fails.
+   * @default {for NVIDIA four that are steady, else []}
+   */
+  fallbacks?: readonly string[];
 }
 
 /**
@@ -4722,26 +5449,38 @@ export type Arbiter = { fetch(request: Request): Promise<Response>; close(): voi
  * @throws {TypeError} If the API key cannot be sent.
  */
 export function createArbiter(options: ArbiterOptions = {}): Arbiter {
-  const { apiKey, baseUrl = NVIDIA_BASE_URL, model = DEFAULT_MODEL, tiers = {} } = options;
+  const { apiKey, model = DEFAULT_MODEL, tiers = {} } = options;
+  const baseUrl = options.baseUrl?.replace(/\/+$/, "") ?? NVIDIA_BASE_URL;
+  const usual = baseUrl === NVIDIA_BASE_URL ? NVIDIA_DEFAULTS : { fallbacks: [], rateLimit: 0, maxConcurrency: 0 };
+  const fallbacks = options.fallbacks ?? usual.fallbacks;
   if (apiKey && !/^[\x21-\x7e]+$/.test(apiKey)) {
     throw new TypeError("Cannot use the API key: it has blanks or other characters that no header can carry");
   }
-  const backend: Backend = { baseUrl: baseUrl.replace(/\/+$/, ""), apiKey };
+  const backend: Backend = { baseUrl, apiKey };
   const choice: ModelChoice = { elite: model, tiers };
   const settings: Required<HandlerOptions> = {
     fetch: options.fetch ?? patientFetch,
     requestTimeout: options.requestTimeout ?? 600_000,
+    patience: options.patience ?? 120_000,
     idleTimeout: options.idleTimeout ?? 180_000,
     maxTokens: options.maxTokens ?? Infinity,
+    maxAttempts: options.maxAttempts ?? 6,
+    rateLimit: options.rateLimit ?? usual.rateLimit,
+    rateWindow: options.rateWindow ?? 60_000,
+    maxConcurrency: options.maxConcurrency ?? usual.maxConcurrency,
     userAgent: options.userAgent ?? `arbiter-proxy/${VERSION}`,
     clock: options.clock ?? systemClock,
+    random: options.random ?? Math.random,
     newId: options.newId ?? randomId,
     maxBodyBytes: options.maxBodyBytes ?? 32 * 1024 * 1024,
     hold: options.hold ?? 8_000,
     pingInterval: options.pingInterval ?? 10_000,
     onRequest: options.onRequest ?? (() => {}),
   };
-  const toCandidates = ({ model }: MessagesRequest) => [{ backend, model: resolveModel(model, choice) }];
+  const toCandidates = ({ model }: MessagesRequest) => {
+    const models = new Set([resolveModel(model, choice), ...fallbacks]);
+    return [...models].map((model) => ({ backend, model }));
+  };
   return createHandler({ ...settings, models: toModelIds(choice), toCandidates, send: createChain(settings) });
 }
 // lib/server/serve.ts -----------------------------------------------------------------------
@@ -5015,17 +5754,6 @@ export type StandIn = { fetch: typeof fetch; requests: ChatRequest[]; readonly o
 /** Waits `ms` milliseconds, `Infinity` until the client goes away. */
 type Wait = (ms: number) => Promise<void>;
 
-function createWait(signal: AbortSignal, clock: Clock): Wait {
-  return (ms) =>
-    new Promise((resolve, reject) => {
-      const cancel = Number.isFinite(ms) ? clock.after(ms, resolve) : () => {};
-      onAbort(signal, () => {
-        cancel();
-        reject(signal.reason);
-      });
-    });
-}
-
 function toPieces(text: string | string[], size = 12): string[] {
   return typeof text === "string" ? text.match(new RegExp(`.{1,${size}}`, "gsu")) ?? [] : text;
 }
@@ -5128,7 +5856,7 @@ export function createStandIn(options: StandInOptions = {}): StandIn {
   async function answerChat(body: ChatRequest, signal: AbortSignal): Promise<Response> {
     const answer = choose(body);
     const { delay = 0, status = 200, headers = {}, body: failure } = answer;
-    const wait = createWait(signal, clock);
+    const wait = (ms: number) => sleep(clock, ms, signal);
     if (delay > 0) await wait(delay);
     if (status >= 400 && typeof failure === "string") return new Response(failure, { status, headers });
     if (status >= 400) return Response.json(failure, { status, headers });
@@ -5172,7 +5900,8 @@ type ConfiguredProxy = { arbiter: Arbiter; models: ModelChoice; upstream: string
 
 /** Makes the proxy the settings ask for; `write` takes the lines of its log, a sentence about a loss only once. */
 function createProxy({ settings, flags }: Context, write: (line: string) => void): ConfiguredProxy {
-  const { baseUrl = NVIDIA_BASE_URL, apiKey, model = DEFAULT_MODEL, logLevel = "info", opus, sonnet, haiku } = settings;
+  const { baseUrl = NVIDIA_BASE_URL, apiKey, logLevel = "info", opus, sonnet, haiku } = settings;
+  const [model = DEFAULT_MODEL, ...next] = settings.model ?? [];
   const warned = new Set<string>();
   const onRequest = (log: RequestLog) => {
     if (logLevel === "silent" || (logLevel === "error" && log.status < 400 && !log.error)) return;
@@ -5184,12 +5913,14 @@ function createProxy({ settings, flags }: Context, write: (line: string) => void
   };
   if (flags.demo) {
     const demo = { baseUrl: "http://stand-in/v1", model: DEMO_MODEL, fetch: createStandIn().fetch };
-    const arbiter = createArbiter({ ...settings, ...demo, onRequest });
+    const arbiter = createArbiter({ ...settings, fallbacks: [], ...demo, onRequest });
     return { arbiter, models: { elite: DEMO_MODEL, tiers: {} }, upstream: "the built-in demo model" };
   }
   if (!apiKey && baseUrl === NVIDIA_BASE_URL) throw new ConfigError(NO_KEY);
   const models = { elite: model, tiers: { opus, sonnet, haiku } };
-  return { arbiter: createArbiter({ ...settings, ...models, onRequest }), models, upstream: baseUrl };
+  const fallbacks = settings.fallbacks ?? (next.length > 0 ? next : undefined);
+  const arbiter = createArbiter({ ...settings, ...models, model, fallbacks, onRequest });
+  return { arbiter, models, upstream: baseUrl };
 }
 
 /** Why an upstream cannot be reached at all, as a sentence; any answer will do, and slowness is no proof. */

@@ -3,7 +3,7 @@ import { ConfigError } from "../config/settings.ts";
 /** A row per flag: its type for `parseArgs`, and its help. */
 const FLAGS = {
   port: { type: "string", short: "p", help: "N   port to listen on (4005; 0 takes any free one)" },
-  model: { type: "string", short: "m", help: "ID  upstream model, such as openai/gpt-oss-120b" },
+  model: { type: "string", short: "m", help: "ID  upstream model; more, with commas between, step in for it" },
   "max-tokens": { type: "string", short: "t", help: "N   most output tokens to ask a model for" },
   demo: { type: "boolean", short: "d", help: "    use the built-in demo model: no key, no network" },
   yes: { type: "boolean", short: "y", help: "    ask nothing" },

@@ -21,7 +21,8 @@ export type ConfiguredProxy = { arbiter: Arbiter; models: ModelChoice; upstream:
 
 /** Makes the proxy the settings ask for; `write` takes the lines of its log, a sentence about a loss only once. */
 export function createProxy({ settings, flags }: Context, write: (line: string) => void): ConfiguredProxy {
-  const { baseUrl = NVIDIA_BASE_URL, apiKey, model = DEFAULT_MODEL, logLevel = "info", opus, sonnet, haiku } = settings;
+  const { baseUrl = NVIDIA_BASE_URL, apiKey, logLevel = "info", opus, sonnet, haiku } = settings;
+  const [model = DEFAULT_MODEL, ...next] = settings.model ?? [];
   const warned = new Set<string>();
   const onRequest = (log: RequestLog) => {
     if (logLevel === "silent" || (logLevel === "error" && log.status < 400 && !log.error)) return;
@@ -33,12 +34,14 @@ export function createProxy({ settings, flags }: Context, write: (line: string) 
   };
   if (flags.demo) {
     const demo = { baseUrl: "http://stand-in/v1", model: DEMO_MODEL, fetch: createStandIn().fetch };
-    const arbiter = createArbiter({ ...settings, ...demo, onRequest });
+    const arbiter = createArbiter({ ...settings, fallbacks: [], ...demo, onRequest });
     return { arbiter, models: { elite: DEMO_MODEL, tiers: {} }, upstream: "the built-in demo model" };
   }
   if (!apiKey && baseUrl === NVIDIA_BASE_URL) throw new ConfigError(NO_KEY);
   const models = { elite: model, tiers: { opus, sonnet, haiku } };
-  return { arbiter: createArbiter({ ...settings, ...models, onRequest }), models, upstream: baseUrl };
+  const fallbacks = settings.fallbacks ?? (next.length > 0 ? next : undefined);
+  const arbiter = createArbiter({ ...settings, ...models, model, fallbacks, onRequest });
+  return { arbiter, models, upstream: baseUrl };
 }
 
 /** Why an upstream cannot be reached at all, as a sentence; any answer will do, and slowness is no proof. */

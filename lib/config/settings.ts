@@ -10,8 +10,14 @@ function expected(what: string): never {
   throw new ConfigError(`expected ${what}`);
 }
 
-/** The first of a comma-separated list: earlier tools let the others follow as fallbacks. */
-const model = (value: string): string => value.split(",")[0]?.trim() || expected("a model id");
+/** Model ids with commas between. */
+const models = (value: string): string[] => {
+  const ids = value.split(",").map((id) => id.trim()).filter(Boolean);
+  return ids.length > 0 ? ids : expected("a model id");
+};
+const model = (value: string): string => models(value)[0]!;
+/** Models that step in; nobody does when the value is `none`. */
+const fallbacks = (value: string): string[] => value.toLowerCase() === "none" ? [] : models(value);
 /** A whole number in a range, in the unit of the variable; `factor` makes it ours. */
 const integer = (least: number, most: number, factor = 1) => (value: string): number => {
   const number = /^\d+$/.test(value) ? Number(value) : NaN;
@@ -44,11 +50,15 @@ const ROWS = {
   apiKey: [String, "NVIDIA_API_KEY NVIDIA_NIM_API_KEY"],
   baseUrl: [toBaseUrl, "NVIDIA_BASE_URL"],
   port: [integer(0, 65_535), "ARBITER_PORT BRIDGE_PORT PROXY_PORT", "port"],
-  model: [model, "ARBITER_MODEL NVIDIA_ELITE_MODEL NCP_DEFAULT_MODEL MODEL", "model"],
+  model: [models, "ARBITER_MODEL NVIDIA_ELITE_MODEL NCP_DEFAULT_MODEL MODEL", "model"], // Earlier tools let fallbacks follow.
+  fallbacks: [fallbacks, "ARBITER_FALLBACK_MODELS NCP_FALLBACK_MODELS AUTO_MODEL_ORDER"],
   opus: [model, "ARBITER_MODEL_OPUS MODEL_OPUS"],
   sonnet: [model, "ARBITER_MODEL_SONNET MODEL_SONNET"],
   haiku: [model, "ARBITER_MODEL_HAIKU MODEL_HAIKU"],
   maxTokens: [integer(1, 10_000_000), "ARBITER_MAX_TOKENS NCP_DEFAULT_MAX_TOKENS", "max-tokens"],
+  rateLimit: [integer(0, 100_000), "ARBITER_RATE_LIMIT PROVIDER_RATE_LIMIT"],
+  rateWindow: [integer(1, 86_400, 1000), "ARBITER_RATE_WINDOW PROVIDER_RATE_WINDOW"],
+  maxConcurrency: [integer(0, 1000), "ARBITER_MAX_CONCURRENCY PROVIDER_MAX_CONCURRENCY"],
   pingInterval: [integer(1, 240, 1000), "ARBITER_PING_SECONDS R2_PING_INTERVAL"],
   maxBodyBytes: [integer(1, 1024, 1024 * 1024), "MAX_REQUEST_BODY_MB"],
   requestTimeout: [integer(1, 86_400, 1000), "REQUEST_TIMEOUT_SECONDS"],

@@ -1,3 +1,4 @@
+import { toPriority } from "../routing/priority.ts";
 import { toMessageStart } from "../stream/chunk_translator.ts";
 import { toMessage } from "../stream/message.ts";
 import { estimateRequestTokens } from "../tokens/estimate.ts";
@@ -28,7 +29,8 @@ export async function answerMessages(exchange: Exchange, body: unknown, parts: H
   const inputTokens = estimateRequestTokens(request);
   const start = toMessageStart(parts.newId("msg_"), request.model, inputTokens);
   const candidates = parts.toCandidates(request);
-  const answer = parts.send(request, { candidates, signal, inputTokens }).then((answer) => {
+  const priority = toPriority(exchange.request.headers, request);
+  const answer = parts.send(request, { candidates, signal, inputTokens, priority }).then((answer) => {
     log.model = answer.candidate.model;
     log.warnings = answer.warnings;
     return answer;

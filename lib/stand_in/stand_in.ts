@@ -1,6 +1,5 @@
-import { type Clock, systemClock } from "../wire/clock.ts";
+import { type Clock, sleep, systemClock } from "../wire/clock.ts";
 import type { ChatChoice, ChatChunk, ChatDelta, ChatRequest, ToolCallDelta } from "../wire/openai.ts";
-import { onAbort } from "../wire/signal.ts";
 import { answerAsDemoModel } from "./demo_model.ts";
 import type { Script, ScriptedAnswer, Step } from "./script.ts";
 import { findRefusal } from "./strictness.ts";
@@ -22,17 +21,6 @@ export type StandIn = { fetch: typeof fetch; requests: ChatRequest[]; readonly o
 
 /** Waits `ms` milliseconds, `Infinity` until the client goes away. */
 type Wait = (ms: number) => Promise<void>;
-
-function createWait(signal: AbortSignal, clock: Clock): Wait {
-  return (ms) =>
-    new Promise((resolve, reject) => {
-      const cancel = Number.isFinite(ms) ? clock.after(ms, resolve) : () => {};
-      onAbort(signal, () => {
-        cancel();
-        reject(signal.reason);
-      });
-    });
-}
 
 function toPieces(text: string | string[], size = 12): string[] {
   return typeof text === "string" ? text.match(new RegExp(`.{1,${size}}`, "gsu")) ?? [] : text;
@@ -136,7 +124,7 @@ export function createStandIn(options: StandInOptions = {}): StandIn {
   async function answerChat(body: ChatRequest, signal: AbortSignal): Promise<Response> {
     const answer = choose(body);
     const { delay = 0, status = 200, headers = {}, body: failure } = answer;
-    const wait = createWait(signal, clock);
+    const wait = (ms: number) => sleep(clock, ms, signal);
     if (delay > 0) await wait(delay);
     if (status >= 400 && typeof failure === "string") return new Response(failure, { status, headers });
     if (status >= 400) return Response.json(failure, { status, headers });

@@ -43,8 +43,14 @@ export function toMessageStart(id: string, model: string, inputTokens: number): 
   return { type: "message_start", message: { id, type: "message", role: "assistant", model, ...rest } };
 }
 
-function broken(how: string): ApiError {
-  return new ApiError("overloaded_error", `The model's answer ${how}`);
+/** An answer that is none: nothing is in it, it broke off, or it has become nonsense. */
+export class BadAnswer extends ApiError {
+  readonly kind: "empty" | "cut" | "degenerate";
+
+  constructor(kind: BadAnswer["kind"], how: string) {
+    super("overloaded_error", `The model's answer ${how}`);
+    this.kind = kind;
+  }
 }
 
 function toReasoning(delta: ChatDelta): string {
@@ -116,7 +122,7 @@ export class ChunkTranslator {
       if (chunk.usage) this.#usage = { ...this.#usage, ...chunk.usage };
       const { delta, message, finish_reason, stop_reason, matched_stop } = chunk.choices?.[0] ?? {};
       this.#feedDelta(delta ?? message ?? {});
-      if (BROKEN_FINISHES.includes(finish_reason)) throw broken(`broke off: ${finish_reason}`);
+      if (BROKEN_FINISHES.includes(finish_reason)) throw new BadAnswer("cut", `broke off: ${finish_reason}`);
       if (finish_reason) this.#finishReason = finish_reason;
       const stop = stop_reason ?? matched_stop;
       if (typeof stop === "string" && this.#stopSequences.includes(stop)) this.#stopSequence = stop;
@@ -139,7 +145,7 @@ export class ChunkTranslator {
     if (this.#late !== "") this.#blocks.append("text", this.#late);
     this.#blocks.close();
     if (this.#blocks.count === 0 && !cut && this.#stopSequence === null) {
-      throw broken("was empty");
+      throw new BadAnswer("empty", "was empty");
     }
     const reason = this.#stopSequence === null ? toStopReason(half ? "length" : this.#finishReason) : "stop_sequence";
     const stop_reason = this.#calls.count > 0 && !half ? "tool_use" : reason;
@@ -169,7 +175,7 @@ export class ChunkTranslator {
 
   #feedField(field: "text" | "thinking", text: string): void {
     this.#outputChars += text.length;
-    if (this.#guard.feed(text)) throw broken("has become nothing but repetition");
+    if (this.#guard.feed(text)) throw new BadAnswer("degenerate", "has become nothing but repetition");
     if (field !== this.#field) this.#endField(this.#field);
     this.#field = field;
     this.#scanners[field].feed(text).forEach((found) => this.#add(found));

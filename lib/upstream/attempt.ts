@@ -1,24 +1,24 @@
 import { ChunkTranslator } from "../stream/chunk_translator.ts";
 import { SseDecoder } from "../stream/sse_decoder.ts";
-import { toChatRequest } from "../translate/request.ts";
 import { toDeclaredTools } from "../translate/tools.ts";
 import type { MessagesRequest, MessageStreamEvent } from "../wire/anthropic.ts";
-import type { Clock } from "../wire/clock.ts";
-import { ApiError } from "../wire/errors.ts";
+import { type Clock, sleep } from "../wire/clock.ts";
 import { isJsonObject, parseJson } from "../wire/json.ts";
-import type { ChatChunk } from "../wire/openai.ts";
+import type { ChatChunk, ChatRequest } from "../wire/openai.ts";
 import type { Answer, Candidate, SendOptions } from "./candidate.ts";
 import type { ChainOptions } from "./chain.ts";
 import { Deadline } from "./deadline.ts";
 import { toUpstreamFault, UpstreamFault } from "./faults.ts";
 
+/** Milliseconds between two questions for an answer that is queued. */
+const POLL_INTERVAL = 1_000;
 /** Milliseconds the upstream is given to end its response after `[DONE]`. */
 const DRAIN_TIMEOUT = 2_000;
 
 /** Reads one chunk; errors come as `error`, in SGLang's form, or in NVIDIA's. */
 function toChunk(data: string, model: string): ChatChunk {
   const chunk = parseJson(data);
-  if (!isJsonObject(chunk)) throw new ApiError("api_error", "Cannot read the upstream's answer: it is not JSON");
+  if (!isJsonObject(chunk)) throw new UpstreamFault("broken", "Cannot read the upstream's answer: it is not JSON");
   const { error, object, status, choices } = chunk;
   if (!error && object !== "error" && (choices || typeof status !== "number" || status < 400)) return chunk;
   const code = Number(isJsonObject(error) ? error.code : chunk.code ?? status);
@@ -87,27 +87,31 @@ async function* prepend<T>(first: T | undefined, rest: AsyncGenerator<T, undefin
   return yield* rest;
 }
 
-/** Asks one candidate once; fails if it refuses, breaks off, is silent for too long or answers nothing. */
+/** Asks one candidate once, with the body made of the request; fails if it refuses, breaks off, is silent for too long or answers nothing. */
 export async function attempt(
   request: MessagesRequest,
-  candidate: Candidate,
+  body: ChatRequest,
+  { backend: { baseUrl, apiKey }, model }: Candidate,
   options: Required<ChainOptions> & SendOptions,
-): Promise<Answer> {
-  const { backend: { baseUrl, apiKey }, model } = candidate;
-  const { request: body, warnings } = toChatRequest(request, { model, maxTokens: options.maxTokens });
+): Promise<Answer["events"]> {
   const deadline = new Deadline(options.clock, options.signal, options.requestTimeout);
   try {
-    const response = await options.fetch(`${baseUrl}/chat/completions`, {
-      method: "POST",
-      headers: {
-        "content-type": "application/json",
-        "accept": request.stream ? "text/event-stream" : "application/json",
-        "user-agent": options.userAgent,
-        ...(apiKey ? { authorization: `Bearer ${apiKey}` } : {}),
-      },
-      body: JSON.stringify(body),
-      signal: deadline.signal,
-    });
+    const headers = {
+      "content-type": "application/json",
+      "accept": request.stream ? "text/event-stream" : "application/json",
+      "user-agent": options.userAgent,
+      ...(apiKey ? { authorization: `Bearer ${apiKey}` } : {}),
+    };
+    const { signal } = deadline;
+    const asked = { method: "POST", headers, body: JSON.stringify(body), signal };
+    let response = await options.fetch(`${baseUrl}/chat/completions`, asked);
+    // NVIDIA may queue a request: 202 and an id under which to ask for the answer.
+    for (let id = response.headers.get("nvcf-reqid"); response.status === 202 && id;) {
+      await response.body?.cancel();
+      await sleep(options.clock, POLL_INTERVAL, signal);
+      response = await options.fetch(`${baseUrl}/status/${encodeURIComponent(id)}`, { headers, signal });
+      id = response.headers.get("nvcf-reqid") ?? id;
+    }
     if (!response.ok) {
       const refusal = await response.text();
       throw toUpstreamFault(response.status, refusal, model, response.headers, options.clock.now());
@@ -122,7 +126,7 @@ export async function attempt(
     const events = readEvents(response, translator, { ...options, model, deadline });
     const { value: first } = await events.next();
     deadline.extend(options.idleTimeout);
-    return { candidate, warnings, events: prepend(first, events) };
+    return prepend(first, events);
   } catch (thrown) {
     deadline.close();
     throw deadline.explain(thrown);

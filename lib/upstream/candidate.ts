@@ -1,3 +1,4 @@
+import type { Priority } from "../routing/priority.ts";
 import type { MessagesRequest, MessageStreamEvent } from "../wire/anthropic.ts";
 
 /** A host that speaks OpenAI's chat completions: its address up to and including `/v1`, and a bearer token for it. */
@@ -5,6 +6,11 @@ export type Backend = { baseUrl: string; apiKey?: string };
 
 /** One model at one host: a place a request may go to. */
 export type Candidate = { backend: Backend; model: string };
+
+/** What a candidate is remembered under. */
+export function toKey({ backend, model }: Candidate): string {
+  return `${backend.baseUrl} ${model}`;
+}
 
 /**
  * An answer that has begun: who gives it, what could not be carried over (one sentence each), and the events of each read
@@ -18,9 +24,14 @@ export type Answer = {
 
 /**
  * What {@linkcode Send} is given beside the request: where it may go, in order of preference, a signal that fires when
- * nobody waits any more, and the estimated tokens of the request.
+ * nobody waits any more, the estimated tokens of the request, and how urgent it is.
  */
-export type SendOptions = { candidates: readonly Candidate[]; signal: AbortSignal; inputTokens: number };
+export type SendOptions = {
+  candidates: readonly Candidate[];
+  signal: AbortSignal;
+  inputTokens: number;
+  priority: Priority;
+};
 
 /**
  * Sends a request to whichever candidate answers.

@@ -1,32 +1,215 @@
-import type { Clock } from "../wire/clock.ts";
-import { ApiError } from "../wire/errors.ts";
+import type { TranslatedRequest } from "../translate/request.ts";
+import type { MessagesRequest } from "../wire/anthropic.ts";
+import { type Clock, sleep } from "../wire/clock.ts";
+import { type ApiError, toApiError } from "../wire/errors.ts";
 import type { NewId } from "../wire/ids.ts";
+import type { ChatRequest } from "../wire/openai.ts";
+import { onAbort } from "../wire/signal.ts";
+import { Accounts } from "./accounts.ts";
 import { attempt } from "./attempt.ts";
-import type { Send } from "./candidate.ts";
+import { type Answer, type Candidate, type Send, type SendOptions, toKey } from "./candidate.ts";
+import { Cuts } from "./cuts.ts";
+import { FAULT_KINDS, UpstreamFault } from "./faults.ts";
+import { Health } from "./health.ts";
+import { MIN_OUTPUT_TOKENS, toFittingRequest, toModelTokens } from "./fit.ts";
+import { LearnedFacts } from "./learned.ts";
+import { toLessons } from "./lessons.ts";
+import { orderCandidates } from "./order.ts";
+import { summarizeFaults, toNamed } from "./summary.ts";
 
 /** How upstreams are called. */
 export interface ChainOptions {
   /** `fetch` for upstream calls. @default {globalThis.fetch, without its own time limits} */
   fetch?: typeof fetch;
-  /** Milliseconds until the first content of an answer must have come. @default {600_000} */
+  /** Milliseconds until the first content of an answer must have come, whoever gives it. @default {600_000} */
   requestTimeout?: number;
+  /**
+   * Milliseconds one candidate is given for its first content while others are left, and one more for each input token,
+   * which a model has to read first. @default {120_000}
+   */
+  patience?: number;
   /** Milliseconds of silence allowed in the middle of an answer. @default {180_000} */
   idleTimeout?: number;
   /** Most output tokens to ask any model for. @default {Infinity} */
   maxTokens?: number;
+  /** Most upstream calls for one request. @default {6} */
+  maxAttempts?: number;
+  /** Most calls of one upstream account in any `rateWindow`; 0 is no limit. @default {for NVIDIA 40, else 0} */
+  rateLimit?: number;
+  /** Milliseconds in which `rateLimit` calls may start. @default {60_000} */
+  rateWindow?: number;
+  /** Most calls of one upstream account at once; 0 is no limit. @default {for NVIDIA 8, else 0} */
+  maxConcurrency?: number;
   /** Sent upstream as `user-agent`. @default {"arbiter-proxy/" and the version} */
   userAgent?: string;
   /** The clock that time limits run on. @default {systemClock} */
   clock?: Clock;
+  /** Gives a number from 0 to 1, for jitter. @default {Math.random} */
+  random?: () => number;
   /** Makes ids of messages, requests and tool calls. @default {randomId} */
   newId?: NewId;
 }
 
-/** Makes the {@linkcode Send} that asks the first candidate, and so far only that one. */
+/** Milliseconds before the call after a fault that may pass, doubled with each; half of it is chance. */
+const BACK_OFF = 500;
+const MAX_BACK_OFF = 4_000;
+/** Milliseconds that must be left for another candidate to be asked. */
+const MIN_LEFT = 5_000;
+/** Milliseconds an output token may take where the answer comes only when it is whole. */
+const TIME_PER_TOKEN = 20;
+function mayPass({ status, headers }: ApiError): boolean {
+  return status === 429 || (status >= 500 && headers["x-should-retry"] !== "false");
+}
+
+/** Whether two bodies for the same request and model differ in what can be mended. */
+function differ(a: ChatRequest, b: ChatRequest): boolean {
+  return a.max_tokens !== b.max_tokens || Object.keys(a).length !== Object.keys(b).length;
+}
+
+/** Asks candidates until one answers, and remembers what their faults teach. */
+class Chain {
+  readonly #settings: Required<ChainOptions>;
+  readonly #learned = new LearnedFacts();
+  readonly #health: Health;
+  readonly #accounts: Accounts;
+  readonly #cuts: Cuts;
+
+  constructor(settings: Required<ChainOptions>) {
+    const { rateLimit: limit, rateWindow: window, maxConcurrency: concurrency } = settings;
+    this.#settings = settings;
+    this.#accounts = new Accounts({ limit, window, concurrency }, settings.clock);
+    this.#health = new Health(settings.clock);
+    this.#cuts = new Cuts(settings.clock);
+  }
+
+  /** See {@linkcode Send}. */
+  async send(request: MessagesRequest, options: SendOptions): Promise<Answer> {
+    const { clock, maxAttempts, requestTimeout } = this.#settings;
+    const end = clock.now() + requestTimeout;
+    const tried = new Map<Candidate, ApiError>();
+    const waiting = this.#order(request, options);
+    let candidate = waiting.shift();
+    for (let calls = 0; candidate && calls < maxAttempts; calls++) {
+      await this.#backOff([...tried.values()], options.signal);
+      if (tried.size > 0 && end - clock.now() < MIN_LEFT) break;
+      const asked = this.#toBody(request, candidate, options);
+      try {
+        const events = await this.#ask(request, asked.request, candidate, {
+          ...options,
+          end,
+          hasOthers: waiting.length > 0,
+        });
+        const failed = [...tried].map(([candidate, fault]) => toNamed(candidate, fault));
+        return { candidate, events, warnings: [...failed, ...asked.warnings] };
+      } catch (thrown) {
+        if (options.signal.aborted) throw thrown;
+        const fault = toApiError(thrown);
+        tried.set(candidate, fault);
+        if (!(fault instanceof UpstreamFault)) break;
+        this.#learn(candidate, fault, asked.request, options);
+        const { then, account } = FAULT_KINDS[fault.kind];
+        // What one model finds wrong with a request, another may not, once the one that was wanted has failed.
+        if (then === "stop" && (account || tried.size === 1)) break;
+        const mended = then === "mend" && this.#fits(candidate, fault, options) &&
+          differ(asked.request, this.#toBody(request, candidate, options).request);
+        if (!mended) candidate = waiting.shift();
+      }
+    }
+    throw summarizeFaults(tried);
+  }
+
+  #order(request: MessagesRequest, { candidates, inputTokens }: SendOptions): Candidate[] {
+    const cuts = this.#cuts.of(request);
+    return orderCandidates(request, candidates, inputTokens, (candidate) => {
+      const key = toKey(candidate);
+      return { facts: this.#learned.of(candidate), well: this.#health.isWell(key), cut: cuts.has(key) };
+    });
+  }
+
+  #toBody(request: MessagesRequest, candidate: Candidate, { inputTokens }: SendOptions): TranslatedRequest {
+    const { maxTokens } = this.#settings;
+    const facts = this.#learned.of(candidate);
+    return toFittingRequest(request, { model: candidate.model, maxTokens, inputTokens, facts });
+  }
+
+  async #ask(
+    request: MessagesRequest,
+    body: ChatRequest,
+    candidate: Candidate,
+    options: SendOptions & { end: number; hasOthers: boolean },
+  ): Promise<Answer["events"]> {
+    const { clock, patience } = this.#settings;
+    const { signal, inputTokens, priority, end, hasOthers } = options;
+    const leave = await this.#accounts.windowOf(candidate.backend).enter(priority, signal);
+    const tell = this.#health.begin(toKey(candidate));
+    let release = () => {};
+    const over = (well: boolean | undefined) => {
+      tell(well);
+      leave();
+      release();
+    };
+    // A request that nobody waits for any more says nothing about the model, and its events may never be read to the end.
+    release = onAbort(signal, () => over(undefined));
+    try {
+      const left = Math.max(0, end - clock.now());
+      const writing = request.stream ? 0 : Number(body.max_tokens) * TIME_PER_TOKEN;
+      const requestTimeout = hasOthers ? Math.min(left / 2, patience + inputTokens + writing) : left;
+      const events = await attempt(request, body, candidate, { ...this.#settings, ...options, requestTimeout });
+      return this.#watch(events, request, candidate, signal, over);
+    } catch (thrown) {
+      // Nor does what is wrong with the request or the account.
+      const { then, account } = thrown instanceof UpstreamFault ? FAULT_KINDS[thrown.kind] : { then: "stop" };
+      over(then === "next" && !account ? false : undefined);
+      throw thrown;
+    }
+  }
+
+  /** Passes events on, tells how the answer ended, and remembers who broke off. */
+  async *#watch(
+    events: Answer["events"],
+    request: MessagesRequest,
+    candidate: Candidate,
+    signal: AbortSignal,
+    over: (well: boolean | undefined) => void,
+  ): Answer["events"] {
+    try {
+      yield* events;
+      over(true);
+    } catch (thrown) {
+      if (!signal.aborted) this.#cuts.note(request, toKey(candidate));
+      over(false);
+      throw thrown;
+    } finally {
+      over(undefined);
+    }
+  }
+
+  /** Remembers what a fault says about a model. */
+  #learn(candidate: Candidate, fault: UpstreamFault, body: ChatRequest, { inputTokens }: SendOptions): void {
+    const { kind, facts: { retryAfter } } = fault;
+    const wait = Math.max(FAULT_KINDS[kind].avoid ?? 0, retryAfter ?? 0);
+    if (wait > 0) this.#health.avoid(toKey(candidate), wait);
+    if (kind === "rate_limited") this.#accounts.refuse(candidate, retryAfter);
+    this.#learned.learn(candidate, toLessons(fault, body, inputTokens));
+  }
+
+  /** Whether the prompt can be within the model's window, so that only the output was too much. */
+  #fits(candidate: Candidate, { facts }: UpstreamFault, { inputTokens }: SendOptions): boolean {
+    const { used = Infinity, limit = Infinity } = facts;
+    const tokens = Math.min(used, toModelTokens(inputTokens, this.#learned.of(candidate)));
+    return tokens + MIN_OUTPUT_TOKENS <= limit;
+  }
+
+  async #backOff(faults: readonly ApiError[], signal: AbortSignal): Promise<void> {
+    const { clock, random } = this.#settings;
+    const passing = faults.filter(mayPass).length;
+    if (passing === 0) return;
+    await sleep(clock, Math.min(BACK_OFF * 2 ** (passing - 1), MAX_BACK_OFF) * (1 + random()) / 2, signal);
+  }
+}
+
+/** Makes the {@linkcode Send} that asks one candidate after the other, and remembers which of them fail and how. */
 export function createChain(settings: Required<ChainOptions>): Send {
-  return async (request, send) => {
-    const [candidate] = send.candidates;
-    if (!candidate) throw new ApiError("api_error", "No model is configured");
-    return await attempt(request, candidate, { ...settings, ...send });
-  };
+  const chain = new Chain(settings);
+  return (request, options) => chain.send(request, options);
 }

@@ -1,6 +1,8 @@
+import { BadAnswer } from "../stream/chunk_translator.ts";
 import type { Clock } from "../wire/clock.ts";
 import { ApiError } from "../wire/errors.ts";
 import { onAbort } from "../wire/signal.ts";
+import { UpstreamFault } from "./faults.ts";
 
 /** One signal for both reasons to give up an attempt: nobody waits for it, or the upstream is silent for too long. */
 export class Deadline {
@@ -49,11 +51,14 @@ export class Deadline {
   /** What an error was really about: runtimes differ in what they throw when a signal fires. */
   explain(thrown: unknown): ApiError {
     if (this.#late) return this.#late;
+    if (thrown instanceof BadAnswer) return new UpstreamFault(thrown.kind, thrown.message);
     if (thrown instanceof ApiError) return thrown;
-    const { message, cause } = thrown as Error;
+    const { message, cause } = thrown instanceof Error ? thrown : { message: String(thrown), cause: undefined };
     const why = cause instanceof Error && cause.message ? `${message}: ${cause.message}` : message;
-    const what = this.#since === undefined ? "Cannot reach the upstream" : "The upstream broke off";
-    return new ApiError("api_error", `${what}: ${why}`, { cause: thrown, status: 502 });
+    const [kind, what] = this.#since === undefined
+      ? ["gateway", "Cannot reach the upstream"] as const
+      : ["cut", "The upstream broke off"] as const;
+    return new UpstreamFault(kind, `${what}: ${why}`, {}, { type: "api_error", status: 502, cause: thrown });
   }
 
   #start(limit: number, wait: number = limit): void {
@@ -61,7 +66,7 @@ export class Deadline {
     this.#cancel = this.#clock.after(wait, () => {
       const left = (this.#since ?? -Infinity) + limit - this.#clock.now();
       if (left > 0) return this.#start(limit, Math.min(left, limit));
-      this.#late = new ApiError("timeout_error", `The upstream was silent for ${Math.round(limit / 1000)} seconds`);
+      this.#late = new UpstreamFault("timeout", `The upstream was silent for ${Math.round(limit / 1000)} seconds`);
       this.close();
     });
   }

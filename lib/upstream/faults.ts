@@ -53,6 +53,8 @@ const MAX_RETRY_AFTER = 60;
 /** No `retry-after` is believed beyond this many milliseconds. */
 const MAX_WAIT = 600_000;
 
+type FaultOptions = { type?: ApiErrorType | undefined; status?: number; cause?: unknown };
+
 /** A fault of an upstream, as the client sees it and as the chain reads it. */
 export class UpstreamFault extends ApiError {
   /** What went wrong. */
@@ -60,13 +62,14 @@ export class UpstreamFault extends ApiError {
   /** What else the upstream stated. */
   readonly facts: FaultFacts;
 
-  /** Makes a fault of `kind`; `type` when the client's error is another than the kind's. */
-  constructor(kind: FaultKind, message: string, facts: FaultFacts = {}, type: ApiErrorType = FAULT_KINDS[kind].type) {
+  /** Makes a fault of `kind`; `options` when the client's error has another type or status than the kind. */
+  constructor(kind: FaultKind, message: string, facts: FaultFacts = {}, options: FaultOptions = {}) {
+    const { type = FAULT_KINDS[kind].type, ...rest } = options;
     const headers: Record<string, string> = {};
     const wait = facts.retryAfter;
     if (wait !== undefined) headers["retry-after"] = String(Math.min(Math.ceil(wait / 1000), MAX_RETRY_AFTER));
     if (FAULT_KINDS[kind].final) headers["x-should-retry"] = "false";
-    super(type, message, { headers });
+    super(type, message, { headers, ...rest });
     this.kind = kind;
     this.facts = facts;
   }
@@ -91,7 +94,7 @@ const FAULTS: readonly FaultRow[] = [
   ["unavailable", [404], ANY, "The upstream does not know this model"], // NIM "404 page not found"
   ["bad_key", [401], ANY, "The upstream refused the API key, check NVIDIA_API_KEY"], // NIM, also empty
   ["bad_key", [402], ANY, "", "billing_error"], // NIM, credits of old accounts
-  ["bad_key", [403], ANY, CHECK_KEY, "permission_error"], // NIM "Authorization failed"
+  ["unavailable", [403], ANY, CHECK_KEY, "permission_error"], // NIM "Authorization failed", also for one model
   ["rate_limited", [429], ANY], // NIM, hardly ever with retry-after
   ["no_tools", REFUSALS, /--enable-auto-tool-choice|--tool-call-parser/, "The model is served without tools"], // NIM
   ["context_overflow", REFUSALS, /prompt is too long/i], // Anthropic
@@ -138,7 +141,7 @@ export function toUpstreamFault(
   const retryAfter = toWait(headers?.get("retry-after") ?? "", now);
   if (retryAfter !== undefined) facts.retryAfter = retryAfter;
   const said = [says, toFaultText(body)].filter(Boolean).join(": ") || "The upstream failed";
-  return new UpstreamFault(kind, `${said} (${model}, status ${status})`, facts, type);
+  return new UpstreamFault(kind, `${said} (${model}, status ${status})`, facts, { type });
 }
 
 /** Makes the error on which every Claude Code compacts the conversation: it goes by these words. */

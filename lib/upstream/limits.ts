@@ -20,12 +20,12 @@ const NUMBERS: readonly RegExp[] = [
   /input \((?<used>\d+) tokens\)/, // SGLang
   /prompt length \((?<used>\d+)\)/, // TRT-LLM, Triton
   /requested (?:a total of )?(?<used>\d+) tokens/, // Prompt and output together: better than nothing
-  /max_(?:completion_)?tokens\b.{0,120}?(?:less than or equal to|<=|at most|(?:not|cannot) exceed)[\s`'"]*(?<cap>\d+)/,
-  /max_(?:completion_)?tokens\b.{0,120}?maximum (?!context)\D{0,60}?(?:is|of)[\s`'":]*(?<cap>\d+)/,
+  /max_(?:completion_)?tokens\b[^;]{0,120}?(?:less than or equal to|<=|at most|(?:not|cannot) exceed)[\s`'"]*(?<cap>\d+)/,
+  /max_(?:completion_)?tokens\b[^;]{0,120}?maximum (?!context)\D{0,60}?(?:is|of)[\s`'":]*(?<cap>\d+)/,
   /maximum (?!context).{0,60}?(?:max_\w*?|output |completion )tokens\D{0,40}?(?:is|of)[\s`'":]*(?<cap>\d+)/,
   /range of max_(?:completion_)?tokens is [[(]\d+, ?(?<cap>\d+)/, // DeepSeek
   /^max_(?:completion_)?tokens: \d+ > (?<cap>\d+)/, // Anthropic
-].map((pattern) => new RegExp(pattern, "i"));
+].map((pattern) => new RegExp(pattern.source.replaceAll("\\d+)", "\\d+(?!\\d*[km]\\b))"), "i")); // Not the 128 of 128k.
 
 /** What else Claude Code 2.1.328 takes for an overflow, of any provider. */
 export const OVERFLOW: RegExp = new RegExp(

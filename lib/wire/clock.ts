@@ -1,3 +1,5 @@
+import { onAbort } from "./signal.ts";
+
 /** Time as an argument, so that tests never sleep. */
 export type Clock = {
   /** Milliseconds since 1970. */
@@ -6,11 +8,30 @@ export type Clock = {
   after(ms: number, run: () => void): () => void;
 };
 
+/** The longest a timer of the machine can run. */
+const MAX_TIMER = 2 ** 31 - 1;
+
 /** The clock of the machine. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   after(ms, run) {
-    const timer = setTimeout(run, ms);
+    const timer = setTimeout(run, Math.min(ms, MAX_TIMER));
     return () => clearTimeout(timer);
   },
 };
+
+/** Waits some milliseconds, for ever if they are `Infinity`; rejects with the signal's reason as soon as it fires. */
+export function sleep(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let forget = () => {};
+    const wake = () => {
+      forget();
+      resolve();
+    };
+    const cancel = Number.isFinite(ms) ? clock.after(ms, wake) : () => {};
+    forget = onAbort(signal, () => {
+      cancel();
+      reject(signal.reason);
+    });
+  });
+}

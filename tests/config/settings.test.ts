@@ -16,11 +16,15 @@ describe("a variable is read under each of its names:", () => {
     ["apiKey", "NVIDIA_API_KEY NVIDIA_NIM_API_KEY", "nvapi-1", "nvapi-1"],
     ["baseUrl", "NVIDIA_BASE_URL", "http://h:1/v1/", "http://h:1/v1"],
     ["port", "ARBITER_PORT BRIDGE_PORT PROXY_PORT", "8082", 8082],
-    ["model", "ARBITER_MODEL NVIDIA_ELITE_MODEL NCP_DEFAULT_MODEL MODEL", "a/b, c/d", "a/b"],
+    ["model", "ARBITER_MODEL NVIDIA_ELITE_MODEL NCP_DEFAULT_MODEL MODEL", "a/b, c/d", ["a/b", "c/d"]],
+    ["fallbacks", "ARBITER_FALLBACK_MODELS NCP_FALLBACK_MODELS AUTO_MODEL_ORDER", "a/b,c/d", ["a/b", "c/d"]],
     ["opus", "ARBITER_MODEL_OPUS MODEL_OPUS", "a/b", "a/b"],
     ["sonnet", "ARBITER_MODEL_SONNET MODEL_SONNET", "a/b", "a/b"],
     ["haiku", "ARBITER_MODEL_HAIKU MODEL_HAIKU", "a/b", "a/b"],
     ["maxTokens", "ARBITER_MAX_TOKENS NCP_DEFAULT_MAX_TOKENS", "8192", 8192],
+    ["rateLimit", "ARBITER_RATE_LIMIT PROVIDER_RATE_LIMIT", "20", 20],
+    ["rateWindow", "ARBITER_RATE_WINDOW PROVIDER_RATE_WINDOW", "30", 30_000],
+    ["maxConcurrency", "ARBITER_MAX_CONCURRENCY PROVIDER_MAX_CONCURRENCY", "0", 0],
     ["pingInterval", "ARBITER_PING_SECONDS R2_PING_INTERVAL", "15", 15_000],
     ["maxBodyBytes", "MAX_REQUEST_BODY_MB", "2", 2 * 1024 * 1024],
     ["requestTimeout", "REQUEST_TIMEOUT_SECONDS", "30", 30_000],
@@ -43,16 +47,16 @@ test("a flag counts more than the environment, and that more than files", () => 
 });
 
 test("an earlier tool's name in the environment counts more than Arbiter's own in a file", () => {
-  assert.equal(resolve({}, { MODEL: "env" }, { ARBITER_MODEL: "file" }).settings.model, "env");
+  assert.deepEqual(resolve({}, { MODEL: "env" }, { ARBITER_MODEL: "file" }).settings.model, ["env"]);
 });
 
 test("an empty variable counts as absent", () => {
-  assert.equal(resolve({}, { ARBITER_MODEL: " ", MODEL: "" }, { MODEL: "x" }).settings.model, "x");
+  assert.deepEqual(resolve({}, { ARBITER_MODEL: " ", MODEL: "" }, { MODEL: "x" }).settings.model, ["x"]);
 });
 
 test("two names with different values: the first wins, with one warning", () => {
   const { settings, warnings } = resolve({}, { ARBITER_MODEL: "a", MODEL: "b", NCP_DEFAULT_MODEL: "c" });
-  assert.equal(settings.model, "a");
+  assert.deepEqual(settings.model, ["a"]);
   assert.deepEqual(warnings, ["ARBITER_MODEL is used, although NCP_DEFAULT_MODEL says something else"]);
   assert.deepEqual(resolve({}, { ARBITER_MODEL: "a", MODEL: "a" }).warnings, []);
 });

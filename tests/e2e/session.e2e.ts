@@ -5,7 +5,7 @@ import { readFile, realpath, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { describe, it, type TestContext } from "node:test";
-import { type ChatRequest, type ChatToolCall, serve, type Step } from "../../mod.ts";
+import { type ChatRequest, type ChatToolCall, type ScriptedAnswer, serve, type Step } from "../../mod.ts";
 import {
   type Ended,
   makePlace,
@@ -182,6 +182,69 @@ describe("a session of Claude Code", OPTIONS, () => {
     assert.match(ended.stdout, /"Half of a"/);
     assert.equal(toResult(ended), "The whole answer.");
     assert.equal(upstream.requests.length, 2);
+  });
+
+  it("does not notice that its model is throttled and the next one degraded", async (t) => {
+    const place = await makePlace(t);
+    const models = ["test/throttled", "test/degraded", "test/steady"];
+    const failures: Record<string, ScriptedAnswer> = {
+      "test/throttled": { status: 429, body: { status: 429, title: "Too Many Requests" } },
+      "test/degraded": { status: 400, body: { detail: "Function id 'f0': DEGRADED function cannot be invoked" } },
+    };
+    const file_path = join(place.project, "made.txt");
+    const calls = [{ name: "Write", arguments: { file_path, content: "made" } }];
+    const upstream = await startUpstream(
+      t,
+      (request) => failures[request.model] ?? (toToolResults(request).length === 0 ? { steps: [{ calls }] } : DONE),
+      { models },
+    );
+    const ended = await startSession(t, "Make a file", { place, env: upstream.env }).ended;
+    assert.equal(ended.code, 0, ended.stderr);
+    assert.equal(toResult(ended), "All done.");
+    assert.equal(await readFile(file_path, "utf8"), "made");
+    // The degraded model is left alone for a while.
+    const asked = upstream.requests.map(({ model }) => model);
+    assert.deepEqual(asked.slice(0, 3), models);
+    assert.equal(asked.filter((model) => model === "test/degraded").length, 1);
+  });
+
+  it("goes on with another model when an answer breaks off in the middle of a tool call", async (t) => {
+    const place = await makePlace(t);
+    const models = ["test/breaks", "test/steady"];
+    const file_path = join(place.project, "made.txt");
+    const half = [[{ index: 0, id: "a", function: { name: "Write", arguments: '{"file_path": "' } }]];
+    const calls = [{ name: "Write", arguments: { file_path, content: "made" } }];
+    const upstream = await startUpstream(t, (request, turn) => {
+      if (turn === 0) return { steps: [{ text: ["Writing."] }, { deltas: half }, { wait: 500 }, { stop: "cut" }] };
+      return toToolResults(request).length === 0 ? { steps: [{ calls }] } : DONE;
+    }, { models });
+    const ended = await startSession(t, "Make a file", { place, env: upstream.env }).ended;
+    assert.equal(ended.code, 0, ended.stderr);
+    assert.equal(toResult(ended), "All done.");
+    assert.equal(await readFile(file_path, "utf8"), "made");
+    assert.deepEqual(upstream.requests.slice(0, 2).map(({ model }) => model), models);
+  });
+
+  it("compacts the conversation when it has become too long for every model", async (t) => {
+    const place = await makePlace(t);
+    const message =
+      "This model's maximum context length is 32768 tokens. However, your request has 40000 input tokens.";
+    const calls = [{ name: "Bash", arguments: { command: "echo one", description: "Say one" } }];
+    let summaries = 0;
+    const upstream = await startUpstream(t, (request) => {
+      const words = JSON.stringify(request.messages);
+      if (words.includes("Respond with TEXT ONLY")) {
+        summaries++;
+        return { steps: [{ text: "<summary>The user wants an answer.</summary>" }] };
+      }
+      if (words.includes("session is being continued")) return DONE;
+      if (toToolResults(request).length === 0) return { steps: [{ calls }] };
+      return { status: 400, body: { error: { message, type: "BadRequestError", code: 400 } } };
+    }, { models: ["test/one", "test/two"] });
+    const ended = await startSession(t, "Answer me", { place, env: upstream.env }).ended;
+    assert.equal(ended.code, 0, ended.stdout + ended.stderr);
+    assert.equal(toResult(ended), "All done.");
+    assert.equal(summaries, 1);
   });
 
   it("gets an answer as a whole when it asks for one after an error in the stream", async (t) => {

@@ -53,7 +53,7 @@ export interface Upstream {
 /** Decides about a request; `turn` counts what Claude Code asked before. */
 export type Decide = (request: ChatRequest, turn: number) => ScriptedAnswer;
 
-/** Starts an upstream; its models all follow the same script, and the first is the one Arbiter uses. */
+/** Starts an upstream; its models all follow the same script, the first is the one Arbiter uses, the others step in. */
 export async function startUpstream(
   t: TestContext,
   decide: Decide,
@@ -77,7 +77,7 @@ export async function startUpstream(
   const env = {
     NVIDIA_BASE_URL: `${server.url}/v1`,
     NVIDIA_API_KEY: apiKey,
-    ARBITER_MODEL: models[0] ?? "",
+    ARBITER_MODEL: models.join(","),
   };
   return { env, requests, left };
 }

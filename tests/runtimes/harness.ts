@@ -47,7 +47,12 @@ function spy(fetch: typeof globalThis.fetch, calls: UpstreamCall[]): typeof glob
   return async (input, init) => {
     const signal = init?.signal;
     if (!signal) throw new TypeError("an upstream call that cannot be ended");
-    calls.push({ url: String(input), headers: new Headers(init.headers), body: JSON.parse(String(init.body)), signal });
+    calls.push({
+      url: String(input),
+      headers: new Headers(init.headers),
+      body: JSON.parse(String(init.body ?? "{}")),
+      signal,
+    });
     signal.throwIfAborted(); // As every fetch does.
     return await fetch(input, init);
   };

@@ -26,7 +26,7 @@ describe("toUpstreamFault() tells the client of", () => {
       401,
       /^The upstream refused the API key, check NVIDIA_API_KEY:/,
     ],
-    ["forbidden", "bad_key", "permission_error", 403, /has no right to this model, check NVIDIA_API_KEY: Authoriz/],
+    ["forbidden", "unavailable", "permission_error", 403, /has no right to this model, check NVIDIA_API_KEY: Authoriz/],
     ["unavailable", "unavailable", "not_found_error", 404, /^The model is not available to this account:/],
     ["unknown", "unavailable", "not_found_error", 404, /^The upstream does not know this model: 404 page/],
     ["gone", "gone", "not_found_error", 404, /^The model is gone: .*end of life on 2026-05-14/],
@@ -67,7 +67,7 @@ describe("toUpstreamFault() classifies", () => {
     [401, "", "bad_key"],
     [401, '{"status":401,"title":"Unauthorized"}', "bad_key"],
     [402, "", "bad_key"],
-    [403, "<html><body>403 Forbidden</body></html>", "bad_key"],
+    [403, "<html><body>403 Forbidden</body></html>", "unavailable"],
     [429, "", "rate_limited"],
     [429, "Rate limit: model's maximum context length is 8 tokens", "rate_limited"],
     // Of the model

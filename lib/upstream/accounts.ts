@@ -1,0 +1,45 @@
+import type { Clock } from "../wire/clock.ts";
+import type { Backend, Candidate } from "./candidate.ts";
+import { type RateLimits, RateWindow } from "./rate_window.ts";
+
+/** Two models that are refused within so many milliseconds show that the account is at its limit, not a model. */
+const REFUSAL_WINDOW = 10_000;
+/** Milliseconds an account is left alone when it is at its limit and nobody has said for how long; at most so many. */
+const BLOCK = 5_000;
+const MAX_BLOCK = 60_000;
+
+type Account = { window: RateWindow; refused?: { model: string; at: number } };
+
+/** The rate windows of accounts, and which models they were refused for last. */
+export class Accounts {
+  readonly #accounts = new Map<string, Account>();
+  readonly #limits: RateLimits;
+  readonly #clock: Clock;
+
+  constructor(limits: RateLimits, clock: Clock) {
+    this.#limits = limits;
+    this.#clock = clock;
+  }
+
+  /** The rate window of a backend's account. */
+  windowOf(backend: Backend): RateWindow {
+    return this.#of(backend).window;
+  }
+
+  /** Notes that a candidate said 429; blocks the account only where that is not about the model alone. */
+  refuse({ backend, model }: Candidate, told: number = BLOCK): void {
+    const account = this.#of(backend);
+    const { refused } = account;
+    const now = this.#clock.now();
+    account.refused = { model, at: now };
+    const again = refused !== undefined && refused.model !== model && now - refused.at < REFUSAL_WINDOW;
+    if (again) account.window.block(Math.min(told, MAX_BLOCK));
+  }
+
+  #of({ baseUrl, apiKey = "" }: Backend): Account {
+    const key = `${baseUrl} ${apiKey}`;
+    let account = this.#accounts.get(key);
+    if (!account) this.#accounts.set(key, account = { window: new RateWindow(this.#limits, this.#clock) });
+    return account;
+  }
+}

@@ -1,0 +1,31 @@
+import type { ChatRequest } from "../wire/openai.ts";
+import type { UpstreamFault } from "./faults.ts";
+import type { ModelFacts } from "./learned.ts";
+
+/** Smaller limits than these are misread, whatever a fault seems to state, and so is a larger scale. */
+const MIN_CONTEXT = 2048;
+const MIN_CAP = 256;
+const MAX_SCALE = 3;
+/** Fields that a request can do without; what a host refuses beside them is in the messages or the tools. */
+const SPARE_FIELDS: readonly string[] = [
+  ...["temperature", "top_p", "stop", "stream_options"],
+  ...["tool_choice", "parallel_tool_calls", "response_format"],
+];
+
+/** Tells what a fault teaches about the model that was asked with `body`, whose prompt was estimated. */
+export function toLessons(
+  { kind, facts }: UpstreamFault,
+  body: Pick<ChatRequest, "max_tokens">,
+  inputTokens: number,
+): Partial<ModelFacts> {
+  const { cap = 0, limit = 0, used = 0, fields = [] } = facts;
+  const names = fields.map((path) => path.split(".")[0] ?? "");
+  return {
+    noTools: kind === "no_tools",
+    refused: names.filter((name) => SPARE_FIELDS.includes(name)),
+    ...(cap >= MIN_CAP && cap < Number(body.max_tokens) ? { maxOutput: cap } : {}),
+    ...(limit >= MIN_CONTEXT ? { context: limit } : {}),
+    // Beyond the limit it may be the prompt and the output together.
+    ...(used > 0 && used <= limit ? { scale: Math.min(used / Math.max(inputTokens, 1), MAX_SCALE) } : {}),
+  };
+}

@@ -1,0 +1,43 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { type FaultFacts, type FaultKind, UpstreamFault } from "../../lib/upstream/faults.ts";
+import type { ModelFacts } from "../../lib/upstream/learned.ts";
+import { toLessons } from "../../lib/upstream/lessons.ts";
+
+const NOTHING: Partial<ModelFacts> = { noTools: false, refused: [] };
+
+describe("a fault teaches", () => {
+  const rows: [what: string, kind: FaultKind, facts: FaultFacts, expected: Partial<ModelFacts>][] = [
+    ["nothing by itself", "gateway", {}, {}],
+    ["that there are no tools", "no_tools", {}, { noTools: true }],
+    ["fields that can be left out", "rejected_field", { fields: ["stop", "temperature"] }, {
+      refused: ["stop", "temperature"],
+    }],
+    ["the field that a path begins with", "rejected_field", { fields: ["response_format.json_schema"] }, {
+      refused: ["response_format"],
+    }],
+    ["no field that is needed", "rejected_field", { fields: ["messages.0.name", "model", "max_tokens", "x"] }, {}],
+    ["a cap below what was asked for", "output_cap", { cap: 4_096 }, { maxOutput: 4_096 }],
+    ["no cap that was kept to", "output_cap", { cap: 8_000 }, {}],
+    ["no cap that cannot be meant", "output_cap", { cap: 255 }, {}],
+    ["a window", "context_overflow", { limit: 32_768 }, { context: 32_768 }],
+    ["no window that cannot be meant", "context_overflow", { limit: 128 }, {}],
+    ["how it counts, where the prompt alone is told", "context_overflow", { limit: 32_768, used: 15_000 }, {
+      context: 32_768,
+      scale: 1.5,
+    }],
+    ["no scale where output may be counted in", "context_overflow", { limit: 32_768, used: 40_000 }, {
+      context: 32_768,
+    }],
+    ["no scale that cannot be meant", "context_overflow", { limit: 131_072, used: 100_000 }, {
+      context: 131_072,
+      scale: 3,
+    }],
+  ];
+  for (const [what, kind, facts, expected] of rows) {
+    test(what, () => {
+      const lessons = toLessons(new UpstreamFault(kind, kind, facts), { max_tokens: 8_000 }, 10_000);
+      assert.deepEqual(lessons, { ...NOTHING, ...expected });
+    });
+  }
+});
