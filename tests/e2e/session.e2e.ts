@@ -225,27 +225,30 @@ describe("a session of Claude Code", OPTIONS, () => {
     assert.deepEqual(upstream.requests.slice(0, 2).map(({ model }) => model), models);
   });
 
-  it("compacts the conversation when it has become too long for every model", async (t) => {
-    const place = await makePlace(t);
-    const message =
-      "This model's maximum context length is 32768 tokens. However, your request has 40000 input tokens.";
-    const calls = [{ name: "Bash", arguments: { command: "echo one", description: "Say one" } }];
-    let summaries = 0;
-    const upstream = await startUpstream(t, (request) => {
-      const words = JSON.stringify(request.messages);
-      if (words.includes("Respond with TEXT ONLY")) {
-        summaries++;
-        return { steps: [{ text: "<summary>The user wants an answer.</summary>" }] };
-      }
-      if (words.includes("session is being continued")) return DONE;
-      if (toToolResults(request).length === 0) return { steps: [{ calls }] };
-      return { status: 400, body: { error: { message, type: "BadRequestError", code: 400 } } };
-    }, { models: ["test/one", "test/two"] });
-    const ended = await startSession(t, "Answer me", { place, env: upstream.env }).ended;
-    assert.equal(ended.code, 0, ended.stdout + ended.stderr);
-    assert.equal(toResult(ended), "All done.");
-    assert.equal(summaries, 1);
-  });
+  for (const [when, delay] of [["at once", 0], ["after the stream to the client has begun", 9_000]] as const) {
+    it(`compacts the conversation when every model finds it too long, ${when}`, async (t) => {
+      const place = await makePlace(t);
+      const message =
+        "This model's maximum context length is 32768 tokens. However, your request has 40000 input tokens.";
+      const calls = [{ name: "Bash", arguments: { command: "echo one", description: "Say one" } }];
+      let summaries = 0;
+      const upstream = await startUpstream(t, (request) => {
+        const words = JSON.stringify(request.messages);
+        if (words.includes("Respond with TEXT ONLY")) {
+          summaries++;
+          return { steps: [{ text: "<summary>The user wants an answer.</summary>" }] };
+        }
+        if (words.includes("session is being continued")) return DONE;
+        if (toToolResults(request).length === 0) return { steps: [{ calls }] };
+        const failure = { status: 400, body: { error: { message, type: "BadRequestError", code: 400 } } };
+        return request.stream && request.model === "test/one" ? { delay, ...failure } : failure;
+      }, { models: ["test/one", "test/two"] });
+      const ended = await startSession(t, "Answer me", { place, env: upstream.env }).ended;
+      assert.equal(ended.code, 0, ended.stdout + ended.stderr);
+      assert.equal(toResult(ended), "All done.");
+      assert.equal(summaries, 1);
+    });
+  }
 
   it("gets an answer as a whole when it asks for one after an error in the stream", async (t) => {
     const place = await makePlace(t);
