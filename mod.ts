@@ -3042,9 +3042,9 @@ class ToolCall {
     return this.complete && (this.found || !this.empty);
   }
 
-  /** Whether the arguments end in the middle of a text. */
+  /** Whether the arguments end in the middle of a value, or before one. */
   get half(): boolean {
-    return this.#scanner.inString;
+    return !this.complete && (readArguments(this.#text, this.#schema)?.torn ?? this.#scanner.inString);
   }
 
   /** Whether `piece` is all of the arguments so far over again, as snapshots and repetitions are. */

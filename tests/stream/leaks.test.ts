@@ -78,6 +78,23 @@ describe("half a call is not run", () => {
     }
   });
 
+  test("wherever in a value it ends, or before one; where only brackets are missing it is whole", () => {
+    const rows: [args: string, stop: string][] = [
+      ['{"path":"a.ts","limit":12', "max_tokens"],
+      ['{"path":"a.ts","deep":tr', "max_tokens"],
+      ['{"path":"a.ts",', "max_tokens"],
+      ['{"path":"a.ts","limit":', "max_tokens"],
+      ['{"path":"a.ts","tags":[', "max_tokens"],
+      ['{"path":"a.ts"', "tool_use"],
+      ['{"path":"a.ts","tags":["b"]', "tool_use"],
+      ['{"path":"a.ts","tags":["b"', "tool_use"],
+    ];
+    for (const [args, stop] of rows) {
+      const answer = read(KIMI, calls(call(0, "c1", "Read", args)), finish("tool_calls"));
+      assert.equal(answer.at(-1), `(${stop})`, args);
+    }
+  });
+
   test("nor the one after a whole one", () => {
     const chunks = [calls(call(0, "c1", "Read", READ)), calls(call(1, "c2", "Write", '{"pa')), finish("tool_calls")];
     assert.deepEqual(read(KIMI, ...chunks), [`Read${READ}`, "(max_tokens)"]);
