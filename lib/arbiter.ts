@@ -68,6 +68,7 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
     rateLimit: options.rateLimit ?? usual.rateLimit,
     rateWindow: options.rateWindow ?? 60_000,
     maxConcurrency: options.maxConcurrency ?? usual.maxConcurrency,
+    wholeAnswers: options.wholeAnswers ?? [],
     userAgent: options.userAgent ?? `arbiter-proxy/${VERSION}`,
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,

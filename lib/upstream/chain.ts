@@ -40,6 +40,8 @@ export interface ChainOptions {
   rateWindow?: number;
   /** Most calls of one upstream account at once; 0 is no limit. @default {for NVIDIA 8, else 0} */
   maxConcurrency?: number;
+  /** Upstream ids of models that are asked for whole answers, because their streams lose something. @default {[]} */
+  wholeAnswers?: readonly string[];
   /** Sent upstream as `user-agent`. @default {"arbiter-proxy/" and the version} */
   userAgent?: string;
   /** The clock that time limits run on. @default {systemClock} */
@@ -92,9 +94,11 @@ class Chain {
     for (let calls = 0; candidate && calls < maxAttempts; calls++) {
       await this.#backOff([...tried.values()], options.signal);
       if (tried.size > 0 && end - clock.now() < MIN_LEFT) break;
-      const asked = this.#toBody(request, candidate, options);
+      const whole = this.#settings.wholeAnswers.includes(candidate.model);
+      const wanted = whole ? { ...request, stream: false } : request;
+      const asked = this.#toBody(wanted, candidate, options);
       try {
-        const events = await this.#ask(request, asked.request, candidate, {
+        const events = await this.#ask(wanted, asked.request, candidate, {
           ...options,
           end,
           hasOthers: waiting.length > 0,
@@ -111,7 +115,7 @@ class Chain {
         // What one model finds wrong with a request, another may not, once the one that was wanted has failed.
         if (then === "stop" && (account || tried.size === 1)) break;
         const mended = then === "mend" && this.#fits(candidate, fault, options) &&
-          differ(asked.request, this.#toBody(request, candidate, options).request);
+          differ(asked.request, this.#toBody(wanted, candidate, options).request);
         if (!mended) candidate = waiting.shift();
       }
     }

@@ -405,3 +405,10 @@ test("a field that was left out is told of", async () => {
   await assertHello(await rig.ask({ stream: true, stop_sequences: ["END"] }));
   assert.match(`${warnings[0]?.at(-1)}`, /^Left out 'stop': test\/first refuses it$/);
 });
+
+test("a model whose streams lose something is asked for whole answers, and the client has its stream", async () => {
+  const rig = createChainRig({ [FIRST]: FAULTS.busy, [SECOND]: HELLO }, { wholeAnswers: [SECOND] });
+  await assertHello(await rig.ask({ stream: true }));
+  assert.deepEqual(rig.calls.map(({ body }) => body.stream), [true, undefined]);
+  assert.deepEqual(rig.calls.map(({ body }) => body.stream_options), [{ include_usage: true }, undefined]);
+});
