@@ -133,6 +133,13 @@ function toConfigFolder(env: Env, platform: string): string | undefined {
   const base = env.XDG_CONFIG_HOME || (env.HOME && `${env.HOME}/.config`);
   return base && `${base}/arbiter`;
 }
+
+/** The folder for what the program remembers by itself, by the custom of the platform. */
+function toStateFolder(env: Env, platform: string): string | undefined {
+  if (platform === "win32") return env.LOCALAPPDATA && `${env.LOCALAPPDATA}\\arbiter`;
+  const base = env.XDG_STATE_HOME || (env.HOME && `${env.HOME}/.local/state`);
+  return base && `${base}/arbiter`;
+}
 // lib/version.ts ----------------------------------------------------------------------------
 /** The version of this package; written by scripts/amalgamate.ts from package.json. */
 const VERSION = "0.1.0";
@@ -274,6 +281,8 @@ const FLAGS = {
 const COMMANDS = {
   code: "start the proxy and Claude Code in this folder (the default)",
   serve: "start the proxy alone, in the foreground (also: proxy, run, r2)",
+  models: "show what models have taught: models show [ID]",
+  reset: "forget what models have taught",
 };
 
 /** A command's name. */
@@ -281,19 +290,23 @@ type Command = keyof typeof COMMANDS;
 
 /** Each command under its own name and those that earlier tools gave it. */
 const COMMAND_BY_NAME: ReadonlyMap<string, Command> = new Map(
-  [["code", "code"], ["serve", "serve"], ["proxy", "serve"], ["run", "serve"], ["r2", "serve"]],
+  [["code", "code"], ["serve", "serve"], ["proxy", "serve"], ["run", "serve"], ["r2", "serve"], ["models", "models"], [
+    "reset",
+    "reset",
+  ]],
 );
 
-/** A parsed command line: the flags under their long names, and for Claude Code what stands after `--`. */
+/** A parsed command line: flags under their long names, the command's own arguments, what stands after `--` for Claude. */
 type CommandLine = {
   command: Command;
   flags: { [K in keyof typeof FLAGS]?: (typeof FLAGS)[K]["type"] extends "string" ? string : boolean };
+  args: string[];
   rest: string[];
 };
 
 /** The help text. */
 function usage(): string {
-  return `Usage: arbiter-proxy [code|serve] [flags] [-- arguments for claude]
+  return `Usage: arbiter-proxy [command] [flags] [-- arguments for claude]
 
 Claude Code on NVIDIA's free models. Needs NVIDIA_API_KEY, in the environment or in .env;
 a free key is at https://build.nvidia.com.
@@ -321,11 +334,14 @@ async function parseCommandLine(args: readonly string[]): Promise<CommandLine> {
   } catch (cause) {
     throw new ConfigError((cause as Error).message.split(/\.\s/)[0], { cause });
   }
-  const [name = "code", extra] = parsed.positionals;
+  const [name = "code", ...own] = parsed.positionals;
   const command = COMMAND_BY_NAME.get(name);
   if (!command) throw new ConfigError(`Unknown command '${name}'`);
-  if (extra !== undefined) throw new ConfigError(`Unexpected argument '${extra}': claude's own follow after --`);
-  return { command, flags: { ...parsed.values }, rest: args.slice(cut + 1) };
+  const [extra] = own;
+  if (extra !== undefined && (command === "code" || command === "serve")) {
+    throw new ConfigError(`Unexpected argument '${extra}': claude's own follow after --`);
+  }
+  return { command, flags: { ...parsed.values }, args: own, rest: args.slice(cut + 1) };
 }
 // lib/cli/io.ts -----------------------------------------------------------------------------
 /**
@@ -3555,6 +3571,27 @@ type SendOptions = {
  * noticing; rejects with an `ApiError` when no candidate answers.
  */
 type Send = (request: MessagesRequest, options: SendOptions) => Promise<Answer>;
+// lib/store/store.ts ------------------------------------------------------------------------
+/** Remembers JSON values under keys, for as long as it lasts. */
+export interface Store {
+  /** Every key that begins with `prefix`, with its value. */
+  list(prefix: string): Promise<[key: string, value: unknown][]>;
+  /** Keeps a value; `undefined` forgets the key. */
+  set(key: string, value: unknown): Promise<void>;
+}
+
+/** Makes a store that lasts as long as the process. */
+function createMemoryStore(entries: Iterable<[string, unknown]> = []): Store {
+  const map = new Map(entries);
+  return {
+    list: (prefix) => Promise.resolve([...map].filter(([key]) => key.startsWith(prefix))),
+    set(key, value) {
+      if (value === undefined) map.delete(key);
+      else map.set(key, value);
+      return Promise.resolve();
+    },
+  };
+}
 // lib/models/vision.ts ----------------------------------------------------------------------
 /** Families of models that see images; the names are NVIDIA's, observed in its catalogue until 2026-09. */
 const VISION =
@@ -4723,27 +4760,85 @@ type ModelFacts = {
   noTools: boolean;
 };
 
-const NOTHING: ModelFacts = { refused: [], context: Infinity, maxOutput: Infinity, scale: 1, noTools: false };
+/** A lesson as it is stored: JSON has no `Infinity`, so that limits nobody knows are left out. */
+type StoredFacts = Partial<ModelFacts> & { at: number };
 
-/** Learns from faults, so that the next request is asked as the model wants it. */
+const NOTHING: ModelFacts = { refused: [], context: Infinity, maxOutput: Infinity, scale: 1, noTools: false };
+const PREFIX = "model ";
+/** Milliseconds after which a lesson is forgotten: hosts change how they serve a model. */
+const LESSON_LIFE = 7 * 86_400_000;
+
+function parseFacts(value: unknown): StoredFacts | undefined {
+  if (!isJsonObject(value) || typeof value.at !== "number") return undefined;
+  const { at, refused, context, maxOutput, scale, noTools } = value;
+  return {
+    at,
+    ...(Array.isArray(refused) && refused.every((name) => typeof name === "string") ? { refused } : {}),
+    ...(typeof context === "number" ? { context } : {}),
+    ...(typeof maxOutput === "number" ? { maxOutput } : {}),
+    ...(typeof scale === "number" ? { scale } : {}),
+    ...(typeof noTools === "boolean" ? { noTools } : {}),
+  };
+}
+
+/** Learns from faults, so that the next request is asked as the model wants it, also after a restart. */
 class LearnedFacts {
+  readonly #store: Store;
+  readonly #clock: Clock;
   readonly #facts = new Map<string, ModelFacts>();
+  #loading: Promise<void> | undefined;
+
+  constructor(store: Store, clock: Clock) {
+    this.#store = store;
+    this.#clock = clock;
+  }
+
+  /** Reads what was learned before; a store that cannot be read has nothing. */
+  load(): Promise<void> {
+    return this.#loading ??= this.#store.list(PREFIX).then((entries) => {
+      for (const [key, value] of entries) {
+        const facts = parseFacts(value);
+        if (facts && this.#clock.now() - facts.at < LESSON_LIFE) this.#add(key.slice(PREFIX.length), facts);
+      }
+    }, () => {});
+  }
 
   /** What is known about a candidate. */
   of(candidate: Candidate): ModelFacts {
     return this.#facts.get(toKey(candidate)) ?? NOTHING;
   }
 
+  /** All lessons, by what a candidate is remembered under. */
+  all(): [key: string, facts: ModelFacts][] {
+    return [...this.#facts].sort();
+  }
+
+  /** Forgets everything, here and in the store. */
+  async forget(): Promise<void> {
+    this.#facts.clear();
+    for (const [key] of await this.#store.list(PREFIX)) await this.#store.set(key, undefined);
+  }
+
   /** Adds to what is known: more refused fields, smaller limits, a larger scale. */
   learn(candidate: Candidate, facts: Partial<ModelFacts>): void {
-    const before = this.of(candidate);
-    this.#facts.set(toKey(candidate), {
+    const key = toKey(candidate);
+    const before = JSON.stringify(this.of(candidate));
+    const after = this.#add(key, facts);
+    if (JSON.stringify(after) === before) return;
+    this.#store.set(PREFIX + key, { ...after, at: this.#clock.now() }).catch(() => {});
+  }
+
+  #add(key: string, facts: Partial<ModelFacts>): ModelFacts {
+    const before = this.#facts.get(key) ?? NOTHING;
+    const after: ModelFacts = {
       refused: [...new Set([...before.refused, ...facts.refused ?? []])],
       context: Math.min(before.context, facts.context ?? Infinity),
       maxOutput: Math.min(before.maxOutput, facts.maxOutput ?? Infinity),
       scale: Math.max(before.scale, facts.scale ?? 1),
       noTools: before.noTools || facts.noTools === true,
-    });
+    };
+    this.#facts.set(key, after);
+    return after;
   }
 }
 // lib/upstream/fit.ts -----------------------------------------------------------------------
@@ -4927,6 +5022,8 @@ export interface ChainOptions {
   maxConcurrency?: number;
   /** Upstream ids of models that are asked for whole answers, because their streams lose something. @default {[]} */
   wholeAnswers?: readonly string[];
+  /** Where what models teach is kept. @default {memory} */
+  store?: Store;
   /** Sent upstream as `user-agent`. @default {"arbiter-proxy/" and the version} */
   userAgent?: string;
   /** The clock that time limits run on. @default {systemClock} */
@@ -4956,7 +5053,7 @@ function differ(a: ChatRequest, b: ChatRequest): boolean {
 /** Asks candidates until one answers, and remembers what their faults teach. */
 class Chain {
   readonly #settings: Required<ChainOptions>;
-  readonly #learned = new LearnedFacts();
+  readonly #learned: LearnedFacts;
   readonly #health: Health;
   readonly #accounts: Accounts;
   readonly #cuts: Cuts;
@@ -4965,6 +5062,7 @@ class Chain {
     const { rateLimit: limit, rateWindow: window, maxConcurrency: concurrency } = settings;
     this.#settings = settings;
     this.#accounts = new Accounts({ limit, window, concurrency }, settings.clock);
+    this.#learned = new LearnedFacts(settings.store, settings.clock);
     this.#health = new Health(settings.clock);
     this.#cuts = new Cuts(settings.clock);
   }
@@ -4974,6 +5072,7 @@ class Chain {
     const { clock, maxAttempts, requestTimeout } = this.#settings;
     const end = clock.now() + requestTimeout;
     const tried = new Map<Candidate, ApiError>();
+    await this.#learned.load();
     const waiting = this.#order(request, options);
     let candidate = waiting.shift();
     for (let calls = 0; candidate && calls < maxAttempts; calls++) {
@@ -5473,6 +5572,7 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
     rateWindow: options.rateWindow ?? 60_000,
     maxConcurrency: options.maxConcurrency ?? usual.maxConcurrency,
     wholeAnswers: options.wholeAnswers ?? [],
+    store: options.store ?? createMemoryStore(),
     userAgent: options.userAgent ?? `arbiter-proxy/${VERSION}`,
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,
@@ -5567,6 +5667,57 @@ async function answerIncoming(handler: Handler, incoming: IncomingMessage, outgo
     await new Promise<void>((resolve) => wake = resolve);
   }
   outgoing.end();
+}
+// lib/store/file_store.ts -------------------------------------------------------------------
+/**
+ * Makes a store that keeps everything in one JSON file.
+ *
+ * The file is written whole beside itself and then put in its place, so that nobody ever reads half of it; changes that
+ * come together are written once. A file that is missing or spoilt counts as empty, and one that cannot be written is
+ * told to `warn` once: what is remembered is then lost with the process, and nothing else.
+ *
+ * @param path Where the file is; its folder is made when it is first written.
+ */
+function createFileStore(path: string, warn: (warning: string) => void = () => {}): Store {
+  let warned = false;
+  let opened: Promise<Store> | undefined;
+  /** The last write; while one is `waiting`, it has not begun, and takes with it what has changed until then. */
+  let writing = Promise.resolve();
+  let waiting = false;
+
+  async function open(): Promise<Store> {
+    const { readFile } = await import("node:fs/promises");
+    const found = parseJson(await readFile(path, "utf8").catch(() => ""));
+    return createMemoryStore(Object.entries(isJsonObject(found) ? found : {}));
+  }
+
+  async function write(store: Store): Promise<void> {
+    waiting = false;
+    const { mkdir, rename, writeFile } = await import("node:fs/promises");
+    const { dirname } = await import("node:path");
+    const { default: process } = await import("node:process");
+    const part = `${path}.${process.pid}`;
+    try {
+      await mkdir(dirname(path), { recursive: true });
+      const text = JSON.stringify(Object.fromEntries(await store.list("")), null, 2);
+      await writeFile(part, `${text}\n`, { mode: 0o600 });
+      await rename(part, path);
+    } catch (thrown) {
+      if (!warned) warn(`Cannot remember what models teach: ${(thrown as Error).message}`);
+      warned = true;
+    }
+  }
+
+  return {
+    list: async (prefix) => await (await (opened ??= open())).list(prefix),
+    async set(key, value) {
+      const store = await (opened ??= open());
+      await store.set(key, value);
+      if (!waiting) writing = writing.then(() => write(store));
+      waiting = true;
+      await writing;
+    },
+  };
 }
 // lib/stand_in/script.ts --------------------------------------------------------------------
 /** A tool call of a script; arguments that are no string are sent as JSON text. */
@@ -5900,11 +6051,17 @@ const NO_KEY =
   "No API key: get a free one at https://build.nvidia.com and set NVIDIA_API_KEY in the environment or in " +
   ".env. To try without a key, add --demo";
 
+/** Makes the store of what models have taught: a file, or memory where nobody knows where files of a user belong. */
+function createLessonStore({ env, platform }: Io, warn: (warning: string) => void): Store {
+  const folder = toStateFolder(env, platform);
+  return folder ? createFileStore(`${folder}/lessons.json`, warn) : createMemoryStore();
+}
+
 /** A proxy made from settings: what it talks to, for people, and its models. */
 type ConfiguredProxy = { arbiter: Arbiter; models: ModelChoice; upstream: string };
 
 /** Makes the proxy the settings ask for; `write` takes the lines of its log, a sentence about a loss only once. */
-function createProxy({ settings, flags }: Context, write: (line: string) => void): ConfiguredProxy {
+function createProxy({ settings, flags, io }: Context, write: (line: string) => void): ConfiguredProxy {
   const { baseUrl = NVIDIA_BASE_URL, apiKey, logLevel = "info", opus, sonnet, haiku } = settings;
   const [model = DEFAULT_MODEL, ...next] = settings.model ?? [];
   const warned = new Set<string>();
@@ -5924,7 +6081,8 @@ function createProxy({ settings, flags }: Context, write: (line: string) => void
   if (!apiKey && baseUrl === NVIDIA_BASE_URL) throw new ConfigError(NO_KEY);
   const models = { elite: model, tiers: { opus, sonnet, haiku } };
   const fallbacks = settings.fallbacks ?? (next.length > 0 ? next : undefined);
-  const arbiter = createArbiter({ ...settings, ...models, model, fallbacks, onRequest });
+  const store = createLessonStore(io, write);
+  const arbiter = createArbiter({ ...settings, ...models, model, fallbacks, store, onRequest });
   return { arbiter, models, upstream: baseUrl };
 }
 
@@ -6012,6 +6170,49 @@ async function runCode(context: Context): Promise<number> {
     await server.close();
   }
 }
+// lib/cli/models_command.ts -----------------------------------------------------------------
+async function readLessons({ io }: Context): Promise<LearnedFacts> {
+  const learned = new LearnedFacts(createLessonStore(io, io.tell), systemClock);
+  await learned.load();
+  return learned;
+}
+
+/** What a model has taught, in words. */
+function toWords({ refused, context, maxOutput, scale, noTools }: ModelFacts): string {
+  return [
+    noTools && "is served without tools",
+    refused.length > 0 && `refuses ${refused.join(", ")}`,
+    context < Infinity && `has a window of ${context} tokens`,
+    maxOutput < Infinity && `gives at most ${maxOutput} tokens`,
+    scale > 1 && `counts ${scale.toFixed(2)} times the tokens that are estimated`,
+  ].filter(Boolean).join("; ");
+}
+
+/** Shows what models have taught, those whose id contains a text or all. */
+async function runModels(context: Context): Promise<number> {
+  const [action = "show", id = "", extra] = context.args;
+  if (action !== "show" || extra !== undefined) throw new ConfigError(`Unexpected argument '${extra ?? action}'`);
+  const lessons = (await readLessons(context)).all().filter(([key]) => key.includes(id));
+  for (const [key, facts] of lessons) {
+    const [host, model] = key.split(" ");
+    context.io.print(`${model} ${toWords(facts)} (${host})`);
+  }
+  if (lessons.length === 0) context.io.print("No model has taught anything yet.");
+  return 0;
+}
+
+/** Forgets what models have taught. */
+async function runReset(context: Context): Promise<number> {
+  const [extra] = context.args;
+  if (extra !== undefined) throw new ConfigError(`Unexpected argument '${extra}'`);
+  const learned = await readLessons(context);
+  const count = learned.all().length;
+  await learned.forget();
+  context.io.print(
+    `Forgot what ${count} ${count === 1 ? "model" : "models"} had taught; a proxy that runs does so at its next start.`,
+  );
+  return 0;
+}
 // lib/cli/serve_command.ts ------------------------------------------------------------------
 /** Runs the proxy until it is told to stop. */
 async function runServe(context: Context): Promise<number> {
@@ -6027,7 +6228,12 @@ async function runServe(context: Context): Promise<number> {
   return 0;
 }
 // lib/cli/main.ts ---------------------------------------------------------------------------
-const RUN_BY_COMMAND: Record<Command, (context: Context) => Promise<number>> = { code: runCode, serve: runServe };
+const RUN_BY_COMMAND: Record<Command, (context: Context) => Promise<number>> = {
+  code: runCode,
+  serve: runServe,
+  models: runModels,
+  reset: runReset,
+};
 
 async function readDotenv(path: string): Promise<Env> {
   const { readFile } = await import("node:fs/promises");

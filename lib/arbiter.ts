@@ -1,6 +1,7 @@
 import { type ModelChoice, resolveModel, toModelIds } from "./routing/resolve.ts";
 import { createHandler } from "./server/handler.ts";
 import type { HandlerOptions } from "./server/options.ts";
+import { createMemoryStore } from "./store/store.ts";
 import type { Backend } from "./upstream/candidate.ts";
 import { createChain } from "./upstream/chain.ts";
 import { patientFetch } from "./upstream/patient_fetch.ts";
@@ -69,6 +70,7 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
     rateWindow: options.rateWindow ?? 60_000,
     maxConcurrency: options.maxConcurrency ?? usual.maxConcurrency,
     wholeAnswers: options.wholeAnswers ?? [],
+    store: options.store ?? createMemoryStore(),
     userAgent: options.userAgent ?? `arbiter-proxy/${VERSION}`,
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,

@@ -73,6 +73,7 @@ export { toMessage } from "./stream/message.ts";
 export { SseDecoder } from "./stream/sse_decoder.ts";
 export { encodeEvents } from "./stream/event_encoder.ts";
 export { type Arbiter, type ArbiterOptions, createArbiter } from "./arbiter.ts";
+export { type Store } from "./store/store.ts";
 export { type ChainOptions } from "./upstream/chain.ts";
 export { type HandlerOptions } from "./server/options.ts";
 export { type RequestLog } from "./server/request_log.ts";

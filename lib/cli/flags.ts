@@ -14,6 +14,8 @@ const FLAGS = {
 const COMMANDS = {
   code: "start the proxy and Claude Code in this folder (the default)",
   serve: "start the proxy alone, in the foreground (also: proxy, run, r2)",
+  models: "show what models have taught: models show [ID]",
+  reset: "forget what models have taught",
 };
 
 /** A command's name. */
@@ -21,19 +23,23 @@ export type Command = keyof typeof COMMANDS;
 
 /** Each command under its own name and those that earlier tools gave it. */
 const COMMAND_BY_NAME: ReadonlyMap<string, Command> = new Map(
-  [["code", "code"], ["serve", "serve"], ["proxy", "serve"], ["run", "serve"], ["r2", "serve"]],
+  [["code", "code"], ["serve", "serve"], ["proxy", "serve"], ["run", "serve"], ["r2", "serve"], ["models", "models"], [
+    "reset",
+    "reset",
+  ]],
 );
 
-/** A parsed command line: the flags under their long names, and for Claude Code what stands after `--`. */
+/** A parsed command line: flags under their long names, the command's own arguments, what stands after `--` for Claude. */
 export type CommandLine = {
   command: Command;
   flags: { [K in keyof typeof FLAGS]?: (typeof FLAGS)[K]["type"] extends "string" ? string : boolean };
+  args: string[];
   rest: string[];
 };
 
 /** The help text. */
 export function usage(): string {
-  return `Usage: arbiter-proxy [code|serve] [flags] [-- arguments for claude]
+  return `Usage: arbiter-proxy [command] [flags] [-- arguments for claude]
 
 Claude Code on NVIDIA's free models. Needs NVIDIA_API_KEY, in the environment or in .env;
 a free key is at https://build.nvidia.com.
@@ -61,9 +67,12 @@ export async function parseCommandLine(args: readonly string[]): Promise<Command
   } catch (cause) {
     throw new ConfigError((cause as Error).message.split(/\.\s/)[0], { cause });
   }
-  const [name = "code", extra] = parsed.positionals;
+  const [name = "code", ...own] = parsed.positionals;
   const command = COMMAND_BY_NAME.get(name);
   if (!command) throw new ConfigError(`Unknown command '${name}'`);
-  if (extra !== undefined) throw new ConfigError(`Unexpected argument '${extra}': claude's own follow after --`);
-  return { command, flags: { ...parsed.values }, rest: args.slice(cut + 1) };
+  const [extra] = own;
+  if (extra !== undefined && (command === "code" || command === "serve")) {
+    throw new ConfigError(`Unexpected argument '${extra}': claude's own follow after --`);
+  }
+  return { command, flags: { ...parsed.values }, args: own, rest: args.slice(cut + 1) };
 }

@@ -4,9 +4,15 @@ import { VERSION } from "../version.ts";
 import { runCode } from "./code.ts";
 import { type Command, parseCommandLine, usage } from "./flags.ts";
 import { type Context, createIo, type Io } from "./io.ts";
+import { runModels, runReset } from "./models_command.ts";
 import { runServe } from "./serve_command.ts";
 
-const RUN_BY_COMMAND: Record<Command, (context: Context) => Promise<number>> = { code: runCode, serve: runServe };
+const RUN_BY_COMMAND: Record<Command, (context: Context) => Promise<number>> = {
+  code: runCode,
+  serve: runServe,
+  models: runModels,
+  reset: runReset,
+};
 
 async function readDotenv(path: string): Promise<Env> {
   const { readFile } = await import("node:fs/promises");

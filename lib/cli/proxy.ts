@@ -1,11 +1,14 @@
 import { type Arbiter, createArbiter, DEFAULT_MODEL, NVIDIA_BASE_URL } from "../arbiter.ts";
+import { toStateFolder } from "../config/folders.ts";
 import { ConfigError } from "../config/settings.ts";
 import type { ModelChoice } from "../routing/resolve.ts";
 import { formatRequestLog, type RequestLog } from "../server/request_log.ts";
 import { serve, type Server } from "../server/serve.ts";
+import { createFileStore } from "../store/file_store.ts";
+import { createMemoryStore, type Store } from "../store/store.ts";
 import { createStandIn, DEMO_MODEL } from "../stand_in/stand_in.ts";
 import { patientFetch } from "../upstream/patient_fetch.ts";
-import type { Context } from "./io.ts";
+import type { Context, Io } from "./io.ts";
 
 /** Arbiter's port when nobody chooses one. */
 const DEFAULT_PORT = 4005;
@@ -16,11 +19,17 @@ const NO_KEY =
   "No API key: get a free one at https://build.nvidia.com and set NVIDIA_API_KEY in the environment or in " +
   ".env. To try without a key, add --demo";
 
+/** Makes the store of what models have taught: a file, or memory where nobody knows where files of a user belong. */
+export function createLessonStore({ env, platform }: Io, warn: (warning: string) => void): Store {
+  const folder = toStateFolder(env, platform);
+  return folder ? createFileStore(`${folder}/lessons.json`, warn) : createMemoryStore();
+}
+
 /** A proxy made from settings: what it talks to, for people, and its models. */
 export type ConfiguredProxy = { arbiter: Arbiter; models: ModelChoice; upstream: string };
 
 /** Makes the proxy the settings ask for; `write` takes the lines of its log, a sentence about a loss only once. */
-export function createProxy({ settings, flags }: Context, write: (line: string) => void): ConfiguredProxy {
+export function createProxy({ settings, flags, io }: Context, write: (line: string) => void): ConfiguredProxy {
   const { baseUrl = NVIDIA_BASE_URL, apiKey, logLevel = "info", opus, sonnet, haiku } = settings;
   const [model = DEFAULT_MODEL, ...next] = settings.model ?? [];
   const warned = new Set<string>();
@@ -40,7 +49,8 @@ export function createProxy({ settings, flags }: Context, write: (line: string) 
   if (!apiKey && baseUrl === NVIDIA_BASE_URL) throw new ConfigError(NO_KEY);
   const models = { elite: model, tiers: { opus, sonnet, haiku } };
   const fallbacks = settings.fallbacks ?? (next.length > 0 ? next : undefined);
-  const arbiter = createArbiter({ ...settings, ...models, model, fallbacks, onRequest });
+  const store = createLessonStore(io, write);
+  const arbiter = createArbiter({ ...settings, ...models, model, fallbacks, store, onRequest });
   return { arbiter, models, upstream: baseUrl };
 }
 

@@ -1,3 +1,4 @@
+import type { Store } from "../store/store.ts";
 import type { TranslatedRequest } from "../translate/request.ts";
 import type { MessagesRequest } from "../wire/anthropic.ts";
 import { type Clock, sleep } from "../wire/clock.ts";
@@ -42,6 +43,8 @@ export interface ChainOptions {
   maxConcurrency?: number;
   /** Upstream ids of models that are asked for whole answers, because their streams lose something. @default {[]} */
   wholeAnswers?: readonly string[];
+  /** Where what models teach is kept. @default {memory} */
+  store?: Store;
   /** Sent upstream as `user-agent`. @default {"arbiter-proxy/" and the version} */
   userAgent?: string;
   /** The clock that time limits run on. @default {systemClock} */
@@ -71,7 +74,7 @@ function differ(a: ChatRequest, b: ChatRequest): boolean {
 /** Asks candidates until one answers, and remembers what their faults teach. */
 class Chain {
   readonly #settings: Required<ChainOptions>;
-  readonly #learned = new LearnedFacts();
+  readonly #learned: LearnedFacts;
   readonly #health: Health;
   readonly #accounts: Accounts;
   readonly #cuts: Cuts;
@@ -80,6 +83,7 @@ class Chain {
     const { rateLimit: limit, rateWindow: window, maxConcurrency: concurrency } = settings;
     this.#settings = settings;
     this.#accounts = new Accounts({ limit, window, concurrency }, settings.clock);
+    this.#learned = new LearnedFacts(settings.store, settings.clock);
     this.#health = new Health(settings.clock);
     this.#cuts = new Cuts(settings.clock);
   }
@@ -89,6 +93,7 @@ class Chain {
     const { clock, maxAttempts, requestTimeout } = this.#settings;
     const end = clock.now() + requestTimeout;
     const tried = new Map<Candidate, ApiError>();
+    await this.#learned.load();
     const waiting = this.#order(request, options);
     let candidate = waiting.shift();
     for (let calls = 0; candidate && calls < maxAttempts; calls++) {

@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import { parseCommandLine, usage } from "../../lib/cli/flags.ts";
 
 describe("parseCommandLine() reads", () => {
-  const rows: [args: string, command: string, flags: object, rest: string[]][] = [
+  const rows: [args: string, command: string, flags: object, rest: string[], own?: string[]][] = [
     ["", "code", {}, []],
     ["code", "code", {}, []],
     ["serve", "serve", {}, []],
@@ -16,11 +16,14 @@ describe("parseCommandLine() reads", () => {
     ["-- -- --help", "code", {}, ["--", "--help"]],
     ["-h", "code", { help: true }, []],
     ["--version", "code", { version: true }, []],
+    ["models", "models", {}, []],
+    ["models show kimi --demo", "models", { demo: true }, [], ["show", "kimi"]],
+    ["reset", "reset", {}, []],
   ];
-  for (const [args, command, flags, rest] of rows) {
+  for (const [args, command, flags, rest, own = []] of rows) {
     test(`'${args}'`, async () => {
       const line = await parseCommandLine(args.split(" ").filter(Boolean));
-      assert.deepEqual(line, { command, flags, rest });
+      assert.deepEqual(line, { command, flags, args: own, rest });
     });
   }
 });

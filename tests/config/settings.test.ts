@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { toConfigFolder } from "../../lib/config/folders.ts";
+import { toConfigFolder, toStateFolder } from "../../lib/config/folders.ts";
 import { type Env, resolveSettings } from "../../lib/config/settings.ts";
 
 function resolve(flags: Env, ...layers: Env[]): { settings: Record<string, unknown>; warnings: string[] } {
@@ -95,5 +95,18 @@ describe("the config folder is", () => {
   for (const [platform, env, expected] of rows) {
     test(`${expected} on ${platform} with ${Object.keys(env)}`, () =>
       assert.equal(toConfigFolder(env, platform), expected));
+  }
+});
+
+describe("what the program remembers is in", () => {
+  const rows: [platform: string, env: Env, expected: string | undefined][] = [
+    ["linux", { HOME: "/home/me" }, "/home/me/.local/state/arbiter"],
+    ["darwin", { HOME: "/Users/me", XDG_STATE_HOME: "/state" }, "/state/arbiter"],
+    ["win32", { LOCALAPPDATA: "C:\\Local", HOME: "/home/me" }, "C:\\Local\\arbiter"],
+    ["win32", {}, undefined],
+    ["linux", {}, undefined],
+  ];
+  for (const [platform, env, expected] of rows) {
+    test(`${expected ?? "nothing"} on ${platform}`, () => assert.equal(toStateFolder(env, platform), expected));
   }
 });

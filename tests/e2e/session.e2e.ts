@@ -343,6 +343,28 @@ describe("the command line", OPTIONS, () => {
     assert.ok(through.stderr.includes(direct.stderr.trim()), through.stderr);
   });
 
+  for (const runtime of RUNTIMES) {
+    it(`remembers what a model has taught, shows it and forgets it, on ${runtime}`, async (t) => {
+      const place = await makePlace(t);
+      const refusal = { status: 400, body: { detail: "max_tokens must be less than or equal to 4096" } };
+      const upstream = await startUpstream(t, ({ max_tokens }) => Number(max_tokens) > 4096 ? refusal : DONE);
+      const run = (...args: string[]) =>
+        startArbiter(t, args, { place, runtime, env: upstream.env, limit: 20_000 }).ended;
+      const sizes = () => upstream.requests.map(({ max_tokens }) => max_tokens);
+      assert.match((await run("models")).stdout, /^No model has taught anything yet\.$/m);
+      for (let i = 0; i < 2; i++) {
+        const ended = await startSession(t, "Answer me", { place, runtime, env: upstream.env }).ended;
+        assert.equal(toResult(ended), "All done.", ended.stderr);
+      }
+      assert.deepEqual(sizes(), [32_000, 4096, 4096]);
+      assert.match((await run("models", "show")).stdout, /^test\/model gives at most 4096 tokens \(http/m);
+      assert.match((await run("models", "show", "other")).stdout, /^No model/);
+      assert.equal((await run("models", "list")).code, 2);
+      assert.match((await run("reset")).stdout, /^Forgot what 1 model had taught/);
+      assert.match((await run("models")).stdout, /^No model/);
+    });
+  }
+
   it("explains itself with --help", async (t) => {
     const place = await makePlace(t);
     const { code, stdout, stderr } = await startArbiter(t, ["--help"], { place }).ended;

@@ -1,17 +1,21 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { createMemoryStore, type Store } from "../../lib/store/store.ts";
 import { LearnedFacts } from "../../lib/upstream/learned.ts";
+import { FakeClock } from "../support/fake_clock.ts";
 
 const toCandidate = (baseUrl: string) => ({ backend: { baseUrl }, model: "m" });
 const [ONE, SAME_ELSEWHERE] = [toCandidate("http://a/v1"), toCandidate("http://b/v1")];
 const NOTHING = { refused: [], context: Infinity, maxOutput: Infinity, scale: 1, noTools: false };
 
+const start = (store: Store = createMemoryStore(), clock = new FakeClock()) => new LearnedFacts(store, clock);
+
 test("nothing is known about a model that has taught nothing", () => {
-  assert.deepEqual(new LearnedFacts().of(ONE), NOTHING);
+  assert.deepEqual(start().of(ONE), NOTHING);
 });
 
 test("what a model teaches adds up", () => {
-  const learned = new LearnedFacts();
+  const learned = start();
   learned.learn(ONE, { refused: ["stop"] });
   learned.learn(ONE, { refused: ["top_p", "stop"], context: 32_768, maxOutput: 4_096 });
   learned.learn(ONE, { noTools: true, scale: 1.2 });
@@ -21,7 +25,7 @@ test("what a model teaches adds up", () => {
 });
 
 test("a smaller limit and a larger scale count more, whichever comes first", () => {
-  const learned = new LearnedFacts();
+  const learned = start();
   for (const [context, scale] of [[131_072, 1.1], [32_768, 1.3], [65_536, 0.5]] as const) {
     learned.learn(ONE, { context, scale });
   }
@@ -29,7 +33,57 @@ test("a smaller limit and a larger scale count more, whichever comes first", () 
 });
 
 test("what a model teaches at one host is not held against it at another", () => {
-  const learned = new LearnedFacts();
+  const learned = start();
   learned.learn(ONE, { noTools: true });
   assert.deepEqual(learned.of(SAME_ELSEWHERE), NOTHING);
+});
+
+test("what a model teaches is known after a restart, for a week", async () => {
+  const [store, clock] = [createMemoryStore(), new FakeClock()];
+  const lesson = { ...NOTHING, refused: ["stop"], context: 32_768, noTools: true };
+  start(store, clock).learn(ONE, lesson);
+  // As a file does.
+  const [[key, value] = ["", undefined]] = await store.list("");
+  await store.set(key, JSON.parse(JSON.stringify(value)));
+  for (const [ms, expected] of [[0, lesson], [7 * 86_400_000 - 1, lesson], [1, NOTHING]] as const) {
+    await clock.advance(ms);
+    const learned = start(store, clock);
+    await learned.load();
+    assert.deepEqual(learned.of(ONE), expected);
+  }
+});
+
+test("what is stored and makes no sense is passed over", async () => {
+  const key = "model http://a/v1 m";
+  for (
+    const value of [null, 1, "x", [], {}, {
+      at: 0,
+      refused: "stop",
+      context: "1",
+      maxOutput: null,
+      scale: [],
+      noTools: 1,
+    }]
+  ) {
+    const learned = start(createMemoryStore([[key, value]]));
+    await learned.load();
+    assert.deepEqual(learned.of(ONE), NOTHING);
+  }
+  const broken = start({
+    list: () => Promise.reject(new Error("no store")),
+    set: () => Promise.reject(new Error("no store")),
+  });
+  await broken.load();
+  broken.learn(ONE, { noTools: true });
+  assert.equal(broken.of(ONE).noTools, true);
+});
+
+test("what is known can be listed and forgotten", async () => {
+  const store = createMemoryStore([["other", 1]]);
+  const learned = start(store);
+  learned.learn(SAME_ELSEWHERE, { noTools: true });
+  learned.learn(ONE, { noTools: true });
+  assert.deepEqual(learned.all().map(([key]) => key), ["http://a/v1 m", "http://b/v1 m"]);
+  await learned.forget();
+  assert.deepEqual([learned.all(), await store.list("")], [[], [["other", 1]]]);
 });

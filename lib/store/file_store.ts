@@ -1,0 +1,53 @@
+import { isJsonObject, parseJson } from "../wire/json.ts";
+import { createMemoryStore, type Store } from "./store.ts";
+
+/**
+ * Makes a store that keeps everything in one JSON file.
+ *
+ * The file is written whole beside itself and then put in its place, so that nobody ever reads half of it; changes that
+ * come together are written once. A file that is missing or spoilt counts as empty, and one that cannot be written is
+ * told to `warn` once: what is remembered is then lost with the process, and nothing else.
+ *
+ * @param path Where the file is; its folder is made when it is first written.
+ */
+export function createFileStore(path: string, warn: (warning: string) => void = () => {}): Store {
+  let warned = false;
+  let opened: Promise<Store> | undefined;
+  /** The last write; while one is `waiting`, it has not begun, and takes with it what has changed until then. */
+  let writing = Promise.resolve();
+  let waiting = false;
+
+  async function open(): Promise<Store> {
+    const { readFile } = await import("node:fs/promises");
+    const found = parseJson(await readFile(path, "utf8").catch(() => ""));
+    return createMemoryStore(Object.entries(isJsonObject(found) ? found : {}));
+  }
+
+  async function write(store: Store): Promise<void> {
+    waiting = false;
+    const { mkdir, rename, writeFile } = await import("node:fs/promises");
+    const { dirname } = await import("node:path");
+    const { default: process } = await import("node:process");
+    const part = `${path}.${process.pid}`;
+    try {
+      await mkdir(dirname(path), { recursive: true });
+      const text = JSON.stringify(Object.fromEntries(await store.list("")), null, 2);
+      await writeFile(part, `${text}\n`, { mode: 0o600 });
+      await rename(part, path);
+    } catch (thrown) {
+      if (!warned) warn(`Cannot remember what models teach: ${(thrown as Error).message}`);
+      warned = true;
+    }
+  }
+
+  return {
+    list: async (prefix) => await (await (opened ??= open())).list(prefix),
+    async set(key, value) {
+      const store = await (opened ??= open());
+      await store.set(key, value);
+      if (!waiting) writing = writing.then(() => write(store));
+      waiting = true;
+      await writing;
+    },
+  };
+}
