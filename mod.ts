@@ -4758,19 +4758,28 @@ type ModelFacts = {
   scale: number;
   /** Whether it cannot call tools. */
   noTools: boolean;
+  /** Whether its host has retired it. */
+  gone: boolean;
 };
 
 /** A lesson as it is stored: JSON has no `Infinity`, so that limits nobody knows are left out. */
 type StoredFacts = Partial<ModelFacts> & { at: number };
 
-const NOTHING: ModelFacts = { refused: [], context: Infinity, maxOutput: Infinity, scale: 1, noTools: false };
+const NOTHING: ModelFacts = {
+  refused: [],
+  context: Infinity,
+  maxOutput: Infinity,
+  scale: 1,
+  noTools: false,
+  gone: false,
+};
 const PREFIX = "model ";
 /** Milliseconds after which a lesson is forgotten: hosts change how they serve a model. */
 const LESSON_LIFE = 7 * 86_400_000;
 
 function parseFacts(value: unknown): StoredFacts | undefined {
   if (!isJsonObject(value) || typeof value.at !== "number") return undefined;
-  const { at, refused, context, maxOutput, scale, noTools } = value;
+  const { at, refused, context, maxOutput, scale, noTools, gone } = value;
   return {
     at,
     ...(Array.isArray(refused) && refused.every((name) => typeof name === "string") ? { refused } : {}),
@@ -4778,6 +4787,7 @@ function parseFacts(value: unknown): StoredFacts | undefined {
     ...(typeof maxOutput === "number" ? { maxOutput } : {}),
     ...(typeof scale === "number" ? { scale } : {}),
     ...(typeof noTools === "boolean" ? { noTools } : {}),
+    ...(typeof gone === "boolean" ? { gone } : {}),
   };
 }
 
@@ -4836,6 +4846,7 @@ class LearnedFacts {
       maxOutput: Math.min(before.maxOutput, facts.maxOutput ?? Infinity),
       scale: Math.max(before.scale, facts.scale ?? 1),
       noTools: before.noTools || facts.noTools === true,
+      gone: before.gone || facts.gone === true,
     };
     this.#facts.set(key, after);
     return after;
@@ -4892,6 +4903,7 @@ function toLessons(
   const names = fields.map((path) => path.split(".")[0] ?? "");
   return {
     noTools: kind === "no_tools",
+    gone: kind === "gone",
     refused: names.filter((name) => SPARE_FIELDS.includes(name)),
     ...(cap >= MIN_CAP && cap < Number(body.max_tokens) ? { maxOutput: cap } : {}),
     ...(limit >= MIN_CONTEXT ? { context: limit } : {}),
@@ -5109,8 +5121,8 @@ class Chain {
   #order(request: MessagesRequest, { candidates, inputTokens }: SendOptions): Candidate[] {
     const cuts = this.#cuts.of(request);
     return orderCandidates(request, candidates, inputTokens, (candidate) => {
-      const key = toKey(candidate);
-      return { facts: this.#learned.of(candidate), well: this.#health.isWell(key), cut: cuts.has(key) };
+      const [key, facts] = [toKey(candidate), this.#learned.of(candidate)];
+      return { facts, well: this.#health.isWell(key) && !facts.gone, cut: cuts.has(key) };
     });
   }
 
@@ -5138,12 +5150,15 @@ class Chain {
     };
     // A request that nobody waits for any more says nothing about the model, and its events may never be read to the end.
     release = onAbort(signal, () => over(undefined));
+    const began = clock.now();
     try {
-      const left = Math.max(0, end - clock.now());
+      const left = Math.max(0, end - began);
       const writing = request.stream ? 0 : Number(body.max_tokens) * TIME_PER_TOKEN;
       const requestTimeout = hasOthers ? Math.min(left / 2, patience + inputTokens + writing) : left;
       const events = await attempt(request, body, candidate, { ...this.#settings, ...options, requestTimeout });
-      return this.#watch(events, request, candidate, signal, over);
+      // An answer that let the user wait for long is as good as a fault.
+      const slow = hasOthers && clock.now() - began > requestTimeout / 2;
+      return this.#watch(events, request, candidate, signal, (well) => over(slow && well ? false : well));
     } catch (thrown) {
       // Nor does what is wrong with the request or the account.
       const { then, account } = thrown instanceof UpstreamFault ? FAULT_KINDS[thrown.kind] : { then: "stop" };
@@ -6178,8 +6193,9 @@ async function readLessons({ io }: Context): Promise<LearnedFacts> {
 }
 
 /** What a model has taught, in words. */
-function toWords({ refused, context, maxOutput, scale, noTools }: ModelFacts): string {
+function toWords({ refused, context, maxOutput, scale, noTools, gone }: ModelFacts): string {
   return [
+    gone && "is gone",
     noTools && "is served without tools",
     refused.length > 0 && `refuses ${refused.join(", ")}`,
     context < Infinity && `has a window of ${context} tokens`,

@@ -11,8 +11,9 @@ async function readLessons({ io }: Context): Promise<LearnedFacts> {
 }
 
 /** What a model has taught, in words. */
-function toWords({ refused, context, maxOutput, scale, noTools }: ModelFacts): string {
+function toWords({ refused, context, maxOutput, scale, noTools, gone }: ModelFacts): string {
   return [
+    gone && "is gone",
     noTools && "is served without tools",
     refused.length > 0 && `refuses ${refused.join(", ")}`,
     context < Infinity && `has a window of ${context} tokens`,

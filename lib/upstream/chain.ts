@@ -130,8 +130,8 @@ class Chain {
   #order(request: MessagesRequest, { candidates, inputTokens }: SendOptions): Candidate[] {
     const cuts = this.#cuts.of(request);
     return orderCandidates(request, candidates, inputTokens, (candidate) => {
-      const key = toKey(candidate);
-      return { facts: this.#learned.of(candidate), well: this.#health.isWell(key), cut: cuts.has(key) };
+      const [key, facts] = [toKey(candidate), this.#learned.of(candidate)];
+      return { facts, well: this.#health.isWell(key) && !facts.gone, cut: cuts.has(key) };
     });
   }
 
@@ -159,12 +159,15 @@ class Chain {
     };
     // A request that nobody waits for any more says nothing about the model, and its events may never be read to the end.
     release = onAbort(signal, () => over(undefined));
+    const began = clock.now();
     try {
-      const left = Math.max(0, end - clock.now());
+      const left = Math.max(0, end - began);
       const writing = request.stream ? 0 : Number(body.max_tokens) * TIME_PER_TOKEN;
       const requestTimeout = hasOthers ? Math.min(left / 2, patience + inputTokens + writing) : left;
       const events = await attempt(request, body, candidate, { ...this.#settings, ...options, requestTimeout });
-      return this.#watch(events, request, candidate, signal, over);
+      // An answer that let the user wait for long is as good as a fault.
+      const slow = hasOthers && clock.now() - began > requestTimeout / 2;
+      return this.#watch(events, request, candidate, signal, (well) => over(slow && well ? false : well));
     } catch (thrown) {
       // Nor does what is wrong with the request or the account.
       const { then, account } = thrown instanceof UpstreamFault ? FAULT_KINDS[thrown.kind] : { then: "stop" };

@@ -14,19 +14,28 @@ export type ModelFacts = {
   scale: number;
   /** Whether it cannot call tools. */
   noTools: boolean;
+  /** Whether its host has retired it. */
+  gone: boolean;
 };
 
 /** A lesson as it is stored: JSON has no `Infinity`, so that limits nobody knows are left out. */
 type StoredFacts = Partial<ModelFacts> & { at: number };
 
-const NOTHING: ModelFacts = { refused: [], context: Infinity, maxOutput: Infinity, scale: 1, noTools: false };
+const NOTHING: ModelFacts = {
+  refused: [],
+  context: Infinity,
+  maxOutput: Infinity,
+  scale: 1,
+  noTools: false,
+  gone: false,
+};
 const PREFIX = "model ";
 /** Milliseconds after which a lesson is forgotten: hosts change how they serve a model. */
 const LESSON_LIFE = 7 * 86_400_000;
 
 function parseFacts(value: unknown): StoredFacts | undefined {
   if (!isJsonObject(value) || typeof value.at !== "number") return undefined;
-  const { at, refused, context, maxOutput, scale, noTools } = value;
+  const { at, refused, context, maxOutput, scale, noTools, gone } = value;
   return {
     at,
     ...(Array.isArray(refused) && refused.every((name) => typeof name === "string") ? { refused } : {}),
@@ -34,6 +43,7 @@ function parseFacts(value: unknown): StoredFacts | undefined {
     ...(typeof maxOutput === "number" ? { maxOutput } : {}),
     ...(typeof scale === "number" ? { scale } : {}),
     ...(typeof noTools === "boolean" ? { noTools } : {}),
+    ...(typeof gone === "boolean" ? { gone } : {}),
   };
 }
 
@@ -92,6 +102,7 @@ export class LearnedFacts {
       maxOutput: Math.min(before.maxOutput, facts.maxOutput ?? Infinity),
       scale: Math.max(before.scale, facts.scale ?? 1),
       noTools: before.noTools || facts.noTools === true,
+      gone: before.gone || facts.gone === true,
     };
     this.#facts.set(key, after);
     return after;

@@ -412,3 +412,11 @@ test("a model whose streams lose something is asked for whole answers, and the c
   assert.deepEqual(rig.calls.map(({ body }) => body.stream), [true, undefined]);
   assert.deepEqual(rig.calls.map(({ body }) => body.stream_options), [{ include_usage: true }, undefined]);
 });
+
+test("a model that three times lets the user wait for more than half of its time is left alone", async () => {
+  const rig = createChainRig({ [FIRST]: { delay: 70_000, ...HELLO }, [SECOND]: HELLO }, { hold: 200_000 });
+  const answers = [1, 2, 3].map(() => rig.ask({ stream: true }));
+  for (const answer of answers) await assertHello(await answer);
+  await assertHello(await rig.ask({ stream: true }));
+  assert.deepEqual(rig.asked(), [FIRST, FIRST, FIRST, SECOND]);
+});

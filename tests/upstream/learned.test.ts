@@ -6,7 +6,7 @@ import { FakeClock } from "../support/fake_clock.ts";
 
 const toCandidate = (baseUrl: string) => ({ backend: { baseUrl }, model: "m" });
 const [ONE, SAME_ELSEWHERE] = [toCandidate("http://a/v1"), toCandidate("http://b/v1")];
-const NOTHING = { refused: [], context: Infinity, maxOutput: Infinity, scale: 1, noTools: false };
+const NOTHING = { refused: [], context: Infinity, maxOutput: Infinity, scale: 1, noTools: false, gone: false };
 
 const start = (store: Store = createMemoryStore(), clock = new FakeClock()) => new LearnedFacts(store, clock);
 
@@ -20,7 +20,14 @@ test("what a model teaches adds up", () => {
   learned.learn(ONE, { refused: ["top_p", "stop"], context: 32_768, maxOutput: 4_096 });
   learned.learn(ONE, { noTools: true, scale: 1.2 });
   learned.learn(ONE, {});
-  const facts = { refused: ["stop", "top_p"], context: 32_768, maxOutput: 4_096, scale: 1.2, noTools: true };
+  const facts = {
+    refused: ["stop", "top_p"],
+    context: 32_768,
+    maxOutput: 4_096,
+    scale: 1.2,
+    noTools: true,
+    gone: false,
+  };
   assert.deepEqual(learned.of(ONE), facts);
 });
 

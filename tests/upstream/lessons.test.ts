@@ -4,12 +4,13 @@ import { type FaultFacts, type FaultKind, UpstreamFault } from "../../lib/upstre
 import type { ModelFacts } from "../../lib/upstream/learned.ts";
 import { toLessons } from "../../lib/upstream/lessons.ts";
 
-const NOTHING: Partial<ModelFacts> = { noTools: false, refused: [] };
+const NOTHING: Partial<ModelFacts> = { noTools: false, gone: false, refused: [] };
 
 describe("a fault teaches", () => {
   const rows: [what: string, kind: FaultKind, facts: FaultFacts, expected: Partial<ModelFacts>][] = [
     ["nothing by itself", "gateway", {}, {}],
     ["that there are no tools", "no_tools", {}, { noTools: true }],
+    ["that the model is gone", "gone", {}, { gone: true }],
     ["fields that can be left out", "rejected_field", { fields: ["stop", "temperature"] }, {
       refused: ["stop", "temperature"],
     }],

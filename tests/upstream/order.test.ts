@@ -5,7 +5,14 @@ import type { ContentBlockParam, MessagesRequest, ToolParam } from "../../lib/wi
 
 const TOOL: ToolParam = { name: "Bash", input_schema: { type: "object" } };
 const IMAGE: ContentBlockParam = { type: "image", source: { type: "url", url: "https://host/image.png" } };
-const FACTS: Standing["facts"] = { refused: [], context: Infinity, maxOutput: Infinity, scale: 1, noTools: false };
+const FACTS: Standing["facts"] = {
+  refused: [],
+  context: Infinity,
+  maxOutput: Infinity,
+  scale: 1,
+  noTools: false,
+  gone: false,
+};
 const FINE: Standing = { facts: FACTS, well: true, cut: false };
 
 /** The order of models, each with what is known about it. */
