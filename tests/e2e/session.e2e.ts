@@ -184,12 +184,13 @@ describe("a session of Claude Code", OPTIONS, () => {
     assert.equal(upstream.requests.length, 2);
   });
 
-  it("does not notice that its model is throttled and the next one degraded", async (t) => {
+  it("does not notice that its model is throttled, the next one degraded and the one after that gone", async (t) => {
     const place = await makePlace(t);
-    const models = ["test/throttled", "test/degraded", "test/steady"];
+    const models = ["test/throttled", "test/degraded", "test/gone", "test/steady"];
     const failures: Record<string, ScriptedAnswer> = {
       "test/throttled": { status: 429, body: { status: 429, title: "Too Many Requests" } },
       "test/degraded": { status: 400, body: { detail: "Function id 'f0': DEGRADED function cannot be invoked" } },
+      "test/gone": { status: 410, body: { detail: "The model has reached its end of life on 2026-05-14T00:00:00Z" } },
     };
     const file_path = join(place.project, "made.txt");
     const calls = [{ name: "Write", arguments: { file_path, content: "made" } }];
@@ -202,10 +203,8 @@ describe("a session of Claude Code", OPTIONS, () => {
     assert.equal(ended.code, 0, ended.stderr);
     assert.equal(toResult(ended), "All done.");
     assert.equal(await readFile(file_path, "utf8"), "made");
-    // The degraded model is left alone for a while.
-    const asked = upstream.requests.map(({ model }) => model);
-    assert.deepEqual(asked.slice(0, 3), models);
-    assert.equal(asked.filter((model) => model === "test/degraded").length, 1);
+    // Those that failed are left alone for a while.
+    assert.deepEqual(upstream.requests.map(({ model }) => model), [...models, "test/steady"]);
   });
 
   it("goes on with another model when an answer breaks off in the middle of a tool call", async (t) => {

@@ -423,6 +423,20 @@ for (const streams of [true, false]) {
   });
 }
 
+test("a model that is throttled, degraded, gone or cuts before its first content is not noticed", async (t) => {
+  const cut: ScriptedAnswer = { steps: [{ stop: "cut" }] };
+  for (const fault of [FAULTS.rateLimited, FAULTS.degraded, FAULTS.gone, cut]) {
+    const [first, second] = ["test/first", "test/second"];
+    const models = { [first]: () => fault, [second]: (): ScriptedAnswer => ({ steps: [{ text: "Hello" }] }) };
+    const options = { model: first, fallbacks: [second], random: () => 0, standIn: { models } };
+    const { client, calls } = await start(t, {}, options);
+    for (const message of [await stream(client, toParams()), await client.messages.create(toParams())]) {
+      assert.deepEqual(toBare(message.content), [{ text: "Hello" }]);
+    }
+    assert.deepEqual(calls.slice(0, 2).map(({ body }) => body.model), [first, second]);
+  }
+});
+
 test("a body that is too large is refused", async (t) => {
   const { client, calls } = await start(t, { steps: [] }, { maxBodyBytes: 10_000 });
   const error = await toThrown(
