@@ -5102,7 +5102,7 @@ class Chain {
         const failed = [...tried].map(([candidate, fault]) => toNamed(candidate, fault));
         return { candidate, events, warnings: [...failed, ...asked.warnings] };
       } catch (thrown) {
-        if (options.signal.aborted) throw thrown;
+        options.signal.throwIfAborted();
         const fault = toApiError(thrown);
         tried.set(candidate, fault);
         if (!(fault instanceof UpstreamFault)) break;
@@ -5506,7 +5506,7 @@ function createHandler(parts: HandlerParts): { fetch(request: Request): Promise<
       response.headers.set("request-id", log.id);
       return method === "HEAD" ? new Response(null, response) : response;
     },
-    close: () => running.forEach((stop) => stop.abort()),
+    close: () => running.forEach((stop) => stop.abort(new ApiError("overloaded_error", "Arbiter is closing"))),
   };
 }
 // lib/upstream/patient_fetch.ts -------------------------------------------------------------

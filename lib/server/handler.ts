@@ -96,6 +96,6 @@ export function createHandler(parts: HandlerParts): { fetch(request: Request): P
       response.headers.set("request-id", log.id);
       return method === "HEAD" ? new Response(null, response) : response;
     },
-    close: () => running.forEach((stop) => stop.abort()),
+    close: () => running.forEach((stop) => stop.abort(new ApiError("overloaded_error", "Arbiter is closing"))),
   };
 }

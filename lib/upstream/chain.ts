@@ -111,7 +111,7 @@ class Chain {
         const failed = [...tried].map(([candidate, fault]) => toNamed(candidate, fault));
         return { candidate, events, warnings: [...failed, ...asked.warnings] };
       } catch (thrown) {
-        if (options.signal.aborted) throw thrown;
+        options.signal.throwIfAborted();
         const fault = toApiError(thrown);
         tried.set(candidate, fault);
         if (!(fault instanceof UpstreamFault)) break;

@@ -420,3 +420,15 @@ test("a model that three times lets the user wait for more than half of its time
   await assertHello(await rig.ask({ stream: true }));
   assert.deepEqual(rig.asked(), [FIRST, FIRST, FIRST, SECOND]);
 });
+
+for (const [when, fault] of [["during a call", { delay: Infinity }], ["between two calls", FAULTS.busy]] as const) {
+  test(`a proxy that is closed ${when} says so`, async () => {
+    const rig = createChainRig({ [FIRST]: fault, [SECOND]: HELLO });
+    const response = rig.arbiter.fetch(toRequest());
+    await settle();
+    rig.arbiter.close();
+    assert.equal((await (await response).json()).error.message, "Arbiter is closing");
+    assert.equal((await response).status, 529);
+    await checkReleased(rig);
+  });
+}
