@@ -127,18 +127,26 @@ function resolveSettings(flags: Env, layers: readonly Env[], warn: (warning: str
   return settings;
 }
 // lib/config/folders.ts ---------------------------------------------------------------------
-/** The folder for the user's configuration, by the custom of the platform; nothing if nobody knows where home is. */
-function toConfigFolder(env: Env, platform: string): string | undefined {
-  if (platform === "win32") return env.APPDATA && `${env.APPDATA}\\arbiter`;
-  const base = env.XDG_CONFIG_HOME || (env.HOME && `${env.HOME}/.config`);
+/** A kind of folder: the variable of Windows for it, that of XDG, and where it is in a home without that. */
+type Kind = readonly [windows: string, xdg: string, inHome: string];
+
+const CONFIG: Kind = ["APPDATA", "XDG_CONFIG_HOME", ".config"];
+const STATE: Kind = ["LOCALAPPDATA", "XDG_STATE_HOME", ".local/state"];
+
+function toFolder(env: Env, platform: string, [windows, xdg, inHome]: Kind): string | undefined {
+  if (platform === "win32") return env[windows] && `${env[windows]}\\arbiter`;
+  const base = env[xdg] || (env.HOME && `${env.HOME}/${inHome}`);
   return base && `${base}/arbiter`;
 }
 
-/** The folder for what the program remembers by itself, by the custom of the platform. */
+/** The folder for the user's configuration, by the custom of the platform; nothing if nobody knows where home is. */
+function toConfigFolder(env: Env, platform: string): string | undefined {
+  return toFolder(env, platform, CONFIG);
+}
+
+/** The folder for what the program remembers by itself, found in the same way. */
 function toStateFolder(env: Env, platform: string): string | undefined {
-  if (platform === "win32") return env.LOCALAPPDATA && `${env.LOCALAPPDATA}\\arbiter`;
-  const base = env.XDG_STATE_HOME || (env.HOME && `${env.HOME}/.local/state`);
-  return base && `${base}/arbiter`;
+  return toFolder(env, platform, STATE);
 }
 // lib/version.ts ----------------------------------------------------------------------------
 /** The version of this package; written by scripts/amalgamate.ts from package.json. */
@@ -4589,7 +4597,11 @@ async function* prepend<T>(first: T | undefined, rest: AsyncGenerator<T, undefin
   return yield* rest;
 }
 
-/** Asks one candidate once, with the body made of the request; fails if it refuses, breaks off, is silent for too long or answers nothing. */
+/**
+ * Asks one candidate once, with the body made of the request.
+ *
+ * @throws {ApiError} If it refuses, breaks off, is silent for too long or answers nothing before its first content.
+ */
 async function attempt(
   request: MessagesRequest,
   body: ChatRequest,
@@ -4680,6 +4692,142 @@ class Cuts {
     return new Set(same.map(({ key }) => key));
   }
 }
+// lib/upstream/learned.ts -------------------------------------------------------------------
+/** What a model at a backend has taught, all of it from its own answers. */
+type ModelFacts = {
+  /** Fields of a request it refuses. */
+  refused: readonly string[];
+  /** Its context window and its most output tokens, in tokens; `Infinity` while nothing is known. */
+  context: number;
+  maxOutput: number;
+  /** How many of its tokens one estimated token is. */
+  scale: number;
+  /** Whether it cannot call tools. */
+  noTools: boolean;
+  /** When its host retired it, in milliseconds since 1970, 0 if nobody said; `Infinity` while it is there. */
+  goneSince: number;
+};
+
+/** A lesson as it is stored: JSON has no `Infinity`, so that limits nobody knows are left out. */
+type StoredFacts = Partial<ModelFacts> & { at: number };
+
+const NOTHING: ModelFacts = {
+  refused: [],
+  context: Infinity,
+  maxOutput: Infinity,
+  scale: 1,
+  noTools: false,
+  goneSince: Infinity,
+};
+const PREFIX = "model ";
+/** Milliseconds after which a lesson is forgotten: hosts change how they serve a model. */
+const LESSON_LIFE = 7 * 86_400_000;
+
+function parseFacts(value: unknown): StoredFacts | undefined {
+  if (!isJsonObject(value) || typeof value.at !== "number") return undefined;
+  const { at, refused, context, maxOutput, scale, noTools, goneSince } = value;
+  return {
+    at,
+    ...(Array.isArray(refused) && refused.every((name) => typeof name === "string") ? { refused } : {}),
+    ...(typeof context === "number" ? { context } : {}),
+    ...(typeof maxOutput === "number" ? { maxOutput } : {}),
+    ...(typeof scale === "number" ? { scale } : {}),
+    ...(typeof noTools === "boolean" ? { noTools } : {}),
+    ...(typeof goneSince === "number" ? { goneSince } : {}),
+  };
+}
+
+/** Learns from faults, so that the next request is asked as the model wants it, also after a restart. */
+class LearnedFacts {
+  readonly #store: Store;
+  readonly #clock: Clock;
+  readonly #facts = new Map<string, ModelFacts>();
+  #loading: Promise<void> | undefined;
+
+  constructor(store: Store, clock: Clock) {
+    this.#store = store;
+    this.#clock = clock;
+  }
+
+  /** Reads what was learned before; a store that cannot be read has nothing. */
+  load(): Promise<void> {
+    return this.#loading ??= this.#store.list(PREFIX).then((entries) => {
+      for (const [key, value] of entries) {
+        const facts = parseFacts(value);
+        if (facts && this.#clock.now() - facts.at < LESSON_LIFE) this.#add(key.slice(PREFIX.length), facts);
+      }
+    }, () => {});
+  }
+
+  /** What is known about a candidate. */
+  of(candidate: Candidate): ModelFacts {
+    return this.#facts.get(toKey(candidate)) ?? NOTHING;
+  }
+
+  /** All lessons, by what a candidate is remembered under. */
+  all(): [key: string, facts: ModelFacts][] {
+    return [...this.#facts].sort();
+  }
+
+  /** Forgets everything, here and in the store. */
+  async forget(): Promise<void> {
+    this.#facts.clear();
+    for (const [key] of await this.#store.list(PREFIX)) await this.#store.set(key, undefined);
+  }
+
+  /** Adds to what is known: more refused fields, smaller limits, a larger scale. */
+  learn(candidate: Candidate, facts: Partial<ModelFacts>): void {
+    const key = toKey(candidate);
+    const before = JSON.stringify(this.of(candidate));
+    const after = this.#add(key, facts);
+    if (JSON.stringify(after) === before) return;
+    this.#store.set(PREFIX + key, { ...after, at: this.#clock.now() }).catch(() => {});
+  }
+
+  #add(key: string, facts: Partial<ModelFacts>): ModelFacts {
+    const before = this.#facts.get(key) ?? NOTHING;
+    const after: ModelFacts = {
+      refused: [...new Set([...before.refused, ...facts.refused ?? []])],
+      context: Math.min(before.context, facts.context ?? Infinity),
+      maxOutput: Math.min(before.maxOutput, facts.maxOutput ?? Infinity),
+      scale: Math.max(before.scale, facts.scale ?? 1),
+      noTools: before.noTools || facts.noTools === true,
+      goneSince: Math.min(before.goneSince, facts.goneSince ?? Infinity),
+    };
+    this.#facts.set(key, after);
+    return after;
+  }
+}
+// lib/upstream/fit.ts -----------------------------------------------------------------------
+/** An answer with fewer tokens is no use to anybody: the prompt is too long then. */
+const MIN_OUTPUT_TOKENS = 1024;
+/** Tokens left free when an answer is fitted into a window: estimates are off by a little. */
+const HEADROOM = 512;
+
+/** Estimated tokens of a request as this model counts them. */
+function toModelTokens(inputTokens: number, { scale }: ModelFacts): number {
+  return Math.ceil(inputTokens * scale);
+}
+
+/** Translates a request for a model as far as is known what it takes: no refused fields, an output that has room. */
+function toFittingRequest(
+  request: MessagesRequest,
+  options: { model: string; maxTokens: number; inputTokens: number; facts: ModelFacts },
+): TranslatedRequest {
+  const { model, maxTokens, inputTokens, facts } = options;
+  const room = facts.context - toModelTokens(inputTokens, facts) - HEADROOM;
+  const fitting = Math.max(room, MIN_OUTPUT_TOKENS);
+  const { request: body, warnings } = toChatRequest(request, {
+    model,
+    maxTokens: Math.min(maxTokens, facts.maxOutput, fitting),
+  });
+  for (const field of facts.refused) {
+    if (!(field in body)) continue;
+    delete body[field];
+    warnings.push(`Left out '${field}': ${model} refuses it`);
+  }
+  return { request: body, warnings };
+}
 // lib/upstream/health.ts --------------------------------------------------------------------
 /** So many faults within so many milliseconds, and a model is avoided for as long; then one request may try it. */
 const MAX_FAULTS = 3;
@@ -4746,142 +4894,6 @@ class Health {
     return health;
   }
 }
-// lib/upstream/learned.ts -------------------------------------------------------------------
-/** What a model at a backend has taught, all of it from its own answers. */
-type ModelFacts = {
-  /** Fields of a request it refuses. */
-  refused: readonly string[];
-  /** Its context window and its most output tokens, in tokens; `Infinity` while nothing is known. */
-  context: number;
-  maxOutput: number;
-  /** How many of its tokens one estimated token is. */
-  scale: number;
-  /** Whether it cannot call tools. */
-  noTools: boolean;
-  /** Whether its host has retired it. */
-  gone: boolean;
-};
-
-/** A lesson as it is stored: JSON has no `Infinity`, so that limits nobody knows are left out. */
-type StoredFacts = Partial<ModelFacts> & { at: number };
-
-const NOTHING: ModelFacts = {
-  refused: [],
-  context: Infinity,
-  maxOutput: Infinity,
-  scale: 1,
-  noTools: false,
-  gone: false,
-};
-const PREFIX = "model ";
-/** Milliseconds after which a lesson is forgotten: hosts change how they serve a model. */
-const LESSON_LIFE = 7 * 86_400_000;
-
-function parseFacts(value: unknown): StoredFacts | undefined {
-  if (!isJsonObject(value) || typeof value.at !== "number") return undefined;
-  const { at, refused, context, maxOutput, scale, noTools, gone } = value;
-  return {
-    at,
-    ...(Array.isArray(refused) && refused.every((name) => typeof name === "string") ? { refused } : {}),
-    ...(typeof context === "number" ? { context } : {}),
-    ...(typeof maxOutput === "number" ? { maxOutput } : {}),
-    ...(typeof scale === "number" ? { scale } : {}),
-    ...(typeof noTools === "boolean" ? { noTools } : {}),
-    ...(typeof gone === "boolean" ? { gone } : {}),
-  };
-}
-
-/** Learns from faults, so that the next request is asked as the model wants it, also after a restart. */
-class LearnedFacts {
-  readonly #store: Store;
-  readonly #clock: Clock;
-  readonly #facts = new Map<string, ModelFacts>();
-  #loading: Promise<void> | undefined;
-
-  constructor(store: Store, clock: Clock) {
-    this.#store = store;
-    this.#clock = clock;
-  }
-
-  /** Reads what was learned before; a store that cannot be read has nothing. */
-  load(): Promise<void> {
-    return this.#loading ??= this.#store.list(PREFIX).then((entries) => {
-      for (const [key, value] of entries) {
-        const facts = parseFacts(value);
-        if (facts && this.#clock.now() - facts.at < LESSON_LIFE) this.#add(key.slice(PREFIX.length), facts);
-      }
-    }, () => {});
-  }
-
-  /** What is known about a candidate. */
-  of(candidate: Candidate): ModelFacts {
-    return this.#facts.get(toKey(candidate)) ?? NOTHING;
-  }
-
-  /** All lessons, by what a candidate is remembered under. */
-  all(): [key: string, facts: ModelFacts][] {
-    return [...this.#facts].sort();
-  }
-
-  /** Forgets everything, here and in the store. */
-  async forget(): Promise<void> {
-    this.#facts.clear();
-    for (const [key] of await this.#store.list(PREFIX)) await this.#store.set(key, undefined);
-  }
-
-  /** Adds to what is known: more refused fields, smaller limits, a larger scale. */
-  learn(candidate: Candidate, facts: Partial<ModelFacts>): void {
-    const key = toKey(candidate);
-    const before = JSON.stringify(this.of(candidate));
-    const after = this.#add(key, facts);
-    if (JSON.stringify(after) === before) return;
-    this.#store.set(PREFIX + key, { ...after, at: this.#clock.now() }).catch(() => {});
-  }
-
-  #add(key: string, facts: Partial<ModelFacts>): ModelFacts {
-    const before = this.#facts.get(key) ?? NOTHING;
-    const after: ModelFacts = {
-      refused: [...new Set([...before.refused, ...facts.refused ?? []])],
-      context: Math.min(before.context, facts.context ?? Infinity),
-      maxOutput: Math.min(before.maxOutput, facts.maxOutput ?? Infinity),
-      scale: Math.max(before.scale, facts.scale ?? 1),
-      noTools: before.noTools || facts.noTools === true,
-      gone: before.gone || facts.gone === true,
-    };
-    this.#facts.set(key, after);
-    return after;
-  }
-}
-// lib/upstream/fit.ts -----------------------------------------------------------------------
-/** An answer with fewer tokens is no use to anybody: the prompt is too long then. */
-const MIN_OUTPUT_TOKENS = 1024;
-/** Tokens left free when an answer is fitted into a window: estimates are off by a little. */
-const HEADROOM = 512;
-
-/** Estimated tokens of a request as this model counts them. */
-function toModelTokens(inputTokens: number, { scale }: ModelFacts): number {
-  return Math.ceil(inputTokens * scale);
-}
-
-/** Translates a request for a model as far as is known what it takes: no refused fields, an output that has room. */
-function toFittingRequest(
-  request: MessagesRequest,
-  options: { model: string; maxTokens: number; inputTokens: number; facts: ModelFacts },
-): TranslatedRequest {
-  const { model, maxTokens, inputTokens, facts } = options;
-  const room = facts.context - toModelTokens(inputTokens, facts) - HEADROOM;
-  const fitting = Math.max(room, MIN_OUTPUT_TOKENS);
-  const { request: body, warnings } = toChatRequest(request, {
-    model,
-    maxTokens: Math.min(maxTokens, facts.maxOutput, fitting),
-  });
-  for (const field of facts.refused) {
-    if (!(field in body)) continue;
-    delete body[field];
-    warnings.push(`Left out '${field}': ${model} refuses it`);
-  }
-  return { request: body, warnings };
-}
 // lib/upstream/lessons.ts -------------------------------------------------------------------
 /** Smaller limits than these are misread, whatever a fault seems to state, and so is a larger scale. */
 const MIN_CONTEXT = 2048;
@@ -4903,7 +4915,7 @@ function toLessons(
   const names = fields.map((path) => path.split(".")[0] ?? "");
   return {
     noTools: kind === "no_tools",
-    gone: kind === "gone",
+    ...(kind === "gone" ? { goneSince: facts.until ?? 0 } : {}),
     refused: names.filter((name) => SPARE_FIELDS.includes(name)),
     ...(cap >= MIN_CAP && cap < Number(body.max_tokens) ? { maxOutput: cap } : {}),
     ...(limit >= MIN_CONTEXT ? { context: limit } : {}),
@@ -5122,7 +5134,7 @@ class Chain {
     const cuts = this.#cuts.of(request);
     return orderCandidates(request, candidates, inputTokens, (candidate) => {
       const [key, facts] = [toKey(candidate), this.#learned.of(candidate)];
-      return { facts, well: this.#health.isWell(key) && !facts.gone, cut: cuts.has(key) };
+      return { facts, well: this.#health.isWell(key) && facts.goneSince === Infinity, cut: cuts.has(key) };
     });
   }
 
@@ -5148,7 +5160,7 @@ class Chain {
       leave();
       release();
     };
-    // A request that nobody waits for any more says nothing about the model, and its events may never be read to the end.
+    // A request that nobody waits for says nothing about the model, and its events may never be read to the end.
     release = onAbort(signal, () => over(undefined));
     const began = clock.now();
     try {
@@ -6094,11 +6106,11 @@ function createProxy({ settings, flags, io }: Context, write: (line: string) => 
     return { arbiter, models: { elite: DEMO_MODEL, tiers: {} }, upstream: "the built-in demo model" };
   }
   if (!apiKey && baseUrl === NVIDIA_BASE_URL) throw new ConfigError(NO_KEY);
-  const models = { elite: model, tiers: { opus, sonnet, haiku } };
+  const tiers = { opus, sonnet, haiku };
   const fallbacks = settings.fallbacks ?? (next.length > 0 ? next : undefined);
   const store = createLessonStore(io, write);
-  const arbiter = createArbiter({ ...settings, ...models, model, fallbacks, store, onRequest });
-  return { arbiter, models, upstream: baseUrl };
+  const arbiter = createArbiter({ ...settings, model, tiers, fallbacks, store, onRequest });
+  return { arbiter, models: { elite: model, tiers }, upstream: baseUrl };
 }
 
 /** Why an upstream cannot be reached at all, as a sentence; any answer will do, and slowness is no proof. */
@@ -6193,9 +6205,10 @@ async function readLessons({ io }: Context): Promise<LearnedFacts> {
 }
 
 /** What a model has taught, in words. */
-function toWords({ refused, context, maxOutput, scale, noTools, gone }: ModelFacts): string {
+function toWords({ refused, context, maxOutput, scale, noTools, goneSince }: ModelFacts): string {
   return [
-    gone && "is gone",
+    goneSince === 0 && "is gone",
+    goneSince > 0 && goneSince < Infinity && `is gone since ${new Date(goneSince).toISOString().slice(0, 10)}`,
     noTools && "is served without tools",
     refused.length > 0 && `refuses ${refused.join(", ")}`,
     context < Infinity && `has a window of ${context} tokens`,

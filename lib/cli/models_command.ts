@@ -11,9 +11,10 @@ async function readLessons({ io }: Context): Promise<LearnedFacts> {
 }
 
 /** What a model has taught, in words. */
-function toWords({ refused, context, maxOutput, scale, noTools, gone }: ModelFacts): string {
+function toWords({ refused, context, maxOutput, scale, noTools, goneSince }: ModelFacts): string {
   return [
-    gone && "is gone",
+    goneSince === 0 && "is gone",
+    goneSince > 0 && goneSince < Infinity && `is gone since ${new Date(goneSince).toISOString().slice(0, 10)}`,
     noTools && "is served without tools",
     refused.length > 0 && `refuses ${refused.join(", ")}`,
     context < Infinity && `has a window of ${context} tokens`,

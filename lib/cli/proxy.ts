@@ -47,11 +47,11 @@ export function createProxy({ settings, flags, io }: Context, write: (line: stri
     return { arbiter, models: { elite: DEMO_MODEL, tiers: {} }, upstream: "the built-in demo model" };
   }
   if (!apiKey && baseUrl === NVIDIA_BASE_URL) throw new ConfigError(NO_KEY);
-  const models = { elite: model, tiers: { opus, sonnet, haiku } };
+  const tiers = { opus, sonnet, haiku };
   const fallbacks = settings.fallbacks ?? (next.length > 0 ? next : undefined);
   const store = createLessonStore(io, write);
-  const arbiter = createArbiter({ ...settings, ...models, model, fallbacks, store, onRequest });
-  return { arbiter, models, upstream: baseUrl };
+  const arbiter = createArbiter({ ...settings, model, tiers, fallbacks, store, onRequest });
+  return { arbiter, models: { elite: model, tiers }, upstream: baseUrl };
 }
 
 /** Why an upstream cannot be reached at all, as a sentence; any answer will do, and slowness is no proof. */

@@ -1,15 +1,23 @@
 import type { Env } from "./settings.ts";
 
-/** The folder for the user's configuration, by the custom of the platform; nothing if nobody knows where home is. */
-export function toConfigFolder(env: Env, platform: string): string | undefined {
-  if (platform === "win32") return env.APPDATA && `${env.APPDATA}\\arbiter`;
-  const base = env.XDG_CONFIG_HOME || (env.HOME && `${env.HOME}/.config`);
+/** A kind of folder: the variable of Windows for it, that of XDG, and where it is in a home without that. */
+type Kind = readonly [windows: string, xdg: string, inHome: string];
+
+const CONFIG: Kind = ["APPDATA", "XDG_CONFIG_HOME", ".config"];
+const STATE: Kind = ["LOCALAPPDATA", "XDG_STATE_HOME", ".local/state"];
+
+function toFolder(env: Env, platform: string, [windows, xdg, inHome]: Kind): string | undefined {
+  if (platform === "win32") return env[windows] && `${env[windows]}\\arbiter`;
+  const base = env[xdg] || (env.HOME && `${env.HOME}/${inHome}`);
   return base && `${base}/arbiter`;
 }
 
-/** The folder for what the program remembers by itself, by the custom of the platform. */
+/** The folder for the user's configuration, by the custom of the platform; nothing if nobody knows where home is. */
+export function toConfigFolder(env: Env, platform: string): string | undefined {
+  return toFolder(env, platform, CONFIG);
+}
+
+/** The folder for what the program remembers by itself, found in the same way. */
 export function toStateFolder(env: Env, platform: string): string | undefined {
-  if (platform === "win32") return env.LOCALAPPDATA && `${env.LOCALAPPDATA}\\arbiter`;
-  const base = env.XDG_STATE_HOME || (env.HOME && `${env.HOME}/.local/state`);
-  return base && `${base}/arbiter`;
+  return toFolder(env, platform, STATE);
 }

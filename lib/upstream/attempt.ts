@@ -87,7 +87,11 @@ async function* prepend<T>(first: T | undefined, rest: AsyncGenerator<T, undefin
   return yield* rest;
 }
 
-/** Asks one candidate once, with the body made of the request; fails if it refuses, breaks off, is silent for too long or answers nothing. */
+/**
+ * Asks one candidate once, with the body made of the request.
+ *
+ * @throws {ApiError} If it refuses, breaks off, is silent for too long or answers nothing before its first content.
+ */
 export async function attempt(
   request: MessagesRequest,
   body: ChatRequest,

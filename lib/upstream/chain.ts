@@ -11,8 +11,8 @@ import { attempt } from "./attempt.ts";
 import { type Answer, type Candidate, type Send, type SendOptions, toKey } from "./candidate.ts";
 import { Cuts } from "./cuts.ts";
 import { FAULT_KINDS, UpstreamFault } from "./faults.ts";
-import { Health } from "./health.ts";
 import { MIN_OUTPUT_TOKENS, toFittingRequest, toModelTokens } from "./fit.ts";
+import { Health } from "./health.ts";
 import { LearnedFacts } from "./learned.ts";
 import { toLessons } from "./lessons.ts";
 import { orderCandidates } from "./order.ts";
@@ -131,7 +131,7 @@ class Chain {
     const cuts = this.#cuts.of(request);
     return orderCandidates(request, candidates, inputTokens, (candidate) => {
       const [key, facts] = [toKey(candidate), this.#learned.of(candidate)];
-      return { facts, well: this.#health.isWell(key) && !facts.gone, cut: cuts.has(key) };
+      return { facts, well: this.#health.isWell(key) && facts.goneSince === Infinity, cut: cuts.has(key) };
     });
   }
 
@@ -157,7 +157,7 @@ class Chain {
       leave();
       release();
     };
-    // A request that nobody waits for any more says nothing about the model, and its events may never be read to the end.
+    // A request that nobody waits for says nothing about the model, and its events may never be read to the end.
     release = onAbort(signal, () => over(undefined));
     const began = clock.now();
     try {

@@ -14,8 +14,8 @@ export type ModelFacts = {
   scale: number;
   /** Whether it cannot call tools. */
   noTools: boolean;
-  /** Whether its host has retired it. */
-  gone: boolean;
+  /** When its host retired it, in milliseconds since 1970, 0 if nobody said; `Infinity` while it is there. */
+  goneSince: number;
 };
 
 /** A lesson as it is stored: JSON has no `Infinity`, so that limits nobody knows are left out. */
@@ -27,7 +27,7 @@ const NOTHING: ModelFacts = {
   maxOutput: Infinity,
   scale: 1,
   noTools: false,
-  gone: false,
+  goneSince: Infinity,
 };
 const PREFIX = "model ";
 /** Milliseconds after which a lesson is forgotten: hosts change how they serve a model. */
@@ -35,7 +35,7 @@ const LESSON_LIFE = 7 * 86_400_000;
 
 function parseFacts(value: unknown): StoredFacts | undefined {
   if (!isJsonObject(value) || typeof value.at !== "number") return undefined;
-  const { at, refused, context, maxOutput, scale, noTools, gone } = value;
+  const { at, refused, context, maxOutput, scale, noTools, goneSince } = value;
   return {
     at,
     ...(Array.isArray(refused) && refused.every((name) => typeof name === "string") ? { refused } : {}),
@@ -43,7 +43,7 @@ function parseFacts(value: unknown): StoredFacts | undefined {
     ...(typeof maxOutput === "number" ? { maxOutput } : {}),
     ...(typeof scale === "number" ? { scale } : {}),
     ...(typeof noTools === "boolean" ? { noTools } : {}),
-    ...(typeof gone === "boolean" ? { gone } : {}),
+    ...(typeof goneSince === "number" ? { goneSince } : {}),
   };
 }
 
@@ -102,7 +102,7 @@ export class LearnedFacts {
       maxOutput: Math.min(before.maxOutput, facts.maxOutput ?? Infinity),
       scale: Math.max(before.scale, facts.scale ?? 1),
       noTools: before.noTools || facts.noTools === true,
-      gone: before.gone || facts.gone === true,
+      goneSince: Math.min(before.goneSince, facts.goneSince ?? Infinity),
     };
     this.#facts.set(key, after);
     return after;

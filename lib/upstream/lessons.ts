@@ -22,7 +22,7 @@ export function toLessons(
   const names = fields.map((path) => path.split(".")[0] ?? "");
   return {
     noTools: kind === "no_tools",
-    gone: kind === "gone",
+    ...(kind === "gone" ? { goneSince: facts.until ?? 0 } : {}),
     refused: names.filter((name) => SPARE_FIELDS.includes(name)),
     ...(cap >= MIN_CAP && cap < Number(body.max_tokens) ? { maxOutput: cap } : {}),
     ...(limit >= MIN_CONTEXT ? { context: limit } : {}),

@@ -6,7 +6,7 @@ import { FakeClock } from "../support/fake_clock.ts";
 
 const toCandidate = (baseUrl: string) => ({ backend: { baseUrl }, model: "m" });
 const [ONE, SAME_ELSEWHERE] = [toCandidate("http://a/v1"), toCandidate("http://b/v1")];
-const NOTHING = { refused: [], context: Infinity, maxOutput: Infinity, scale: 1, noTools: false, gone: false };
+const NOTHING = { refused: [], context: Infinity, maxOutput: Infinity, scale: 1, noTools: false, goneSince: Infinity };
 
 const start = (store: Store = createMemoryStore(), clock = new FakeClock()) => new LearnedFacts(store, clock);
 
@@ -26,7 +26,7 @@ test("what a model teaches adds up", () => {
     maxOutput: 4_096,
     scale: 1.2,
     noTools: true,
-    gone: false,
+    goneSince: Infinity,
   };
   assert.deepEqual(learned.of(ONE), facts);
 });

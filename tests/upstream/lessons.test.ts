@@ -4,13 +4,14 @@ import { type FaultFacts, type FaultKind, UpstreamFault } from "../../lib/upstre
 import type { ModelFacts } from "../../lib/upstream/learned.ts";
 import { toLessons } from "../../lib/upstream/lessons.ts";
 
-const NOTHING: Partial<ModelFacts> = { noTools: false, gone: false, refused: [] };
+const NOTHING: Partial<ModelFacts> = { noTools: false, refused: [] };
 
 describe("a fault teaches", () => {
   const rows: [what: string, kind: FaultKind, facts: FaultFacts, expected: Partial<ModelFacts>][] = [
     ["nothing by itself", "gateway", {}, {}],
     ["that there are no tools", "no_tools", {}, { noTools: true }],
-    ["that the model is gone", "gone", {}, { gone: true }],
+    ["that the model is gone", "gone", {}, { goneSince: 0 }],
+    ["since when the model is gone", "gone", { until: Date.UTC(2026, 4, 14) }, { goneSince: Date.UTC(2026, 4, 14) }],
     ["fields that can be left out", "rejected_field", { fields: ["stop", "temperature"] }, {
       refused: ["stop", "temperature"],
     }],

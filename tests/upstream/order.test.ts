@@ -11,7 +11,7 @@ const FACTS: Standing["facts"] = {
   maxOutput: Infinity,
   scale: 1,
   noTools: false,
-  gone: false,
+  goneSince: Infinity,
 };
 const FINE: Standing = { facts: FACTS, well: true, cut: false };
 
