@@ -7142,25 +7142,35 @@ type SendOptions = {
  */
 type Send = (request: MessagesRequest, options: SendOptions) => Promise<Answer>;
 // lib/store/store.ts ------------------------------------------------------------------------
-/** Remembers JSON values under keys, for as long as it lasts. */
-export interface Store {
-  /** Every key that begins with `prefix`, with its value. */
-  list(prefix: string): Promise<[key: string, value: unknown][]>;
-  /** Keeps a value; `undefined` forgets the key. */
-  set(key: string, value: unknown): Promise<void>;
-}
+/** At most `limit` holders of a place under `key`; each keeps it for `ms` milliseconds, unless it is given back before. */
+export type SlidingWindow = { key: string; limit: number; ms: number };
 
-/** Makes a store that lasts as long as the process. */
-function createMemoryStore(entries: Iterable<[string, unknown]> = []): Store {
-  const map = new Map(entries);
-  return {
-    list: (prefix) => Promise.resolve([...map].filter(([key]) => key.startsWith(prefix))),
-    set(key, value) {
-      if (value === undefined) map.delete(key);
-      else map.set(key, value);
-      return Promise.resolve();
-    },
-  };
+/** Whether places were taken: if not, milliseconds until they may be free; and how many are left in the first window. */
+export type Taken = { wait: number; left: number };
+
+/**
+ * Remembers JSON values under keys such as `model nvidia z-ai/glm4.7`, whose first word says what they are about.
+ *
+ * What it does to one key is atomic, also where several processes share it. Whatever fails rejects: whoever asks has to
+ * do without what others know.
+ */
+export interface Store {
+  /** Whether other processes see what is kept here. */
+  readonly shared: boolean;
+  /** The value under a key, `undefined` if there is none, or its time is over. */
+  get(key: string): Promise<unknown>;
+  /** Every key that begins with `prefix`, which is a first word and a blank, with its value. */
+  list(prefix: string): Promise<[key: string, value: unknown][]>;
+  /** Keeps a value, for `ms` milliseconds if they are given; `undefined` forgets the key. */
+  set(key: string, value: unknown, ms?: number): Promise<void>;
+  /** Keeps `after` only if `before` is what is there, `undefined` for nothing; tells whether it was. */
+  swap(key: string, before: unknown, after: unknown, ms?: number): Promise<boolean>;
+  /** Takes a place in each of the windows, or in none of them; one that `id` has already lasts from now on. */
+  take(id: string, windows: readonly SlidingWindow[]): Promise<Taken>;
+  /** Gives a place back. */
+  free(id: string, key: string): Promise<void>;
+  /** Ends what holds the process open; what is asked afterwards rejects. */
+  close(): Promise<void>;
 }
 // lib/upstream/accounts.ts ------------------------------------------------------------------
 /** Two models that are refused within so many milliseconds show that the account is at its limit, not a model. */
@@ -9537,6 +9547,78 @@ function createHandler(parts: HandlerParts): { fetch(request: Request): Promise<
     close: () => running.forEach((stop) => stop.abort(new ApiError("overloaded_error", "Arbiter is closing"))),
   };
 }
+// lib/store/memory_store.ts -----------------------------------------------------------------
+/** So many changes, and what nobody asked for again since its time was over is thrown away. */
+const CHANGES_PER_SWEEP = 1_000;
+
+/** Whether two values are the same JSON, as a store compares them. */
+function isSameJson(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
+/** Makes a store that lasts as long as the process; `entries` are there from the beginning. */
+export function createMemoryStore(
+  entries: Iterable<[key: string, value: unknown]> = [],
+  clock: Clock = systemClock,
+): Store {
+  const values = new Map<string, { value: unknown; until: number }>();
+  /** When each place ends, by the key of its window and who has it. */
+  const places = new Map<string, Map<string, number>>();
+  let changes = 0;
+
+  function set(key: string, value: unknown, ms = Infinity): void {
+    values.delete(key);
+    if (value !== undefined) values.set(key, { value, until: clock.now() + ms });
+    if (++changes % CHANGES_PER_SWEEP > 0) return;
+    for (const [key, { until }] of values) if (until <= clock.now()) values.delete(key);
+  }
+
+  function get(key: string): unknown {
+    const found = values.get(key);
+    return found && found.until > clock.now() ? found.value : undefined;
+  }
+
+  /** Who is in a window now, but for `id`. */
+  function othersOf(id: string, key: string): Map<string, number> {
+    const now = clock.now();
+    return new Map([...places.get(key) ?? []].filter(([holder, until]) => holder !== id && until > now));
+  }
+
+  function take(id: string, windows: readonly SlidingWindow[]): Taken {
+    const now = clock.now();
+    const others = windows.map(({ key }) => othersOf(id, key));
+    const waits = windows.map(({ limit }, i) => {
+      const ends = [...others[i]!.values()].sort((a, b) => a - b);
+      return ends.length < limit ? 0 : (ends[ends.length - limit] ?? Infinity) - now;
+    });
+    const wait = Math.max(0, ...waits);
+    if (wait === 0) windows.forEach(({ key, ms }, i) => places.set(key, others[i]!.set(id, now + ms)));
+    return { wait, left: Math.max(0, (windows[0]?.limit ?? Infinity) - (others[0]?.size ?? 0)) };
+  }
+
+  for (const [key, value] of entries) set(key, value);
+  return {
+    shared: false,
+    get: (key) => Promise.resolve(get(key)),
+    list: (prefix) =>
+      Promise.resolve([...values.keys()].flatMap((key) => {
+        const value = key.startsWith(prefix) ? get(key) : undefined;
+        return value === undefined ? [] : [[key, value]];
+      })),
+    set: (key, value, ms) => Promise.resolve(set(key, value, ms)),
+    swap(key, before, after, ms) {
+      const same = isSameJson(get(key), before);
+      if (same) set(key, after, ms);
+      return Promise.resolve(same);
+    },
+    take: (id, windows) => Promise.resolve(take(id, windows)),
+    free(id, key) {
+      places.get(key)?.delete(id);
+      return Promise.resolve();
+    },
+    close: () => Promise.resolve(),
+  };
+}
 // lib/arbiter.ts ----------------------------------------------------------------------------
 /** Options of {@linkcode createArbiter}: where requests may go, and how clients and upstreams are treated. */
 export interface ArbiterOptions extends HandlerOptions, RouterOptions {}
@@ -10003,7 +10085,7 @@ async function replaceFile(path: string, text: string, writer?: FileWriter): Pro
  * Makes a store that keeps everything in one JSON file.
  *
  * The file is written whole beside itself and then put in its place, so that nobody ever reads half of it; changes that
- * come together are written once. A file that is missing or spoilt counts as empty, and one that cannot be written is
+ * come together are written once; times and places are not in it. A file that is missing or spoilt counts as empty, and one that cannot be written is
  * told to `warn` once: what is remembered is then lost with the process, and nothing else.
  *
  * @param path Where the file is; its folder is made when it is first written.
@@ -10031,15 +10113,25 @@ function createFileStore(path: string, warn: (warning: string) => void = () => {
     }
   }
 
+  /** Does something to what is kept, and waits until the file has it. */
+  async function change<T>(run: (store: Store) => Promise<T>): Promise<T> {
+    const store = await (opened ??= open());
+    const result = await run(store);
+    if (!waiting) writing = writing.then(() => write(store));
+    waiting = true;
+    await writing;
+    return result;
+  }
+
   return {
+    shared: false,
+    get: async (key) => await (await (opened ??= open())).get(key),
     list: async (prefix) => await (await (opened ??= open())).list(prefix),
-    async set(key, value) {
-      const store = await (opened ??= open());
-      await store.set(key, value);
-      if (!waiting) writing = writing.then(() => write(store));
-      waiting = true;
-      await writing;
-    },
+    set: (key, value, ms) => change((store) => store.set(key, value, ms)),
+    swap: (key, before, after, ms) => change((store) => store.swap(key, before, after, ms)),
+    take: async (id, windows) => await (await (opened ??= open())).take(id, windows), // Places end with the process.
+    free: async (id, key) => await (await (opened ??= open())).free(id, key),
+    close: () => writing,
   };
 }
 // lib/cli/lessons_file.ts -------------------------------------------------------------------

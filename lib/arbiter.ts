@@ -7,7 +7,7 @@ import { Metrics } from "./server/metrics.ts";
 import type { HandlerOptions } from "./server/options.ts";
 import { Sessions } from "./server/sessions.ts";
 import { addRequest, type ArbiterStatus, createStats } from "./server/stats.ts";
-import { createMemoryStore } from "./store/store.ts";
+import { createMemoryStore } from "./store/memory_store.ts";
 import { Accounts } from "./upstream/accounts.ts";
 import { createChain } from "./upstream/chain.ts";
 import { TokenLedger } from "./upstream/token_ledger.ts";

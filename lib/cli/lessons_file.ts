@@ -1,6 +1,7 @@
 import { toStateFile } from "../config/folders.ts";
 import { createFileStore } from "../store/file_store.ts";
-import { createMemoryStore, type Store } from "../store/store.ts";
+import { createMemoryStore } from "../store/memory_store.ts";
+import type { Store } from "../store/store.ts";
 import { LearnedFacts } from "../upstream/learned.ts";
 import { systemClock } from "../wire/clock.ts";
 import type { Io } from "./io.ts";

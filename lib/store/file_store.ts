@@ -1,12 +1,13 @@
 import { isJsonObject, parseJson } from "../wire/json.ts";
+import { createMemoryStore } from "./memory_store.ts";
 import { replaceFile } from "./replace_file.ts";
-import { createMemoryStore, type Store } from "./store.ts";
+import type { Store } from "./store.ts";
 
 /**
  * Makes a store that keeps everything in one JSON file.
  *
  * The file is written whole beside itself and then put in its place, so that nobody ever reads half of it; changes that
- * come together are written once. A file that is missing or spoilt counts as empty, and one that cannot be written is
+ * come together are written once; times and places are not in it. A file that is missing or spoilt counts as empty, and one that cannot be written is
  * told to `warn` once: what is remembered is then lost with the process, and nothing else.
  *
  * @param path Where the file is; its folder is made when it is first written.
@@ -34,14 +35,24 @@ export function createFileStore(path: string, warn: (warning: string) => void = 
     }
   }
 
+  /** Does something to what is kept, and waits until the file has it. */
+  async function change<T>(run: (store: Store) => Promise<T>): Promise<T> {
+    const store = await (opened ??= open());
+    const result = await run(store);
+    if (!waiting) writing = writing.then(() => write(store));
+    waiting = true;
+    await writing;
+    return result;
+  }
+
   return {
+    shared: false,
+    get: async (key) => await (await (opened ??= open())).get(key),
     list: async (prefix) => await (await (opened ??= open())).list(prefix),
-    async set(key, value) {
-      const store = await (opened ??= open());
-      await store.set(key, value);
-      if (!waiting) writing = writing.then(() => write(store));
-      waiting = true;
-      await writing;
-    },
+    set: (key, value, ms) => change((store) => store.set(key, value, ms)),
+    swap: (key, before, after, ms) => change((store) => store.swap(key, before, after, ms)),
+    take: async (id, windows) => await (await (opened ??= open())).take(id, windows), // Places end with the process.
+    free: async (id, key) => await (await (opened ??= open())).free(id, key),
+    close: () => writing,
   };
 }

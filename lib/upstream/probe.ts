@@ -1,6 +1,7 @@
 import { type Candidate, toKey } from "../routing/candidate.ts";
 import { toModel, toSuccessors } from "../models/roster.ts";
-import { createMemoryStore, type Store } from "../store/store.ts";
+import { createMemoryStore } from "../store/memory_store.ts";
+import type { Store } from "../store/store.ts";
 import { VERSION } from "../version.ts";
 import { type Clock, systemClock } from "../wire/clock.ts";
 import { isJsonObject, parseJson } from "../wire/json.ts";

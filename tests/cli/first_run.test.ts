@@ -12,7 +12,7 @@ import { LEFT } from "../../lib/cli/line_state.ts";
 import { readRouterOptions } from "../../lib/cli/router_options.ts";
 import { resolveSettings } from "../../lib/config/settings.ts";
 import { replaceFile } from "../../lib/store/replace_file.ts";
-import { createMemoryStore } from "../../lib/store/store.ts";
+import { createMemoryStore } from "../../lib/store/memory_store.ts";
 
 /** A home of a test's own, and what a command sees in it. */
 async function makeWorld(t: TestContext, { interactive = true, flags = {}, env = {} } = {}) {

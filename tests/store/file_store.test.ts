@@ -4,7 +4,6 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { createFileStore } from "../../lib/store/file_store.ts";
-import { createMemoryStore } from "../../lib/store/store.ts";
 
 /** Makes a path in a folder that does not exist yet. */
 async function makePath(t: TestContext): Promise<string> {
@@ -55,11 +54,4 @@ test("a file that cannot be written is told of once, and everything is remembere
   assert.equal(warnings.length, 1);
   assert.match(warnings[0] ?? "", /^Cannot remember what was learned: /);
   assert.deepEqual(await store.list(""), [["a", 1], ["b", 2]]);
-});
-
-test("a store of the memory lists what begins with a prefix, and forgets", async () => {
-  const store = createMemoryStore([["a 1", 1], ["b 1", 2]]);
-  await store.set("a 2", 3);
-  await store.set("a 1", undefined);
-  assert.deepEqual(await store.list("a "), [["a 2", 3]]);
 });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createMemoryStore, type Store } from "../../lib/store/store.ts";
+import { createMemoryStore } from "../../lib/store/memory_store.ts";
+import type { Store } from "../../lib/store/store.ts";
 import { LearnedFacts } from "../../lib/upstream/learned.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 
@@ -74,10 +75,8 @@ test("what is stored and makes no sense is passed over", async () => {
     await learned.load();
     assert.deepEqual(learned.of(ONE), NOTHING);
   }
-  const broken = start({
-    list: () => Promise.reject(new Error("no store")),
-    set: () => Promise.reject(new Error("no store")),
-  });
+  const fails = () => Promise.reject(new Error("no store"));
+  const broken = start({ ...createMemoryStore(), list: fails, set: fails });
   await broken.load();
   broken.learn(ONE, { noTools: true });
   assert.equal(broken.of(ONE).noTools, true);

@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import type { Candidate } from "../../lib/routing/candidate.ts";
 import { createStandIn } from "../../lib/stand_in/stand_in.ts";
 import type { ScriptedAnswer } from "../../lib/stand_in/script.ts";
-import { createMemoryStore } from "../../lib/store/store.ts";
+import { createMemoryStore } from "../../lib/store/memory_store.ts";
 import { LearnedFacts } from "../../lib/upstream/learned.ts";
 import { hasAnswered, probeModels, type ProbeOptions, type ProbeResult } from "../../lib/upstream/probe.ts";
 import { FakeClock, settle } from "../support/fake_clock.ts";
