@@ -7078,7 +7078,7 @@ class TokenLedger {
   }
 
   /** Goes on from the ratios of another process. */
-  restore(ratios: ReadonlyMap<string, number>): void {
+  restore(ratios: Iterable<readonly [key: string, ratio: number]>): void {
     this.#calibration.restore(ratios);
   }
 
@@ -8174,6 +8174,180 @@ function toPassedRequest(
   const warnings = thinking && !fits ? [`Cannot let ${model} think: it has only ${max_tokens} output tokens`] : [];
   return { request: { max_tokens, ...mergeBodies(body, extraBody) }, warnings };
 }
+// lib/store/memory_store.ts -----------------------------------------------------------------
+/** So many changes, and what nobody asked for again since its time was over is thrown away. */
+const CHANGES_PER_SWEEP = 1_000;
+
+/** Whether two values are the same JSON, as a store compares them. */
+function isSameJson(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
+/** Makes a store that lasts as long as the process; `entries` are there from the beginning. */
+export function createMemoryStore(
+  entries: Iterable<[key: string, value: unknown]> = [],
+  clock: Clock = systemClock,
+): Store {
+  const values = new Map<string, { value: unknown; until: number }>();
+  /** When each place ends, by the key of its window and who has it. */
+  const places = new Map<string, Map<string, number>>();
+  let changes = 0;
+
+  function set(key: string, value: unknown, ms = Infinity): void {
+    values.delete(key);
+    if (value !== undefined) values.set(key, { value, until: clock.now() + ms });
+    if (++changes % CHANGES_PER_SWEEP > 0) return;
+    for (const [key, { until }] of values) if (until <= clock.now()) values.delete(key);
+  }
+
+  function get(key: string): unknown {
+    const found = values.get(key);
+    return found && found.until > clock.now() ? found.value : undefined;
+  }
+
+  /** Who is in a window now, but for `id`. */
+  function othersOf(id: string, key: string): Map<string, number> {
+    const now = clock.now();
+    return new Map([...places.get(key) ?? []].filter(([holder, until]) => holder !== id && until > now));
+  }
+
+  function take(id: string, windows: readonly SlidingWindow[]): Taken {
+    const now = clock.now();
+    const others = windows.map(({ key }) => othersOf(id, key));
+    const waits = windows.map(({ limit }, i) => {
+      const ends = [...others[i]!.values()].sort((a, b) => a - b);
+      return ends.length < limit ? 0 : (ends[ends.length - limit] ?? Infinity) - now;
+    });
+    const wait = Math.max(0, ...waits);
+    if (wait === 0) windows.forEach(({ key, ms }, i) => places.set(key, others[i]!.set(id, now + ms)));
+    return { wait, left: Math.max(0, (windows[0]?.limit ?? Infinity) - (others[0]?.size ?? 0)) };
+  }
+
+  for (const [key, value] of entries) set(key, value);
+  return {
+    shared: false,
+    get: (key) => Promise.resolve(get(key)),
+    list: (prefix) =>
+      Promise.resolve([...values.keys()].flatMap((key) => {
+        const value = key.startsWith(prefix) ? get(key) : undefined;
+        return value === undefined ? [] : [[key, value]];
+      })),
+    set: (key, value, ms) => Promise.resolve(set(key, value, ms)),
+    swap(key, before, after, ms) {
+      const same = isSameJson(get(key), before);
+      if (same) set(key, after, ms);
+      return Promise.resolve(same);
+    },
+    take: (id, windows) => Promise.resolve(take(id, windows)),
+    free(id, key) {
+      places.get(key)?.delete(id);
+      return Promise.resolve();
+    },
+    close: () => Promise.resolve(),
+  };
+}
+// lib/store/shared_map.ts -------------------------------------------------------------------
+/** How values are kept: read from what may be anything, written, and for how many milliseconds others are told of it. */
+type SharedMapFormat<T> = {
+  parse: (stored: unknown) => T | undefined;
+  format: (value: T) => unknown;
+  toLife: (value: T | undefined) => number;
+};
+
+/** Stands for what was forgotten, so that those who still know it forget it, too. */
+const FORGOTTEN = false;
+/** So often a change is tried anew because another process was faster. */
+const MAX_TRIES = 10;
+
+/** The values under one first word, in memory and in a store; where that is shared, all processes change them together. */
+class SharedMap<T> {
+  /** What is known here. */
+  readonly values: ReadonlyMap<string, T>;
+  readonly #values = new Map<string, T>();
+  readonly #store: Store;
+  readonly #prefix: string;
+  readonly #format: SharedMapFormat<T>;
+  /** How many changes of each key are on their way to a shared store. */
+  readonly #pending = new Map<string, number>();
+  #queue: Promise<unknown> = Promise.resolve();
+
+  /** @param prefix The first word and a blank. */
+  constructor(store: Store, prefix: string, format: SharedMapFormat<T>) {
+    this.values = this.#values;
+    this.#store = store;
+    this.#prefix = prefix;
+    this.#format = format;
+  }
+
+  /**
+   * Changes a value, here at once and then in the store; `undefined` forgets it. `update` makes the new value from the
+   * one that is there, which may be another in the store than here, so that no change of another process is lost.
+   */
+  change(key: string, update: (before: T | undefined) => T | undefined): void {
+    const before = this.#values.get(key);
+    const after = update(before);
+    if (isSameJson(before, after)) return;
+    this.#put(key, after);
+    const name = this.#prefix + key;
+    if (!this.#store.shared) {
+      this.#store.set(name, after === undefined ? undefined : this.#format.format(after)).catch(() => {});
+      return;
+    }
+    const count = (change: number) => this.#pending.set(key, (this.#pending.get(key) ?? 0) + change);
+    count(1);
+    this.#enqueue(() => this.#merge(name, update)).catch(() => {}).finally(() => count(-1));
+  }
+
+  /** Takes over what is in the store, and gives what was not known here; rejects if the store fails. */
+  sync(): Promise<[key: string, value: T][]> {
+    return this.#enqueue(async () => {
+      const news: [string, T][] = [];
+      for (const [name, stored] of await this.#store.list(this.#prefix)) {
+        const key = name.slice(this.#prefix.length);
+        if (this.#pending.get(key)) continue; // What it is about to become is known here only.
+        const value = this.#format.parse(stored);
+        if (stored === FORGOTTEN) this.#put(key, undefined);
+        if (value === undefined || isSameJson(value, this.#values.get(key))) continue;
+        this.#put(key, value);
+        news.push([key, value]);
+      }
+      return news;
+    });
+  }
+
+  /** Forgets everything, here and in the store. */
+  async forget(): Promise<void> {
+    this.#values.clear();
+    const [shared, life] = [this.#store.shared, this.#format.toLife(undefined)];
+    for (const [name] of await this.#store.list(this.#prefix)) {
+      await (shared ? this.#store.set(name, FORGOTTEN, life) : this.#store.set(name, undefined));
+    }
+  }
+
+  async #merge(name: string, update: (before: T | undefined) => T | undefined): Promise<void> {
+    const { parse, format, toLife } = this.#format;
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
+      const stored = await this.#store.get(name);
+      const before = parse(stored);
+      const after = update(before);
+      if (isSameJson(before, after)) return;
+      const next = after === undefined ? FORGOTTEN : format(after);
+      if (await this.#store.swap(name, stored, next, toLife(after))) return;
+    }
+  }
+
+  #put(key: string, value: T | undefined): void {
+    if (value === undefined) this.#values.delete(key);
+    else this.#values.set(key, value);
+  }
+
+  /** Does one thing after the other, so that what was read is never older than what was written before. */
+  #enqueue<R>(job: () => Promise<R>): Promise<R> {
+    const done = this.#queue.then(job);
+    this.#queue = done.catch(() => {});
+    return done;
+  }
+}
 // lib/upstream/learned.ts -------------------------------------------------------------------
 /** What a model at a backend has taught, all of it from its own answers. */
 type ModelFacts = {
@@ -8187,9 +8361,6 @@ type ModelFacts = {
   /** When its host retired it, in milliseconds since 1970, 0 if nobody said; `Infinity` while it is there. */
   goneSince: number;
 };
-
-/** A lesson as it is stored: JSON has no `Infinity`, so that limits nobody knows are left out. */
-type StoredFacts = Partial<ModelFacts> & { at: number };
 
 const NOTHING: ModelFacts = {
   refused: [],
@@ -8206,11 +8377,12 @@ const LEAST_CHANGE = 0.02;
 /** Milliseconds after which a lesson is forgotten: hosts change how they serve a model. */
 const LESSON_LIFE = 7 * 86_400_000;
 
-function parseFacts(value: unknown): StoredFacts | undefined {
-  if (!isJsonObject(value) || typeof value.at !== "number") return undefined;
-  const { at, refused, context, maxOutput, noTools, goneSince } = value;
+/** Reads a lesson as it is stored: JSON has no `Infinity`, so that limits nobody knows are left out. */
+function parseFacts(value: unknown, now: number): ModelFacts | undefined {
+  if (!isJsonObject(value) || typeof value.at !== "number" || now - value.at >= LESSON_LIFE) return undefined;
+  const { refused, context, maxOutput, noTools, goneSince } = value;
   return {
-    at,
+    ...NOTHING,
     ...(Array.isArray(refused) && refused.every((name) => typeof name === "string") ? { refused } : {}),
     ...(typeof context === "number" ? { context } : {}),
     ...(typeof maxOutput === "number" ? { maxOutput } : {}),
@@ -8219,99 +8391,82 @@ function parseFacts(value: unknown): StoredFacts | undefined {
   };
 }
 
-/** Learns from faults, so that the next request is asked as the model wants it, also after a restart. */
+/** Adds to what is known: more refused fields, smaller limits; nothing known is nothing kept. */
+function addFacts(before: ModelFacts, facts: Partial<ModelFacts>): ModelFacts | undefined {
+  const after: ModelFacts = {
+    refused: [...new Set([...before.refused, ...facts.refused ?? []])],
+    context: Math.min(before.context, facts.context ?? Infinity),
+    maxOutput: Math.min(before.maxOutput, facts.maxOutput ?? Infinity),
+    noTools: before.noTools || facts.noTools === true,
+    goneSince: Math.min(before.goneSince, facts.goneSince ?? Infinity),
+  };
+  return isSameJson(after, NOTHING) ? undefined : after;
+}
+
+/** Learns from faults, so that the next request is asked as the model wants it, also after a restart, and by others. */
 class LearnedFacts {
-  readonly #store: Store;
-  readonly #clock: Clock;
-  readonly #facts = new Map<string, ModelFacts>();
-  readonly #ratios = new Map<string, number>();
-  #loading: Promise<void> | undefined;
+  readonly #facts: SharedMap<ModelFacts>;
+  readonly #ratios: SharedMap<number>;
+  #loading: Promise<unknown> | undefined;
 
   constructor(store: Store, clock: Clock) {
-    this.#store = store;
-    this.#clock = clock;
+    this.#facts = new SharedMap(store, PREFIX, {
+      parse: (stored) => parseFacts(stored, clock.now()),
+      format: (facts) => ({ ...facts, at: clock.now() }),
+      toLife: () => LESSON_LIFE,
+    });
+    this.#ratios = new SharedMap(store, RATIO_PREFIX, {
+      parse: (stored) => typeof stored === "number" ? stored : undefined,
+      format: (ratio) => ratio,
+      toLife: () => LESSON_LIFE,
+    });
   }
 
   /** Reads what was learned before; a store that cannot be read has nothing. */
-  load(): Promise<void> {
-    return this.#loading ??= this.#read().catch(() => {});
+  async load(): Promise<void> {
+    await (this.#loading ??= this.sync().catch(() => {}));
   }
 
-  async #read(): Promise<void> {
-    for (const [key, value] of await this.#store.list(PREFIX)) {
-      const facts = parseFacts(value);
-      if (facts && this.#clock.now() - facts.at < LESSON_LIFE) this.#add(key.slice(PREFIX.length), facts);
-    }
-    for (const [key, value] of await this.#store.list(RATIO_PREFIX)) {
-      if (typeof value === "number") this.#ratios.set(key.slice(RATIO_PREFIX.length), value);
-    }
+  /** Takes over what other processes have learned, and gives the ratios among that. */
+  async sync(): Promise<[key: string, ratio: number][]> {
+    const [, ratios] = await Promise.all([this.#facts.sync(), this.#ratios.sync()]);
+    return ratios;
   }
 
   /** How many tokens an estimated one is, by what a candidate is remembered under. */
   get ratios(): ReadonlyMap<string, number> {
-    return this.#ratios;
+    return this.#ratios.values;
   }
 
   /** Keeps the ratio of a candidate; one that has hardly changed is not worth a write. */
   learnRatio(candidate: Candidate, ratio: number): void {
     const key = toKey(candidate);
-    if (Math.abs(ratio / (this.#ratios.get(key) ?? 1) - 1) <= LEAST_CHANGE) return;
-    this.#ratios.set(key, ratio);
-    this.#store.set(RATIO_PREFIX + key, ratio).catch(() => {});
+    if (Math.abs(ratio / (this.ratios.get(key) ?? 1) - 1) > LEAST_CHANGE) this.#ratios.change(key, () => ratio);
   }
 
   /** What is known about a candidate. */
   of(candidate: Candidate): ModelFacts {
-    return this.#facts.get(toKey(candidate)) ?? NOTHING;
+    return this.#facts.values.get(toKey(candidate)) ?? NOTHING;
   }
 
   /** All lessons, by what a candidate is remembered under. */
   all(): [key: string, facts: ModelFacts][] {
-    return [...this.#facts].sort();
+    return [...this.#facts.values].sort();
   }
 
   /** Forgets everything, here and in the store. */
   async forget(): Promise<void> {
-    this.#facts.clear();
-    this.#ratios.clear();
-    for (const prefix of [PREFIX, RATIO_PREFIX]) {
-      for (const [key] of await this.#store.list(prefix)) await this.#store.set(key, undefined);
-    }
+    for (const known of [this.#facts, this.#ratios]) await known.forget();
   }
 
-  /** Adds to what is known: more refused fields, smaller limits. */
+  /** Notes what a model has taught. */
   learn(candidate: Candidate, facts: Partial<ModelFacts>): void {
-    const key = toKey(candidate);
-    const before = JSON.stringify(this.of(candidate));
-    const after = this.#add(key, facts);
-    if (JSON.stringify(after) !== before) this.#keep(key, after);
+    this.#facts.change(toKey(candidate), (before = NOTHING) => addFacts(before, facts));
   }
 
   /** Notes that a model answers: it has come back, or was never gone. */
   learnBack(candidate: Candidate): void {
-    const [key, before] = [toKey(candidate), this.of(candidate)];
-    if (before.goneSince === Infinity) return;
-    this.#facts.delete(key);
-    this.#keep(key, this.#add(key, { ...before, goneSince: Infinity }));
-  }
-
-  #keep(key: string, facts: ModelFacts): void {
-    const taught = JSON.stringify(facts) !== JSON.stringify(NOTHING);
-    if (!taught) this.#facts.delete(key);
-    this.#store.set(PREFIX + key, taught ? { ...facts, at: this.#clock.now() } : undefined).catch(() => {});
-  }
-
-  #add(key: string, facts: Partial<ModelFacts>): ModelFacts {
-    const before = this.#facts.get(key) ?? NOTHING;
-    const after: ModelFacts = {
-      refused: [...new Set([...before.refused, ...facts.refused ?? []])],
-      context: Math.min(before.context, facts.context ?? Infinity),
-      maxOutput: Math.min(before.maxOutput, facts.maxOutput ?? Infinity),
-      noTools: before.noTools || facts.noTools === true,
-      goneSince: Math.min(before.goneSince, facts.goneSince ?? Infinity),
-    };
-    this.#facts.set(key, after);
-    return after;
+    this.#facts.change(toKey(candidate), (before = NOTHING) => addFacts({ ...before, goneSince: Infinity }, {}));
   }
 }
 // lib/upstream/fit.ts -----------------------------------------------------------------------
@@ -8365,8 +8520,6 @@ const AVOID_TIME = 30_000;
 type ModelHealth = {
   /** When it failed, in milliseconds since 1970. */
   faults: number[];
-  /** Until when it is avoided; 0 when nothing is counted against it. */
-  avoidedUntil: number;
   /** The one request that tries it again, while that is on its way. */
   probe?: symbol | undefined;
 };
@@ -8375,21 +8528,34 @@ type ModelHealth = {
 class Health {
   readonly #clock: Clock;
   readonly #models = new Map<string, ModelHealth>();
+  /** Until when each is avoided, if anything is counted against it. */
+  readonly #avoided: SharedMap<number>;
 
-  constructor(clock: Clock) {
+  /** @param store Where other processes learn which models are avoided, if it is shared. */
+  constructor(clock: Clock, store?: Store) {
     this.#clock = clock;
+    this.#avoided = new SharedMap(store?.shared ? store : createMemoryStore(), "avoid ", {
+      parse: (stored) => typeof stored === "number" ? stored : undefined,
+      format: (until) => until,
+      // Who comes later has to know that the model must be tried first.
+      toLife: (until = 0) => Math.max(0, until - clock.now()) + AVOID_TIME,
+    });
+  }
+
+  /** Takes over which models other processes avoid; rejects if the store fails. */
+  async sync(): Promise<void> {
+    await this.#avoided.sync();
   }
 
   /** Whether a model may be asked now. */
   isWell(key: string): boolean {
-    const { avoidedUntil, probe } = this.#of(key);
-    return this.#clock.now() >= avoidedUntil && probe === undefined;
+    return this.#clock.now() >= this.#avoidedUntil(key) && this.#of(key).probe === undefined;
   }
 
   /** Avoids a model for some milliseconds, whatever it did before. */
   avoid(key: string, ms: number): void {
-    const health = this.#of(key);
-    health.avoidedUntil = Math.max(health.avoidedUntil, this.#clock.now() + ms);
+    const until = this.#clock.now() + ms;
+    this.#avoided.change(key, (before = 0) => Math.max(before, until));
   }
 
   /**
@@ -8398,7 +8564,7 @@ class Health {
    */
   begin(key: string): (well: boolean | undefined) => void {
     const health = this.#of(key);
-    const { avoidedUntil } = health;
+    const avoidedUntil = this.#avoidedUntil(key);
     const request = Symbol(key);
     if (avoidedUntil > 0) health.probe ??= request;
     let told = false;
@@ -8408,7 +8574,10 @@ class Health {
       const probe = health.probe === request;
       if (probe) health.probe = undefined;
       // An answer that began before the model was avoided does not speak for it.
-      if (well === true && health.avoidedUntil === avoidedUntil) Object.assign(health, { faults: [], avoidedUntil: 0 });
+      if (well === true && this.#avoidedUntil(key) <= avoidedUntil) {
+        health.faults = [];
+        this.#avoided.change(key, (until = 0) => until > avoidedUntil ? until : undefined);
+      }
       if (well !== false) return;
       const now = this.#clock.now();
       health.faults = [...health.faults, now].filter((at) => at > now - FAULT_WINDOW);
@@ -8416,9 +8585,13 @@ class Health {
     };
   }
 
+  #avoidedUntil(key: string): number {
+    return this.#avoided.values.get(key) ?? 0;
+  }
+
   #of(key: string): ModelHealth {
     let health = this.#models.get(key);
-    if (!health) this.#models.set(key, health = { faults: [], avoidedUntil: 0 });
+    if (!health) this.#models.set(key, health = { faults: [] });
     return health;
   }
 }
@@ -8580,6 +8753,9 @@ const MIN_LEFT = 5_000;
 /** Milliseconds an output token may take where the answer comes only when it is whole. */
 const TIME_PER_TOKEN = 20;
 
+/** Milliseconds after which what other processes know is read again. */
+const SYNC_PAUSE = 1_000;
+
 /** Whether two bodies for the same request and model differ in what can be mended. */
 function differ(a: FittingRequest["body"], b: FittingRequest["body"]): boolean {
   return JSON.stringify(a) !== JSON.stringify(b);
@@ -8594,13 +8770,15 @@ class Chain {
   readonly #cuts: Cuts;
   readonly #ledger: TokenLedger;
   #loading: Promise<void> | undefined;
+  /** When what others know is to be read again; never while that is going on. */
+  #syncAt = Infinity;
 
   constructor(settings: Required<ChainOptions>, { ledger, accounts }: ChainParts) {
     this.#settings = settings;
     this.#ledger = ledger;
     this.#accounts = accounts;
     this.#learned = new LearnedFacts(settings.store, settings.clock);
-    this.#health = new Health(settings.clock);
+    this.#health = new Health(settings.clock, settings.store);
     this.#cuts = new Cuts(settings.clock);
   }
 
@@ -8610,6 +8788,7 @@ class Chain {
     const end = clock.now() + requestTimeout;
     const tried = new Map<Candidate, ApiError>();
     await this.load();
+    if (clock.now() >= this.#syncAt) void this.#sync();
     let waiting = this.#order(request, options);
     let candidate = waiting.shift();
     const asks = new Map<Candidate, number>();
@@ -8653,7 +8832,16 @@ class Chain {
 
   /** Reads what was learned before. */
   load(): Promise<void> {
-    return this.#loading ??= this.#learned.load().then(() => this.#ledger.restore(this.#learned.ratios));
+    return this.#loading ??= this.#sync();
+  }
+
+  /** Takes over what other processes know; a store that fails knows nothing. */
+  async #sync(): Promise<void> {
+    const { store, clock } = this.#settings;
+    this.#syncAt = Infinity;
+    const [ratios] = await Promise.all([this.#learned.sync(), this.#health.sync()]).catch(() => [[]]);
+    this.#ledger.restore(ratios);
+    if (store.shared) this.#syncAt = clock.now() + SYNC_PAUSE;
   }
 
   #order(request: MessagesRequest, { candidates, tokens }: SendOptions): Candidate[] {
@@ -9545,78 +9733,6 @@ function createHandler(parts: HandlerParts): { fetch(request: Request): Promise<
       return method === "HEAD" ? new Response(null, response) : response;
     },
     close: () => running.forEach((stop) => stop.abort(new ApiError("overloaded_error", "Arbiter is closing"))),
-  };
-}
-// lib/store/memory_store.ts -----------------------------------------------------------------
-/** So many changes, and what nobody asked for again since its time was over is thrown away. */
-const CHANGES_PER_SWEEP = 1_000;
-
-/** Whether two values are the same JSON, as a store compares them. */
-function isSameJson(a: unknown, b: unknown): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
-}
-
-/** Makes a store that lasts as long as the process; `entries` are there from the beginning. */
-export function createMemoryStore(
-  entries: Iterable<[key: string, value: unknown]> = [],
-  clock: Clock = systemClock,
-): Store {
-  const values = new Map<string, { value: unknown; until: number }>();
-  /** When each place ends, by the key of its window and who has it. */
-  const places = new Map<string, Map<string, number>>();
-  let changes = 0;
-
-  function set(key: string, value: unknown, ms = Infinity): void {
-    values.delete(key);
-    if (value !== undefined) values.set(key, { value, until: clock.now() + ms });
-    if (++changes % CHANGES_PER_SWEEP > 0) return;
-    for (const [key, { until }] of values) if (until <= clock.now()) values.delete(key);
-  }
-
-  function get(key: string): unknown {
-    const found = values.get(key);
-    return found && found.until > clock.now() ? found.value : undefined;
-  }
-
-  /** Who is in a window now, but for `id`. */
-  function othersOf(id: string, key: string): Map<string, number> {
-    const now = clock.now();
-    return new Map([...places.get(key) ?? []].filter(([holder, until]) => holder !== id && until > now));
-  }
-
-  function take(id: string, windows: readonly SlidingWindow[]): Taken {
-    const now = clock.now();
-    const others = windows.map(({ key }) => othersOf(id, key));
-    const waits = windows.map(({ limit }, i) => {
-      const ends = [...others[i]!.values()].sort((a, b) => a - b);
-      return ends.length < limit ? 0 : (ends[ends.length - limit] ?? Infinity) - now;
-    });
-    const wait = Math.max(0, ...waits);
-    if (wait === 0) windows.forEach(({ key, ms }, i) => places.set(key, others[i]!.set(id, now + ms)));
-    return { wait, left: Math.max(0, (windows[0]?.limit ?? Infinity) - (others[0]?.size ?? 0)) };
-  }
-
-  for (const [key, value] of entries) set(key, value);
-  return {
-    shared: false,
-    get: (key) => Promise.resolve(get(key)),
-    list: (prefix) =>
-      Promise.resolve([...values.keys()].flatMap((key) => {
-        const value = key.startsWith(prefix) ? get(key) : undefined;
-        return value === undefined ? [] : [[key, value]];
-      })),
-    set: (key, value, ms) => Promise.resolve(set(key, value, ms)),
-    swap(key, before, after, ms) {
-      const same = isSameJson(get(key), before);
-      if (same) set(key, after, ms);
-      return Promise.resolve(same);
-    },
-    take: (id, windows) => Promise.resolve(take(id, windows)),
-    free(id, key) {
-      places.get(key)?.delete(id);
-      return Promise.resolve();
-    },
-    close: () => Promise.resolve(),
   };
 }
 // lib/arbiter.ts ----------------------------------------------------------------------------
