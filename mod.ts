@@ -4628,10 +4628,164 @@ function sleep(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
     });
   });
 }
+// lib/store/store.ts ------------------------------------------------------------------------
+/** At most `limit` holders of a place under `key`; each keeps it for `ms` milliseconds, unless it is given back before. */
+export type SlidingWindow = { key: string; limit: number; ms: number };
+
+/** Whether places were taken: if not, milliseconds until they may be free; and how many are left in the first window. */
+export type Taken = { wait: number; left: number };
+
+/**
+ * Remembers JSON values under keys such as `model nvidia z-ai/glm4.7`, whose first word says what they are about.
+ *
+ * What it does to one key is atomic, also where several processes share it. Whatever fails rejects: whoever asks has to
+ * do without what others know.
+ */
+export interface Store {
+  /** Whether other processes see what is kept here. */
+  readonly shared: boolean;
+  /** The value under a key, `undefined` if there is none, or its time is over. */
+  get(key: string): Promise<unknown>;
+  /** Every key that begins with `prefix`, which is a first word and a blank, with its value. */
+  list(prefix: string): Promise<[key: string, value: unknown][]>;
+  /** Keeps a value, for `ms` milliseconds if they are given; `undefined` forgets the key. */
+  set(key: string, value: unknown, ms?: number): Promise<void>;
+  /** Keeps `after` only if `before` is what is there, `undefined` for nothing; tells whether it was. */
+  swap(key: string, before: unknown, after: unknown, ms?: number): Promise<boolean>;
+  /** Takes a place in each of the windows, or in none of them; one that `id` has already lasts from now on. */
+  take(id: string, windows: readonly SlidingWindow[]): Promise<Taken>;
+  /** Gives a place back. */
+  free(id: string, key: string): Promise<void>;
+  /** Ends what holds the process open; what is asked afterwards rejects. */
+  close(): Promise<void>;
+}
+// lib/wire/ids.ts ---------------------------------------------------------------------------
+/** Makes an id no other call has made, such as `msg_` followed by 24 letters and digits. */
+export type NewId = (prefix: string) => string;
+
+const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/**
+ * Makes a random id in the form of Anthropic's own.
+ *
+ * Ids must differ over a whole conversation: Claude Code throws away a tool call whose id it has seen before.
+ */
+export function randomId(prefix: string): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(24));
+  return `${prefix}${Array.from(bytes, (byte) => DIGITS[byte % DIGITS.length]).join("")}`;
+}
+
+/** A short text that stands for `value`: the same in each run, on each machine (FNV-1a, 53 bits). */
+function toDigest(value: string, length: number): string {
+  let [a, b] = [0x811c9dc5, 0x01000193];
+  for (let i = 0; i < value.length; i++) {
+    a = Math.imul(a ^ value.charCodeAt(i), 0x01000193);
+    b = Math.imul(b ^ value.charCodeAt(i), 0x85ebca6b) ^ (a >>> 13);
+  }
+  const number = (a >>> 0) * 2 ** 21 + ((b >>> 0) >>> 11);
+  return number.toString(36).padStart(length, "0").slice(-length);
+}
+// lib/upstream/shared_places.ts -------------------------------------------------------------
+/** Milliseconds a running request keeps its place after its process was killed, and after which a living one renews it. */
+const LEASE = 15_000;
+const RENEWAL = 5_000;
+/** So many processes may block an account at once. */
+const MOST_BLOCKS = 1_000_000;
+
+/** What came of asking for a place: how long to wait, 0 if it was given, and how many more requests may start now. */
+type SharedPlace = {
+  wait: number;
+  left: number;
+  /** Gives the place back; a request that `never` started does not count either. */
+  leave: (never?: boolean) => void;
+};
+
+/** The place of whoever has only the limits of its own process. */
+const UNSHARED: SharedPlace = { wait: 0, left: Infinity, leave: () => {} };
+
+/** What an account is called where others may read it: its key cannot be found from it. */
+async function toSecretDigest(value: string): Promise<string> {
+  const bytes = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(value));
+  return Array.from(new Uint8Array(bytes, 0, 16), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** The places of an account that processes share; each is on its own where the store fails. */
+class SharedPlaces {
+  readonly #store: Store;
+  readonly #clock: Clock;
+  readonly #limits: RateLimits;
+  readonly #account: string;
+  #digest: Promise<string> | undefined;
+
+  /** @param account Address and key. */
+  constructor(store: Store, clock: Clock, account: string, limits: RateLimits) {
+    this.#store = store;
+    this.#clock = clock;
+    this.#limits = limits;
+    this.#account = account;
+  }
+
+  /** Takes the place of one request, where no more than `limit` may start in the window; asks the store once. */
+  async take(limit: number): Promise<SharedPlace> {
+    try {
+      const [store, id, windows] = [this.#store, randomId(""), await this.#toWindows(limit)];
+      const limited = windows.filter(({ limit }) => limit < Infinity);
+      const { wait, left } = await store.take(id, limited);
+      const [rate, run] = windows;
+      const stop = wait === 0 && limited.includes(run) ? this.#renew(id, run) : () => {};
+      const leave = (never = false) => {
+        stop();
+        for (const { key } of never ? [run, rate] : [run]) store.free(id, key).catch(() => {});
+      };
+      return { wait, left: limit < Infinity ? left : Infinity, leave };
+    } catch {
+      return UNSHARED;
+    }
+  }
+
+  /** Keeps everybody out for some milliseconds. */
+  async block(ms: number): Promise<void> {
+    try {
+      const [, , block] = await this.#toWindows(0);
+      await this.#store.take(randomId(""), [{ ...block, limit: MOST_BLOCKS, ms }]);
+    } catch {
+      // The others will find out by themselves.
+    }
+  }
+
+  /** What starts, what runs, and who blocks: a request has no place among the last, and only looks for one. */
+  async #toWindows(limit: number): Promise<[rate: SlidingWindow, run: SlidingWindow, block: SlidingWindow]> {
+    const account = await (this.#digest ??= toSecretDigest(this.#account));
+    const { window, concurrency } = this.#limits;
+    return [
+      { key: `rate ${account}`, limit, ms: window },
+      { key: `run ${account}`, limit: concurrency, ms: LEASE },
+      { key: `block ${account}`, limit: 1, ms: 0 },
+    ];
+  }
+
+  /** Keeps a place until what is returned is called. */
+  #renew(id: string, run: SlidingWindow): () => void {
+    let cancel = () => {};
+    const wait = () => {
+      cancel = this.#clock.after(RENEWAL, () => {
+        this.#store.take(id, [run]).catch(() => {});
+        wait();
+      });
+    };
+    wait();
+    return () => cancel();
+  }
+}
 // lib/upstream/rate_window.ts ---------------------------------------------------------------
+/** The longest pause, in milliseconds, until other processes are looked at again: they may give places back at any time. */
+const POLL_PAUSE = 250;
+
+type Leave = SharedPlace["leave"];
+
 /** Those of one priority who wait, by the number each drew; how many numbers have been drawn, and how many called. */
 class Line {
-  readonly waiting = new Map<number, () => void>();
+  readonly waiting = new Map<number, (leave: Leave) => void>();
   drawn = 0;
   called = 0;
 }
@@ -4641,6 +4795,7 @@ class Line {
  *
  * The window slides: in no interval of its length, the end not included, do more requests start than the limit says.
  * Where the upstream says 429 earlier, the limit drops to what it took, and grows by one for each full window since.
+ * Whoever may enter takes one of the places that processes share, too, if there are such.
  */
 class RateWindow {
   readonly #limits: RateLimits;
@@ -4660,25 +4815,36 @@ class RateWindow {
   /** When it grows next; `Infinity` while it is full. */
   #growsAt = Infinity;
   #cancel = () => {};
+  readonly #places: SharedPlaces | undefined;
+  /** How many shared places are being asked for, how many may be at once, and until when it makes no sense to ask. */
+  #asking = 0;
+  #atOnce = Infinity;
+  #refusedUntil = 0;
+  /** How many more shared places there were when last asked, and until when some of those taken last. */
+  #seen = { left: Infinity, until: 0 };
 
-  constructor(limits: RateLimits, clock: Clock) {
+  /** @param toPlaces Makes the places that processes share, of the limits as they are here. */
+  constructor(limits: RateLimits, clock: Clock, toPlaces?: (limits: RateLimits) => SharedPlaces) {
     this.#limit = (limits.window && limits.limit) || Infinity;
     this.#limits = { ...limits, limit: this.#limit, concurrency: limits.concurrency || Infinity };
     this.#clock = clock;
+    this.#places = toPlaces?.(this.#limits);
   }
 
   /** How many requests may start now. */
   get left(): number {
     const now = this.#grow();
-    return now < this.#blockedUntil ? 0 : this.#limit - this.#leaves.filter((time) => time > now).length;
+    if (now < this.#blockedUntil) return 0;
+    const left = this.#limit - this.#leaves.filter((time) => time > now).length;
+    return now < this.#seen.until ? Math.min(left, this.#seen.left) : left;
   }
 
   /** Milliseconds until a request may start, whoever queues for that; 0 when one may start now. */
   get wait(): number {
     const now = this.#grow();
     const { limit } = this.#limits;
-    const free = this.#leaves[(this.#started + limit - this.#limit) % limit] ?? 0;
-    return Math.max(now, this.#blockedUntil, Math.min(free, this.#growsAt)) - now;
+    const free = this.#leaves[(this.#started + this.#asking + limit - this.#limit) % limit] ?? 0;
+    return Math.max(now, this.#blockedUntil, this.#refusedUntil, Math.min(free, this.#growsAt)) - now;
   }
 
   /**
@@ -4698,9 +4864,9 @@ class RateWindow {
         reject(signal.reason);
         this.#admit();
       });
-      line.waiting.set(number, () => {
+      line.waiting.set(number, (leave) => {
         release();
-        resolve(this.#start());
+        resolve(this.#start(leave));
       });
       this.#admit();
     });
@@ -4714,6 +4880,7 @@ class RateWindow {
     if (limit < Infinity) this.#limit = Math.max(1, this.#limit - this.left);
     this.#blockedUntil = Math.max(this.#blockedUntil, now + ms);
     this.#growsAt = this.#limit < limit ? this.#blockedUntil + window : Infinity;
+    void this.#places?.block(ms);
   }
 
   /** Lets the limit grow to what it is now, and gives the time. */
@@ -4724,31 +4891,62 @@ class RateWindow {
     return now;
   }
 
+  get #waiting(): number {
+    return Object.values(this.#lines).reduce((count, { waiting }) => count + waiting.size, 0);
+  }
+
   /** Lets in whoever may enter; sets a timer, which looks again, where the next one waits for the time only. */
   #admit(): void {
     this.#cancel();
-    for (const line of Object.values(this.#lines)) {
-      while (line.waiting.size > 0) {
-        if (this.#entered >= this.#limits.concurrency) return;
-        const wait = this.wait;
-        if (wait > 0) { // Timers of more than 31 bits fire at once.
-          this.#cancel = this.#clock.after(Math.min(wait, 2 ** 31 - 1), () => this.#admit());
-          return;
-        }
-        const number = line.called++;
-        line.waiting.get(number)?.();
-        line.waiting.delete(number);
+    while (this.#waiting > this.#asking) {
+      if (this.#entered + this.#asking >= this.#limits.concurrency) return;
+      if (this.#asking >= Math.min(this.#atOnce, this.#limit)) return;
+      const wait = this.wait;
+      if (wait > 0) { // Timers of more than 31 bits fire at once.
+        this.#cancel = this.#clock.after(Math.min(wait, 2 ** 31 - 1), () => this.#admit());
+        return;
       }
+      if (this.#places) void this.#ask(this.#places);
+      else this.#call(() => {});
     }
   }
 
-  #start(): () => void {
+  /** Asks for a shared place; who is the most urgent when it is given gets it. */
+  async #ask(places: SharedPlaces): Promise<void> {
+    this.#asking++;
+    const { wait, left, leave } = await places.take(this.#limit);
+    const now = this.#clock.now();
+    this.#asking--;
+    this.#atOnce = wait > 0 ? 1 : Math.max(1, left);
+    this.#seen = { left, until: now + this.#limits.window };
+    if (wait > 0) this.#refusedUntil = now + Math.min(wait, POLL_PAUSE);
+    else if (this.#waiting > 0) this.#call(leave);
+    else leave(true);
+    this.#admit();
+  }
+
+  /** Calls the first of the most urgent. */
+  #call(leave: Leave): void {
+    const line = Object.values(this.#lines).find(({ waiting }) => waiting.size > 0);
+    let enter: ((leave: Leave) => void) | undefined;
+    while (line && !enter) {
+      enter = line.waiting.get(line.called);
+      line.waiting.delete(line.called++);
+    }
+    enter?.(leave);
+  }
+
+  #start(leave: Leave): () => void {
     const { limit, window } = this.#limits;
     if (limit < Infinity) this.#leaves[this.#started++ % limit] = this.#clock.now() + window;
     this.#entered++;
     let held = true;
     return () => {
-      if (held) this.#entered--;
+      if (held) {
+        this.#entered--;
+        leave();
+        this.#refusedUntil = 0; // The place may be the one that is waited for.
+      }
       held = false;
       this.#admit();
     };
@@ -5742,32 +5940,6 @@ function toUsage(usage: ChatUsage | undefined, estimate: { input: number; output
     cache_read_input_tokens: cached,
     cache_creation_input_tokens: 0,
   };
-}
-// lib/wire/ids.ts ---------------------------------------------------------------------------
-/** Makes an id no other call has made, such as `msg_` followed by 24 letters and digits. */
-export type NewId = (prefix: string) => string;
-
-const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-
-/**
- * Makes a random id in the form of Anthropic's own.
- *
- * Ids must differ over a whole conversation: Claude Code throws away a tool call whose id it has seen before.
- */
-export function randomId(prefix: string): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(24));
-  return `${prefix}${Array.from(bytes, (byte) => DIGITS[byte % DIGITS.length]).join("")}`;
-}
-
-/** A short text that stands for `value`: the same in each run, on each machine (FNV-1a, 53 bits). */
-function toDigest(value: string, length: number): string {
-  let [a, b] = [0x811c9dc5, 0x01000193];
-  for (let i = 0; i < value.length; i++) {
-    a = Math.imul(a ^ value.charCodeAt(i), 0x01000193);
-    b = Math.imul(b ^ value.charCodeAt(i), 0x85ebca6b) ^ (a >>> 13);
-  }
-  const number = (a >>> 0) * 2 ** 21 + ((b >>> 0) >>> 11);
-  return number.toString(36).padStart(length, "0").slice(-length);
 }
 // lib/stream/block_sequencer.ts -------------------------------------------------------------
 /** The type of the deltas of each kind of block, and the field that holds their text. */
@@ -7141,37 +7313,6 @@ type SendOptions = {
  * noticing; rejects with an `ApiError` when no candidate answers.
  */
 type Send = (request: MessagesRequest, options: SendOptions) => Promise<Answer>;
-// lib/store/store.ts ------------------------------------------------------------------------
-/** At most `limit` holders of a place under `key`; each keeps it for `ms` milliseconds, unless it is given back before. */
-export type SlidingWindow = { key: string; limit: number; ms: number };
-
-/** Whether places were taken: if not, milliseconds until they may be free; and how many are left in the first window. */
-export type Taken = { wait: number; left: number };
-
-/**
- * Remembers JSON values under keys such as `model nvidia z-ai/glm4.7`, whose first word says what they are about.
- *
- * What it does to one key is atomic, also where several processes share it. Whatever fails rejects: whoever asks has to
- * do without what others know.
- */
-export interface Store {
-  /** Whether other processes see what is kept here. */
-  readonly shared: boolean;
-  /** The value under a key, `undefined` if there is none, or its time is over. */
-  get(key: string): Promise<unknown>;
-  /** Every key that begins with `prefix`, which is a first word and a blank, with its value. */
-  list(prefix: string): Promise<[key: string, value: unknown][]>;
-  /** Keeps a value, for `ms` milliseconds if they are given; `undefined` forgets the key. */
-  set(key: string, value: unknown, ms?: number): Promise<void>;
-  /** Keeps `after` only if `before` is what is there, `undefined` for nothing; tells whether it was. */
-  swap(key: string, before: unknown, after: unknown, ms?: number): Promise<boolean>;
-  /** Takes a place in each of the windows, or in none of them; one that `id` has already lasts from now on. */
-  take(id: string, windows: readonly SlidingWindow[]): Promise<Taken>;
-  /** Gives a place back. */
-  free(id: string, key: string): Promise<void>;
-  /** Ends what holds the process open; what is asked afterwards rejects. */
-  close(): Promise<void>;
-}
 // lib/upstream/accounts.ts ------------------------------------------------------------------
 /** Two models that are refused within so many milliseconds show that the account is at its limit, not a model. */
 const REFUSAL_WINDOW = 10_000;
@@ -7192,9 +7333,12 @@ function isSameAccount(a: Backend, b: Backend): boolean {
 class Accounts {
   readonly #accounts = new Map<string, Account>();
   readonly #clock: Clock;
+  readonly #store: Store | undefined;
 
-  constructor(clock: Clock) {
+  /** @param store Where other processes with the same accounts see what they take, if it is shared. */
+  constructor(clock: Clock, store?: Store) {
     this.#clock = clock;
+    this.#store = store?.shared ? store : undefined;
   }
 
   /** The rate window of a backend's account. */
@@ -7215,7 +7359,12 @@ class Accounts {
   #of({ baseUrl, apiKey = "", limits = NO_LIMITS }: Backend): Account {
     const key = `${baseUrl} ${apiKey} ${Object.values(limits)}`; // A limit that changes begins anew.
     let account = this.#accounts.get(key);
-    if (!account) this.#accounts.set(key, account = { window: new RateWindow(limits, this.#clock) });
+    if (!account) {
+      const [store, clock] = [this.#store, this.#clock];
+      const toPlaces = store &&
+        ((limits: RateLimits) => new SharedPlaces(store, clock, `${baseUrl} ${apiKey}`, limits));
+      this.#accounts.set(key, account = { window: new RateWindow(limits, clock, toPlaces) });
+    }
     return account;
   }
 }
@@ -9800,7 +9949,7 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
       options.onRequest?.(log);
     },
   };
-  const accounts = new Accounts(settings.clock);
+  const accounts = new Accounts(settings.clock, settings.store);
   let stats = createStats(settings.clock.now());
   const [sessions, metrics] = [new Sessions(), new Metrics()];
   let router: Router;
@@ -10514,7 +10663,7 @@ export async function probeModels(
     clock = systemClock,
   }: ProbeOptions = {},
 ): Promise<ProbeResult[]> {
-  const accounts = new Accounts(clock);
+  const accounts = new Accounts(clock, store);
   const learned = new LearnedFacts(store, clock);
   const refused: ProbeResult[] = [];
   await learned.load();

@@ -80,7 +80,7 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
       options.onRequest?.(log);
     },
   };
-  const accounts = new Accounts(settings.clock);
+  const accounts = new Accounts(settings.clock, settings.store);
   let stats = createStats(settings.clock.now());
   const [sessions, metrics] = [new Sessions(), new Metrics()];
   let router: Router;
