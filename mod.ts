@@ -9394,6 +9394,22 @@ function addRequest(stats: Stats, log: RequestLog): Stats {
     firstToken: answered && firstMs !== undefined ? addTime(stats.firstToken, firstMs) : stats.firstToken,
   };
 }
+
+/** Adds up the numbers of two values of one shape; what only one of them has is left as it is. */
+function addUp(a: unknown, b: unknown): unknown {
+  if (typeof a === "number" && typeof b === "number") return a + b;
+  if (!isJsonObject(a) || !isJsonObject(b)) return a;
+  const sums = new Map<string, unknown>(Object.entries(a));
+  for (const [key, value] of Object.entries(b)) sums.set(key, sums.has(key) ? addUp(sums.get(key), value) : value);
+  return Object.fromEntries(sums);
+}
+
+/** The counts of two proxies as those of one. */
+function joinStats<T extends Stats>(a: T, b: T): T {
+  const sum = addUp(a, b) as T;
+  const slowest = Math.max(a.firstToken.slowest, b.firstToken.slowest);
+  return { ...sum, since: Math.min(a.since, b.since), firstToken: { ...sum.firstToken, slowest } };
+}
 // lib/server/metrics.ts ---------------------------------------------------------------------
 // The buckets of OpenTelemetry's conventions, and more for the minutes that answers may take.
 const DURATIONS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60, 120, 300, 600];
@@ -9486,6 +9502,10 @@ class Metrics {
 /** So many sessions are remembered. */
 const MOST_SESSIONS = 200;
 const MAX_ID_CHARS = 200;
+const PREFIX_OF_PARTS = "session ";
+/** Milliseconds between two writes of what has changed, and for which other processes know of it. */
+const WRITE_PAUSE = 1_000;
+const PART_LIFE = 86_400_000;
 
 /** What a session of Claude Code has come to: counts only. */
 type Session = Stats & {
@@ -9502,31 +9522,74 @@ function toSessionId(headers: Headers): string | undefined {
   return id?.slice(0, MAX_ID_CHARS);
 }
 
-/** The sessions that asked last. */
+/** Whether a value is what some proxy has kept of a session. */
+function isSession(value: unknown): value is Session {
+  return isJsonObject(value) && value.type === "session" && isJsonObject(value.firstToken);
+}
+
+/** The sessions that asked last: here, and at every process with the same store, of which each keeps its own part. */
 class Sessions {
   readonly #sessions = new Map<string, Session>();
+  readonly #clock: Clock;
+  readonly #store: Store | undefined;
+  readonly #process = randomId("");
+  readonly #changed = new Set<string>();
 
-  /** Notes a request that is over `now`; what is refused at the door begins no session. */
-  add(log: RequestLog, now: number): void {
+  /** @param store Where the parts of all processes are, if it is shared. */
+  constructor(clock: Clock, store?: Store) {
+    this.#clock = clock;
+    this.#store = store?.shared ? store : undefined;
+  }
+
+  /** How many have asked here. */
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  /** Notes a request that is over; what is refused at the door begins no session. */
+  add(log: RequestLog): void {
     const { session: id, ms } = log;
     if (id === undefined || !asksForMessage(log)) return;
     const known = this.#sessions.get(id);
     if (!known && !log.route) return;
+    const now = this.#clock.now();
     const stats = addRequest(known ?? createStats(now - ms), log);
     this.#sessions.delete(id);
     this.#sessions.set(id, { type: "session", id, last: now, ...stats });
     const [oldest = ""] = this.#sessions.keys();
     if (this.#sessions.size > MOST_SESSIONS) this.#sessions.delete(oldest);
+    if (this.#store) this.#keep(id, this.#store);
   }
 
   /** All of them, the one that asked last first. */
-  list(): Session[] {
-    return [...this.#sessions.values()].reverse();
+  async list(): Promise<Session[]> {
+    const stored = await this.#store?.list(PREFIX_OF_PARTS).catch(() => []) ?? [];
+    const others = stored.flatMap(([key, part]) => key.endsWith(this.#process) || !isSession(part) ? [] : [part]);
+    const joined = new Map<string, Session>();
+    for (const part of [...this.#sessions.values()].reverse().concat(others)) {
+      const known = joined.get(part.id);
+      joined.set(part.id, known ? { ...joinStats(known, part), last: Math.max(known.last, part.last) } : part);
+    }
+    return [...joined.values()].sort((a, b) => b.last - a.last).slice(0, MOST_SESSIONS);
   }
 
   /** Finds a session by its id. */
-  find(id: string): Session | undefined {
-    return this.#sessions.get(id);
+  async find(id: string): Promise<Session | undefined> {
+    return (await this.list()).find((session) => session.id === id);
+  }
+
+  /** Writes a part when it is time to, with all that have changed until then. */
+  #keep(id: string, store: Store): void {
+    const isFirst = this.#changed.size === 0;
+    this.#changed.add(id);
+    if (!isFirst) return;
+    this.#clock.after(WRITE_PAUSE, () => {
+      for (const id of this.#changed) {
+        const part = this.#sessions.get(id);
+        if (part) store.set(`${PREFIX_OF_PARTS}${id} ${this.#process}`, part, PART_LIFE).catch(() => {});
+      }
+      this.#changed.clear();
+    });
   }
 }
 // lib/server/options.ts ---------------------------------------------------------------------
@@ -9790,17 +9853,17 @@ const ROUTES: readonly RouteRow[] = [
     };
   }, "health"],
   [/^\/v1\/stream\/visualization$/, "GET, HEAD", ({ status }) => status()],
-  [/^\/v1\/sessions$/, "GET, HEAD", ({ sessions }) => {
-    const data = sessions.list();
+  [/^\/v1\/sessions$/, "GET, HEAD", async ({ sessions }) => {
+    const data = await sessions.list();
     return { object: "list", data, has_more: false, first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null };
   }],
-  [/^\/v1\/sessions\/(.+)$/, "GET, HEAD", ({ id, sessions }) => {
-    const session = sessions.find(id);
+  [/^\/v1\/sessions\/(.+)$/, "GET, HEAD", async ({ id, sessions }) => {
+    const session = await sessions.find(id);
     if (session) return session;
     throw new ApiError("not_found_error", `No session '${id}': GET /v1/sessions lists them`);
   }],
   [/^\/metrics$/, "GET, HEAD", ({ status, metrics, sessions }) => {
-    const text = formatMetrics(metrics.families(status(), sessions.list().length));
+    const text = formatMetrics(metrics.families(status(), sessions.size));
     return new Response(text, { headers: { "content-type": METRICS_TYPE } });
   }],
 ];
@@ -9944,14 +10007,14 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
     localAnswers: options.localAnswers ?? ["title", "quota"],
     onRequest(log) {
       stats = addRequest(stats, log);
-      sessions.add(log, settings.clock.now());
+      sessions.add(log);
       metrics.add(log);
       options.onRequest?.(log);
     },
   };
   const accounts = new Accounts(settings.clock, settings.store);
   let stats = createStats(settings.clock.now());
-  const [sessions, metrics] = [new Sessions(), new Metrics()];
+  const [sessions, metrics] = [new Sessions(settings.clock, settings.store), new Metrics()];
   let router: Router;
   function configure(options: RouterOptions): void {
     const next = createRouter(options);
