@@ -13286,6 +13286,7 @@ type RedisClient = {
   connect(): Promise<unknown>;
   sendCommand(command: readonly string[]): Promise<unknown>;
   on(event: "error", listener: () => void): unknown;
+  unref(): void;
   /** Closes the connection at once; version 4 has the other. */
   destroy?(): void;
   disconnect(): void;
@@ -13300,7 +13301,7 @@ type RedisConnection = {
   close(): Promise<void>;
 };
 
-/** Milliseconds to wait for a connection; who asks meanwhile waits no longer than for an answer. */
+/** Milliseconds after which a connection is not waited for any more; who asks waits no longer than for an answer. */
 const CONNECT_TIMEOUT = 5_000;
 
 /** Loads `redis`: a package of Arbiter's own surroundings, or of the current folder, or, with Deno, from npm. */
@@ -13324,23 +13325,11 @@ async function loadRedis(): Promise<RedisPackage> {
   throw new MissingEngineError("Redis needs the npm package redis: run npm install redis, or npm install -g redis");
 }
 
-/** Connects when it is first asked something, and again whenever the connection was lost. */
+/** Connects when it is first asked, and again whenever the connection was lost; only a question holds the process open. */
 async function createRedisConnection(options: object, timeout: number, clock: Clock): Promise<RedisConnection> {
   const { createClient } = await loadRedis();
-  let current: { client: RedisClient; ready: Promise<unknown>; isReady: boolean } | undefined;
+  let current: { client: RedisClient; ready: Promise<unknown>; since: number; isReady: boolean } | undefined;
   let closed = false;
-
-  /** Waits so long, and no longer. */
-  function within<T>(ms: number, promise: Promise<T>, run: () => void): Promise<T> {
-    let cancel = () => {};
-    const late = new Promise<never>((_, reject) => {
-      cancel = clock.after(ms, () => {
-        run();
-        reject(new Error(`no answer within ${ms} ms`));
-      });
-    });
-    return Promise.race([promise, late]).finally(cancel);
-  }
 
   function drop(client: RedisClient): void {
     if (current?.client === client) current = undefined;
@@ -13356,29 +13345,38 @@ async function createRedisConnection(options: object, timeout: number, clock: Cl
     const socket = { connectTimeout: CONNECT_TIMEOUT, reconnectStrategy: false };
     const client = createClient({ ...options, socket, RESP: 2, disableOfflineQueue: true, disableClientInfo: true });
     client.on("error", () => drop(client));
-    const made = { client, isReady: false, ready: within(CONNECT_TIMEOUT, client.connect(), () => drop(client)) };
+    client.unref();
+    const made = { client, ready: client.connect(), since: clock.now(), isReady: false };
     made.ready.then(() => made.isReady = true, () => drop(client));
     return made;
   }
 
   async function ask(...command: string[]): Promise<unknown> {
     if (closed) throw new Error("The store is closed");
-    const used = current ??= connect();
-    try {
-      // What does not answer may be gone without a word; what is not even there yet may still come.
-      return await within(timeout, used.ready.then(() => used.client.sendCommand(command)), () => {
-        if (used.isReady) drop(used.client);
+    const asked = current ??= connect();
+    const { client, ready, since } = asked;
+    let forget = () => {};
+    const late = new Promise<never>((_, reject) => {
+      forget = clock.after(timeout, () => {
+        // What does not answer may be gone without a word; what is not even there yet may still come.
+        if (asked.isReady || clock.now() - since >= CONNECT_TIMEOUT) drop(client);
+        reject(new Error(`no answer within ${timeout} ms`));
       });
+    });
+    try {
+      return await Promise.race([ready.then(() => client.sendCommand(command)), late]);
     } catch (cause) {
       const { message, code } = cause as Error & { code?: string };
-      throw new Error(`Redis: ${message || code}`, { cause });
+      throw new Error(message || code, { cause });
+    } finally {
+      forget();
     }
   }
 
   return {
     ask,
     async close() {
-      if (current?.isReady) await ask("PING").catch(() => {}); // Answers come in order: this one is the last.
+      if (current) await ask("PING").catch(() => {}); // Answers come in order: this one is the last.
       closed = true;
       if (current) drop(current.client);
     },
@@ -13662,6 +13660,136 @@ export async function createSqliteStore(path: string, options: SqliteStoreOption
       closed = true;
       await opened?.then(({ close }) => close(), () => {});
       opened = undefined;
+    },
+  };
+}
+// lib/store/steady_store.ts -----------------------------------------------------------------
+/** Options of {@linkcode createSteadyStore}. */
+export interface SteadyStoreOptions {
+  /** What people call the store. */
+  name: string;
+  /** Told that the store is away, and that it is back. */
+  warn?: (warning: string) => void;
+  /** Time. */
+  clock?: Clock;
+}
+
+/** What the other store has missed: until when it matters, how it is told, and what has to be there, if anything. */
+type Missed = { until: number; tell: (left: number) => Promise<unknown>; base?: { value: unknown } | undefined };
+
+/** Milliseconds until a store that is away is asked again. */
+const PAUSE = 1_000;
+/** Milliseconds after which a place that nobody gave back is free anyhow. */
+const LONGEST_PLACE = 3_600_000;
+
+/**
+ * Makes a store that never fails of one that may: while that is away, this process does with what it has kept itself.
+ *
+ * Only who finds out that it is away waits for it. From then on it is asked about once a second, beside the
+ * requests, until it takes again what it has missed; what others have swapped meanwhile stays.
+ */
+export function createSteadyStore(remote: Store, options: SteadyStoreOptions): Store {
+  const { name, warn = () => {}, clock = systemClock } = options;
+  const local = createMemoryStore([], clock);
+  const missed = new Map<string, Missed>();
+  let [away, returning, closed] = [false, false, false];
+  let askAgainAt = 0;
+
+  function miss(what: string, ms: number, tell: Missed["tell"], base?: Missed["base"]): void {
+    missed.set(what, { until: clock.now() + ms, tell, base });
+  }
+
+  function leave(cause: Error): void {
+    askAgainAt = clock.now() + PAUSE;
+    if (!away) warn(`${name} is away (${cause.message}): limits count for this process alone until it is back`);
+    away = true;
+  }
+
+  async function comeBack(): Promise<void> {
+    returning = true;
+    for (const [what, { until }] of missed) if (until <= clock.now()) missed.delete(what);
+    try {
+      await remote.set("steady check", true, PAUSE); // One that can be read but not written is not back.
+      while (missed.size > 0) {
+        for (const [what, one] of missed) {
+          await one.tell(Math.max(1, one.until - clock.now()));
+          if (missed.get(what) === one) missed.delete(what);
+        }
+      }
+      away = false;
+      warn(`${name} is back`);
+    } catch {
+      askAgainAt = clock.now() + PAUSE;
+    }
+    returning = false;
+  }
+
+  /** Asks the other store, or this process where that is away. */
+  async function ask<T>(there: () => Promise<T>, here: () => Promise<T>): Promise<T> {
+    if (closed) throw new Error("The store is closed");
+    if (away && !returning && clock.now() >= askAgainAt) comeBack();
+    try {
+      if (!away) return await there();
+    } catch (thrown) {
+      if (closed) throw thrown;
+      leave(thrown as Error);
+    }
+    return await here();
+  }
+
+  return {
+    shared: true,
+    get: (key) => ask(() => remote.get(key), () => local.get(key)),
+    list: (prefix) => ask(() => remote.list(prefix), () => local.list(prefix)),
+    set: (key, value, ms = Infinity) =>
+      ask(async () => {
+        await remote.set(key, value, ms);
+        await local.set(key, value, ms);
+      }, () => {
+        miss(`value ${key}`, ms, (left) => remote.set(key, value, left));
+        return local.set(key, value, ms);
+      }),
+    swap: (key, before, after, ms = Infinity) =>
+      ask(async () => {
+        const same = await remote.swap(key, before, after, ms);
+        if (same) await local.set(key, after, ms);
+        return same;
+      }, async () => {
+        const same = await local.swap(key, before, after, ms);
+        const earlier = missed.get(`value ${key}`);
+        const base = earlier ? earlier.base : { value: before };
+        const tell = async (left: number) =>
+          base
+            ? await remote.swap(key, base.value, after, left) || await remote.swap(key, undefined, after, left)
+            : await remote.set(key, after, left);
+        if (same) miss(`value ${key}`, ms, tell, base);
+        return same;
+      }),
+    take: (id, windows) =>
+      ask(async () => {
+        const taken = await remote.take(id, windows);
+        if (taken.wait === 0) await local.take(id, windows);
+        return taken;
+      }, async () => {
+        const taken = await local.take(id, windows);
+        for (const { key, ms } of taken.wait === 0 ? windows : []) {
+          // Nobody asks there any more whether it was free: the place is in use.
+          const limit = Number.MAX_SAFE_INTEGER;
+          miss(`place ${id} ${key}`, ms, (left) => remote.take(id, [{ key, limit, ms: left }]));
+        }
+        return taken;
+      }),
+    free: (id, key) =>
+      ask(async () => {
+        await remote.free(id, key);
+        await local.free(id, key);
+      }, () => {
+        miss(`place ${id} ${key}`, LONGEST_PLACE, () => remote.free(id, key));
+        return local.free(id, key);
+      }),
+    async close() {
+      closed = true;
+      await remote.close();
     },
   };
 }
