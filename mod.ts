@@ -4637,7 +4637,10 @@ function sleep(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 // lib/store/store.ts ------------------------------------------------------------------------
-/** At most `limit` holders of a place under `key`; each keeps it for `ms` milliseconds, unless it is given back before. */
+/**
+ * At most `limit` holders of a place under `key`; each keeps it for `ms` milliseconds, unless it is given back before. Who
+ * takes it for 0 only looks whether there is one.
+ */
 export type SlidingWindow = { key: string; limit: number; ms: number };
 
 /** Whether places were taken: if not, milliseconds until they may be free; and how many are left in the first window. */
@@ -8717,6 +8720,11 @@ class Health {
     await this.#avoided.sync();
   }
 
+  /** Forgets which models are avoided, here and in a store that is shared. */
+  forget(): Promise<void> {
+    return this.#avoided.forget();
+  }
+
   /** Whether a model may be asked now. */
   isWell(key: string): boolean {
     return this.#clock.now() >= this.#avoidedUntil(key) && this.#of(key).probe === undefined;
@@ -10655,7 +10663,7 @@ end
 if wait > 0 then return {wait, math.max(left, 0)} end
 for i, key in ipairs(KEYS) do
   local ms = tonumber(ARGV[2 * i + 1])
-  redis.call("ZADD", key, now + ms, id)
+  if ms > 0 then redis.call("ZADD", key, now + ms, id) end
   if redis.call("PTTL", key) < ms then redis.call("PEXPIRE", key, ms) end
 end
 return {0, left - 1}`;
@@ -10711,7 +10719,7 @@ export async function createRedisStore(options: RedisStoreOptions = {}): Promise
     swap: async (key, before, after, ms = Infinity) => await change(key, after, ms, toStored(before)) === 1,
     async take(id, windows): Promise<Taken> {
       if (windows.length === 0) return { wait: 0, left: Infinity };
-      const sizes = windows.flatMap(({ limit, ms }) => [String(limit), toMs(ms)]);
+      const sizes = windows.flatMap(({ limit, ms }) => [limit, Math.ceil(ms)].map(String));
       const [wait = 0, left = 0] = await run(TAKE, windows.map(({ key }) => toPlaces(key)), [id, ...sizes]) as number[];
       return { wait: wait < 0 ? Infinity : wait, left };
     },
@@ -10817,7 +10825,8 @@ function toQueries(database: Database) {
       change(() => {
         const ends = windows.map(({ key }) => others.all(key, id, now).map(({ until }) => until as number));
         const taken = toTaken(windows, ends, now);
-        if (taken.wait === 0) { for (const { key, ms } of windows) place.run(key, id, now + ms); }
+        const kept = taken.wait > 0 ? [] : windows.filter(({ ms }) => ms > 0);
+        for (const { key, ms } of kept) place.run(key, id, now + ms);
         return taken;
       }),
     free: (id: string, key: string) => void leave.run(key, id),
@@ -13775,6 +13784,7 @@ async function runReset(context: Context): Promise<number> {
   const learned = await readLessons(store);
   const count = learned.all().length;
   await learned.forget();
+  await new Health(systemClock, store).forget();
   for (const [key] of await store.list(PROBE_PREFIX)) await store.set(key, undefined);
   const whose = `${count} ${count === 1 ? "model" : "models"}`;
   context.io.print(`Forgot what ${whose} had taught.`);

@@ -38,6 +38,11 @@ export class Health {
     await this.#avoided.sync();
   }
 
+  /** Forgets which models are avoided, here and in a store that is shared. */
+  forget(): Promise<void> {
+    return this.#avoided.forget();
+  }
+
   /** Whether a model may be asked now. */
   isWell(key: string): boolean {
     return this.#clock.now() >= this.#avoidedUntil(key) && this.#of(key).probe === undefined;

@@ -181,3 +181,12 @@ test("a store that is not shared is told nothing", async () => {
   await health.sync();
   assert.deepEqual([await store.list(""), health.isWell(MODEL)], [[], false]);
 });
+
+test("what is forgotten is forgotten by all", async () => {
+  const { one, other, look } = startTwo();
+  one.avoid(MODEL, 180_000);
+  await look();
+  await other.forget();
+  await look();
+  for (const health of [one, other]) assert.equal(health.isWell(MODEL), true);
+});
