@@ -2851,6 +2851,10 @@ const LOG_LEVELS: [string, "info" | "error" | "silent"][] = [
   ["silent off", "silent"],
 ];
 
+/** Where what outlives a request is kept. */
+type StoreName = "memory" | "sqlite" | "redis";
+const STORES: [string, StoreName][] = [["memory", "memory"], ["sqlite", "sqlite"], ["redis", "redis"]];
+
 /** How a value is read, the variables it may come from (Arbiter's own name first, then those of earlier tools), a flag. */
 type Row<T> = readonly [parse: (value: string) => T, names: string, flag?: string];
 
@@ -2888,6 +2892,10 @@ const ROWS = {
   filepathsAnswer: [onOff, "ENABLE_FILEPATH_EXTRACTION_MOCK"],
   prefixAnswer: [onOff, "FAST_PREFIX_DETECTION"],
   targetDir: [String, "TARGET_DIR"],
+  store: [word<StoreName>("memory, sqlite or redis", STORES), "ARBITER_STORE STORAGE_ENGINE"],
+  redisUrl: [String, "REDIS_URL"], // Checked only where it is used: a project's .env may have one of its own.
+  redisPrefix: [String, "REDIS_PREFIX"],
+  redisPassword: [String, "REDIS_PASSWORD"],
 } satisfies Record<string, Row<unknown>>;
 
 /** What a user has set, and the key from a file of `--api-key-file`; what is absent takes its default where it is used. */
@@ -4640,10 +4648,173 @@ function sleep(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
     });
   });
 }
+// lib/store/store.ts ------------------------------------------------------------------------
+/**
+ * At most `limit` holders of a place under `key`; each keeps it for `ms` milliseconds, unless it is given back before. Who
+ * takes it for 0 only looks whether there is one.
+ */
+export type SlidingWindow = { key: string; limit: number; ms: number };
+
+/** Whether places were taken: if not, milliseconds until they may be free; and how many are left in the first window. */
+export type Taken = { wait: number; left: number };
+
+/**
+ * Remembers JSON values under keys such as `model nvidia z-ai/glm4.7`, whose first word says what they are about.
+ *
+ * What it does to one key is atomic, also where several processes share it. Whatever fails rejects: whoever asks has to
+ * do without what others know.
+ */
+export interface Store {
+  /** Whether other processes see what is kept here. */
+  readonly shared: boolean;
+  /** The value under a key, `undefined` if there is none, or its time is over. */
+  get(key: string): Promise<unknown>;
+  /** Every key that begins with `prefix`, which is a first word and a blank, with its value. */
+  list(prefix: string): Promise<[key: string, value: unknown][]>;
+  /** Keeps a value, for `ms` milliseconds if they are given; `undefined` forgets the key. */
+  set(key: string, value: unknown, ms?: number): Promise<void>;
+  /** Keeps `after` only if `before` is what is there, `undefined` for nothing; tells whether it was. */
+  swap(key: string, before: unknown, after: unknown, ms?: number): Promise<boolean>;
+  /** Takes a place in each of the windows, or in none of them; one that `id` has already lasts from now on. */
+  take(id: string, windows: readonly SlidingWindow[]): Promise<Taken>;
+  /** Gives a place back. */
+  free(id: string, key: string): Promise<void>;
+  /** Ends what holds the process open; what is asked afterwards rejects. */
+  close(): Promise<void>;
+}
+
+/** What a store is made of is not there, as its message says, together with what to install. */
+export class MissingEngineError extends Error {
+  /** Always `MissingEngineError`. */
+  override readonly name = "MissingEngineError";
+}
+// lib/wire/ids.ts ---------------------------------------------------------------------------
+/** Makes an id no other call has made, such as `msg_` followed by 24 letters and digits. */
+export type NewId = (prefix: string) => string;
+
+const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/**
+ * Makes a random id in the form of Anthropic's own.
+ *
+ * Ids must differ over a whole conversation: Claude Code throws away a tool call whose id it has seen before.
+ */
+export function randomId(prefix: string): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(24));
+  return `${prefix}${Array.from(bytes, (byte) => DIGITS[byte % DIGITS.length]).join("")}`;
+}
+
+/** A short text that stands for `value`: the same in each run, on each machine (FNV-1a, 53 bits). */
+function toDigest(value: string, length: number): string {
+  let [a, b] = [0x811c9dc5, 0x01000193];
+  for (let i = 0; i < value.length; i++) {
+    a = Math.imul(a ^ value.charCodeAt(i), 0x01000193);
+    b = Math.imul(b ^ value.charCodeAt(i), 0x85ebca6b) ^ (a >>> 13);
+  }
+  const number = (a >>> 0) * 2 ** 21 + ((b >>> 0) >>> 11);
+  return number.toString(36).padStart(length, "0").slice(-length);
+}
+// lib/upstream/shared_places.ts -------------------------------------------------------------
+/** Milliseconds a running request keeps its place after its process was killed, and after which a living one renews it. */
+const LEASE = 15_000;
+const RENEWAL = 5_000;
+/** So many processes may block an account at once. */
+const MOST_BLOCKS = 1_000_000;
+
+/** What came of asking for a place: how long to wait, 0 if it was given, and how many more requests may start now. */
+type SharedPlace = {
+  wait: number;
+  left: number;
+  /** Gives the place back; a request that `never` started does not count either. */
+  leave: (never?: boolean) => void;
+};
+
+/** The place of whoever has only the limits of its own process. */
+const UNSHARED: SharedPlace = { wait: 0, left: Infinity, leave: () => {} };
+
+/** What an account is called where others may read it: its key cannot be found from it. */
+async function toSecretDigest(value: string): Promise<string> {
+  const bytes = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(value));
+  return Array.from(new Uint8Array(bytes, 0, 16), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** The places of an account that processes share; each is on its own where the store fails. */
+class SharedPlaces {
+  readonly #store: Store;
+  readonly #clock: Clock;
+  readonly #limits: RateLimits;
+  readonly #account: string;
+  #digest: Promise<string> | undefined;
+
+  /** @param account Address and key. */
+  constructor(store: Store, clock: Clock, account: string, limits: RateLimits) {
+    this.#store = store;
+    this.#clock = clock;
+    this.#limits = limits;
+    this.#account = account;
+  }
+
+  /** Takes the place of one request, where no more than `limit` may start in the window; asks the store once. */
+  async take(limit: number): Promise<SharedPlace> {
+    try {
+      const [store, id, windows] = [this.#store, randomId(""), await this.#toWindows(limit)];
+      const limited = windows.filter(({ limit }) => limit < Infinity);
+      const { wait, left } = await store.take(id, limited);
+      const [rate, run] = windows;
+      const stop = wait === 0 && limited.includes(run) ? this.#renew(id, run) : () => {};
+      const leave = (never = false) => {
+        stop();
+        for (const { key } of never ? [run, rate] : [run]) store.free(id, key).catch(() => {});
+      };
+      return { wait, left: limit < Infinity ? left : Infinity, leave };
+    } catch {
+      return UNSHARED;
+    }
+  }
+
+  /** Keeps everybody out for some milliseconds. */
+  async block(ms: number): Promise<void> {
+    try {
+      const [, , block] = await this.#toWindows(0);
+      await this.#store.take(randomId(""), [{ ...block, limit: MOST_BLOCKS, ms }]);
+    } catch {
+      // The others will find out by themselves.
+    }
+  }
+
+  /** What starts, what runs, and who blocks: a request has no place among the last, and only looks for one. */
+  async #toWindows(limit: number): Promise<[rate: SlidingWindow, run: SlidingWindow, block: SlidingWindow]> {
+    const account = await (this.#digest ??= toSecretDigest(this.#account));
+    const { window, concurrency } = this.#limits;
+    return [
+      { key: `rate ${account}`, limit, ms: window },
+      { key: `run ${account}`, limit: concurrency, ms: LEASE },
+      { key: `block ${account}`, limit: 1, ms: 0 },
+    ];
+  }
+
+  /** Keeps a place until what is returned is called. */
+  #renew(id: string, run: SlidingWindow): () => void {
+    let cancel = () => {};
+    const wait = () => {
+      cancel = this.#clock.after(RENEWAL, () => {
+        this.#store.take(id, [run]).catch(() => {});
+        wait();
+      });
+    };
+    wait();
+    return () => cancel();
+  }
+}
 // lib/upstream/rate_window.ts ---------------------------------------------------------------
+/** The longest pause, in milliseconds, until other processes are looked at again: they may give places back at any time. */
+const POLL_PAUSE = 250;
+
+type Leave = SharedPlace["leave"];
+
 /** Those of one priority who wait, by the number each drew; how many numbers have been drawn, and how many called. */
 class Line {
-  readonly waiting = new Map<number, () => void>();
+  readonly waiting = new Map<number, (leave: Leave) => void>();
   drawn = 0;
   called = 0;
 }
@@ -4653,6 +4824,7 @@ class Line {
  *
  * The window slides: in no interval of its length, the end not included, do more requests start than the limit says.
  * Where the upstream says 429 earlier, the limit drops to what it took, and grows by one for each full window since.
+ * Whoever may enter takes one of the places that processes share, too, if there are such.
  */
 class RateWindow {
   readonly #limits: RateLimits;
@@ -4672,25 +4844,36 @@ class RateWindow {
   /** When it grows next; `Infinity` while it is full. */
   #growsAt = Infinity;
   #cancel = () => {};
+  readonly #places: SharedPlaces | undefined;
+  /** How many shared places are being asked for, how many may be at once, and until when it makes no sense to ask. */
+  #asking = 0;
+  #atOnce = Infinity;
+  #refusedUntil = 0;
+  /** How many more shared places there were when last asked, and until when some of those taken last. */
+  #seen = { left: Infinity, until: 0 };
 
-  constructor(limits: RateLimits, clock: Clock) {
+  /** @param toPlaces Makes the places that processes share, of the limits as they are here. */
+  constructor(limits: RateLimits, clock: Clock, toPlaces?: (limits: RateLimits) => SharedPlaces) {
     this.#limit = (limits.window && limits.limit) || Infinity;
     this.#limits = { ...limits, limit: this.#limit, concurrency: limits.concurrency || Infinity };
     this.#clock = clock;
+    this.#places = toPlaces?.(this.#limits);
   }
 
   /** How many requests may start now. */
   get left(): number {
     const now = this.#grow();
-    return now < this.#blockedUntil ? 0 : this.#limit - this.#leaves.filter((time) => time > now).length;
+    if (now < this.#blockedUntil) return 0;
+    const left = this.#limit - this.#leaves.filter((time) => time > now).length;
+    return now < this.#seen.until ? Math.min(left, this.#seen.left) : left;
   }
 
   /** Milliseconds until a request may start, whoever queues for that; 0 when one may start now. */
   get wait(): number {
     const now = this.#grow();
     const { limit } = this.#limits;
-    const free = this.#leaves[(this.#started + limit - this.#limit) % limit] ?? 0;
-    return Math.max(now, this.#blockedUntil, Math.min(free, this.#growsAt)) - now;
+    const free = this.#leaves[(this.#started + this.#asking + limit - this.#limit) % limit] ?? 0;
+    return Math.max(now, this.#blockedUntil, this.#refusedUntil, Math.min(free, this.#growsAt)) - now;
   }
 
   /**
@@ -4710,9 +4893,9 @@ class RateWindow {
         reject(signal.reason);
         this.#admit();
       });
-      line.waiting.set(number, () => {
+      line.waiting.set(number, (leave) => {
         release();
-        resolve(this.#start());
+        resolve(this.#start(leave));
       });
       this.#admit();
     });
@@ -4726,6 +4909,7 @@ class RateWindow {
     if (limit < Infinity) this.#limit = Math.max(1, this.#limit - this.left);
     this.#blockedUntil = Math.max(this.#blockedUntil, now + ms);
     this.#growsAt = this.#limit < limit ? this.#blockedUntil + window : Infinity;
+    void this.#places?.block(ms);
   }
 
   /** Lets the limit grow to what it is now, and gives the time. */
@@ -4736,31 +4920,62 @@ class RateWindow {
     return now;
   }
 
+  get #waiting(): number {
+    return Object.values(this.#lines).reduce((count, { waiting }) => count + waiting.size, 0);
+  }
+
   /** Lets in whoever may enter; sets a timer, which looks again, where the next one waits for the time only. */
   #admit(): void {
     this.#cancel();
-    for (const line of Object.values(this.#lines)) {
-      while (line.waiting.size > 0) {
-        if (this.#entered >= this.#limits.concurrency) return;
-        const wait = this.wait;
-        if (wait > 0) { // Timers of more than 31 bits fire at once.
-          this.#cancel = this.#clock.after(Math.min(wait, 2 ** 31 - 1), () => this.#admit());
-          return;
-        }
-        const number = line.called++;
-        line.waiting.get(number)?.();
-        line.waiting.delete(number);
+    while (this.#waiting > this.#asking) {
+      if (this.#entered + this.#asking >= this.#limits.concurrency) return;
+      if (this.#asking >= Math.min(this.#atOnce, this.#limit)) return;
+      const wait = this.wait;
+      if (wait > 0) { // Timers of more than 31 bits fire at once.
+        this.#cancel = this.#clock.after(Math.min(wait, 2 ** 31 - 1), () => this.#admit());
+        return;
       }
+      if (this.#places) void this.#ask(this.#places);
+      else this.#call(() => {});
     }
   }
 
-  #start(): () => void {
+  /** Asks for a shared place; who is the most urgent when it is given gets it. */
+  async #ask(places: SharedPlaces): Promise<void> {
+    this.#asking++;
+    const { wait, left, leave } = await places.take(this.#limit);
+    const now = this.#clock.now();
+    this.#asking--;
+    this.#atOnce = wait > 0 ? 1 : Math.max(1, left);
+    this.#seen = { left, until: now + this.#limits.window };
+    if (wait > 0) this.#refusedUntil = now + Math.min(wait, POLL_PAUSE);
+    else if (this.#waiting > 0) this.#call(leave);
+    else leave(true);
+    this.#admit();
+  }
+
+  /** Calls the first of the most urgent. */
+  #call(leave: Leave): void {
+    const line = Object.values(this.#lines).find(({ waiting }) => waiting.size > 0);
+    let enter: ((leave: Leave) => void) | undefined;
+    while (line && !enter) {
+      enter = line.waiting.get(line.called);
+      line.waiting.delete(line.called++);
+    }
+    enter?.(leave);
+  }
+
+  #start(leave: Leave): () => void {
     const { limit, window } = this.#limits;
     if (limit < Infinity) this.#leaves[this.#started++ % limit] = this.#clock.now() + window;
     this.#entered++;
     let held = true;
     return () => {
-      if (held) this.#entered--;
+      if (held) {
+        this.#entered--;
+        leave();
+        this.#refusedUntil = 0; // The place may be the one that is waited for.
+      }
       held = false;
       this.#admit();
     };
@@ -5754,32 +5969,6 @@ function toUsage(usage: ChatUsage | undefined, estimate: { input: number; output
     cache_read_input_tokens: cached,
     cache_creation_input_tokens: 0,
   };
-}
-// lib/wire/ids.ts ---------------------------------------------------------------------------
-/** Makes an id no other call has made, such as `msg_` followed by 24 letters and digits. */
-export type NewId = (prefix: string) => string;
-
-const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-
-/**
- * Makes a random id in the form of Anthropic's own.
- *
- * Ids must differ over a whole conversation: Claude Code throws away a tool call whose id it has seen before.
- */
-export function randomId(prefix: string): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(24));
-  return `${prefix}${Array.from(bytes, (byte) => DIGITS[byte % DIGITS.length]).join("")}`;
-}
-
-/** A short text that stands for `value`: the same in each run, on each machine (FNV-1a, 53 bits). */
-function toDigest(value: string, length: number): string {
-  let [a, b] = [0x811c9dc5, 0x01000193];
-  for (let i = 0; i < value.length; i++) {
-    a = Math.imul(a ^ value.charCodeAt(i), 0x01000193);
-    b = Math.imul(b ^ value.charCodeAt(i), 0x85ebca6b) ^ (a >>> 13);
-  }
-  const number = (a >>> 0) * 2 ** 21 + ((b >>> 0) >>> 11);
-  return number.toString(36).padStart(length, "0").slice(-length);
 }
 // lib/stream/block_sequencer.ts -------------------------------------------------------------
 /** The type of the deltas of each kind of block, and the field that holds their text. */
@@ -7090,7 +7279,7 @@ class TokenLedger {
   }
 
   /** Goes on from the ratios of another process. */
-  restore(ratios: ReadonlyMap<string, number>): void {
+  restore(ratios: Iterable<readonly [key: string, ratio: number]>): void {
     this.#calibration.restore(ratios);
   }
 
@@ -7153,37 +7342,6 @@ type SendOptions = {
  * noticing; rejects with an `ApiError` when no candidate answers.
  */
 type Send = (request: MessagesRequest, options: SendOptions) => Promise<Answer>;
-// lib/store/store.ts ------------------------------------------------------------------------
-/** At most `limit` holders of a place under `key`; each keeps it for `ms` milliseconds, unless it is given back before. */
-export type SlidingWindow = { key: string; limit: number; ms: number };
-
-/** Whether places were taken: if not, milliseconds until they may be free; and how many are left in the first window. */
-export type Taken = { wait: number; left: number };
-
-/**
- * Remembers JSON values under keys such as `model nvidia z-ai/glm4.7`, whose first word says what they are about.
- *
- * What it does to one key is atomic, also where several processes share it. Whatever fails rejects: whoever asks has to
- * do without what others know.
- */
-export interface Store {
-  /** Whether other processes see what is kept here. */
-  readonly shared: boolean;
-  /** The value under a key, `undefined` if there is none, or its time is over. */
-  get(key: string): Promise<unknown>;
-  /** Every key that begins with `prefix`, which is a first word and a blank, with its value. */
-  list(prefix: string): Promise<[key: string, value: unknown][]>;
-  /** Keeps a value, for `ms` milliseconds if they are given; `undefined` forgets the key. */
-  set(key: string, value: unknown, ms?: number): Promise<void>;
-  /** Keeps `after` only if `before` is what is there, `undefined` for nothing; tells whether it was. */
-  swap(key: string, before: unknown, after: unknown, ms?: number): Promise<boolean>;
-  /** Takes a place in each of the windows, or in none of them; one that `id` has already lasts from now on. */
-  take(id: string, windows: readonly SlidingWindow[]): Promise<Taken>;
-  /** Gives a place back. */
-  free(id: string, key: string): Promise<void>;
-  /** Ends what holds the process open; what is asked afterwards rejects. */
-  close(): Promise<void>;
-}
 // lib/upstream/accounts.ts ------------------------------------------------------------------
 /** Two models that are refused within so many milliseconds show that the account is at its limit, not a model. */
 const REFUSAL_WINDOW = 10_000;
@@ -7204,9 +7362,12 @@ function isSameAccount(a: Backend, b: Backend): boolean {
 class Accounts {
   readonly #accounts = new Map<string, Account>();
   readonly #clock: Clock;
+  readonly #store: Store | undefined;
 
-  constructor(clock: Clock) {
+  /** @param store Where other processes with the same accounts see what they take, if it is shared. */
+  constructor(clock: Clock, store?: Store) {
     this.#clock = clock;
+    this.#store = store?.shared ? store : undefined;
   }
 
   /** The rate window of a backend's account. */
@@ -7227,7 +7388,12 @@ class Accounts {
   #of({ baseUrl, apiKey = "", limits = NO_LIMITS }: Backend): Account {
     const key = `${baseUrl} ${apiKey} ${Object.values(limits)}`; // A limit that changes begins anew.
     let account = this.#accounts.get(key);
-    if (!account) this.#accounts.set(key, account = { window: new RateWindow(limits, this.#clock) });
+    if (!account) {
+      const [store, clock] = [this.#store, this.#clock];
+      const toPlaces = store &&
+        ((limits: RateLimits) => new SharedPlaces(store, clock, `${baseUrl} ${apiKey}`, limits));
+      this.#accounts.set(key, account = { window: new RateWindow(limits, clock, toPlaces) });
+    }
     return account;
   }
 }
@@ -8186,6 +8352,187 @@ function toPassedRequest(
   const warnings = thinking && !fits ? [`Cannot let ${model} think: it has only ${max_tokens} output tokens`] : [];
   return { request: { max_tokens, ...mergeBodies(body, extraBody) }, warnings };
 }
+// lib/store/memory_store.ts -----------------------------------------------------------------
+/** So many changes, and what nobody asked for again since its time was over is thrown away. */
+const CHANGES_PER_SWEEP = 1_000;
+
+/** Whether two values are the same JSON, as a store compares them. */
+function isSameJson(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
+/** What becomes of who wants a place in windows, by when the places of the others in each of them end. */
+function toTaken(windows: readonly SlidingWindow[], others: readonly number[][], now: number): Taken {
+  const waits = windows.map(({ limit }, i) => {
+    const ends = others[i]!.sort((a, b) => a - b);
+    return ends.length < limit ? 0 : (ends[ends.length - limit] ?? Infinity) - now;
+  });
+  const wait = Math.max(0, ...waits);
+  const left = (windows[0]?.limit ?? Infinity) - (others[0]?.length ?? 0) - (wait === 0 ? 1 : 0);
+  return { wait, left: Math.max(0, left) };
+}
+
+/** Makes a store that lasts as long as the process; `entries` are there from the beginning. */
+export function createMemoryStore(
+  entries: Iterable<[key: string, value: unknown]> = [],
+  clock: Clock = systemClock,
+): Store {
+  const values = new Map<string, { value: unknown; until: number }>();
+  /** When each place ends, by the key of its window and who has it. */
+  const places = new Map<string, Map<string, number>>();
+  let changes = 0;
+
+  function set(key: string, value: unknown, ms = Infinity): void {
+    values.delete(key);
+    if (value !== undefined) values.set(key, { value, until: clock.now() + ms });
+    if (++changes % CHANGES_PER_SWEEP > 0) return;
+    for (const [key, { until }] of values) if (until <= clock.now()) values.delete(key);
+  }
+
+  function get(key: string): unknown {
+    const found = values.get(key);
+    return found && found.until > clock.now() ? found.value : undefined;
+  }
+
+  /** Who is in a window now, but for `id`. */
+  function othersOf(id: string, key: string): Map<string, number> {
+    const now = clock.now();
+    return new Map([...places.get(key) ?? []].filter(([holder, until]) => holder !== id && until > now));
+  }
+
+  function take(id: string, windows: readonly SlidingWindow[]): Taken {
+    const now = clock.now();
+    const others = windows.map(({ key }) => othersOf(id, key));
+    const taken = toTaken(windows, others.map((ends) => [...ends.values()]), now);
+    if (taken.wait === 0) windows.forEach(({ key, ms }, i) => places.set(key, others[i]!.set(id, now + ms)));
+    return taken;
+  }
+
+  for (const [key, value] of entries) set(key, value);
+  return {
+    shared: false,
+    get: (key) => Promise.resolve(get(key)),
+    list: (prefix) =>
+      Promise.resolve([...values.keys()].flatMap((key) => {
+        const value = key.startsWith(prefix) ? get(key) : undefined;
+        return value === undefined ? [] : [[key, value]];
+      })),
+    set: (key, value, ms) => Promise.resolve(set(key, value, ms)),
+    swap(key, before, after, ms) {
+      const same = isSameJson(get(key), before);
+      if (same) set(key, after, ms);
+      return Promise.resolve(same);
+    },
+    take: (id, windows) => Promise.resolve(take(id, windows)),
+    free(id, key) {
+      places.get(key)?.delete(id);
+      return Promise.resolve();
+    },
+    close: () => Promise.resolve(),
+  };
+}
+// lib/store/shared_map.ts -------------------------------------------------------------------
+/** How values are kept: read from what may be anything, written, and for how many milliseconds others are told of it. */
+type SharedMapFormat<T> = {
+  parse: (stored: unknown) => T | undefined;
+  format: (value: T) => unknown;
+  toLife: (value: T | undefined) => number;
+};
+
+/** Stands for what was forgotten, so that those who still know it forget it, too. */
+const FORGOTTEN = false;
+/** So often a change is tried anew because another process was faster. */
+const MAX_TRIES = 10;
+
+/** The values under one first word, in memory and in a store; where that is shared, all processes change them together. */
+class SharedMap<T> {
+  /** What is known here. */
+  readonly values: ReadonlyMap<string, T>;
+  readonly #values = new Map<string, T>();
+  readonly #store: Store;
+  readonly #prefix: string;
+  readonly #format: SharedMapFormat<T>;
+  /** How many changes of each key are on their way to a shared store. */
+  readonly #pending = new Map<string, number>();
+  #queue: Promise<unknown> = Promise.resolve();
+
+  /** @param prefix The first word and a blank. */
+  constructor(store: Store, prefix: string, format: SharedMapFormat<T>) {
+    this.values = this.#values;
+    this.#store = store;
+    this.#prefix = prefix;
+    this.#format = format;
+  }
+
+  /**
+   * Changes a value, here at once and then in the store; `undefined` forgets it. `update` makes the new value from the
+   * one that is there, which may be another in the store than here, so that no change of another process is lost.
+   */
+  change(key: string, update: (before: T | undefined) => T | undefined): void {
+    const before = this.#values.get(key);
+    const after = update(before);
+    if (isSameJson(before, after)) return;
+    this.#put(key, after);
+    const name = this.#prefix + key;
+    if (!this.#store.shared) {
+      this.#store.set(name, after === undefined ? undefined : this.#format.format(after)).catch(() => {});
+      return;
+    }
+    const count = (change: number) => this.#pending.set(key, (this.#pending.get(key) ?? 0) + change);
+    count(1);
+    this.#enqueue(() => this.#merge(name, update)).catch(() => {}).finally(() => count(-1));
+  }
+
+  /** Takes over what is in the store, and gives what was not known here; rejects if the store fails. */
+  sync(): Promise<[key: string, value: T][]> {
+    return this.#enqueue(async () => {
+      const news: [string, T][] = [];
+      for (const [name, stored] of await this.#store.list(this.#prefix)) {
+        const key = name.slice(this.#prefix.length);
+        if (this.#pending.get(key)) continue; // What it is about to become is known here only.
+        const value = this.#format.parse(stored);
+        if (stored === FORGOTTEN) this.#put(key, undefined);
+        if (value === undefined || isSameJson(value, this.#values.get(key))) continue;
+        this.#put(key, value);
+        news.push([key, value]);
+      }
+      return news;
+    });
+  }
+
+  /** Forgets everything, here and in the store. */
+  async forget(): Promise<void> {
+    this.#values.clear();
+    const [shared, life] = [this.#store.shared, this.#format.toLife(undefined)];
+    for (const [name] of await this.#store.list(this.#prefix)) {
+      await (shared ? this.#store.set(name, FORGOTTEN, life) : this.#store.set(name, undefined));
+    }
+  }
+
+  async #merge(name: string, update: (before: T | undefined) => T | undefined): Promise<void> {
+    const { parse, format, toLife } = this.#format;
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
+      const stored = await this.#store.get(name);
+      const before = parse(stored);
+      const after = update(before);
+      if (isSameJson(before, after)) return;
+      const next = after === undefined ? FORGOTTEN : format(after);
+      if (await this.#store.swap(name, stored, next, toLife(after))) return;
+    }
+  }
+
+  #put(key: string, value: T | undefined): void {
+    if (value === undefined) this.#values.delete(key);
+    else this.#values.set(key, value);
+  }
+
+  /** Does one thing after the other, so that what was read is never older than what was written before. */
+  #enqueue<R>(job: () => Promise<R>): Promise<R> {
+    const done = this.#queue.then(job);
+    this.#queue = done.catch(() => {});
+    return done;
+  }
+}
 // lib/upstream/learned.ts -------------------------------------------------------------------
 /** What a model at a backend has taught, all of it from its own answers. */
 type ModelFacts = {
@@ -8199,9 +8546,6 @@ type ModelFacts = {
   /** When its host retired it, in milliseconds since 1970, 0 if nobody said; `Infinity` while it is there. */
   goneSince: number;
 };
-
-/** A lesson as it is stored: JSON has no `Infinity`, so that limits nobody knows are left out. */
-type StoredFacts = Partial<ModelFacts> & { at: number };
 
 const NOTHING: ModelFacts = {
   refused: [],
@@ -8218,11 +8562,12 @@ const LEAST_CHANGE = 0.02;
 /** Milliseconds after which a lesson is forgotten: hosts change how they serve a model. */
 const LESSON_LIFE = 7 * 86_400_000;
 
-function parseFacts(value: unknown): StoredFacts | undefined {
-  if (!isJsonObject(value) || typeof value.at !== "number") return undefined;
-  const { at, refused, context, maxOutput, noTools, goneSince } = value;
+/** Reads a lesson as it is stored: JSON has no `Infinity`, so that limits nobody knows are left out. */
+function parseFacts(value: unknown, now: number): ModelFacts | undefined {
+  if (!isJsonObject(value) || typeof value.at !== "number" || now - value.at >= LESSON_LIFE) return undefined;
+  const { refused, context, maxOutput, noTools, goneSince } = value;
   return {
-    at,
+    ...NOTHING,
     ...(Array.isArray(refused) && refused.every((name) => typeof name === "string") ? { refused } : {}),
     ...(typeof context === "number" ? { context } : {}),
     ...(typeof maxOutput === "number" ? { maxOutput } : {}),
@@ -8231,99 +8576,82 @@ function parseFacts(value: unknown): StoredFacts | undefined {
   };
 }
 
-/** Learns from faults, so that the next request is asked as the model wants it, also after a restart. */
+/** Adds to what is known: more refused fields, smaller limits; nothing known is nothing kept. */
+function addFacts(before: ModelFacts, facts: Partial<ModelFacts>): ModelFacts | undefined {
+  const after: ModelFacts = {
+    refused: [...new Set([...before.refused, ...facts.refused ?? []])],
+    context: Math.min(before.context, facts.context ?? Infinity),
+    maxOutput: Math.min(before.maxOutput, facts.maxOutput ?? Infinity),
+    noTools: before.noTools || facts.noTools === true,
+    goneSince: Math.min(before.goneSince, facts.goneSince ?? Infinity),
+  };
+  return isSameJson(after, NOTHING) ? undefined : after;
+}
+
+/** Learns from faults, so that the next request is asked as the model wants it, also after a restart, and by others. */
 class LearnedFacts {
-  readonly #store: Store;
-  readonly #clock: Clock;
-  readonly #facts = new Map<string, ModelFacts>();
-  readonly #ratios = new Map<string, number>();
-  #loading: Promise<void> | undefined;
+  readonly #facts: SharedMap<ModelFacts>;
+  readonly #ratios: SharedMap<number>;
+  #loading: Promise<unknown> | undefined;
 
   constructor(store: Store, clock: Clock) {
-    this.#store = store;
-    this.#clock = clock;
+    this.#facts = new SharedMap(store, PREFIX, {
+      parse: (stored) => parseFacts(stored, clock.now()),
+      format: (facts) => ({ ...facts, at: clock.now() }),
+      toLife: () => LESSON_LIFE,
+    });
+    this.#ratios = new SharedMap(store, RATIO_PREFIX, {
+      parse: (stored) => typeof stored === "number" ? stored : undefined,
+      format: (ratio) => ratio,
+      toLife: () => LESSON_LIFE,
+    });
   }
 
   /** Reads what was learned before; a store that cannot be read has nothing. */
-  load(): Promise<void> {
-    return this.#loading ??= this.#read().catch(() => {});
+  async load(): Promise<void> {
+    await (this.#loading ??= this.sync().catch(() => {}));
   }
 
-  async #read(): Promise<void> {
-    for (const [key, value] of await this.#store.list(PREFIX)) {
-      const facts = parseFacts(value);
-      if (facts && this.#clock.now() - facts.at < LESSON_LIFE) this.#add(key.slice(PREFIX.length), facts);
-    }
-    for (const [key, value] of await this.#store.list(RATIO_PREFIX)) {
-      if (typeof value === "number") this.#ratios.set(key.slice(RATIO_PREFIX.length), value);
-    }
+  /** Takes over what other processes have learned, and gives the ratios among that. */
+  async sync(): Promise<[key: string, ratio: number][]> {
+    const [, ratios] = await Promise.all([this.#facts.sync(), this.#ratios.sync()]);
+    return ratios;
   }
 
   /** How many tokens an estimated one is, by what a candidate is remembered under. */
   get ratios(): ReadonlyMap<string, number> {
-    return this.#ratios;
+    return this.#ratios.values;
   }
 
   /** Keeps the ratio of a candidate; one that has hardly changed is not worth a write. */
   learnRatio(candidate: Candidate, ratio: number): void {
     const key = toKey(candidate);
-    if (Math.abs(ratio / (this.#ratios.get(key) ?? 1) - 1) <= LEAST_CHANGE) return;
-    this.#ratios.set(key, ratio);
-    this.#store.set(RATIO_PREFIX + key, ratio).catch(() => {});
+    if (Math.abs(ratio / (this.ratios.get(key) ?? 1) - 1) > LEAST_CHANGE) this.#ratios.change(key, () => ratio);
   }
 
   /** What is known about a candidate. */
   of(candidate: Candidate): ModelFacts {
-    return this.#facts.get(toKey(candidate)) ?? NOTHING;
+    return this.#facts.values.get(toKey(candidate)) ?? NOTHING;
   }
 
   /** All lessons, by what a candidate is remembered under. */
   all(): [key: string, facts: ModelFacts][] {
-    return [...this.#facts].sort();
+    return [...this.#facts.values].sort();
   }
 
   /** Forgets everything, here and in the store. */
   async forget(): Promise<void> {
-    this.#facts.clear();
-    this.#ratios.clear();
-    for (const prefix of [PREFIX, RATIO_PREFIX]) {
-      for (const [key] of await this.#store.list(prefix)) await this.#store.set(key, undefined);
-    }
+    for (const known of [this.#facts, this.#ratios]) await known.forget();
   }
 
-  /** Adds to what is known: more refused fields, smaller limits. */
+  /** Notes what a model has taught. */
   learn(candidate: Candidate, facts: Partial<ModelFacts>): void {
-    const key = toKey(candidate);
-    const before = JSON.stringify(this.of(candidate));
-    const after = this.#add(key, facts);
-    if (JSON.stringify(after) !== before) this.#keep(key, after);
+    this.#facts.change(toKey(candidate), (before = NOTHING) => addFacts(before, facts));
   }
 
   /** Notes that a model answers: it has come back, or was never gone. */
   learnBack(candidate: Candidate): void {
-    const [key, before] = [toKey(candidate), this.of(candidate)];
-    if (before.goneSince === Infinity) return;
-    this.#facts.delete(key);
-    this.#keep(key, this.#add(key, { ...before, goneSince: Infinity }));
-  }
-
-  #keep(key: string, facts: ModelFacts): void {
-    const taught = JSON.stringify(facts) !== JSON.stringify(NOTHING);
-    if (!taught) this.#facts.delete(key);
-    this.#store.set(PREFIX + key, taught ? { ...facts, at: this.#clock.now() } : undefined).catch(() => {});
-  }
-
-  #add(key: string, facts: Partial<ModelFacts>): ModelFacts {
-    const before = this.#facts.get(key) ?? NOTHING;
-    const after: ModelFacts = {
-      refused: [...new Set([...before.refused, ...facts.refused ?? []])],
-      context: Math.min(before.context, facts.context ?? Infinity),
-      maxOutput: Math.min(before.maxOutput, facts.maxOutput ?? Infinity),
-      noTools: before.noTools || facts.noTools === true,
-      goneSince: Math.min(before.goneSince, facts.goneSince ?? Infinity),
-    };
-    this.#facts.set(key, after);
-    return after;
+    this.#facts.change(toKey(candidate), (before = NOTHING) => addFacts({ ...before, goneSince: Infinity }, {}));
   }
 }
 // lib/upstream/fit.ts -----------------------------------------------------------------------
@@ -8377,8 +8705,6 @@ const AVOID_TIME = 30_000;
 type ModelHealth = {
   /** When it failed, in milliseconds since 1970. */
   faults: number[];
-  /** Until when it is avoided; 0 when nothing is counted against it. */
-  avoidedUntil: number;
   /** The one request that tries it again, while that is on its way. */
   probe?: symbol | undefined;
 };
@@ -8387,21 +8713,39 @@ type ModelHealth = {
 class Health {
   readonly #clock: Clock;
   readonly #models = new Map<string, ModelHealth>();
+  /** Until when each is avoided, if anything is counted against it. */
+  readonly #avoided: SharedMap<number>;
 
-  constructor(clock: Clock) {
+  /** @param store Where other processes learn which models are avoided, if it is shared. */
+  constructor(clock: Clock, store?: Store) {
     this.#clock = clock;
+    this.#avoided = new SharedMap(store?.shared ? store : createMemoryStore(), "avoid ", {
+      parse: (stored) => typeof stored === "number" ? stored : undefined,
+      format: (until) => until,
+      // Who comes later has to know that the model must be tried first.
+      toLife: (until = 0) => Math.max(0, until - clock.now()) + AVOID_TIME,
+    });
+  }
+
+  /** Takes over which models other processes avoid; rejects if the store fails. */
+  async sync(): Promise<void> {
+    await this.#avoided.sync();
+  }
+
+  /** Forgets which models are avoided, here and in a store that is shared. */
+  forget(): Promise<void> {
+    return this.#avoided.forget();
   }
 
   /** Whether a model may be asked now. */
   isWell(key: string): boolean {
-    const { avoidedUntil, probe } = this.#of(key);
-    return this.#clock.now() >= avoidedUntil && probe === undefined;
+    return this.#clock.now() >= this.#avoidedUntil(key) && this.#of(key).probe === undefined;
   }
 
   /** Avoids a model for some milliseconds, whatever it did before. */
   avoid(key: string, ms: number): void {
-    const health = this.#of(key);
-    health.avoidedUntil = Math.max(health.avoidedUntil, this.#clock.now() + ms);
+    const until = this.#clock.now() + ms;
+    this.#avoided.change(key, (before = 0) => Math.max(before, until));
   }
 
   /**
@@ -8410,7 +8754,7 @@ class Health {
    */
   begin(key: string): (well: boolean | undefined) => void {
     const health = this.#of(key);
-    const { avoidedUntil } = health;
+    const avoidedUntil = this.#avoidedUntil(key);
     const request = Symbol(key);
     if (avoidedUntil > 0) health.probe ??= request;
     let told = false;
@@ -8420,7 +8764,10 @@ class Health {
       const probe = health.probe === request;
       if (probe) health.probe = undefined;
       // An answer that began before the model was avoided does not speak for it.
-      if (well === true && health.avoidedUntil === avoidedUntil) Object.assign(health, { faults: [], avoidedUntil: 0 });
+      if (well === true && this.#avoidedUntil(key) <= avoidedUntil) {
+        health.faults = [];
+        this.#avoided.change(key, (until = 0) => until > avoidedUntil ? until : undefined);
+      }
       if (well !== false) return;
       const now = this.#clock.now();
       health.faults = [...health.faults, now].filter((at) => at > now - FAULT_WINDOW);
@@ -8428,9 +8775,13 @@ class Health {
     };
   }
 
+  #avoidedUntil(key: string): number {
+    return this.#avoided.values.get(key) ?? 0;
+  }
+
   #of(key: string): ModelHealth {
     let health = this.#models.get(key);
-    if (!health) this.#models.set(key, health = { faults: [], avoidedUntil: 0 });
+    if (!health) this.#models.set(key, health = { faults: [] });
     return health;
   }
 }
@@ -8592,6 +8943,9 @@ const MIN_LEFT = 5_000;
 /** Milliseconds an output token may take where the answer comes only when it is whole. */
 const TIME_PER_TOKEN = 20;
 
+/** Milliseconds after which what other processes know is read again. */
+const SYNC_PAUSE = 1_000;
+
 /** Whether two bodies for the same request and model differ in what can be mended. */
 function differ(a: FittingRequest["body"], b: FittingRequest["body"]): boolean {
   return JSON.stringify(a) !== JSON.stringify(b);
@@ -8606,13 +8960,15 @@ class Chain {
   readonly #cuts: Cuts;
   readonly #ledger: TokenLedger;
   #loading: Promise<void> | undefined;
+  /** When what others know is to be read again; never while that is going on. */
+  #syncAt = Infinity;
 
   constructor(settings: Required<ChainOptions>, { ledger, accounts }: ChainParts) {
     this.#settings = settings;
     this.#ledger = ledger;
     this.#accounts = accounts;
     this.#learned = new LearnedFacts(settings.store, settings.clock);
-    this.#health = new Health(settings.clock);
+    this.#health = new Health(settings.clock, settings.store);
     this.#cuts = new Cuts(settings.clock);
   }
 
@@ -8622,6 +8978,7 @@ class Chain {
     const end = clock.now() + requestTimeout;
     const tried = new Map<Candidate, ApiError>();
     await this.load();
+    if (clock.now() >= this.#syncAt) void this.#sync();
     let waiting = this.#order(request, options);
     let candidate = waiting.shift();
     const asks = new Map<Candidate, number>();
@@ -8665,7 +9022,16 @@ class Chain {
 
   /** Reads what was learned before. */
   load(): Promise<void> {
-    return this.#loading ??= this.#learned.load().then(() => this.#ledger.restore(this.#learned.ratios));
+    return this.#loading ??= this.#sync();
+  }
+
+  /** Takes over what other processes know; a store that fails knows nothing. */
+  async #sync(): Promise<void> {
+    const { store, clock } = this.#settings;
+    this.#syncAt = Infinity;
+    const [ratios] = await Promise.all([this.#learned.sync(), this.#health.sync()]).catch(() => [[]]);
+    this.#ledger.restore(ratios);
+    if (store.shared) this.#syncAt = clock.now() + SYNC_PAUSE;
   }
 
   #order(request: MessagesRequest, { candidates, tokens }: SendOptions): Candidate[] {
@@ -9069,6 +9435,22 @@ function addRequest(stats: Stats, log: RequestLog): Stats {
     firstToken: answered && firstMs !== undefined ? addTime(stats.firstToken, firstMs) : stats.firstToken,
   };
 }
+
+/** Adds up the numbers of two values of one shape; what only one of them has is left as it is. */
+function addUp(a: unknown, b: unknown): unknown {
+  if (typeof a === "number" && typeof b === "number") return a + b;
+  if (!isJsonObject(a) || !isJsonObject(b)) return a;
+  const sums = new Map<string, unknown>(Object.entries(a));
+  for (const [key, value] of Object.entries(b)) sums.set(key, sums.has(key) ? addUp(sums.get(key), value) : value);
+  return Object.fromEntries(sums);
+}
+
+/** The counts of two proxies as those of one. */
+function joinStats<T extends Stats>(a: T, b: T): T {
+  const sum = addUp(a, b) as T;
+  const slowest = Math.max(a.firstToken.slowest, b.firstToken.slowest);
+  return { ...sum, since: Math.min(a.since, b.since), firstToken: { ...sum.firstToken, slowest } };
+}
 // lib/server/metrics.ts ---------------------------------------------------------------------
 // The buckets of OpenTelemetry's conventions, and more for the minutes that answers may take.
 const DURATIONS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60, 120, 300, 600];
@@ -9161,6 +9543,10 @@ class Metrics {
 /** So many sessions are remembered. */
 const MOST_SESSIONS = 200;
 const MAX_ID_CHARS = 200;
+const PREFIX_OF_PARTS = "session ";
+/** Milliseconds between two writes of what has changed, and for which other processes know of it. */
+const WRITE_PAUSE = 1_000;
+const PART_LIFE = 86_400_000;
 
 /** What a session of Claude Code has come to: counts only. */
 type Session = Stats & {
@@ -9177,31 +9563,74 @@ function toSessionId(headers: Headers): string | undefined {
   return id?.slice(0, MAX_ID_CHARS);
 }
 
-/** The sessions that asked last. */
+/** Whether a value is what some proxy has kept of a session. */
+function isSession(value: unknown): value is Session {
+  return isJsonObject(value) && value.type === "session" && isJsonObject(value.firstToken);
+}
+
+/** The sessions that asked last: here, and at every process with the same store, of which each keeps its own part. */
 class Sessions {
   readonly #sessions = new Map<string, Session>();
+  readonly #clock: Clock;
+  readonly #store: Store | undefined;
+  readonly #process = randomId("");
+  readonly #changed = new Set<string>();
 
-  /** Notes a request that is over `now`; what is refused at the door begins no session. */
-  add(log: RequestLog, now: number): void {
+  /** @param store Where the parts of all processes are, if it is shared. */
+  constructor(clock: Clock, store?: Store) {
+    this.#clock = clock;
+    this.#store = store?.shared ? store : undefined;
+  }
+
+  /** How many have asked here. */
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  /** Notes a request that is over; what is refused at the door begins no session. */
+  add(log: RequestLog): void {
     const { session: id, ms } = log;
     if (id === undefined || !asksForMessage(log)) return;
     const known = this.#sessions.get(id);
     if (!known && !log.route) return;
+    const now = this.#clock.now();
     const stats = addRequest(known ?? createStats(now - ms), log);
     this.#sessions.delete(id);
     this.#sessions.set(id, { type: "session", id, last: now, ...stats });
     const [oldest = ""] = this.#sessions.keys();
     if (this.#sessions.size > MOST_SESSIONS) this.#sessions.delete(oldest);
+    if (this.#store) this.#keep(id, this.#store);
   }
 
   /** All of them, the one that asked last first. */
-  list(): Session[] {
-    return [...this.#sessions.values()].reverse();
+  async list(): Promise<Session[]> {
+    const stored = await this.#store?.list(PREFIX_OF_PARTS).catch(() => []) ?? [];
+    const others = stored.flatMap(([key, part]) => key.endsWith(this.#process) || !isSession(part) ? [] : [part]);
+    const joined = new Map<string, Session>();
+    for (const part of [...this.#sessions.values()].reverse().concat(others)) {
+      const known = joined.get(part.id);
+      joined.set(part.id, known ? { ...joinStats(known, part), last: Math.max(known.last, part.last) } : part);
+    }
+    return [...joined.values()].sort((a, b) => b.last - a.last).slice(0, MOST_SESSIONS);
   }
 
   /** Finds a session by its id. */
-  find(id: string): Session | undefined {
-    return this.#sessions.get(id);
+  async find(id: string): Promise<Session | undefined> {
+    return (await this.list()).find((session) => session.id === id);
+  }
+
+  /** Writes a part when it is time to, with all that have changed until then. */
+  #keep(id: string, store: Store): void {
+    const isFirst = this.#changed.size === 0;
+    this.#changed.add(id);
+    if (!isFirst) return;
+    this.#clock.after(WRITE_PAUSE, () => {
+      for (const id of this.#changed) {
+        const part = this.#sessions.get(id);
+        if (part) store.set(`${PREFIX_OF_PARTS}${id} ${this.#process}`, part, PART_LIFE).catch(() => {});
+      }
+      this.#changed.clear();
+    });
   }
 }
 // lib/server/options.ts ---------------------------------------------------------------------
@@ -9465,17 +9894,17 @@ const ROUTES: readonly RouteRow[] = [
     };
   }, "health"],
   [/^\/v1\/stream\/visualization$/, "GET, HEAD", ({ status }) => status()],
-  [/^\/v1\/sessions$/, "GET, HEAD", ({ sessions }) => {
-    const data = sessions.list();
+  [/^\/v1\/sessions$/, "GET, HEAD", async ({ sessions }) => {
+    const data = await sessions.list();
     return { object: "list", data, has_more: false, first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null };
   }],
-  [/^\/v1\/sessions\/(.+)$/, "GET, HEAD", ({ id, sessions }) => {
-    const session = sessions.find(id);
+  [/^\/v1\/sessions\/(.+)$/, "GET, HEAD", async ({ id, sessions }) => {
+    const session = await sessions.find(id);
     if (session) return session;
     throw new ApiError("not_found_error", `No session '${id}': GET /v1/sessions lists them`);
   }],
   [/^\/metrics$/, "GET, HEAD", ({ status, metrics, sessions }) => {
-    const text = formatMetrics(metrics.families(status(), sessions.list().length));
+    const text = formatMetrics(metrics.families(status(), sessions.size));
     return new Response(text, { headers: { "content-type": METRICS_TYPE } });
   }],
 ];
@@ -9559,78 +9988,6 @@ function createHandler(parts: HandlerParts): { fetch(request: Request): Promise<
     close: () => running.forEach((stop) => stop.abort(new ApiError("overloaded_error", "Arbiter is closing"))),
   };
 }
-// lib/store/memory_store.ts -----------------------------------------------------------------
-/** So many changes, and what nobody asked for again since its time was over is thrown away. */
-const CHANGES_PER_SWEEP = 1_000;
-
-/** Whether two values are the same JSON, as a store compares them. */
-function isSameJson(a: unknown, b: unknown): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
-}
-
-/** Makes a store that lasts as long as the process; `entries` are there from the beginning. */
-export function createMemoryStore(
-  entries: Iterable<[key: string, value: unknown]> = [],
-  clock: Clock = systemClock,
-): Store {
-  const values = new Map<string, { value: unknown; until: number }>();
-  /** When each place ends, by the key of its window and who has it. */
-  const places = new Map<string, Map<string, number>>();
-  let changes = 0;
-
-  function set(key: string, value: unknown, ms = Infinity): void {
-    values.delete(key);
-    if (value !== undefined) values.set(key, { value, until: clock.now() + ms });
-    if (++changes % CHANGES_PER_SWEEP > 0) return;
-    for (const [key, { until }] of values) if (until <= clock.now()) values.delete(key);
-  }
-
-  function get(key: string): unknown {
-    const found = values.get(key);
-    return found && found.until > clock.now() ? found.value : undefined;
-  }
-
-  /** Who is in a window now, but for `id`. */
-  function othersOf(id: string, key: string): Map<string, number> {
-    const now = clock.now();
-    return new Map([...places.get(key) ?? []].filter(([holder, until]) => holder !== id && until > now));
-  }
-
-  function take(id: string, windows: readonly SlidingWindow[]): Taken {
-    const now = clock.now();
-    const others = windows.map(({ key }) => othersOf(id, key));
-    const waits = windows.map(({ limit }, i) => {
-      const ends = [...others[i]!.values()].sort((a, b) => a - b);
-      return ends.length < limit ? 0 : (ends[ends.length - limit] ?? Infinity) - now;
-    });
-    const wait = Math.max(0, ...waits);
-    if (wait === 0) windows.forEach(({ key, ms }, i) => places.set(key, others[i]!.set(id, now + ms)));
-    return { wait, left: Math.max(0, (windows[0]?.limit ?? Infinity) - (others[0]?.size ?? 0)) };
-  }
-
-  for (const [key, value] of entries) set(key, value);
-  return {
-    shared: false,
-    get: (key) => Promise.resolve(get(key)),
-    list: (prefix) =>
-      Promise.resolve([...values.keys()].flatMap((key) => {
-        const value = key.startsWith(prefix) ? get(key) : undefined;
-        return value === undefined ? [] : [[key, value]];
-      })),
-    set: (key, value, ms) => Promise.resolve(set(key, value, ms)),
-    swap(key, before, after, ms) {
-      const same = isSameJson(get(key), before);
-      if (same) set(key, after, ms);
-      return Promise.resolve(same);
-    },
-    take: (id, windows) => Promise.resolve(take(id, windows)),
-    free(id, key) {
-      places.get(key)?.delete(id);
-      return Promise.resolve();
-    },
-    close: () => Promise.resolve(),
-  };
-}
 // lib/arbiter.ts ----------------------------------------------------------------------------
 /** Options of {@linkcode createArbiter}: where requests may go, and how clients and upstreams are treated. */
 export interface ArbiterOptions extends HandlerOptions, RouterOptions {}
@@ -9691,14 +10048,14 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
     localAnswers: options.localAnswers ?? ["title", "quota"],
     onRequest(log) {
       stats = addRequest(stats, log);
-      sessions.add(log, settings.clock.now());
+      sessions.add(log);
       metrics.add(log);
       options.onRequest?.(log);
     },
   };
-  const accounts = new Accounts(settings.clock);
+  const accounts = new Accounts(settings.clock, settings.store);
   let stats = createStats(settings.clock.now());
-  const [sessions, metrics] = [new Sessions(), new Metrics()];
+  const [sessions, metrics] = [new Sessions(settings.clock, settings.store), new Metrics()];
   let router: Router;
   function configure(options: RouterOptions): void {
     const next = createRouter(options);
@@ -10146,16 +10503,558 @@ function createFileStore(path: string, warn: (warning: string) => void = () => {
     close: () => writing,
   };
 }
-// lib/cli/lessons_file.ts -------------------------------------------------------------------
-/** Makes the store of what models have taught: a file, or memory where nobody knows where files of a user belong. */
-function createLessonStore(io: Io, warn: (warning: string) => void): Store {
-  const path = toStateFile("lessons.json", io);
+// lib/store/redis_client.ts -----------------------------------------------------------------
+/** As much of the npm package `redis` as is used here, of its versions from 4. */
+type RedisClient = {
+  connect(): Promise<unknown>;
+  sendCommand(command: readonly string[]): Promise<unknown>;
+  on(event: "error", listener: () => void): unknown;
+  unref(): void;
+  /** Closes the connection at once; version 4 has the other. */
+  destroy?(): void;
+  disconnect(): void;
+};
+type RedisPackage = { createClient(options: object): RedisClient };
+
+/** Asks Redis. */
+type RedisConnection = {
+  /** Sends one command; rejects if there is no connection, or no answer in time. */
+  ask(...command: string[]): Promise<unknown>;
+  /** Waits for what is on its way, and ends the connection. */
+  close(): Promise<void>;
+};
+
+/** Milliseconds after which a connection is not waited for any more; who asks waits no longer than for an answer. */
+const CONNECT_TIMEOUT = 5_000;
+
+/** Loads `redis`: a package of Arbiter's own surroundings, or of the current folder, or, with Deno, from npm. */
+async function loadRedis(): Promise<RedisPackage> {
+  const { createRequire } = await import("node:module");
+  const { default: process } = await import("node:process");
+  const name: string = "redis"; // Known only when it runs, so that whoever bundles Arbiter needs none.
+  const places: (() => unknown)[] = [
+    () => import(name),
+    () => createRequire(`${process.cwd()}/`)(name),
+    ...(process.versions.deno ? [() => import(`npm:${name}@6`)] : []),
+  ];
+  for (const load of places) {
+    try {
+      const found = await load() as RedisPackage & { default?: RedisPackage };
+      return found.default ?? found;
+    } catch {
+      // Perhaps it is in the next place.
+    }
+  }
+  throw new MissingEngineError("Redis needs the npm package redis: run npm install redis, or npm install -g redis");
+}
+
+/** Connects when it is first asked, and again whenever the connection was lost; only a question holds the process open. */
+async function createRedisConnection(options: object, timeout: number, clock: Clock): Promise<RedisConnection> {
+  const { createClient } = await loadRedis();
+  let current: { client: RedisClient; ready: Promise<unknown>; since: number; isReady: boolean } | undefined;
+  let closed = false;
+
+  function drop(client: RedisClient): void {
+    if (current?.client === client) current = undefined;
+    try {
+      if (client.destroy) client.destroy();
+      else client.disconnect();
+    } catch {
+      // It is closed already.
+    }
+  }
+
+  function connect(): NonNullable<typeof current> {
+    const socket = { connectTimeout: CONNECT_TIMEOUT, reconnectStrategy: false };
+    const client = createClient({ ...options, socket, RESP: 2, disableOfflineQueue: true, disableClientInfo: true });
+    client.on("error", () => drop(client));
+    client.unref();
+    const made = { client, ready: client.connect(), since: clock.now(), isReady: false };
+    made.ready.then(() => made.isReady = true, () => drop(client));
+    return made;
+  }
+
+  async function ask(...command: string[]): Promise<unknown> {
+    if (closed) throw new Error("The store is closed");
+    const asked = current ??= connect();
+    const { client, ready, since } = asked;
+    let forget = () => {};
+    const late = new Promise<never>((_, reject) => {
+      forget = clock.after(timeout, () => {
+        // What does not answer may be gone without a word; what is not even there yet may still come.
+        if (asked.isReady || clock.now() - since >= CONNECT_TIMEOUT) drop(client);
+        reject(new Error(`no answer within ${timeout} ms`));
+      });
+    });
+    try {
+      return await Promise.race([ready.then(() => client.sendCommand(command)), late]);
+    } catch (cause) {
+      const { message, code } = cause as Error & { code?: string };
+      throw new Error(message || code, { cause });
+    } finally {
+      forget();
+    }
+  }
+
+  return {
+    ask,
+    async close() {
+      if (current) await ask("PING").catch(() => {}); // Answers come in order: this one is the last.
+      closed = true;
+      if (current) drop(current.client);
+    },
+  };
+}
+// lib/store/redis_store.ts ------------------------------------------------------------------
+/** Options of {@linkcode createRedisStore}. */
+export interface RedisStoreOptions {
+  /** Where Redis is, `redis://127.0.0.1:6379` unless told; `rediss:` for TLS, with user, password and database in it. */
+  url?: string;
+  /** The password, if the address has none. */
+  password?: string;
+  /** What all keys begin with, `arbiter:` unless told. */
+  prefix?: string;
+  /** Milliseconds to wait for an answer, 500 unless told. */
+  timeout?: number;
+  /** Time to wait by; what ends when is told by Redis' own clock, for machines differ. */
+  clock?: Clock;
+}
+
+const NOW = `local time = redis.call("TIME") local now = time[1] * 1000 + math.floor(time[2] / 1000)`;
+/** What is of another type where an index or places belong is nobody's. */
+const clear = (key: string) => `if redis.call("TYPE", ${key}).ok ~= "zset" then redis.call("DEL", ${key}) end`;
+
+/** KEYS: value, index. ARGV: name, what to keep, or nothing, for how many ms, if not for ever, and what has to be there. */
+const CHANGE = `${NOW} ${clear("KEYS[2]")}
+local name, value, ms, before = unpack(ARGV)
+local found = redis.pcall("GET", KEYS[1])
+if before and before ~= (type(found) == "string" and found or "") then return 0 end
+redis.call("ZREMRANGEBYSCORE", KEYS[2], "-inf", now)
+if value == "" then
+  redis.call("DEL", KEYS[1])
+  redis.call("ZREM", KEYS[2], name)
+elseif ms == "" then
+  redis.call("SET", KEYS[1], value)
+  redis.call("ZADD", KEYS[2], "+inf", name)
+else
+  redis.call("SET", KEYS[1], value, "PX", ms)
+  redis.call("ZADD", KEYS[2], now + ms, name)
+end
+return 1`;
+
+/** KEYS: index. ARGV: what keys of values begin with, prefix. */
+const LIST = `${NOW} ${clear("KEYS[1]")}
+redis.call("ZREMRANGEBYSCORE", KEYS[1], "-inf", now)
+local found = {}
+for _, name in ipairs(redis.call("ZRANGE", KEYS[1], 0, -1)) do
+  local value = redis.pcall("GET", ARGV[1] .. name)
+  if type(value) == "string" and name:sub(1, #ARGV[2]) == ARGV[2] then
+    found[#found + 1] = name
+    found[#found + 1] = value
+  end
+end
+return found`;
+
+/** KEYS: places in each window. ARGV: who, then limit and ms of each window. A wait of -1 is one without end. */
+const TAKE = `${NOW}
+local id, wait, left = ARGV[1], 0, 0
+for i, key in ipairs(KEYS) do
+  ${clear("key")}
+  redis.call("ZREMRANGEBYSCORE", key, "-inf", now)
+  local limit, own = tonumber(ARGV[2 * i]), redis.call("ZRANK", key, id)
+  local others = redis.call("ZCARD", key) - (own and 1 or 0)
+  if i == 1 then left = limit - others end
+  if others >= limit then
+    local place = others - limit
+    if own and own <= place then place = place + 1 end
+    local last = redis.call("ZRANGE", key, place, place, "WITHSCORES")[2]
+    if not last then return {-1, 0} end
+    wait = math.max(wait, last - now)
+  end
+end
+if wait > 0 then return {wait, math.max(left, 0)} end
+for i, key in ipairs(KEYS) do
+  local ms = tonumber(ARGV[2 * i + 1])
+  if ms > 0 then redis.call("ZADD", key, now + ms, id) end
+  if redis.call("PTTL", key) < ms then redis.call("PEXPIRE", key, ms) end
+end
+return {0, left - 1}`;
+
+/** A time as Redis takes it: whole milliseconds, and nothing for one without end. */
+function toMs(ms: number): string {
+  return ms < Infinity ? String(Math.max(1, Math.ceil(ms))) : "";
+}
+
+/** JSON, and nothing for what is not there. */
+function toStored(value: unknown): string {
+  return value === undefined ? "" : JSON.stringify(value);
+}
+
+/**
+ * Makes a store in Redis, 5 or later, which several machines share: each question is one round trip. It connects when it is first used,
+ * and again whenever the connection was lost; what is asked while there is none, or is not answered in time, rejects.
+ *
+ * @throws {TypeError} If the address is of no use.
+ * @throws {MissingEngineError} If the npm package `redis` cannot be found.
+ */
+export async function createRedisStore(options: RedisStoreOptions = {}): Promise<Store> {
+  const { url = "redis://127.0.0.1:6379", password, prefix = "arbiter:", timeout = 500, clock = systemClock } = options;
+  if (!URL.canParse(url) || !/^rediss?:$/.test(new URL(url).protocol)) {
+    throw new TypeError(
+      "Cannot use the address of Redis, REDIS_URL: expected one such as redis://127.0.0.1:6379", // It may have a password.
+    );
+  }
+  const server = password === undefined ? { url } : { url, password };
+  const { ask, close } = await createRedisConnection(server, timeout, clock);
+  const values = `${prefix}value:`;
+  const toIndex = (key: string) => `${prefix}index:${key.split(" ", 1)[0]}`;
+  const toPlaces = (key: string) => `${prefix}places:${key}`;
+  const run = (script: string, keys: readonly string[], args: readonly string[]) =>
+    ask("EVAL", script, String(keys.length), ...keys, ...args);
+  const change = (key: string, after: unknown, ms: number, ...before: string[]) =>
+    run(CHANGE, [values + key, toIndex(key)], [key, toStored(after), toMs(ms), ...before]);
+
+  return {
+    shared: true,
+    async get(key) {
+      const [found] = await ask("MGET", values + key) as unknown[]; // Nothing, and no error, for another type.
+      return typeof found === "string" ? parseJson(found) : undefined;
+    },
+    async list(prefix) {
+      const found = await run(LIST, [toIndex(prefix)], [values, prefix]) as string[];
+      const names = found.filter((_, i) => i % 2 === 0);
+      return names.map((name, i) => [name, parseJson(found[2 * i + 1]!)]);
+    },
+    async set(key, value, ms = Infinity) {
+      await change(key, value, ms);
+    },
+    swap: async (key, before, after, ms = Infinity) => await change(key, after, ms, toStored(before)) === 1,
+    async take(id, windows): Promise<Taken> {
+      if (windows.length === 0) return { wait: 0, left: Infinity };
+      const sizes = windows.flatMap(({ limit, ms }) => [limit, Math.ceil(ms)].map(String));
+      const [wait = 0, left = 0] = await run(TAKE, windows.map(({ key }) => toPlaces(key)), [id, ...sizes]) as number[];
+      return { wait: wait < 0 ? Infinity : wait, left };
+    },
+    async free(id, key) {
+      await ask("ZREM", toPlaces(key), id);
+    },
+    close,
+  };
+}
+// lib/store/sqlite_store.ts -----------------------------------------------------------------
+/** Options of {@linkcode createSqliteStore}. */
+export interface SqliteStoreOptions {
+  /** Time; several processes count by that of their machine. */
+  clock?: Clock;
+  /** Milliseconds to wait for another process that is writing, 2 seconds unless told. */
+  patience?: number;
+}
+
+/** What comes with all of Deno, Bun and Node but its oldest versions. */
+type Sqlite = typeof import("node:sqlite");
+type Database = InstanceType<Sqlite["DatabaseSync"]>;
+
+/** So many changes, and what is over is thrown away. */
+const CHANGES_PER_CLEANING = 1_000;
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS entries (key TEXT PRIMARY KEY, value TEXT NOT NULL, until REAL NOT NULL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS places (key TEXT, id TEXT, until REAL NOT NULL, PRIMARY KEY (key, id)) WITHOUT ROWID;
+`;
+
+async function loadSqlite(): Promise<Sqlite> {
+  try {
+    return await import("node:sqlite");
+  } catch (cause) {
+    const { default: { versions } } = await import("node:process");
+    const { deno, bun, node } = versions;
+    const runtime = deno ? `Deno ${deno}` : bun ? `Bun ${bun}` : `Node ${node}`;
+    throw new MissingEngineError(
+      `SQLite needs Node 22.13, Deno 2.2 or Bun 1.4, or a later one, and this is ${runtime}`,
+      { cause },
+    );
+  }
+}
+
+/** Opens the file, which only its owner may read, and so those that SQLite puts beside it. */
+async function openDatabase({ DatabaseSync }: Sqlite, path: string, patience: number): Promise<Database> {
+  const { mkdir, open } = await import("node:fs/promises");
+  const { dirname } = await import("node:path");
+  await mkdir(dirname(path), { recursive: true });
+  await (await open(path, "a", 0o600)).close();
+  const database = new DatabaseSync(path);
+  try {
+    database.exec(
+      `PRAGMA busy_timeout = ${patience}; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; ${SCHEMA}`,
+    );
+    return database;
+  } catch (thrown) {
+    database.close();
+    throw thrown;
+  }
+}
+
+type Queries = ReturnType<typeof toQueries>;
+
+/** Makes what is asked of an open database; each statement is prepared once. */
+function toQueries(database: Database) {
+  const sql = (text: string) => database.prepare(text);
+  const getOne = sql("SELECT value FROM entries WHERE key = ? AND until > ?");
+  const listAll = sql("SELECT key, value FROM entries WHERE key >= ? AND key < ? || char(1114111) AND until > ?");
+  const forget = sql("DELETE FROM entries WHERE key = ?");
+  const keep = sql("INSERT OR REPLACE INTO entries VALUES (?, ?, ?)");
+  const others = sql("SELECT until FROM places WHERE key = ? AND id <> ? AND until > ?");
+  const place = sql("INSERT OR REPLACE INTO places VALUES (?, ?, ?)");
+  const leave = sql("DELETE FROM places WHERE key = ? AND id = ?");
+  const clean = [sql("DELETE FROM entries WHERE until <= ?"), sql("DELETE FROM places WHERE until <= ?")];
+
+  const get = (key: string, now: number) => getOne.get(key, now)?.value as string | undefined;
+  const set = (key: string, value: unknown, until: number) =>
+    void (value === undefined ? forget.run(key) : keep.run(key, JSON.stringify(value), until));
+  /** Does all or nothing, and nobody else writes meanwhile. */
+  function change<T>(run: () => T): T {
+    database.exec("BEGIN IMMEDIATE");
+    try {
+      const result = run();
+      database.exec("COMMIT");
+      return result;
+    } catch (thrown) {
+      database.exec("ROLLBACK");
+      throw thrown;
+    }
+  }
+  return {
+    get,
+    set,
+    list: (prefix: string, now: number) => listAll.all(prefix, prefix, now) as { key: string; value: string }[],
+    swap: (key: string, before: unknown, after: unknown, now: number, until: number) =>
+      change(() => {
+        const same = get(key, now) === JSON.stringify(before);
+        if (same) set(key, after, until);
+        return same;
+      }),
+    take: (id: string, windows: readonly SlidingWindow[], now: number): Taken =>
+      change(() => {
+        const ends = windows.map(({ key }) => others.all(key, id, now).map(({ until }) => until as number));
+        const taken = toTaken(windows, ends, now);
+        const kept = taken.wait > 0 ? [] : windows.filter(({ ms }) => ms > 0);
+        for (const { key, ms } of kept) place.run(key, id, now + ms);
+        return taken;
+      }),
+    free: (id: string, key: string) => void leave.run(key, id),
+    clean: (now: number) => clean.forEach((statement) => statement.run(now)),
+    close: () => database.close(),
+  };
+}
+
+/**
+ * Makes a store in a file of SQLite, which several processes of one machine share; its folder is made, and the file
+ * opened, when it is first used. A file that cannot be opened is tried anew each time.
+ *
+ * @param path Where the file is; SQLite puts two more beside it.
+ * @throws {Error} If the runtime has no SQLite.
+ */
+export async function createSqliteStore(path: string, options: SqliteStoreOptions = {}): Promise<Store> {
+  const { clock = systemClock, patience = 2_000 } = options;
+  const sqlite = await loadSqlite();
+  let opened: Promise<Queries> | undefined;
+  let [changes, closed] = [0, false];
+
+  async function ask<T>(run: (queries: Queries, now: number) => T): Promise<T> {
+    if (closed) throw new Error("The store is closed");
+    opened ??= openDatabase(sqlite, path, patience).then(toQueries);
+    const queries = await opened.catch((cause) => {
+      opened = undefined;
+      throw new Error(`Cannot open ${path}: ${cause.message}`, { cause });
+    });
+    return run(queries, clock.now());
+  }
+  const change = <T>(run: (queries: Queries, now: number) => T): Promise<T> =>
+    ask((queries, now) => {
+      if (changes++ % CHANGES_PER_CLEANING === 0) queries.clean(now);
+      return run(queries, now);
+    });
+  return {
+    shared: true,
+    get: (key) => ask(({ get }, now) => parseJson(get(key, now) ?? "")),
+    list: (prefix) => ask(({ list }, now) => list(prefix, now).map(({ key, value }) => [key, parseJson(value)])),
+    set: (key, value, ms = Infinity) => change(({ set }, now) => set(key, value, now + ms)),
+    swap: (key, before, after, ms = Infinity) => change(({ swap }, now) => swap(key, before, after, now, now + ms)),
+    take: (id, windows) => change(({ take }, now) => take(id, windows, now)),
+    free: (id, key) => ask(({ free }) => free(id, key)),
+    async close() {
+      closed = true;
+      await opened?.then(({ close }) => close(), () => {});
+      opened = undefined;
+    },
+  };
+}
+// lib/store/steady_store.ts -----------------------------------------------------------------
+/** Options of {@linkcode createSteadyStore}. */
+export interface SteadyStoreOptions {
+  /** What people call the store. */
+  name: string;
+  /** Told that the store is away, and that it is back. */
+  warn?: (warning: string) => void;
+  /** Time. */
+  clock?: Clock;
+}
+
+/** What the other store has missed: until when it matters, how it is told, and what has to be there, if anything. */
+type Missed = { until: number; tell: (left: number) => Promise<unknown>; base?: { value: unknown } | undefined };
+
+/** Milliseconds until a store that is away is asked again. */
+const PAUSE = 1_000;
+/** Milliseconds after which a place that nobody gave back is free anyhow. */
+const LONGEST_PLACE = 3_600_000;
+
+/**
+ * Makes a store that never fails of one that may: while that is away, this process does with what it has kept itself.
+ *
+ * Only who finds out that it is away waits for it. From then on it is asked about once a second, beside the
+ * requests, until it takes again what it has missed; what others have swapped meanwhile stays.
+ */
+export function createSteadyStore(remote: Store, options: SteadyStoreOptions): Store {
+  const { name, warn = () => {}, clock = systemClock } = options;
+  const local = createMemoryStore([], clock);
+  const missed = new Map<string, Missed>();
+  let [away, returning, closed] = [false, false, false];
+  let askAgainAt = 0;
+
+  function miss(what: string, ms: number, tell: Missed["tell"], base?: Missed["base"]): void {
+    missed.set(what, { until: clock.now() + ms, tell, base });
+  }
+
+  function leave(cause: Error): void {
+    askAgainAt = clock.now() + PAUSE;
+    if (!away) warn(`${name} is away (${cause.message}): limits count for this process alone until it is back`);
+    away = true;
+  }
+
+  async function comeBack(): Promise<void> {
+    returning = true;
+    for (const [what, { until }] of missed) if (until <= clock.now()) missed.delete(what);
+    try {
+      await remote.set("steady check", true, PAUSE); // One that can be read but not written is not back.
+      while (missed.size > 0) {
+        for (const [what, one] of missed) {
+          await one.tell(Math.max(1, one.until - clock.now()));
+          if (missed.get(what) === one) missed.delete(what);
+        }
+      }
+      away = false;
+      warn(`${name} is back`);
+    } catch {
+      askAgainAt = clock.now() + PAUSE;
+    }
+    returning = false;
+  }
+
+  /** Asks the other store, or this process where that is away. */
+  async function ask<T>(there: () => Promise<T>, here: () => Promise<T>): Promise<T> {
+    if (closed) throw new Error("The store is closed");
+    if (away && !returning && clock.now() >= askAgainAt) comeBack();
+    try {
+      if (!away) return await there();
+    } catch (thrown) {
+      if (closed) throw thrown;
+      leave(thrown as Error);
+    }
+    return await here();
+  }
+
+  return {
+    shared: true,
+    get: (key) => ask(() => remote.get(key), () => local.get(key)),
+    list: (prefix) => ask(() => remote.list(prefix), () => local.list(prefix)),
+    set: (key, value, ms = Infinity) =>
+      ask(async () => {
+        await remote.set(key, value, ms);
+        await local.set(key, value, ms);
+      }, () => {
+        miss(`value ${key}`, ms, (left) => remote.set(key, value, left));
+        return local.set(key, value, ms);
+      }),
+    swap: (key, before, after, ms = Infinity) =>
+      ask(async () => {
+        const same = await remote.swap(key, before, after, ms);
+        if (same) await local.set(key, after, ms);
+        return same;
+      }, async () => {
+        const same = await local.swap(key, before, after, ms);
+        const earlier = missed.get(`value ${key}`);
+        const base = earlier ? earlier.base : { value: before };
+        const tell = async (left: number) =>
+          base
+            ? await remote.swap(key, base.value, after, left) || await remote.swap(key, undefined, after, left)
+            : await remote.set(key, after, left);
+        if (same) miss(`value ${key}`, ms, tell, base);
+        return same;
+      }),
+    take: (id, windows) =>
+      ask(async () => {
+        const taken = await remote.take(id, windows);
+        if (taken.wait === 0) await local.take(id, windows);
+        return taken;
+      }, async () => {
+        const taken = await local.take(id, windows);
+        for (const { key, ms } of taken.wait === 0 ? windows : []) {
+          // Nobody asks there any more whether it was free: the place is in use.
+          const limit = Number.MAX_SAFE_INTEGER;
+          miss(`place ${id} ${key}`, ms, (left) => remote.take(id, [{ key, limit, ms: left }]));
+        }
+        return taken;
+      }),
+    free: (id, key) =>
+      ask(async () => {
+        await remote.free(id, key);
+        await local.free(id, key);
+      }, () => {
+        miss(`place ${id} ${key}`, LONGEST_PLACE, () => remote.free(id, key));
+        return local.free(id, key);
+      }),
+    async close() {
+      closed = true;
+      await remote.close();
+    },
+  };
+}
+// lib/cli/open_store.ts ---------------------------------------------------------------------
+/** What people call the stores that are shared. */
+const STORE_NAMES = { redis: "Redis", sqlite: "SQLite" } as const;
+
+/** Makes the store that is shared, as the settings name it; what fails in it fails. Nothing where none is shared. */
+async function openSharedStore({ settings, flags, io }: Context): Promise<Store | undefined> {
+  const { store, redisUrl: url, redisPrefix: prefix, redisPassword: password } = settings;
+  if (flags.demo || store === "memory" || store === undefined) return undefined;
+  try {
+    if (store === "redis") return await createRedisStore({ url, prefix, password });
+    const path = toStateFile("store.sqlite", io);
+    if (path) return await createSqliteStore(path);
+    throw new ConfigError("ARBITER_STORE=sqlite needs a folder for its file: set HOME");
+  } catch (cause) {
+    const isTheirs = cause instanceof MissingEngineError || cause instanceof TypeError;
+    throw isTheirs ? new ConfigError(cause.message, { cause }) : cause;
+  }
+}
+
+/**
+ * Makes the store of the settings, which never fails: one that is shared, or a file for what models teach, or memory where
+ * nobody knows where files of a user belong.
+ *
+ * @throws {ConfigError} If the store needs something that is not there.
+ */
+async function openStore(context: Context, warn: (warning: string) => void): Promise<Store> {
+  const { settings: { store = "memory" }, flags, io } = context;
+  const shared = await openSharedStore(context);
+  if (shared && store !== "memory") return createSteadyStore(shared, { name: STORE_NAMES[store], warn });
+  const path = flags.demo ? undefined : toStateFile("lessons.json", io);
   return path ? createFileStore(path, warn) : createMemoryStore();
 }
 
 /** Reads what models have taught. */
-async function readLessons(io: Io): Promise<LearnedFacts> {
-  const learned = new LearnedFacts(createLessonStore(io, io.tell), systemClock);
+async function readLessons(store: Store): Promise<LearnedFacts> {
+  const learned = new LearnedFacts(store, systemClock);
   await learned.load();
   return learned;
 }
@@ -10182,10 +11081,14 @@ function toModelNames({ router: { catalog } }: Arbiter): ModelNames {
 }
 
 /** Finds the limits of the main model: what it has taught itself goes before what the roster says. */
-async function readModelLimits({ router: { catalog } }: Arbiter, { io, settings }: Context): Promise<ModelLimits> {
+async function readModelLimits(
+  { router: { catalog } }: Arbiter,
+  { settings }: Context,
+  store: Store,
+): Promise<ModelLimits> {
   const candidate = toCandidate(catalog.elite, catalog);
   const { traits = toModel(candidate.model) } = candidate;
-  const facts = (await readLessons(io)).of(candidate);
+  const facts = (await readLessons(store)).of(candidate);
   const window = toWindow(candidate, facts);
   const contextTokens = window < Infinity ? window : CONTEXT_TOKENS;
   const { maxTokens = Infinity, hardMaxTokens = Infinity, clientMaxTokens } = settings;
@@ -10195,9 +11098,9 @@ async function readModelLimits({ router: { catalog } }: Arbiter, { io, settings 
   return { contextTokens, ...(outputTokens === OUTPUT_TOKENS ? {} : { outputTokens }) };
 }
 
-/** What Claude Code is to be told of the models of a proxy. */
-async function readModelChoice(arbiter: Arbiter, context: Context): Promise<ModelChoice> {
-  return { ...toModelNames(arbiter), ...await readModelLimits(arbiter, context) };
+/** What Claude Code is to be told of the models of a proxy; the store has what they have taught. */
+async function readModelChoice(arbiter: Arbiter, context: Context, store: Store): Promise<ModelChoice> {
+  return { ...toModelNames(arbiter), ...await readModelLimits(arbiter, context, store) };
 }
 // lib/cli/claude_env.ts ---------------------------------------------------------------------
 /** What would lead Claude Code elsewhere; with a key of Anthropic's it also asks whether to use that. */
@@ -10409,7 +11312,7 @@ export async function probeModels(
     clock = systemClock,
   }: ProbeOptions = {},
 ): Promise<ProbeResult[]> {
-  const accounts = new Accounts(clock);
+  const accounts = new Accounts(clock, store);
   const learned = new LearnedFacts(store, clock);
   const refused: ProbeResult[] = [];
   await learned.load();
@@ -11567,9 +12470,13 @@ function toNoKey({ lacks, name }: Backend): string | undefined {
   return lacks === "NVIDIA_API_KEY" ? NO_KEY : lacks && `No API key for '${name}': set ${lacks}`;
 }
 
-/** A proxy made from settings: what it talks to, for people, its models, its address, and what ends its care for files. */
+/**
+ * A proxy made from settings: its store, what it talks to, for people, its models, its address, and what ends its care for
+ * files.
+ */
 type ConfiguredProxy = {
   arbiter: Arbiter;
+  store: Store;
   models: ModelChoice;
   upstream: string;
   host: string;
@@ -11654,11 +12561,11 @@ async function createProxy(context: Context, write: (line: string) => void): Pro
   const { settings, flags, io } = context;
   checkHost(settings);
   const handling = toHandlerOptions(settings, write);
-  const store = createLessonStore(io, write);
+  const store = await openStore(context, write);
   if (flags.demo) {
-    const arbiter = createArbiter({ ...handling, ...DEMO_OPTIONS, fetch: createStandIn().fetch });
-    const upstream = "the built-in demo model";
-    return { arbiter, models: await readModelChoice(arbiter, context), upstream, ...toAddress(context), unwatch() {} };
+    const arbiter = createArbiter({ ...handling, ...DEMO_OPTIONS, store, fetch: createStandIn().fetch });
+    const models = await readModelChoice(arbiter, context, store);
+    return { arbiter, store, models, upstream: "the built-in demo model", ...toAddress(context), unwatch() {} };
   }
   const { port, path, ...options } = await readRouterOptions(context, undefined, io.tell);
   const arbiter = toConfigured(() => createArbiter({ ...handling, ...options, store }));
@@ -11670,7 +12577,8 @@ async function createProxy(context: Context, write: (line: string) => void): Pro
     write(`Read ${path} again`);
   }, (error) => write(`Kept the configuration as it was: ${error.message}`));
   const address = toAddress(context, { port });
-  return { arbiter, models: await readModelChoice(arbiter, context), upstream: backend.baseUrl, ...address, unwatch };
+  const models = await readModelChoice(arbiter, context, store);
+  return { arbiter, store, models, upstream: backend.baseUrl, ...address, unwatch };
 }
 
 /** Listens, and notes that for `stop` until the server is closed. */
@@ -11757,7 +12665,8 @@ async function runProbe(context: Context): Promise<number> {
     skip: settings.skipCheck ?? false,
     maxAge: (candidate) => inUse.has(candidate) ? 0 : PROBE_LIFE,
     onResult: (result) => show(ids.get(result.candidate)!, toAvailability(result)),
-    ...(flags.demo ? { fetch: createStandIn().fetch } : { store: createLessonStore(io, io.tell) }),
+    store: await openStore(context, io.tell),
+    ...(flags.demo ? { fetch: createStandIn().fetch } : {}),
   });
   const rows = results.map(({ candidate, ...result }) => ({ model: ids.get(candidate), ...result }));
   if (flags.json) io.print(JSON.stringify(rows, null, 2));
@@ -11851,8 +12760,8 @@ async function askUnset(context: Context, again = false, given?: Wizard): Promis
   const { lacks } = elite.backend;
   const chooses = again || !namesModel(options);
   if (!lacks && !chooses) return context;
-  const wizard = given ??
-    { prompts: createPrompts(io.env), write: replaceFile, store: createLessonStore(io, () => {}), fetch: patientFetch };
+  const store = given?.store ?? await openStore(context, () => {});
+  const wizard = given ?? { prompts: createPrompts(io.env), write: replaceFile, store, fetch: patientFetch };
   const candidates = [elite, ...fallbacks].map((target) => toCandidate(target, catalog));
   try {
     const ready = lacks ? await askKey(context, lacks, candidates, wizard) : context;
@@ -11936,10 +12845,8 @@ const REACH_TIMEOUT = 5_000, KNOWN_REACH_TIMEOUT = 100;
 
 /** Why the upstream cannot be reached at all, as a sentence; any answer will do, and slowness is no proof. */
 async function findUnreachable(
-  { upstream, arbiter: { router: { catalog } } }: ConfiguredProxy,
-  io: Io,
+  { upstream, store, arbiter: { router: { catalog } } }: ConfiguredProxy,
 ): Promise<string | undefined> {
-  const store = createLessonStore(io, () => {});
   const known = await hasAnswered(toCandidate(catalog.elite, catalog), { store, maxAge: PROBE_LIFE });
   const signal = AbortSignal.timeout(known ? KNOWN_REACH_TIMEOUT : REACH_TIMEOUT);
   try {
@@ -12000,7 +12907,7 @@ async function runCode(given: Context): Promise<number> {
   const log = createLogFile(io); // The terminal is Claude Code's.
   const proxy = await createProxy(context, log.write);
   // Whether the upstream is there takes a while to find out: Arbiter begins to listen meanwhile.
-  const checking = flags.demo || settings.skipCheck ? undefined : findUnreachable(proxy, io);
+  const checking = flags.demo || settings.skipCheck ? undefined : findUnreachable(proxy);
   const server = await listen(proxy, io, (taken) => {
     io.tell(`Port ${taken} is taken, perhaps by another Arbiter: using a free one.`);
   });
@@ -12016,6 +12923,7 @@ async function runCode(given: Context): Promise<number> {
     proxy.unwatch();
     proxy.arbiter.close();
     await server.close();
+    await proxy.store.close();
     const where = await log.close();
     const summary = toSummary(proxy.arbiter.status());
     if (summary && settings.logLevel !== "silent") io.tell([summary, where].filter(Boolean).join(". "));
@@ -12539,7 +13447,8 @@ async function tryModel(options: RouterOptions, fetch: Machine["fetch"]): Promis
 async function checkUpstream(options: RouterOptions, { fetch, now }: Machine, context: Context): Promise<Finding[]> {
   const { elite, elite: { backend }, tiers } = createRouter(options).catalog;
   const findings = [checkKey(backend), checkBaseUrl(backend)];
-  const learned = await readLessons(context.io);
+  const store = await openStore(context, () => {}).catch(() => createMemoryStore()); // It has a row of its own.
+  const learned = await readLessons(store);
   for (const target of new Map([elite, ...Object.values(tiers)].map((one) => [one.model, one])).values()) {
     const { gone, successor = "another" } = toModel(target.model, options.models);
     if (!gone && learned.of(target).goneSince === Infinity) continue;
@@ -12555,6 +13464,26 @@ async function checkUpstream(options: RouterOptions, { fetch, now }: Machine, co
   }
   // What is wrong already need not be tried.
   return findings.some(({ state }) => state === "FAIL") ? findings : [...findings, await tryModel(options, fetch)];
+}
+
+const STORE_FIXES = {
+  redis: "Start Redis, or correct REDIS_URL and REDIS_PASSWORD.",
+  sqlite: "Make it a file that Arbiter may write, or remove it.",
+};
+
+/** Whether the store that is shared can be written to. */
+async function checkStore(context: Context): Promise<Finding[]> {
+  const { store: name = "memory" } = context.settings;
+  if (name === "memory") return [];
+  try {
+    const store = await openSharedStore(context);
+    await store?.set("doctor check", true, 1_000);
+    await store?.close();
+    return store ? [found("store", "OK", `${STORE_NAMES[name]} takes what it is given`)] : [];
+  } catch (thrown) {
+    const fix = thrown instanceof ConfigError ? undefined : STORE_FIXES[name]; // Those say themselves what to do.
+    return [found("store", "FAIL", `${STORE_NAMES[name]}: ${(thrown as Error).message}`, fix)];
+  }
 }
 
 /** Looks for every ordinary mistake. */
@@ -12573,6 +13502,7 @@ async function diagnose(context: Context, machine: Machine): Promise<Finding[]> 
   } catch (thrown) {
     findings.push(found("settings", "FAIL", (thrown as Error).message, "Correct that first."));
   }
+  findings.push(...await checkStore(context));
   const [claude, version] = await machine.findClaude();
   findings.push(checkClaude(claude, version), ...checkClaudeEnv(env));
   const home = env.CLAUDE_CONFIG_DIR || `${env.HOME || env.USERPROFILE}/.claude`;
@@ -12633,7 +13563,8 @@ async function runEnv(context: Context): Promise<number> {
   const options = await readOptions(context, io.tell);
   const { host, port } = toAddress(context, options);
   if (port === 0) throw new ConfigError("Port 0 is any free one: name the proxy's with --port");
-  const models = await readModelChoice(toConfigured(() => createArbiter(options)), context);
+  const store = await openStore(context, io.tell);
+  const models = await readModelChoice(toConfigured(() => createArbiter(options)), context, store);
   const variables = toClaudeVariables(io.env, toServerUrl(host, port), models, toToken(context.settings));
   if (!json) {
     for (const line of toScript(variables, shell as ShellName)) io.print(line);
@@ -12804,7 +13735,7 @@ async function explain({ router }: Arbiter, name: string, prompt: string, contex
   const request = { model: name, max_tokens: 1, messages, tools };
   const { wanted, trace } = router.route({ request, headers: new Headers(), inputTokens: () => 0 });
   const traits = wanted.traits ?? toModel(wanted.model);
-  const learned = await readLessons(context.io);
+  const learned = await readLessons(await openStore(context, context.io.tell));
   const lessons = toLessonWords(learned.of(wanted), learned.ratios.get(toKey(wanted)));
   const { flags, io } = context;
   if (flags.json) {
@@ -12832,7 +13763,7 @@ async function explain({ router }: Arbiter, name: string, prompt: string, contex
 
 /** Shows what all models have taught. */
 async function showLessons(context: Context): Promise<void> {
-  const lessons = (await readLessons(context.io)).all();
+  const lessons = (await readLessons(await openStore(context, context.io.tell))).all();
   if (context.flags.json) {
     const rows = lessons.map(([key, facts]) => {
       const [host, model] = key.split(" ");
@@ -12860,10 +13791,11 @@ async function runModels(context: Context): Promise<number> {
 
 /** Forgets the choice, and what models have taught and how they were found; keys stay. */
 async function runReset(context: Context): Promise<number> {
-  const learned = await readLessons(context.io);
+  const store = await openStore(context, context.io.tell);
+  const learned = await readLessons(store);
   const count = learned.all().length;
   await learned.forget();
-  const store = createLessonStore(context.io, context.io.tell);
+  await new Health(systemClock, store).forget();
   for (const [key] of await store.list(PROBE_PREFIX)) await store.set(key, undefined);
   const whose = `${count} ${count === 1 ? "model" : "models"}`;
   context.io.print(`Forgot what ${whose} had taught.`);
@@ -12907,6 +13839,7 @@ async function runServe(context: Context): Promise<number> {
   proxy.unwatch();
   proxy.arbiter.close();
   await server.close();
+  await proxy.store.close();
   return 0;
 }
 // lib/cli/status_command.ts -----------------------------------------------------------------

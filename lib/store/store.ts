@@ -1,4 +1,7 @@
-/** At most `limit` holders of a place under `key`; each keeps it for `ms` milliseconds, unless it is given back before. */
+/**
+ * At most `limit` holders of a place under `key`; each keeps it for `ms` milliseconds, unless it is given back before. Who
+ * takes it for 0 only looks whether there is one.
+ */
 export type SlidingWindow = { key: string; limit: number; ms: number };
 
 /** Whether places were taken: if not, milliseconds until they may be free; and how many are left in the first window. */
@@ -27,4 +30,10 @@ export interface Store {
   free(id: string, key: string): Promise<void>;
   /** Ends what holds the process open; what is asked afterwards rejects. */
   close(): Promise<void>;
+}
+
+/** What a store is made of is not there, as its message says, together with what to install. */
+export class MissingEngineError extends Error {
+  /** Always `MissingEngineError`. */
+  override readonly name = "MissingEngineError";
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test, type TestContext } from "node:test";
+import { test as runTest, type TestContext } from "node:test";
 import type { Store } from "../../lib/store/store.ts";
 
 /** A store under test: itself, a second one on the same state if it can be shared, and what lets time pass. */
@@ -10,8 +10,11 @@ export interface Opened {
   pass: (ms: number) => Promise<void>;
 }
 
+/** What runs a test, where what it needs is there. */
+export type RunTest = (name: string, run: (t: TestContext) => Promise<void>) => void;
+
 /** What every store keeps to; `open` makes an empty one that is gone when the test is over. */
-export function testStore(name: string, open: (t: TestContext) => Promise<Opened>): void {
+export function testStore(name: string, open: (t: TestContext) => Promise<Opened>, test: RunTest = runTest): void {
   test(`${name}: what was set can be got and listed by its first word, and forgotten`, async (t) => {
     const { store, other = store } = await open(t);
     const value = { deep: [1, "two", null, { three: true }], text: "ü\u0000€" };
@@ -103,5 +106,19 @@ export function testStore(name: string, open: (t: TestContext) => Promise<Opened
       Array.from({ length: 30 }, (_, i) => (i % 2 ? store : other).take(String(i), windows)),
     );
     assert.equal(taken.filter(({ wait }) => wait === 0).length, 7);
+  });
+
+  test(`${name}: whoever takes a place for no time only looks whether there is one`, async (t) => {
+    const { store, other = store, pass } = await open(t);
+    const look = [{ key: "block a", limit: 1, ms: 0 }];
+    const looks = await Promise.all(["1", "2", "3", "4"].map((id) => other.take(id, look)));
+    for (const taken of looks) assert.deepEqual(taken, { wait: 0, left: 0 });
+    for (const [id, ms] of [["long", 5_000], ["short", 1_000]] as const) {
+      assert.equal((await store.take(id, [{ key: "block a", limit: 1_000_000, ms }])).wait, 0);
+    }
+    const { wait } = await other.take("3", look);
+    assert.ok(wait > 4_000 && wait <= 5_000, `waits ${wait} ms`);
+    await pass(5_000);
+    assert.equal((await other.take("3", look)).wait, 0);
   });
 }
