@@ -10500,7 +10500,7 @@ type RedisClient = {
   unref(): void;
   /** Closes the connection at once; version 4 has the other. */
   destroy?(): void;
-  disconnect(): void;
+  disconnect(): unknown;
 };
 type RedisPackage = { createClient(options: object): RedisClient };
 
@@ -10533,7 +10533,7 @@ async function loadRedis(): Promise<RedisPackage> {
       // Perhaps it is in the next place.
     }
   }
-  throw new MissingEngineError("Redis needs the npm package redis: run npm install redis, or npm install -g redis");
+  throw new MissingEngineError("Redis needs the npm package redis: run npm install redis in the current folder");
 }
 
 /** Connects when it is first asked, and again whenever the connection was lost; only a question holds the process open. */
@@ -10542,11 +10542,10 @@ async function createRedisConnection(options: object, timeout: number, clock: Cl
   let current: { client: RedisClient; ready: Promise<unknown>; since: number; isReady: boolean } | undefined;
   let closed = false;
 
-  function drop(client: RedisClient): void {
+  async function drop(client: RedisClient): Promise<void> {
     if (current?.client === client) current = undefined;
     try {
-      if (client.destroy) client.destroy();
-      else client.disconnect();
+      await (client.destroy ? client.destroy() : client.disconnect());
     } catch {
       // It is closed already.
     }
@@ -10589,7 +10588,7 @@ async function createRedisConnection(options: object, timeout: number, clock: Cl
     async close() {
       if (current) await ask("PING").catch(() => {}); // Answers come in order: this one is the last.
       closed = true;
-      if (current) drop(current.client);
+      if (current) await drop(current.client);
     },
   };
 }
