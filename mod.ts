@@ -9562,7 +9562,9 @@ class Sessions {
   readonly #clock: Clock;
   readonly #store: Store | undefined;
   readonly #process = randomId("");
+  /** What is to be written. */
   readonly #changed = new Set<string>();
+  #cancel = () => {};
 
   /** @param store Where the parts of all processes are, if it is shared. */
   constructor(clock: Clock, store?: Store) {
@@ -9587,7 +9589,9 @@ class Sessions {
     this.#sessions.set(id, { type: "session", id, last: now, ...stats });
     const [oldest = ""] = this.#sessions.keys();
     if (this.#sessions.size > MOST_SESSIONS) this.#sessions.delete(oldest);
-    if (this.#store) this.#keep(id, this.#store);
+    if (!this.#store) return;
+    if (this.#changed.size === 0) this.#cancel = this.#clock.after(WRITE_PAUSE, () => this.flush());
+    this.#changed.add(id);
   }
 
   /** All of them, the one that asked last first. */
@@ -9607,18 +9611,14 @@ class Sessions {
     return (await this.list()).find((session) => session.id === id);
   }
 
-  /** Writes a part when it is time to, with all that have changed until then. */
-  #keep(id: string, store: Store): void {
-    const isFirst = this.#changed.size === 0;
-    this.#changed.add(id);
-    if (!isFirst) return;
-    this.#clock.after(WRITE_PAUSE, () => {
-      for (const id of this.#changed) {
-        const part = this.#sessions.get(id);
-        if (part) store.set(`${PREFIX_OF_PARTS}${id} ${this.#process}`, part, PART_LIFE).catch(() => {});
-      }
-      this.#changed.clear();
-    });
+  /** Writes what has changed. */
+  flush(): void {
+    this.#cancel();
+    for (const id of this.#changed) {
+      const part = this.#sessions.get(id);
+      if (part) this.#store?.set(`${PREFIX_OF_PARTS}${id} ${this.#process}`, part, PART_LIFE).catch(() => {});
+    }
+    this.#changed.clear();
   }
 }
 // lib/server/options.ts ---------------------------------------------------------------------
@@ -10061,7 +10061,11 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
   const chain = createChain(settings, { ledger, accounts });
   const handler = createHandler({ ...settings, router: () => router, ledger, status, sessions, metrics, ...chain });
   return {
-    ...handler,
+    fetch: handler.fetch,
+    close() {
+      handler.close();
+      sessions.flush();
+    },
     configure,
     status,
     get router() {
