@@ -9574,7 +9574,9 @@ class Sessions {
   readonly #clock: Clock;
   readonly #store: Store | undefined;
   readonly #process = randomId("");
+  /** What is to be written. */
   readonly #changed = new Set<string>();
+  #cancel = () => {};
 
   /** @param store Where the parts of all processes are, if it is shared. */
   constructor(clock: Clock, store?: Store) {
@@ -9599,7 +9601,9 @@ class Sessions {
     this.#sessions.set(id, { type: "session", id, last: now, ...stats });
     const [oldest = ""] = this.#sessions.keys();
     if (this.#sessions.size > MOST_SESSIONS) this.#sessions.delete(oldest);
-    if (this.#store) this.#keep(id, this.#store);
+    if (!this.#store) return;
+    if (this.#changed.size === 0) this.#cancel = this.#clock.after(WRITE_PAUSE, () => this.flush());
+    this.#changed.add(id);
   }
 
   /** All of them, the one that asked last first. */
@@ -9619,18 +9623,14 @@ class Sessions {
     return (await this.list()).find((session) => session.id === id);
   }
 
-  /** Writes a part when it is time to, with all that have changed until then. */
-  #keep(id: string, store: Store): void {
-    const isFirst = this.#changed.size === 0;
-    this.#changed.add(id);
-    if (!isFirst) return;
-    this.#clock.after(WRITE_PAUSE, () => {
-      for (const id of this.#changed) {
-        const part = this.#sessions.get(id);
-        if (part) store.set(`${PREFIX_OF_PARTS}${id} ${this.#process}`, part, PART_LIFE).catch(() => {});
-      }
-      this.#changed.clear();
-    });
+  /** Writes what has changed. */
+  flush(): void {
+    this.#cancel();
+    for (const id of this.#changed) {
+      const part = this.#sessions.get(id);
+      if (part) this.#store?.set(`${PREFIX_OF_PARTS}${id} ${this.#process}`, part, PART_LIFE).catch(() => {});
+    }
+    this.#changed.clear();
   }
 }
 // lib/server/options.ts ---------------------------------------------------------------------
@@ -10073,7 +10073,11 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
   const chain = createChain(settings, { ledger, accounts });
   const handler = createHandler({ ...settings, router: () => router, ledger, status, sessions, metrics, ...chain });
   return {
-    ...handler,
+    fetch: handler.fetch,
+    close() {
+      handler.close();
+      sessions.flush();
+    },
     configure,
     status,
     get router() {
@@ -10512,7 +10516,7 @@ type RedisClient = {
   unref(): void;
   /** Closes the connection at once; version 4 has the other. */
   destroy?(): void;
-  disconnect(): void;
+  disconnect(): unknown;
 };
 type RedisPackage = { createClient(options: object): RedisClient };
 
@@ -10545,7 +10549,7 @@ async function loadRedis(): Promise<RedisPackage> {
       // Perhaps it is in the next place.
     }
   }
-  throw new MissingEngineError("Redis needs the npm package redis: run npm install redis, or npm install -g redis");
+  throw new MissingEngineError("Redis needs the npm package redis: run npm install redis in the current folder");
 }
 
 /** Connects when it is first asked, and again whenever the connection was lost; only a question holds the process open. */
@@ -10554,11 +10558,10 @@ async function createRedisConnection(options: object, timeout: number, clock: Cl
   let current: { client: RedisClient; ready: Promise<unknown>; since: number; isReady: boolean } | undefined;
   let closed = false;
 
-  function drop(client: RedisClient): void {
+  async function drop(client: RedisClient): Promise<void> {
     if (current?.client === client) current = undefined;
     try {
-      if (client.destroy) client.destroy();
-      else client.disconnect();
+      await (client.destroy ? client.destroy() : client.disconnect());
     } catch {
       // It is closed already.
     }
@@ -10580,11 +10583,13 @@ async function createRedisConnection(options: object, timeout: number, clock: Cl
     const { client, ready, since } = asked;
     let forget = () => {};
     const late = new Promise<never>((_, reject) => {
-      forget = clock.after(timeout, () => {
+      const giveUp = () => {
         // What does not answer may be gone without a word; what is not even there yet may still come.
         if (asked.isReady || clock.now() - since >= CONNECT_TIMEOUT) drop(client);
         reject(new Error(`no answer within ${timeout} ms`));
-      });
+      };
+      // In two halves: a process that was held up itself has read what came meanwhile before the second is over.
+      forget = clock.after(timeout / 2, () => forget = clock.after(timeout / 2, giveUp));
     });
     try {
       return await Promise.race([ready.then(() => client.sendCommand(command)), late]);
@@ -10601,7 +10606,7 @@ async function createRedisConnection(options: object, timeout: number, clock: Cl
     async close() {
       if (current) await ask("PING").catch(() => {}); // Answers come in order: this one is the last.
       closed = true;
-      if (current) drop(current.client);
+      if (current) await drop(current.client);
     },
   };
 }

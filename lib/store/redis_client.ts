@@ -9,7 +9,7 @@ type RedisClient = {
   unref(): void;
   /** Closes the connection at once; version 4 has the other. */
   destroy?(): void;
-  disconnect(): void;
+  disconnect(): unknown;
 };
 type RedisPackage = { createClient(options: object): RedisClient };
 
@@ -42,7 +42,7 @@ async function loadRedis(): Promise<RedisPackage> {
       // Perhaps it is in the next place.
     }
   }
-  throw new MissingEngineError("Redis needs the npm package redis: run npm install redis, or npm install -g redis");
+  throw new MissingEngineError("Redis needs the npm package redis: run npm install redis in the current folder");
 }
 
 /** Connects when it is first asked, and again whenever the connection was lost; only a question holds the process open. */
@@ -51,11 +51,10 @@ export async function createRedisConnection(options: object, timeout: number, cl
   let current: { client: RedisClient; ready: Promise<unknown>; since: number; isReady: boolean } | undefined;
   let closed = false;
 
-  function drop(client: RedisClient): void {
+  async function drop(client: RedisClient): Promise<void> {
     if (current?.client === client) current = undefined;
     try {
-      if (client.destroy) client.destroy();
-      else client.disconnect();
+      await (client.destroy ? client.destroy() : client.disconnect());
     } catch {
       // It is closed already.
     }
@@ -77,11 +76,13 @@ export async function createRedisConnection(options: object, timeout: number, cl
     const { client, ready, since } = asked;
     let forget = () => {};
     const late = new Promise<never>((_, reject) => {
-      forget = clock.after(timeout, () => {
+      const giveUp = () => {
         // What does not answer may be gone without a word; what is not even there yet may still come.
         if (asked.isReady || clock.now() - since >= CONNECT_TIMEOUT) drop(client);
         reject(new Error(`no answer within ${timeout} ms`));
-      });
+      };
+      // In two halves: a process that was held up itself has read what came meanwhile before the second is over.
+      forget = clock.after(timeout / 2, () => forget = clock.after(timeout / 2, giveUp));
     });
     try {
       return await Promise.race([ready.then(() => client.sendCommand(command)), late]);
@@ -98,7 +99,7 @@ export async function createRedisConnection(options: object, timeout: number, cl
     async close() {
       if (current) await ask("PING").catch(() => {}); // Answers come in order: this one is the last.
       closed = true;
-      if (current) drop(current.client);
+      if (current) await drop(current.client);
     },
   };
 }
