@@ -4,3 +4,11 @@ export function onAbort(signal: AbortSignal, run: () => void): () => void {
   signal.addEventListener("abort", run);
   return () => signal.removeEventListener("abort", run);
 }
+
+/** What a promise gives, unless a signal fires before; then it rejects with the signal's reason. */
+export function abortable<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const forget = onAbort(signal, () => reject(signal.reason));
+    promise.then(resolve, reject).finally(forget);
+  });
+}
