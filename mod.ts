@@ -9557,11 +9557,15 @@ function toThread({ request: { headers }, log: { session } }: Exchange): string 
   return session && `${session} ${headers.get("x-claude-code-agent-id")}`;
 }
 
+function askAlone({ ask, ...question }: Question, signal: AbortSignal): Begun {
+  return { ...question, answer: ask(signal) };
+}
+
 /**
  * Finds requests that have been asked before, so that they need not be asked again: under a key that the client has
  * given them, or because its connection broke a moment ago.
  *
- * Whose client sends `x-stainless-retry-count` repeats by itself what has broken off, and lingers for that.
+ * Answers wait for clients that send `x-stainless-retry-count` only: those repeat by themselves what has broken off.
  */
 class SharedAnswers {
   readonly #parts: Pick<HandlerParts, "clock" | "store" | "linger">;
@@ -9590,9 +9594,8 @@ class SharedAnswers {
       exchange.log.replayed = true;
       return left.join(signal);
     }
-    const { ask, ...begun } = question;
-    const lingers = this.#parts.linger > 0 && headers.has("x-stainless-retry-count") && !signal.aborted;
-    if (!lingers) return { ...begun, answer: ask(signal) };
+    const repeats = headers.has("x-stainless-retry-count");
+    if (!repeats || this.#parts.linger === 0 || signal.aborted) return askAlone(question, signal);
     const answer = this.#share(question, () => this.#linger(answer, exchange));
     return answer.join(signal);
   }
@@ -9603,7 +9606,9 @@ class SharedAnswers {
   }
 
   #share(question: Question, onLeft: () => void, onOver: (whole: boolean) => void = () => {}): SharedAnswer {
-    const answer: SharedAnswer = new SharedAnswer(question, onLeft, (whole) => {
+    // What is not kept is of no use to anybody who comes later.
+    const leave = () => answer.kept ? onLeft() : answer.giveUp();
+    const answer: SharedAnswer = new SharedAnswer(question, leave, (whole) => {
       this.#running.delete(answer);
       this.#take(answer);
       onOver(whole);
@@ -9614,7 +9619,6 @@ class SharedAnswers {
 
   /** Waits a little while for whoever has gone from an answer to come again. */
   #linger(answer: SharedAnswer, exchange: Exchange): void {
-    if (!answer.kept) return answer.giveUp();
     const cancel = this.#parts.clock.after(this.#parts.linger, () => answer.giveUp());
     this.#lingering.set(answer, { exchange, cancel });
   }
@@ -9635,7 +9639,7 @@ class SharedAnswers {
     const [same] =
       own.find(([, { exchange: { body, size } }]) => size === exchange.size && isSameJson(body, exchange.body)) ?? [];
     if (same) this.#take(same);
-    else if (thread !== undefined) { for (const [answer] of own) answer.giveUp(); }
+    else if (thread !== undefined) own.forEach(([answer]) => answer.giveUp());
     return same;
   }
 
@@ -9662,7 +9666,8 @@ class SharedAnswers {
     const claimed = this.#parts.store.shared
       ? await this.#claims.claim(id, digest, question, check)
       : { question, found: false };
-    log.replayed = claimed.found;
+    if (signal.aborted) return askAlone(claimed.question, signal);
+    if (claimed.found) log.replayed = true;
     const answer = this.#share(claimed.question, () => void answer.finish(), (whole) => {
       if (whole && answer.kept) entry.until = this.#parts.clock.now() + KEY_MEMORY;
       else if (this.#kept.get(id) === entry) this.#kept.delete(id);
@@ -9891,10 +9896,7 @@ async function answerMessages(
   answer.catch(() => {}); // It is awaited below or by the stream, perhaps only when the client reads.
   if (!asked.stream) {
     const events: MessageStreamEvent[] = [];
-    const read = async () => {
-      for await (const batch of (await answer).events) events.push(...batch);
-    };
-    await abortable(signal, read());
+    for await (const batch of (await answer).events) events.push(...batch);
     noteUsage(log, events);
     return Response.json(exchange.format.toBody(toMessage(events, toStart().message)));
   }

@@ -85,10 +85,7 @@ export async function answerMessages(
   answer.catch(() => {}); // It is awaited below or by the stream, perhaps only when the client reads.
   if (!asked.stream) {
     const events: MessageStreamEvent[] = [];
-    const read = async () => {
-      for await (const batch of (await answer).events) events.push(...batch);
-    };
-    await abortable(signal, read());
+    for await (const batch of (await answer).events) events.push(...batch);
     noteUsage(log, events);
     return Response.json(exchange.format.toBody(toMessage(events, toStart().message)));
   }

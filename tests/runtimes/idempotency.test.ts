@@ -1,13 +1,14 @@
 /** Requests that come again: under a key that the client gives them, or because its connection broke. */
 import Anthropic from "@anthropic-ai/sdk";
 import assert from "node:assert/strict";
-import { type AddressInfo, connect, createServer, type Socket } from "node:net";
-import { test, type TestContext } from "node:test";
+import { test } from "node:test";
 import { createMemoryStore, type RequestLog, type Script, type ScriptedAnswer, type Store } from "../../mod.ts";
 import { advanceAll, FakeClock, settle } from "../support/fake_clock.ts";
 import { FAULTS } from "../support/faults.ts";
 import { assertLegalStream, parseEvents } from "../support/grammar.ts";
+import { startNetwork } from "../support/network.ts";
 import {
+  CLAUDE_CODE,
   createRig,
   type Rig,
   type RigOptions,
@@ -54,10 +55,10 @@ class Asked {
     this.#read(rig.arbiter.fetch(request)).catch(() => this.end = "cut");
   }
 
-  /** Drops the connection, as {@linkcode serve} tells it. */
-  drop(): void {
+  /** Drops the connection, as {@linkcode serve} tells it, or as servers do that leave the body as it is. */
+  drop(cancels = true): void {
     this.#gone.abort();
-    this.#reader?.cancel().catch(() => {});
+    if (cancels) this.#reader?.cancel().catch(() => {});
   }
 
   /** The text of its content, however it came. */
@@ -118,6 +119,19 @@ for (const name of ["idempotency-key", "anthropic-idempotency-key"]) {
     }
   });
 }
+
+test("what is learned of how the model counts does not change an answer that is there", async () => {
+  const rig = createTimed({ steps: [{ text: "Hello" }], usage: { prompt_tokens: 9_000, completion_tokens: 5 } });
+  const messages = [{ role: "user" as const, content: NUMBERS.slice(0, 9_000) }];
+  const starts: string[] = [];
+  for (const headers of [KEY, KEY, {}]) {
+    const asked = new Asked(rig, { messages }, headers);
+    await rig.clock.advance(0);
+    starts.push(asked.text.split("\n")[1]!.replace(/msg_\w+/, ""));
+  }
+  assert.equal(starts[1], starts[0]);
+  assert.notEqual(starts[2], starts[0]);
+});
 
 test("the same key joins an answer that is on its way, wherever that stands", async () => {
   for (const [path, fields] of PATHS) {
@@ -285,6 +299,16 @@ test("so many answers are remembered, and so much of them: the oldest make room"
   }
 });
 
+test("an answer too long to be kept is broken off at once when its client goes away", async () => {
+  for (const headers of [KEY, SESSION]) {
+    const rig = createTimed({ steps: [{ text: [NUMBERS] }, { wait: Infinity }] });
+    const asked = new Asked(rig, {}, headers);
+    await until("the text", () => asked.text.length > NUMBERS.length);
+    asked.drop();
+    await checkReleased(rig);
+  }
+});
+
 test("an answer too long to be kept is asked for again", async () => {
   const rig = createTimed({ steps: [{ text: [NUMBERS] }] });
   for (let turn = 1; turn <= 2; turn++) {
@@ -317,7 +341,9 @@ function createPair(
   shared = true,
 ): { a: Timed; b: Timed; pass: (ms: number, ...alive: Timed[]) => Promise<void> } {
   const clock = new FakeClock();
-  const store: Store = { ...createMemoryStore([], clock), shared };
+  const memory = createMemoryStore([], clock);
+  const get: Store["get"] = async (key) => structuredClone(await memory.get(key));
+  const store: Store = { ...memory, get, shared };
   const [a, b] = [createTimed(script, { store }), createTimed(script, { store })];
   return { a, b, pass: (ms, ...alive) => advanceAll([clock, ...alive.map((rig) => rig.clock)], ms) };
 }
@@ -371,6 +397,23 @@ test("a process that is killed is stood in for, and the stream that has begun ke
   await checkReleased(b);
 });
 
+test("who goes away while the store is asked asks nobody, and leaves no claim", async () => {
+  for (const goes of ["a client", "the proxy"]) {
+    const memory = createMemoryStore();
+    let answer = () => {};
+    const slow = new Promise<void>((resolve) => answer = resolve);
+    const get: Store["get"] = async (key) => await slow.then(() => memory.get(key));
+    const rig = createTimed(ANSWER, { store: { ...memory, get, shared: true } });
+    const asked = new Asked(rig, {}, KEY);
+    await settle();
+    if (goes === "a client") asked.drop();
+    else rig.arbiter.close();
+    answer();
+    await checkReleased(rig, 0);
+    assert.deepEqual(await memory.list("answer "), [], goes);
+  }
+});
+
 test("a store that is not shared is not asked", async () => {
   const { a, b, pass } = createPair(ANSWER, false);
   const asked = [new Asked(a, {}, KEY), new Asked(b, {}, KEY)];
@@ -420,6 +463,22 @@ test("a stream whose connection broke is joined by the same request at any time"
         assert.deepEqual(rig.logs.map(({ status }) => status), [499, 200]);
         assert.equal(rig.logs.filter(({ outputTokens }) => outputTokens !== undefined).length, 1);
       }
+    }
+  }
+});
+
+test("a stream whose client has gone ends, whichever way that is told, and its log does not wait", async () => {
+  for (const userAgent of ["test", CLAUDE_CODE]) {
+    for (const at of [500, 1_500, 9_000]) {
+      const rig = createTimed({ steps: [{ wait: at < 9_000 ? 1_000 : 10_000 }, { text: "Once" }, { wait: Infinity }] });
+      const asked = new Asked(rig, {}, { ...SESSION, "user-agent": userAgent });
+      await rig.clock.advance(at);
+      asked.drop(false);
+      await settle();
+      assert.ok(asked.end, "the stream goes on");
+      assert.deepEqual(rig.logs.map(({ status, error }) => [status, error]), [[499, "The client went away"]]);
+      await rig.clock.advance(LINGER);
+      await checkReleased(rig);
     }
   }
 });
@@ -596,33 +655,6 @@ test("a proxy that is closed breaks off what lingers, what is joined and what ha
   }
 });
 
-/** A stretch of network that can be cut: what it carries, and the connections it is made of. */
-async function startNetwork(
-  t: TestContext,
-  port: number,
-): Promise<{ url: string; cut: () => void; sockets: Set<Socket> }> {
-  const sockets = new Set<Socket>();
-  const server = createServer((near) => {
-    const far = connect(port, "127.0.0.1");
-    for (const [from, to] of [[near, far], [far, near]] as const) {
-      sockets.add(from);
-      from.on("error", () => to.destroy());
-      from.on("close", () => to.destroy());
-      from.pipe(to);
-    }
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const cut = () => {
-    for (const socket of sockets) socket.destroy();
-    sockets.clear();
-  };
-  t.after(() => {
-    cut();
-    server.close();
-  });
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, cut, sockets };
-}
-
 for (const streams of [true, false]) {
   test(`Anthropic's library, cut off during the hold, gets its ${streams ? "stream" : "answer"} from one call`, async (t) => {
     const clock = new FakeClock();
@@ -630,14 +662,15 @@ for (const streams of [true, false]) {
     const statuses: number[] = [];
     const onRequest = ({ status }: RequestLog) => void statuses.push(status);
     const { server, calls, standIn } = await startRig(t, script, { clock, onRequest });
-    const network = await startNetwork(t, server.port);
+    const network = await startNetwork(server.port);
+    t.after(() => network.close());
     const client = new Anthropic({ apiKey: "any", baseURL: network.url, maxRetries: 1 });
     const params = { model: "claude-sonnet-5", max_tokens: 100, messages: [{ role: "user" as const, content: "Hi" }] };
     const answer = streams ? client.messages.stream(params).finalMessage() : client.messages.create(params);
     await until("the call", () => calls.length === 1);
     network.cut();
     await until("the client's leaving", () => statuses.length === 1);
-    await until("the client's return", () => network.sockets.size > 0);
+    await until("the client's return", () => network.made === 2);
     await until("its request", () => clock.pending > 1);
     await clock.advance(3_000);
     assert.deepEqual((await answer).content.map((block) => block.type === "text" && block.text), ["Hello"]);

@@ -67,7 +67,9 @@ class Process {
 /** Some processes, the store between them, and what lets time go by for those that are alive. */
 function start(...names: string[]): { store: Store; processes: Process[]; pass: typeof pass; clock: FakeClock } {
   const clock = new FakeClock();
-  const store = { ...createMemoryStore([], clock), shared: true };
+  const memory = createMemoryStore([], clock);
+  const get: Store["get"] = async (key) => structuredClone(await memory.get(key));
+  const store: Store = { ...memory, get, shared: true };
   const processes = names.map((name) => new Process(name, store));
   function pass(ms: number, ...alive: Process[]): Promise<void> {
     return advanceAll([clock, ...alive.map(({ clock }) => clock)], ms);
@@ -179,6 +181,34 @@ test("an answer that breaks off in the middle is not kept", async () => {
   await a!.clock.advance(0);
   assert.equal(first.error, "cut");
   assert.deepEqual(await store.list("answer "), []);
+});
+
+test("a claim is given up with an answer that is broken off, although nobody reads it", async () => {
+  const { store, processes: [a] } = start("a");
+  const { question } = await a!.claims.claim(KEY, "body", a!.toQuestion(0), () => {});
+  const given = question.ask(a!.stop.signal);
+  await a!.clock.advance(0);
+  await (await given).events.next();
+  assert.equal((await store.list("answer ")).length, 1);
+  a!.stop.abort();
+  await settle();
+  assert.deepEqual([await store.list("answer "), a!.clock.pending], [[], 0]);
+});
+
+test("a claim that ends while it is being renewed is not renewed any more", async () => {
+  const { store } = start();
+  let go = () => {};
+  const swap: Store["swap"] = async (key, before, after, ms) => {
+    const held = await store.swap(key, before, after, ms);
+    if (before !== undefined && after === before) await new Promise<void>((resolve) => go = resolve);
+    return held;
+  };
+  const a = new Process("a", { ...store, swap });
+  watch(a.ask(a.toQuestion(10_001)));
+  await a.clock.advance(10_001);
+  go();
+  await settle();
+  assert.equal(a.clock.pending, 0);
 });
 
 test("an answer that is too long is not kept, and who waits asks", async () => {
