@@ -6,6 +6,7 @@ import { createHandler } from "./server/handler.ts";
 import { Metrics } from "./server/metrics.ts";
 import type { HandlerOptions } from "./server/options.ts";
 import { Sessions } from "./server/sessions.ts";
+import { SharedAnswers } from "./server/shared_answers.ts";
 import { addRequest, type ArbiterStatus, createStats } from "./server/stats.ts";
 import { createMemoryStore } from "./store/memory_store.ts";
 import { Accounts } from "./upstream/accounts.ts";
@@ -69,6 +70,7 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
     maxBodyBytes: options.maxBodyBytes ?? 32 * 1024 * 1024,
     hold: options.hold ?? 8_000,
     pingInterval: options.pingInterval ?? 10_000,
+    linger: options.linger ?? 5_000,
     clientKeys: options.clientKeys ?? [],
     open: options.open ?? false,
     inboundRpm: options.inboundRpm ?? 0,
@@ -98,7 +100,9 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
   }
   const ledger = new TokenLedger();
   const chain = createChain(settings, { ledger, accounts });
-  const handler = createHandler({ ...settings, router: () => router, ledger, status, sessions, metrics, ...chain });
+  const shared = new SharedAnswers(settings);
+  const parts = { ...settings, router: () => router, ledger, shared, status, sessions, metrics, ...chain };
+  const handler = createHandler(parts);
   return {
     fetch: handler.fetch,
     close() {

@@ -11,10 +11,10 @@ import type { Exchange } from "./request_log.ts";
  *
  * @throws {ApiError} If no candidate answers before the response begins.
  */
-export function answerChat(exchange: Exchange, body: unknown, size: number, parts: HandlerParts): Promise<Response> {
+export function answerChat(exchange: Exchange, body: unknown, parts: HandlerParts): Promise<Response> {
   const asked = parseClientChatRequest(body);
   const { request, warnings } = toMessagesRequest(asked);
   exchange.log.warnings = warnings;
-  exchange.format = createChatFormat(parts.clock.now(), asked.stream_options?.include_usage === true);
-  return answerMessages(exchange, request, size, parts);
+  const withUsage = asked.stream_options?.include_usage === true;
+  return answerMessages(exchange, request, parts, (created) => createChatFormat(created, withUsage));
 }

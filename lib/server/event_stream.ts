@@ -1,8 +1,9 @@
-import type { Answer } from "../upstream/send.ts";
 import type { MessageStreamEvent } from "../wire/anthropic.ts";
 import { ApiError, type ApiErrorBody, toApiError } from "../wire/errors.ts";
+import { onAbort } from "../wire/signal.ts";
 import type { HandlerParts } from "./options.ts";
 import { type Exchange, noteUsage } from "./request_log.ts";
+import type { GivenAnswer } from "./shared_answer.ts";
 
 /**
  * Milliseconds after which silence is filled with more than a ping: Claude Code gives up after ten minutes of pings,
@@ -17,7 +18,7 @@ const EMPTY_DELTA: MessageStreamEvent = {
 };
 
 /** What makes the event a stream begins with, whether that is sent before the answer is there, and the answer. */
-type Streamed = { toStart: () => MessageStreamEvent; early: boolean; answer: Promise<Answer> };
+type Streamed = { toStart: () => MessageStreamEvent; early: boolean; answer: Promise<GivenAnswer> };
 
 /** The body of a streamed answer: one write a read, pings in its silences; a broken one never ends like a whole one. */
 export function toEventStream(
@@ -89,6 +90,7 @@ export function toEventStream(
       controller = given;
       if (early) write([]);
       tick(pingInterval);
+      onAbort(stop.signal, () => over || fail(toApiError(stop.signal.reason))); // The answer may go on for others.
     },
     pull: () => pull().catch((thrown) => over ? undefined : fail(toApiError(thrown))),
     cancel() {

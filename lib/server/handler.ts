@@ -16,7 +16,7 @@ import { type Exchange, formatRoute, type RequestLog } from "./request_log.ts";
 import { toSessionId } from "./sessions.ts";
 
 /** What a route is asked with: the parsed body of a POST, and what the path's pattern captured. */
-type RouteCall = HandlerParts & { exchange: Exchange; body: unknown; size: number; id: string };
+type RouteCall = HandlerParts & { exchange: Exchange; body: unknown; id: string };
 
 /** A route: its path, its methods, what answers, and what it asks of clients beside their key. */
 type RouteRow = [path: RegExp, methods: string, answer: (asked: RouteCall) => unknown, access?: RouteAccess];
@@ -25,13 +25,13 @@ const ROUTES: readonly RouteRow[] = [
   [
     /^\/v1\/messages$/,
     "POST",
-    ({ exchange, body, size, ...parts }) => answerMessages(exchange, body, size, parts),
+    ({ exchange, body, ...parts }) => answerMessages(exchange, body, parts),
     "rated",
   ],
   [
     /^\/v1\/chat\/completions$/,
     "POST",
-    ({ exchange, body, size, ...parts }) => answerChat(exchange, body, size, parts),
+    ({ exchange, body, ...parts }) => answerChat(exchange, body, parts),
     "rated",
   ],
   [/^\/v1\/messages\/count_tokens$/, "POST", async ({ exchange, body, router, ledger, load }) => {
@@ -88,6 +88,7 @@ async function answerRoute(exchange: Exchange, parts: HandlerParts, limits: Inbo
   const [pattern, methods = "", toAnswer, access] = ROUTES.find(([pattern]) => pattern.test(path)) ?? [];
   const client = checkAccess({ headers: request.headers, peer: PEERS.get(request), access }, parts);
   if (client instanceof ApiError) throw client;
+  exchange.client = client;
   exchange.log.client = client?.name;
   if (!toAnswer) throw new ApiError("not_found_error", `No route for ${method} ${path}`);
   if (!methods.split(", ").includes(method)) {
@@ -97,13 +98,8 @@ async function answerRoute(exchange: Exchange, parts: HandlerParts, limits: Inbo
   const refused = access === "rated" ? limits.count(client) : undefined;
   if (refused) throw refused;
   const read = method === "POST" ? await readJson(request, parts.maxBodyBytes) : { value: undefined, size: 0 };
-  const answer = await toAnswer({
-    ...parts,
-    exchange,
-    body: read.value,
-    size: read.size,
-    id: pattern?.exec(path)?.[1] ?? "",
-  });
+  [exchange.body, exchange.size] = [read.value, read.size];
+  const answer = await toAnswer({ ...parts, exchange, body: read.value, id: pattern?.exec(path)?.[1] ?? "" });
   return answer instanceof Response ? answer : Response.json(answer);
 }
 
@@ -123,7 +119,7 @@ export function createHandler(parts: HandlerParts): { fetch(request: Request): P
       const session = toSessionId(headers);
       const log: RequestLog = { id: newId("req_"), method, path: toPath(url), status: 200, ms: 0, session };
       const stop = new AbortController();
-      const release = onAbort(request.signal, () => stop.abort());
+      const release = onAbort(request.signal, () => stop.abort(new ApiError("api_error", "The client went away")));
       running.add(stop);
       const end = () => {
         release();
@@ -134,7 +130,17 @@ export function createHandler(parts: HandlerParts): { fetch(request: Request): P
           // A log that fails must not take the answer with it.
         }
       };
-      const exchange: Exchange = { request, log, began, stop, format: MESSAGES_FORMAT, streams: false, end };
+      const exchange: Exchange = {
+        request,
+        log,
+        began,
+        body: undefined,
+        size: 0,
+        stop,
+        format: MESSAGES_FORMAT,
+        streams: false,
+        end,
+      };
       let response: Response;
       try {
         response = await answerRoute(exchange, parts, limits);
@@ -147,8 +153,13 @@ export function createHandler(parts: HandlerParts): { fetch(request: Request): P
       if (!exchange.streams) end();
       for (const name of ["request-id", "x-request-id"]) response.headers.set(name, log.id);
       if (log.route) response.headers.set("x-arbiter-route", formatRoute(log.route));
+      if (log.replayed) response.headers.set("x-arbiter-replayed", "true");
       return method === "HEAD" ? new Response(null, response) : response;
     },
-    close: () => running.forEach((stop) => stop.abort(new ApiError("overloaded_error", "Arbiter is closing"))),
+    close() {
+      const reason = new ApiError("overloaded_error", "Arbiter is closing");
+      for (const stop of running) stop.abort(reason);
+      parts.shared.close(reason);
+    },
   };
 }

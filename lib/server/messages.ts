@@ -8,9 +8,12 @@ import { toSession } from "../upstream/token_ledger.ts";
 import type { MessagesRequest, MessageStreamEvent } from "../wire/anthropic.ts";
 import { ApiError } from "../wire/errors.ts";
 import { parseMessagesRequest } from "../wire/messages_request.ts";
+import { abortable } from "../wire/signal.ts";
+import { type AnswerFormat, MESSAGES_FORMAT } from "./answer_format.ts";
 import { toEventStream } from "./event_stream.ts";
 import type { HandlerParts } from "./options.ts";
 import { type Exchange, LOCAL_MODEL, noteUsage } from "./request_log.ts";
+import { type Question, toBatches } from "./shared_answer.ts";
 
 const STREAM_HEADERS = {
   "content-type": "text/event-stream; charset=utf-8",
@@ -18,17 +21,44 @@ const STREAM_HEADERS = {
   "x-accel-buffering": "no",
 };
 
-/** Answers a side request that needs no model. */
-function answerLocally(text: string, { log, format }: Exchange, start: MessageStart, stream = false): Response {
-  const events = toTextEvents(text);
-  log.model = LOCAL_MODEL;
-  noteUsage(log, events);
-  if (!stream) return Response.json(format.toBody(toMessage(events, start.message)));
-  return new Response(format.encode([start, ...events]) as Uint8Array<ArrayBuffer>, { headers: STREAM_HEADERS });
+/** Finds out where a request goes, if it needs a model at all; nobody is asked yet. */
+function prepareQuestion(
+  asked: MessagesRequest,
+  { request: { headers }, log, size, began: created }: Exchange,
+  parts: HandlerParts,
+): Question {
+  const toTokens = (request: MessagesRequest, kind: string) =>
+    parts.ledger.open(request, toSession(headers, request, kind), size);
+  const turn = toTokens(asked, "main");
+  const inputTokens = (candidate: Candidate) => turn.count(candidate);
+  const { request, kind, wanted, candidates, trace } = parts.router().route({ request: asked, headers, inputTokens });
+  log.route = trace;
+  const tokens = request === asked && kind === "main" ? turn : toTokens(request, kind);
+  const id = parts.newId("msg_");
+  let start: MessageStart | undefined;
+  const toStart = () => start ??= toMessageStart(id, asked.model, tokens.count(wanted));
+  const text = toLocalAnswer(kind, request, new Set(parts.localAnswers));
+  if (text !== undefined) {
+    trace.why.push("answered without a model");
+    const given = { model: LOCAL_MODEL, fellBack: false, warnings: [], events: toBatches(toTextEvents(text)) };
+    return { created, toStart, ask: () => Promise.resolve(given) };
+  }
+  if (candidates.length === 0) {
+    throw new ApiError("authentication_error", trace.why.at(-1) ?? "", { headers: { "x-should-retry": "false" } });
+  }
+  const priority = toPriority(kind);
+  const ask: Question["ask"] = async (signal) => {
+    // Counting waits until the request is on its way; what it takes is not added to the time of the answer.
+    setTimeout(() => tokens.count(wanted), 0);
+    const options = { candidates, signal, tokens, priority, headers };
+    const { candidate, warnings, events } = await parts.send(request, options);
+    return { model: candidate.model, fellBack: candidate !== candidates[0], warnings, events };
+  };
+  return { created, toStart, ask };
 }
 
 /**
- * Answers `POST /v1/messages`.
+ * Answers `POST /v1/messages`, in the format that `toFormat` makes for an answer of that time.
  *
  * A failure within the hold is a truthful HTTP status. After it the stream has begun: pings keep the client waiting,
  * and what fails then can only be told inside the stream.
@@ -38,41 +68,22 @@ function answerLocally(text: string, { log, format }: Exchange, start: MessageSt
 export async function answerMessages(
   exchange: Exchange,
   body: unknown,
-  size: number,
   parts: HandlerParts,
+  toFormat: (created: number) => AnswerFormat = () => MESSAGES_FORMAT,
 ): Promise<Response> {
   const { log, stop: { signal } } = exchange;
-  const { headers } = exchange.request;
   const asked = parseMessagesRequest(body);
   log.asked = asked.model;
-  const toTokens = (request: MessagesRequest, kind: string) =>
-    parts.ledger.open(request, toSession(headers, request, kind), size);
-  const turn = toTokens(asked, "main");
-  const inputTokens = (candidate: Candidate) => turn.count(candidate);
-  const { request, kind, wanted, candidates, trace } = parts.router().route({ request: asked, headers, inputTokens });
-  log.route = trace;
-  const tokens = request === asked && kind === "main" ? turn : toTokens(request, kind);
-  const id = parts.newId("msg_");
-  const toStart = () => toMessageStart(id, asked.model, tokens.count(wanted));
-  const text = toLocalAnswer(kind, request, new Set(parts.localAnswers));
-  if (text !== undefined) {
-    trace.why.push("answered without a model");
-    return answerLocally(text, exchange, toStart(), request.stream);
-  }
-  if (candidates.length === 0) {
-    throw new ApiError("authentication_error", trace.why.at(-1) ?? "", { headers: { "x-should-retry": "false" } });
-  }
-  const priority = toPriority(kind);
-  const answer = parts.send(request, { candidates, signal, tokens, priority, headers }).then((answer) => {
-    log.model = answer.candidate.model;
-    log.fellBack = answer.candidate !== candidates[0];
-    log.warnings = [...log.warnings ?? [], ...answer.warnings];
-    return answer;
+  const begun = await parts.shared.begin(exchange, prepareQuestion(asked, exchange, parts));
+  const { created, toStart } = begun;
+  exchange.format = toFormat(created);
+  const answer = abortable(signal, begun.answer).then((given) => {
+    const { model, fellBack, warnings } = given;
+    Object.assign(log, { model, fellBack, warnings: [...log.warnings ?? [], ...warnings] });
+    return given;
   });
-  // Counting waits until the request is on its way; what it takes is not added to the time of the answer.
-  setTimeout(() => tokens.count(wanted), 0);
   answer.catch(() => {}); // It is awaited below or by the stream, perhaps only when the client reads.
-  if (!request.stream) {
+  if (!asked.stream) {
     const events: MessageStreamEvent[] = [];
     for await (const batch of (await answer).events) events.push(...batch);
     noteUsage(log, events);

@@ -7,6 +7,7 @@ import type { TokenLedger } from "../upstream/token_ledger.ts";
 import type { Metrics } from "./metrics.ts";
 import type { RequestLog } from "./request_log.ts";
 import type { Sessions } from "./sessions.ts";
+import type { SharedAnswers } from "./shared_answers.ts";
 import type { ArbiterStatus } from "./stats.ts";
 
 /** How clients are answered. */
@@ -17,6 +18,11 @@ export interface HandlerOptions extends ChainOptions {
   hold?: number;
   /** Milliseconds of silence in a stream after which a `ping` is sent. @default {10_000} */
   pingInterval?: number;
+  /**
+   * Milliseconds an answer goes on after a client that repeats by itself has gone in the middle of it; 0 breaks it off at
+   * once. @default {5_000}
+   */
+  linger?: number;
   /** Side requests that are answered without any model. @default {["title", "quota"]} */
   localAnswers?: readonly LocalAnswer[];
   /** Keys of which every client needs one; without any only clients of this machine are served. @default {[]} */
@@ -31,13 +37,14 @@ export interface HandlerOptions extends ChainOptions {
 
 /**
  * What the handler works with: all its options, what finds where a request may go, the way there, what is read before, what
- * counts tokens, how it all goes, with each session, and how long it takes.
+ * counts tokens, which answers are there already, how it all goes, with each session, and how long it takes.
  */
 export type HandlerParts = Required<HandlerOptions> & {
   router: () => Router;
   send: Send;
   load: () => Promise<void>;
   ledger: TokenLedger;
+  shared: SharedAnswers;
   status: () => ArbiterStatus;
   sessions: Sessions;
   metrics: Metrics;

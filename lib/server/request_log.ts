@@ -1,3 +1,4 @@
+import type { ClientKey } from "../config/client_keys.ts";
 import type { RouteTrace } from "../routing/router.ts";
 import type { MessageStreamEvent } from "../wire/anthropic.ts";
 import type { AnswerFormat } from "./answer_format.ts";
@@ -13,7 +14,7 @@ const MAX_LOG_CHARS = 4_000;
  *
  * `id` is the `request-id` the client was given, `status` 499 when the client went away first, `ms` the time until the
  * last byte, `client` the name of its key, `asked` its model, `route` where it was sent and why, `model` the one that
- * answered, `fellBack` whether it was not the first to be asked, `session` what the client calls the session,
+ * answered, `replayed` whether another request had asked for that answer before, `fellBack` whether it was not the first to be asked, `session` what the client calls the session,
  * `firstMs` the time until the first content of a stream left, `cachedTokens` how many of `inputTokens` a host had in
  * its cache. `error` may also stand beside a status 200; `warnings` tell what could not be carried over.
  */
@@ -28,6 +29,7 @@ export type RequestLog = {
   asked?: string;
   route?: RouteTrace;
   model?: string;
+  replayed?: boolean;
   fellBack?: boolean;
   firstMs?: number;
   inputTokens?: number;
@@ -43,6 +45,11 @@ export type Exchange = {
   log: RequestLog;
   /** When it came, in milliseconds since 1970. */
   began: number;
+  /** Whose key it has shown, where one is needed. */
+  client?: ClientKey | undefined;
+  /** Its body, if it is a POST, and how many characters that has. */
+  body: unknown;
+  size: number;
   /** Ends the answer early: the client went away, or the proxy closes. */
   stop: AbortController;
   /** How its answer is put on the wire. */
@@ -52,10 +59,14 @@ export type Exchange = {
   end: () => void;
 };
 
+/** Token counts that a log has already: an answer that several requests read is counted once. */
+const NOTED = new WeakSet<MessageStreamEvent>();
+
 /** Notes the token counts of an answer, which its last `message_delta` tells. */
-export function noteUsage(log: RequestLog, events: readonly MessageStreamEvent[]): void {
+export function noteUsage(log: Partial<RequestLog>, events: readonly MessageStreamEvent[]): void {
   const last = events.findLast((event) => event.type === "message_delta");
-  if (!last) return;
+  if (!last || NOTED.has(last)) return;
+  NOTED.add(last);
   const { input_tokens = 0, cache_read_input_tokens: cachedTokens = 0, output_tokens: outputTokens } = last.usage;
   Object.assign(log, { inputTokens: input_tokens + cachedTokens, cachedTokens, outputTokens });
 }
@@ -74,10 +85,21 @@ export function toLogLine(text: string): string {
 
 /** One line about a request, for people and for `grep`. */
 export function formatRequestLog(log: RequestLog): string {
-  const { method, path, status, ms, client, asked, route, model, inputTokens, outputTokens, id, error } = log;
+  const { method, path, status, ms, client, asked, route, model, replayed, inputTokens, outputTokens, id, error } = log;
   const tokens = outputTokens === undefined ? undefined : `${inputTokens}+${outputTokens} tokens`;
   const models = model ? `${asked} → ${model}` : asked;
   const found = route && [route.kind, route.task, route.tier].filter(Boolean).join(" ");
-  const parts = [`${method} ${path}`, status, models, found, `${Math.round(ms)} ms`, tokens, client, id, error];
+  const parts = [
+    `${method} ${path}`,
+    status,
+    models,
+    found,
+    replayed && "replayed",
+    `${Math.round(ms)} ms`,
+    tokens,
+    client,
+    id,
+    error,
+  ];
   return toLogLine(parts.filter(Boolean).join(" · "));
 }

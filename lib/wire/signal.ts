@@ -16,3 +16,11 @@ export function onAbort(signal: AbortSignal, run: () => void): () => void {
     if (runs.delete(one) && runs.size === 0) signal.removeEventListener("abort", runAll);
   };
 }
+
+/** What a promise gives, unless a signal fires before; then it rejects with the signal's reason. */
+export function abortable<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const forget = onAbort(signal, () => reject(signal.reason));
+    promise.then(resolve, reject).finally(forget);
+  });
+}

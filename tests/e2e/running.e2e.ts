@@ -3,12 +3,16 @@ import assert from "node:assert/strict";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
+import type { ScriptedAnswer } from "../../mod.ts";
+import { until } from "../runtimes/harness.ts";
+import { startNetwork } from "../support/network.ts";
 import {
   makePlace,
   type Place,
   type Running,
   type Runtime,
   startArbiter,
+  startProgram,
   startSession,
   startUpstream,
   toArbiter,
@@ -37,6 +41,31 @@ async function ask(url: string): Promise<void> {
   const body = JSON.stringify({ model: "x", max_tokens: 9, messages: [{ role: "user", content: "Hi" }], tools });
   await (await fetch(`${url}/v1/messages`, { method: "POST", body })).text();
 }
+
+describe("Claude Code, when its connection breaks", { concurrency: 2, timeout: 120_000 }, () => {
+  const answers: [when: string, answer: ScriptedAnswer, carried: string][] = [
+    ["during the hold", { steps: [{ wait: 3_000 }, { text: "Here I am." }] }, ""],
+    ["in the middle of the answer", { steps: [{ text: "Here" }, { wait: 3_000 }, { text: " I am." }] }, "text_delta"],
+  ];
+  for (const [when, answer, carried] of answers) {
+    it(`${when}, gets it all the same, and upstream is asked once`, async (t) => {
+      const place = await makePlace(t);
+      const { env, requests } = await startUpstream(t, () => answer);
+      const { port, ended, signal } = await startServe(t, { place, env }, []);
+      const network = await startNetwork(Number(port));
+      t.after(() => network.close());
+      const own = { ANTHROPIC_BASE_URL: network.url, ANTHROPIC_AUTH_TOKEN: "any" };
+      const claude = startProgram(t, ["claude", "-p", "Where are you?"], { place, env: own });
+      await until("the request", () => requests.length === 1 && network.carried.includes(carried), 30_000);
+      network.cut();
+      const { code, stdout, stderr } = await claude.ended;
+      assert.deepEqual([code, stdout.trim()], [0, "Here I am."], stderr);
+      assert.equal(requests.length, 1);
+      signal("SIGTERM");
+      assert.match((await ended).stderr, /POST \/v1\/messages · 499 [^]*\nPOST \/v1\/messages · 200 .* · replayed · /);
+    });
+  }
+});
 
 describe("a proxy that runs", { concurrency: 3, timeout: 120_000 }, () => {
   for (const runtime of RUNTIMES) {

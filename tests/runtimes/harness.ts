@@ -143,10 +143,10 @@ export function toChunk(delta: JsonObject, finish_reason: string | null = null):
 }
 
 /** Waits until something that happens elsewhere has happened. */
-export async function until(what: string, happened: () => boolean): Promise<void> {
+export async function until(what: string, happened: () => boolean, limit = 5_000): Promise<void> {
   const began = Date.now();
   while (!happened()) {
-    if (Date.now() - began > 5_000) throw new Error(`Waited in vain: ${what}`);
+    if (Date.now() - began > limit) throw new Error(`Waited in vain: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
 }

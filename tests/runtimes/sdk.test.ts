@@ -408,7 +408,7 @@ for (const streams of [true, false]) {
   });
 
   test(`an aborted request ends its upstream call before the first byte (${mode})`, async (t) => {
-    const { client, calls, standIn } = await start(t, { steps: [{ wait: Infinity }] });
+    const { client, calls, standIn } = await start(t, { steps: [{ wait: Infinity }] }, { linger: 0 });
     const controller = new AbortController();
     const { signal } = controller;
     const answer = streams
@@ -455,7 +455,8 @@ test("a route that does not exist is not found", async (t) => {
 });
 
 test("an abort in the middle of a stream ends the upstream call", async (t) => {
-  const { client, standIn, calls } = await start(t, { steps: [{ text: "Once upon a time" }, { wait: Infinity }] });
+  const script: ScriptedAnswer = { steps: [{ text: "Once upon a time" }, { wait: Infinity }] };
+  const { client, standIn, calls } = await start(t, script, { linger: 0 });
   const answer = client.messages.stream(toParams());
   const text = new Promise((resolve) => answer.once("text", resolve));
   const error = toThrown(answer.finalMessage());
