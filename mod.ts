@@ -4327,6 +4327,14 @@ function onAbort(signal: AbortSignal, run: () => void): () => void {
     if (runs.delete(one) && runs.size === 0) signal.removeEventListener("abort", runAll);
   };
 }
+
+/** What a promise gives, unless a signal fires before; then it rejects with the signal's reason. */
+function abortable<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const forget = onAbort(signal, () => reject(signal.reason));
+    promise.then(resolve, reject).finally(forget);
+  });
+}
 // lib/wire/completion.ts --------------------------------------------------------------------
 /** Why a completion ended. */
 type FinishReason = "stop" | "length" | "tool_calls" | "content_filter";
@@ -7311,37 +7319,6 @@ class TokenLedger {
     return Math.round((ratio ?? 1) * (counted - fixed)) + fixed;
   }
 }
-// lib/upstream/send.ts ----------------------------------------------------------------------
-/**
- * An answer that has begun: who gives it, what could not be carried over (one sentence each), and the events of each read
- * of the upstream but `message_start`, which throw an `ApiError` when the upstream breaks off.
- */
-type Answer = {
-  candidate: Candidate;
-  warnings: string[];
-  events: AsyncGenerator<MessageStreamEvent[], undefined>;
-};
-
-/**
- * What {@linkcode Send} is given beside the request: where it may go, in order of preference, a signal that fires when
- * nobody waits any more, the tokens of the request, how urgent it is, and the client's headers, of which hosts
- * that speak Anthropic's format get some.
- */
-type SendOptions = {
-  candidates: readonly Candidate[];
-  signal: AbortSignal;
-  tokens: PromptTokens;
-  priority: Priority;
-  headers?: Headers;
-};
-
-/**
- * Sends a request to whichever candidate answers.
- *
- * Resolves with the first content, so that everything that fails before can be tried again elsewhere without the client
- * noticing; rejects with an `ApiError` when no candidate answers.
- */
-type Send = (request: MessagesRequest, options: SendOptions) => Promise<Answer>;
 // lib/upstream/accounts.ts ------------------------------------------------------------------
 /** Two models that are refused within so many milliseconds show that the account is at its limit, not a model. */
 const REFUSAL_WINDOW = 10_000;
@@ -7456,6 +7433,37 @@ export class SseDecoder {
     else if (line === "" && this.#data.length > 0) events.push(this.#data.splice(0).join("\n"));
   }
 }
+// lib/upstream/send.ts ----------------------------------------------------------------------
+/**
+ * An answer that has begun: who gives it, what could not be carried over (one sentence each), and the events of each read
+ * of the upstream but `message_start`, which throw an `ApiError` when the upstream breaks off.
+ */
+type Answer = {
+  candidate: Candidate;
+  warnings: string[];
+  events: AsyncGenerator<MessageStreamEvent[], undefined>;
+};
+
+/**
+ * What {@linkcode Send} is given beside the request: where it may go, in order of preference, a signal that fires when
+ * nobody waits any more, the tokens of the request, how urgent it is, and the client's headers, of which hosts
+ * that speak Anthropic's format get some.
+ */
+type SendOptions = {
+  candidates: readonly Candidate[];
+  signal: AbortSignal;
+  tokens: PromptTokens;
+  priority: Priority;
+  headers?: Headers;
+};
+
+/**
+ * Sends a request to whichever candidate answers.
+ *
+ * Resolves with the first content, so that everything that fails before can be tried again elsewhere without the client
+ * noticing; rejects with an `ApiError` when no candidate answers.
+ */
+type Send = (request: MessagesRequest, options: SendOptions) => Promise<Answer>;
 // lib/upstream/fault_text.ts ----------------------------------------------------------------
 /** No more of a body is looked at when it is not JSON, in characters. */
 const MAX_BODY = 20_000;
@@ -9228,7 +9236,7 @@ const MAX_LOG_CHARS = 4_000;
  *
  * `id` is the `request-id` the client was given, `status` 499 when the client went away first, `ms` the time until the
  * last byte, `client` the name of its key, `asked` its model, `route` where it was sent and why, `model` the one that
- * answered, `fellBack` whether it was not the first to be asked, `session` what the client calls the session,
+ * answered, `replayed` whether another request had asked for that answer before, `fellBack` whether it was not the first to be asked, `session` what the client calls the session,
  * `firstMs` the time until the first content of a stream left, `cachedTokens` how many of `inputTokens` a host had in
  * its cache. `error` may also stand beside a status 200; `warnings` tell what could not be carried over.
  */
@@ -9243,6 +9251,7 @@ export type RequestLog = {
   asked?: string;
   route?: RouteTrace;
   model?: string;
+  replayed?: boolean;
   fellBack?: boolean;
   firstMs?: number;
   inputTokens?: number;
@@ -9258,6 +9267,11 @@ type Exchange = {
   log: RequestLog;
   /** When it came, in milliseconds since 1970. */
   began: number;
+  /** Whose key it has shown, where one is needed. */
+  client?: ClientKey | undefined;
+  /** Its body, if it is a POST, and how many characters that has. */
+  body: unknown;
+  size: number;
   /** Ends the answer early: the client went away, or the proxy closes. */
   stop: AbortController;
   /** How its answer is put on the wire. */
@@ -9267,10 +9281,14 @@ type Exchange = {
   end: () => void;
 };
 
+/** Token counts that a log has already: an answer that several requests read is counted once. */
+const NOTED = new WeakSet<MessageStreamEvent>();
+
 /** Notes the token counts of an answer, which its last `message_delta` tells. */
-function noteUsage(log: RequestLog, events: readonly MessageStreamEvent[]): void {
+function noteUsage(log: Partial<RequestLog>, events: readonly MessageStreamEvent[]): void {
   const last = events.findLast((event) => event.type === "message_delta");
-  if (!last) return;
+  if (!last || NOTED.has(last)) return;
+  NOTED.add(last);
   const { input_tokens = 0, cache_read_input_tokens: cachedTokens = 0, output_tokens: outputTokens } = last.usage;
   Object.assign(log, { inputTokens: input_tokens + cachedTokens, cachedTokens, outputTokens });
 }
@@ -9289,11 +9307,22 @@ function toLogLine(text: string): string {
 
 /** One line about a request, for people and for `grep`. */
 function formatRequestLog(log: RequestLog): string {
-  const { method, path, status, ms, client, asked, route, model, inputTokens, outputTokens, id, error } = log;
+  const { method, path, status, ms, client, asked, route, model, replayed, inputTokens, outputTokens, id, error } = log;
   const tokens = outputTokens === undefined ? undefined : `${inputTokens}+${outputTokens} tokens`;
   const models = model ? `${asked} → ${model}` : asked;
   const found = route && [route.kind, route.task, route.tier].filter(Boolean).join(" ");
-  const parts = [`${method} ${path}`, status, models, found, `${Math.round(ms)} ms`, tokens, client, id, error];
+  const parts = [
+    `${method} ${path}`,
+    status,
+    models,
+    found,
+    replayed && "replayed",
+    `${Math.round(ms)} ms`,
+    tokens,
+    client,
+    id,
+    error,
+  ];
   return toLogLine(parts.filter(Boolean).join(" · "));
 }
 // lib/server/prices.ts ----------------------------------------------------------------------
@@ -9633,6 +9662,403 @@ class Sessions {
     this.#changed.clear();
   }
 }
+// lib/server/shared_answer.ts ---------------------------------------------------------------
+/** An answer that has begun: what the log says of it, and the events of each read of the upstream. */
+type GivenAnswer = {
+  model: string;
+  fellBack: boolean;
+  warnings: string[];
+  events: AsyncGenerator<MessageStreamEvent[], undefined>;
+};
+
+/** A request that can be asked: when it came, what makes the event its stream begins with, and what asks upstream. */
+type Question = {
+  created: number;
+  toStart: () => MessageStart;
+  ask: (signal: AbortSignal) => Promise<GivenAnswer>;
+};
+
+/** An answer that was asked for, and what was in the {@linkcode Question} it is for. */
+type Begun = Omit<Question, "ask"> & { answer: Promise<GivenAnswer> };
+
+/** The events of one read, and what follows once somebody has asked for that: nothing at the end. */
+type Batch = { events: MessageStreamEvent[]; next?: Promise<Batch | undefined> };
+
+/** So much of an answer is kept for those who come later, as {@linkcode toSize} measures it. */
+const MAX_SIZE = 2_000_000;
+/** What an event takes beside its text: roughly its characters as JSON. */
+const EVENT_SIZE = 100;
+
+/** Roughly how many characters events have as JSON. */
+function toSize(events: readonly MessageStreamEvent[]): number {
+  let size = 0;
+  for (const event of events) {
+    size += EVENT_SIZE;
+    if (event.type === "content_block_delta") { for (const text of Object.values(event.delta)) size += text.length; }
+  }
+  return size;
+}
+
+/** Makes an answer's events of what is there already, in one read. */
+async function* toBatches(...batches: MessageStreamEvent[][]): GivenAnswer["events"] {
+  yield* batches;
+}
+
+async function* readFrom(first: Batch | undefined, pull: () => Promise<Batch | undefined>): GivenAnswer["events"] {
+  for (let at = first; at;) {
+    at = await (at.next ??= pull());
+    if (at) yield at.events;
+  }
+}
+
+/**
+ * One answer for several requests, each of which reads it from its first event on.
+ *
+ * The fastest reader sets the pace. Batches are linked, so that only the first one has to be held for those who come
+ * later, and what everybody has read is forgotten when it is let go.
+ */
+class SharedAnswer {
+  readonly #begun: Omit<Begun, "answer">;
+  readonly #answer: Promise<GivenAnswer>;
+  readonly #stop = new AbortController();
+  readonly #onLeft: () => void;
+  readonly #onOver: (whole: boolean) => void;
+  #first: Batch | undefined = { events: [] };
+  #readers = 0;
+  /** Whether nothing of it can come any more. */
+  over = false;
+  /** How much of it has come, in characters. */
+  size = 0;
+
+  /** Asks; `onLeft` is called when the last reader has gone before the end, `onOver` when it ends, whole or not. */
+  constructor({ ask, ...begun }: Question, onLeft: () => void, onOver: (whole: boolean) => void) {
+    [this.#begun, this.#onLeft, this.#onOver] = [begun, onLeft, onOver];
+    this.#answer = ask(this.#stop.signal);
+    this.#answer.catch(() => this.#end(false));
+  }
+
+  /** Whether all that has come is still there. */
+  get kept(): boolean {
+    return this.#first !== undefined;
+  }
+
+  /** Gives the answer to one more reader, who goes away when `signal` fires. */
+  join(signal: AbortSignal): Begun {
+    const events = readFrom(this.#first, () => this.#pull());
+    this.#readers++;
+    onAbort(signal, () => {
+      if (--this.#readers === 0 && !this.over) this.#onLeft();
+    });
+    return { ...this.#begun, answer: this.#answer.then((given) => ({ ...given, events })) };
+  }
+
+  /** Reads on although nobody waits, so that all of it is there when somebody comes. */
+  async finish(): Promise<void> {
+    const events = readFrom(this.#first, () => this.#pull());
+    try {
+      while (!(await events.next()).done);
+    } catch {
+      // It is over.
+    }
+  }
+
+  /** Breaks off, also for those who read. */
+  giveUp(reason?: unknown): void {
+    this.#end(false);
+    this.#stop.abort(reason);
+  }
+
+  async #pull(): Promise<Batch | undefined> {
+    try {
+      const { value: events, done } = await (await this.#answer).events.next();
+      if (done) {
+        this.#end(true);
+        return undefined;
+      }
+      this.size += toSize(events);
+      if (this.size > MAX_SIZE) this.#first = undefined;
+      return { events };
+    } catch (thrown) {
+      this.#end(false);
+      throw thrown;
+    }
+  }
+
+  #end(whole: boolean): void {
+    if (this.over) return;
+    this.over = true;
+    this.#onOver(whole);
+  }
+}
+// lib/server/claims.ts ----------------------------------------------------------------------
+/** Milliseconds an answer is remembered under its key. */
+const KEY_MEMORY = 600_000;
+/** Milliseconds after which a process that has said nothing of its claim has lost it. */
+const CLAIM_LEASE = 30_000;
+/** Milliseconds between two looks at another process's claim. */
+const CLAIM_POLL = 250;
+/** Longer answers, in characters, are not stored: each store has to carry all of one at once. */
+const MAX_STORED = 512_000;
+
+/** Who asks for an answer under a key, for which body; in the end all of it. */
+type Claim = {
+  owner: string;
+  body: string;
+  created: number;
+  start: MessageStart;
+  answer?: Omit<GivenAnswer, "events"> & { events: MessageStreamEvent[] };
+};
+
+/**
+ * Sees to it that of several processes with one store only one asks for what has a key: it claims the key, and renews
+ * that while it is at work; the others wait for the answer, or take the claim over when its owner is silent. Without the
+ * store each asks for itself.
+ */
+class Claims {
+  readonly #parts: Pick<HandlerParts, "store" | "clock" | "newId">;
+
+  constructor(parts: Pick<HandlerParts, "store" | "clock" | "newId">) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Claims a key for a question, unless that is done; `check` throws where the body is another one.
+   *
+   * @returns What to ask instead, and whether somebody else was the first.
+   */
+  async claim(
+    id: string,
+    body: string,
+    question: Question,
+    check: (body: string) => void,
+  ): Promise<{ question: Question; found: boolean }> {
+    const { created, toStart, ask } = question;
+    const mine: Claim = { owner: this.#parts.newId("claim_"), body, created, start: toStart() };
+    const claim = await this.#take(id, mine).catch(() => mine);
+    check(claim.body);
+    const { start } = claim;
+    const own = { ...mine, created: claim.created, start };
+    const wait = async (signal: AbortSignal): Promise<GivenAnswer> => {
+      let now = claim;
+      while (now.owner !== own.owner && !now.answer) {
+        await sleep(this.#parts.clock, CLAIM_POLL, signal);
+        now = await this.#take(id, own).catch(() => own);
+        check(now.body);
+      }
+      if (!now.answer) return await this.#ask(id, own, ask, signal);
+      noteUsage({}, now.answer.events); // Whoever asked has counted it.
+      return { ...now.answer, events: toBatches(now.answer.events) };
+    };
+    return { question: { created: claim.created, toStart: () => start, ask: wait }, found: claim.owner !== own.owner };
+  }
+
+  /** Takes a claim if nobody has it, and gives the one there is. */
+  async #take(id: string, claim: Claim): Promise<Claim> {
+    const { store } = this.#parts;
+    for (;;) {
+      const found = await store.get(id) as Claim | undefined;
+      if (found) return found;
+      if (await store.swap(id, undefined, claim, CLAIM_LEASE)) return claim;
+    }
+  }
+
+  /** Asks, keeps the claim meanwhile, and puts the answer in its place; what fails gives it up. */
+  async #ask(id: string, claim: Claim, ask: Question["ask"], signal: AbortSignal): Promise<GivenAnswer> {
+    const { store, clock } = this.#parts;
+    let over = false;
+    let cancel = () => {};
+    const renew = () => {
+      cancel = clock.after(CLAIM_LEASE / 3, async () => {
+        const held = await store.swap(id, claim, claim, CLAIM_LEASE).catch(() => true);
+        if (held && !over) renew();
+      });
+    };
+    const end = (answer?: Claim["answer"]) => {
+      if (over) return;
+      over = true;
+      cancel();
+      store.swap(id, claim, answer && { ...claim, answer }, KEY_MEMORY).catch(() => {}); // Then its lease ends it.
+    };
+    renew();
+    onAbort(signal, () => end());
+    try {
+      const { events, ...given } = await ask(signal);
+      return { ...given, events: this.#keep(events, (all) => end(all && { ...given, events: all })) };
+    } catch (thrown) {
+      end();
+      throw thrown;
+    }
+  }
+
+  /** Passes events on, and gives all of them to `end`, nothing if they are too many. */
+  async *#keep(events: GivenAnswer["events"], end: (all?: MessageStreamEvent[]) => void): GivenAnswer["events"] {
+    const all: MessageStreamEvent[] = [];
+    let size = 0;
+    try {
+      for await (const batch of events) {
+        size += toSize(batch);
+        if (size <= MAX_STORED) all.push(...batch);
+        yield batch;
+      }
+      end(size <= MAX_STORED ? all : undefined);
+    } finally {
+      end();
+    }
+  }
+}
+// lib/server/shared_answers.ts --------------------------------------------------------------
+const MAX_KEY_CHARS = 255;
+/** So many answers are remembered under keys, and so many characters of them. */
+const MOST_KEPT = 1_000;
+const MAX_KEPT_CHARS = 32_000_000;
+
+const NO_RETRY = { headers: { "x-should-retry": "false" } };
+
+type Kept = { body: string; answer: SharedAnswer; until: number };
+
+/** Whose request it is: what one client asks, is none of another's business. */
+function toOwner({ client, log: { path } }: Exchange): string {
+  return `${client?.name ?? toDigest(client?.key ?? "", 11)} ${path}`;
+}
+
+/** The part of a session that asks one thing after the other, if its client says so. */
+function toThread({ request: { headers }, log: { session } }: Exchange): string | undefined {
+  return session && `${session} ${headers.get("x-claude-code-agent-id")}`;
+}
+
+function askAlone({ ask, ...question }: Question, signal: AbortSignal): Begun {
+  return { ...question, answer: ask(signal) };
+}
+
+/**
+ * Finds requests that have been asked before, so that they need not be asked again: under a key that the client has
+ * given them, or because its connection broke a moment ago.
+ *
+ * Answers wait for clients that send `x-stainless-retry-count` only: those repeat by themselves what has broken off.
+ */
+class SharedAnswers {
+  readonly #parts: Pick<HandlerParts, "clock" | "store" | "linger">;
+  readonly #claims: Claims;
+  readonly #running = new Set<SharedAnswer>();
+  /** Answers whose clients have gone, with what they had asked, and what calls off the end. */
+  readonly #lingering = new Map<SharedAnswer, { exchange: Exchange; cancel: () => void }>();
+  readonly #kept = new Map<string, Kept>();
+
+  constructor(parts: Pick<HandlerParts, "clock" | "store" | "newId" | "linger">) {
+    this.#parts = parts;
+    this.#claims = new Claims(parts);
+  }
+
+  /**
+   * Gives the answer to a question, an older one if there is one that fits.
+   *
+   * @throws {ApiError} If its key is too long, or belongs to another request.
+   */
+  async begin(exchange: Exchange, question: Question): Promise<Begun> {
+    const { request: { headers }, stop: { signal } } = exchange;
+    const key = headers.get("idempotency-key") || headers.get("anthropic-idempotency-key");
+    if (key) return await this.#beginKeyed(key, exchange, question);
+    const left = this.#findLeft(exchange);
+    if (left) {
+      exchange.log.replayed = true;
+      return left.join(signal);
+    }
+    const repeats = headers.has("x-stainless-retry-count");
+    if (!repeats || this.#parts.linger === 0 || signal.aborted) return askAlone(question, signal);
+    const answer = this.#share(question, () => this.#linger(answer, exchange));
+    return answer.join(signal);
+  }
+
+  /** Breaks everything off. */
+  close(reason: unknown): void {
+    for (const answer of this.#running) answer.giveUp(reason);
+  }
+
+  #share(question: Question, onLeft: () => void, onOver: (whole: boolean) => void = () => {}): SharedAnswer {
+    // What is not kept is of no use to anybody who comes later.
+    const leave = () => answer.kept ? onLeft() : answer.giveUp();
+    const answer: SharedAnswer = new SharedAnswer(question, leave, (whole) => {
+      this.#running.delete(answer);
+      this.#take(answer);
+      onOver(whole);
+    });
+    this.#running.add(answer);
+    return answer;
+  }
+
+  /** Waits a little while for whoever has gone from an answer to come again. */
+  #linger(answer: SharedAnswer, exchange: Exchange): void {
+    const cancel = this.#parts.clock.after(this.#parts.linger, () => answer.giveUp());
+    this.#lingering.set(answer, { exchange, cancel });
+  }
+
+  /** Takes an answer out of those that linger. */
+  #take(answer: SharedAnswer): void {
+    this.#lingering.get(answer)?.cancel();
+    this.#lingering.delete(answer);
+  }
+
+  /** Finds the answer that a client has left and asks for again; one that asks for something else has given it up. */
+  #findLeft(exchange: Exchange): SharedAnswer | undefined {
+    if (this.#lingering.size === 0) return undefined;
+    const [owner, thread] = [toOwner(exchange), toThread(exchange)];
+    const own = [...this.#lingering].filter(([, { exchange: before }]) =>
+      toOwner(before) === owner && toThread(before) === thread
+    );
+    const [same] =
+      own.find(([, { exchange: { body, size } }]) => size === exchange.size && isSameJson(body, exchange.body)) ?? [];
+    if (same) this.#take(same);
+    else if (thread !== undefined) own.forEach(([answer]) => answer.giveUp());
+    return same;
+  }
+
+  async #beginKeyed(key: string, exchange: Exchange, question: Question): Promise<Begun> {
+    const { log, stop: { signal }, body } = exchange;
+    if (key.length > MAX_KEY_CHARS) {
+      const message = `The idempotency key has ${key.length} characters: at most ${MAX_KEY_CHARS} are allowed`;
+      throw new ApiError("invalid_request_error", message, NO_RETRY);
+    }
+    const id = `answer ${toOwner(exchange)} ${key}`;
+    const digest = toDigest(JSON.stringify(body), 11);
+    const check = (other: string) => {
+      if (other === digest) return;
+      const message = "The idempotency key was used for another request: give each request a key of its own";
+      throw new ApiError("invalid_request_error", message, { ...NO_RETRY, status: 409 });
+    };
+    this.#forget();
+    const kept = this.#kept.get(id);
+    if (kept) check(kept.body);
+    if (kept?.answer.kept) {
+      log.replayed = true;
+      return kept.answer.join(signal);
+    }
+    const claimed = this.#parts.store.shared
+      ? await this.#claims.claim(id, digest, question, check)
+      : { question, found: false };
+    if (signal.aborted) return askAlone(claimed.question, signal);
+    if (claimed.found) log.replayed = true;
+    const answer = this.#share(claimed.question, () => void answer.finish(), (whole) => {
+      if (whole && answer.kept) entry.until = this.#parts.clock.now() + KEY_MEMORY;
+      else if (this.#kept.get(id) === entry) this.#kept.delete(id);
+      this.#forget();
+    });
+    const entry: Kept = { body: digest, answer, until: Infinity };
+    this.#kept.set(id, entry);
+    return answer.join(signal);
+  }
+
+  /** Forgets what is too old, and of what is too much the oldest. */
+  #forget(): void {
+    const now = this.#parts.clock.now();
+    let size = 0;
+    for (const { answer } of this.#kept.values()) size += answer.size;
+    for (const [id, { answer, until }] of this.#kept) {
+      if (until > now && this.#kept.size <= MOST_KEPT && size <= MAX_KEPT_CHARS) continue;
+      size -= answer.size;
+      this.#kept.delete(id);
+    }
+  }
+}
 // lib/server/options.ts ---------------------------------------------------------------------
 /** How clients are answered. */
 export interface HandlerOptions extends ChainOptions {
@@ -9642,6 +10068,11 @@ export interface HandlerOptions extends ChainOptions {
   hold?: number;
   /** Milliseconds of silence in a stream after which a `ping` is sent. @default {10_000} */
   pingInterval?: number;
+  /**
+   * Milliseconds an answer goes on after a client that repeats by itself has gone in the middle of it; 0 breaks it off at
+   * once. @default {5_000}
+   */
+  linger?: number;
   /** Side requests that are answered without any model. @default {["title", "quota"]} */
   localAnswers?: readonly LocalAnswer[];
   /** Keys of which every client needs one; without any only clients of this machine are served. @default {[]} */
@@ -9656,13 +10087,14 @@ export interface HandlerOptions extends ChainOptions {
 
 /**
  * What the handler works with: all its options, what finds where a request may go, the way there, what is read before, what
- * counts tokens, how it all goes, with each session, and how long it takes.
+ * counts tokens, which answers are there already, how it all goes, with each session, and how long it takes.
  */
 type HandlerParts = Required<HandlerOptions> & {
   router: () => Router;
   send: Send;
   load: () => Promise<void>;
   ledger: TokenLedger;
+  shared: SharedAnswers;
   status: () => ArbiterStatus;
   sessions: Sessions;
   metrics: Metrics;
@@ -9681,7 +10113,7 @@ const EMPTY_DELTA: MessageStreamEvent = {
 };
 
 /** What makes the event a stream begins with, whether that is sent before the answer is there, and the answer. */
-type Streamed = { toStart: () => MessageStreamEvent; early: boolean; answer: Promise<Answer> };
+type Streamed = { toStart: () => MessageStreamEvent; early: boolean; answer: Promise<GivenAnswer> };
 
 /** The body of a streamed answer: one write a read, pings in its silences; a broken one never ends like a whole one. */
 function toEventStream(
@@ -9753,6 +10185,7 @@ function toEventStream(
       controller = given;
       if (early) write([]);
       tick(pingInterval);
+      onAbort(stop.signal, () => over || fail(toApiError(stop.signal.reason))); // The answer may go on for others.
     },
     pull: () => pull().catch((thrown) => over ? undefined : fail(toApiError(thrown))),
     cancel() {
@@ -9768,17 +10201,44 @@ const STREAM_HEADERS = {
   "x-accel-buffering": "no",
 };
 
-/** Answers a side request that needs no model. */
-function answerLocally(text: string, { log, format }: Exchange, start: MessageStart, stream = false): Response {
-  const events = toTextEvents(text);
-  log.model = LOCAL_MODEL;
-  noteUsage(log, events);
-  if (!stream) return Response.json(format.toBody(toMessage(events, start.message)));
-  return new Response(format.encode([start, ...events]) as Uint8Array<ArrayBuffer>, { headers: STREAM_HEADERS });
+/** Finds out where a request goes, if it needs a model at all; nobody is asked yet. */
+function prepareQuestion(
+  asked: MessagesRequest,
+  { request: { headers }, log, size, began: created }: Exchange,
+  parts: HandlerParts,
+): Question {
+  const toTokens = (request: MessagesRequest, kind: string) =>
+    parts.ledger.open(request, toSession(headers, request, kind), size);
+  const turn = toTokens(asked, "main");
+  const inputTokens = (candidate: Candidate) => turn.count(candidate);
+  const { request, kind, wanted, candidates, trace } = parts.router().route({ request: asked, headers, inputTokens });
+  log.route = trace;
+  const tokens = request === asked && kind === "main" ? turn : toTokens(request, kind);
+  const id = parts.newId("msg_");
+  let start: MessageStart | undefined;
+  const toStart = () => start ??= toMessageStart(id, asked.model, tokens.count(wanted));
+  const text = toLocalAnswer(kind, request, new Set(parts.localAnswers));
+  if (text !== undefined) {
+    trace.why.push("answered without a model");
+    const given = { model: LOCAL_MODEL, fellBack: false, warnings: [], events: toBatches(toTextEvents(text)) };
+    return { created, toStart, ask: () => Promise.resolve(given) };
+  }
+  if (candidates.length === 0) {
+    throw new ApiError("authentication_error", trace.why.at(-1) ?? "", { headers: { "x-should-retry": "false" } });
+  }
+  const priority = toPriority(kind);
+  const ask: Question["ask"] = async (signal) => {
+    // Counting waits until the request is on its way; what it takes is not added to the time of the answer.
+    setTimeout(() => tokens.count(wanted), 0);
+    const options = { candidates, signal, tokens, priority, headers };
+    const { candidate, warnings, events } = await parts.send(request, options);
+    return { model: candidate.model, fellBack: candidate !== candidates[0], warnings, events };
+  };
+  return { created, toStart, ask };
 }
 
 /**
- * Answers `POST /v1/messages`.
+ * Answers `POST /v1/messages`, in the format that `toFormat` makes for an answer of that time.
  *
  * A failure within the hold is a truthful HTTP status. After it the stream has begun: pings keep the client waiting,
  * and what fails then can only be told inside the stream.
@@ -9788,41 +10248,22 @@ function answerLocally(text: string, { log, format }: Exchange, start: MessageSt
 async function answerMessages(
   exchange: Exchange,
   body: unknown,
-  size: number,
   parts: HandlerParts,
+  toFormat: (created: number) => AnswerFormat = () => MESSAGES_FORMAT,
 ): Promise<Response> {
   const { log, stop: { signal } } = exchange;
-  const { headers } = exchange.request;
   const asked = parseMessagesRequest(body);
   log.asked = asked.model;
-  const toTokens = (request: MessagesRequest, kind: string) =>
-    parts.ledger.open(request, toSession(headers, request, kind), size);
-  const turn = toTokens(asked, "main");
-  const inputTokens = (candidate: Candidate) => turn.count(candidate);
-  const { request, kind, wanted, candidates, trace } = parts.router().route({ request: asked, headers, inputTokens });
-  log.route = trace;
-  const tokens = request === asked && kind === "main" ? turn : toTokens(request, kind);
-  const id = parts.newId("msg_");
-  const toStart = () => toMessageStart(id, asked.model, tokens.count(wanted));
-  const text = toLocalAnswer(kind, request, new Set(parts.localAnswers));
-  if (text !== undefined) {
-    trace.why.push("answered without a model");
-    return answerLocally(text, exchange, toStart(), request.stream);
-  }
-  if (candidates.length === 0) {
-    throw new ApiError("authentication_error", trace.why.at(-1) ?? "", { headers: { "x-should-retry": "false" } });
-  }
-  const priority = toPriority(kind);
-  const answer = parts.send(request, { candidates, signal, tokens, priority, headers }).then((answer) => {
-    log.model = answer.candidate.model;
-    log.fellBack = answer.candidate !== candidates[0];
-    log.warnings = [...log.warnings ?? [], ...answer.warnings];
-    return answer;
+  const begun = await parts.shared.begin(exchange, prepareQuestion(asked, exchange, parts));
+  const { created, toStart } = begun;
+  exchange.format = toFormat(created);
+  const answer = abortable(signal, begun.answer).then((given) => {
+    const { model, fellBack, warnings } = given;
+    Object.assign(log, { model, fellBack, warnings: [...log.warnings ?? [], ...warnings] });
+    return given;
   });
-  // Counting waits until the request is on its way; what it takes is not added to the time of the answer.
-  setTimeout(() => tokens.count(wanted), 0);
   answer.catch(() => {}); // It is awaited below or by the stream, perhaps only when the client reads.
-  if (!request.stream) {
+  if (!asked.stream) {
     const events: MessageStreamEvent[] = [];
     for await (const batch of (await answer).events) events.push(...batch);
     noteUsage(log, events);
@@ -9840,19 +10281,19 @@ async function answerMessages(
  *
  * @throws {ApiError} If no candidate answers before the response begins.
  */
-function answerChat(exchange: Exchange, body: unknown, size: number, parts: HandlerParts): Promise<Response> {
+function answerChat(exchange: Exchange, body: unknown, parts: HandlerParts): Promise<Response> {
   const asked = parseClientChatRequest(body);
   const { request, warnings } = toMessagesRequest(asked);
   exchange.log.warnings = warnings;
-  exchange.format = createChatFormat(parts.clock.now(), asked.stream_options?.include_usage === true);
-  return answerMessages(exchange, request, size, parts);
+  const withUsage = asked.stream_options?.include_usage === true;
+  return answerMessages(exchange, request, parts, (created) => createChatFormat(created, withUsage));
 }
 // lib/server/peers.ts -----------------------------------------------------------------------
 /** The addresses that requests of {@linkcode serve} came from; others have none here. */
 const PEERS: WeakMap<Request, string> = new WeakMap();
 // lib/server/handler.ts ---------------------------------------------------------------------
 /** What a route is asked with: the parsed body of a POST, and what the path's pattern captured. */
-type RouteCall = HandlerParts & { exchange: Exchange; body: unknown; size: number; id: string };
+type RouteCall = HandlerParts & { exchange: Exchange; body: unknown; id: string };
 
 /** A route: its path, its methods, what answers, and what it asks of clients beside their key. */
 type RouteRow = [path: RegExp, methods: string, answer: (asked: RouteCall) => unknown, access?: RouteAccess];
@@ -9861,13 +10302,13 @@ const ROUTES: readonly RouteRow[] = [
   [
     /^\/v1\/messages$/,
     "POST",
-    ({ exchange, body, size, ...parts }) => answerMessages(exchange, body, size, parts),
+    ({ exchange, body, ...parts }) => answerMessages(exchange, body, parts),
     "rated",
   ],
   [
     /^\/v1\/chat\/completions$/,
     "POST",
-    ({ exchange, body, size, ...parts }) => answerChat(exchange, body, size, parts),
+    ({ exchange, body, ...parts }) => answerChat(exchange, body, parts),
     "rated",
   ],
   [/^\/v1\/messages\/count_tokens$/, "POST", async ({ exchange, body, router, ledger, load }) => {
@@ -9924,6 +10365,7 @@ async function answerRoute(exchange: Exchange, parts: HandlerParts, limits: Inbo
   const [pattern, methods = "", toAnswer, access] = ROUTES.find(([pattern]) => pattern.test(path)) ?? [];
   const client = checkAccess({ headers: request.headers, peer: PEERS.get(request), access }, parts);
   if (client instanceof ApiError) throw client;
+  exchange.client = client;
   exchange.log.client = client?.name;
   if (!toAnswer) throw new ApiError("not_found_error", `No route for ${method} ${path}`);
   if (!methods.split(", ").includes(method)) {
@@ -9933,13 +10375,8 @@ async function answerRoute(exchange: Exchange, parts: HandlerParts, limits: Inbo
   const refused = access === "rated" ? limits.count(client) : undefined;
   if (refused) throw refused;
   const read = method === "POST" ? await readJson(request, parts.maxBodyBytes) : { value: undefined, size: 0 };
-  const answer = await toAnswer({
-    ...parts,
-    exchange,
-    body: read.value,
-    size: read.size,
-    id: pattern?.exec(path)?.[1] ?? "",
-  });
+  [exchange.body, exchange.size] = [read.value, read.size];
+  const answer = await toAnswer({ ...parts, exchange, body: read.value, id: pattern?.exec(path)?.[1] ?? "" });
   return answer instanceof Response ? answer : Response.json(answer);
 }
 
@@ -9959,7 +10396,7 @@ function createHandler(parts: HandlerParts): { fetch(request: Request): Promise<
       const session = toSessionId(headers);
       const log: RequestLog = { id: newId("req_"), method, path: toPath(url), status: 200, ms: 0, session };
       const stop = new AbortController();
-      const release = onAbort(request.signal, () => stop.abort());
+      const release = onAbort(request.signal, () => stop.abort(new ApiError("api_error", "The client went away")));
       running.add(stop);
       const end = () => {
         release();
@@ -9970,7 +10407,17 @@ function createHandler(parts: HandlerParts): { fetch(request: Request): Promise<
           // A log that fails must not take the answer with it.
         }
       };
-      const exchange: Exchange = { request, log, began, stop, format: MESSAGES_FORMAT, streams: false, end };
+      const exchange: Exchange = {
+        request,
+        log,
+        began,
+        body: undefined,
+        size: 0,
+        stop,
+        format: MESSAGES_FORMAT,
+        streams: false,
+        end,
+      };
       let response: Response;
       try {
         response = await answerRoute(exchange, parts, limits);
@@ -9983,9 +10430,14 @@ function createHandler(parts: HandlerParts): { fetch(request: Request): Promise<
       if (!exchange.streams) end();
       for (const name of ["request-id", "x-request-id"]) response.headers.set(name, log.id);
       if (log.route) response.headers.set("x-arbiter-route", formatRoute(log.route));
+      if (log.replayed) response.headers.set("x-arbiter-replayed", "true");
       return method === "HEAD" ? new Response(null, response) : response;
     },
-    close: () => running.forEach((stop) => stop.abort(new ApiError("overloaded_error", "Arbiter is closing"))),
+    close() {
+      const reason = new ApiError("overloaded_error", "Arbiter is closing");
+      for (const stop of running) stop.abort(reason);
+      parts.shared.close(reason);
+    },
   };
 }
 // lib/arbiter.ts ----------------------------------------------------------------------------
@@ -10042,6 +10494,7 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
     maxBodyBytes: options.maxBodyBytes ?? 32 * 1024 * 1024,
     hold: options.hold ?? 8_000,
     pingInterval: options.pingInterval ?? 10_000,
+    linger: options.linger ?? 5_000,
     clientKeys: options.clientKeys ?? [],
     open: options.open ?? false,
     inboundRpm: options.inboundRpm ?? 0,
@@ -10071,7 +10524,9 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
   }
   const ledger = new TokenLedger();
   const chain = createChain(settings, { ledger, accounts });
-  const handler = createHandler({ ...settings, router: () => router, ledger, status, sessions, metrics, ...chain });
+  const shared = new SharedAnswers(settings);
+  const parts = { ...settings, router: () => router, ledger, shared, status, sessions, metrics, ...chain };
+  const handler = createHandler(parts);
   return {
     fetch: handler.fetch,
     close() {

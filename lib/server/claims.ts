@@ -9,7 +9,7 @@ import { type GivenAnswer, type Question, toBatches, toSize } from "./shared_ans
 /** Milliseconds an answer is remembered under its key. */
 export const KEY_MEMORY = 600_000;
 /** Milliseconds after which a process that has said nothing of its claim has lost it. */
-const LEASE = 30_000;
+const CLAIM_LEASE = 30_000;
 /** Milliseconds between two looks at another process's claim. */
 const CLAIM_POLL = 250;
 /** Longer answers, in characters, are not stored: each store has to carry all of one at once. */
@@ -73,7 +73,7 @@ export class Claims {
     for (;;) {
       const found = await store.get(id) as Claim | undefined;
       if (found) return found;
-      if (await store.swap(id, undefined, claim, LEASE)) return claim;
+      if (await store.swap(id, undefined, claim, CLAIM_LEASE)) return claim;
     }
   }
 
@@ -83,8 +83,8 @@ export class Claims {
     let over = false;
     let cancel = () => {};
     const renew = () => {
-      cancel = clock.after(LEASE / 3, async () => {
-        const held = await store.swap(id, claim, claim, LEASE).catch(() => true);
+      cancel = clock.after(CLAIM_LEASE / 3, async () => {
+        const held = await store.swap(id, claim, claim, CLAIM_LEASE).catch(() => true);
         if (held && !over) renew();
       });
     };
