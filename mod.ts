@@ -144,6 +144,13 @@ function sortKeys(value: unknown): unknown {
   if (!isJsonObject(value)) return value;
   return Object.fromEntries(Object.keys(value).sort().map((key) => [key, sortKeys(value[key])]));
 }
+
+/** Writes JSON for others; half of a character that takes two, which strict parsers refuse, becomes U+FFFD. */
+function toJsonText(value: unknown): string {
+  const json = JSON.stringify(value);
+  if (!json.includes("\\ud")) return json;
+  return json.replace(/\\(?:ud[89a-f]..|[^])/g, (escape) => escape.length > 2 ? "\\ufffd" : escape);
+}
 // lib/dialects/json_scanner.ts --------------------------------------------------------------
 /** What may come next: a value, the first of an array, a key, the first of an object, and so on. */
 type Expectation = "value" | "item" | "key" | "first key" | "colon" | "comma" | "end";
@@ -266,7 +273,7 @@ class JsonScanner {
     if (this.#scalar !== "" || (value && SCALAR_CHAR.test(char))) this.#scalar += char;
     else if (char === '"' && (value || this.#isKey())) {
       this.#inString = true;
-      this.filled ||= !value;
+      this.filled ||= !value && this.#closers[0] === "}";
       if (!value && this.#closers.length === 1) this.#key = "";
     } else if (value && (char === "{" || char === "[")) {
       this.#closers.push(char === "{" ? "}" : "]");
@@ -4211,6 +4218,10 @@ export class ApiError extends Error {
 /** Makes an {@linkcode ApiError} of anything thrown; what was unforeseen becomes an `api_error`. */
 function toApiError(thrown: unknown): ApiError {
   if (thrown instanceof ApiError) return thrown;
+  // Only what a client has sent is read by functions that call themselves outside of reading answers.
+  if (thrown instanceof RangeError && /call stack/i.test(thrown.message)) {
+    return new ApiError("invalid_request_error", "The request is nested too deeply", { cause: thrown });
+  }
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   return new ApiError("api_error", `Arbiter failed: ${message}`, { cause: thrown });
 }
@@ -4218,12 +4229,17 @@ function toApiError(thrown: unknown): ApiError {
 const isString = (value: unknown): boolean => typeof value === "string";
 const areStrings = (value: unknown): boolean => Array.isArray(value) && value.every(isString);
 
+const ROLES: readonly unknown[] = ["user", "assistant", "system"];
+const isWithin = (value: unknown, most: number): boolean => typeof value === "number" && value >= 0 && value <= most;
+
 /** What a field may have to be, by name: how that is said, and what fits. */
 const FIELD_KINDS: Record<string, [says: string, fits: (value: unknown) => boolean]> = {
   string: ["a string", isString],
-  number: ["a number", (value) => typeof value === "number"],
+  count: ["a whole number of at least 1", (value) => Number.isSafeInteger(value) && Number(value) >= 1],
+  upTo1: ["a number from 0 to 1", (value) => isWithin(value, 1)],
+  upTo2: ["a number from 0 to 2", (value) => isWithin(value, 2)],
   boolean: ["true or false", (value) => typeof value === "boolean"],
-  role: ["'user', 'assistant' or 'system'", (value) => ["user", "assistant", "system"].includes(String(value))],
+  role: ["'user', 'assistant' or 'system'", (value) => ROLES.includes(value)],
   object: ["an object", isJsonObject],
   list: ["a list", Array.isArray],
   strings: ["a list of strings", areStrings],
@@ -4253,21 +4269,22 @@ function checkFields(value: unknown, fields: string, path: string): void {
   }
 }
 // lib/wire/messages_request.ts --------------------------------------------------------------
-const REQUEST_FIELDS =
-  "model:string messages:list max_tokens?:number stream?:boolean tools?:list tool_choice?:object " +
-  "stop_sequences?:strings temperature?:number top_p?:number output_config?:object";
+const REQUEST_FIELDS = "model:string messages:list max_tokens?:count stream?:boolean tools?:list tool_choice?:object " +
+  "stop_sequences?:strings temperature?:upTo2 top_p?:upTo1 output_config?:object";
 const TOOL_FIELDS = "name:string type?:string description?:string input_schema?:object";
 
 /** The fields of each type of block, as {@linkcode checkFields} takes them. */
 const BLOCK_FIELDS = new Map([
   ["text", "text:string"],
   ["image", "source:object"],
-  ["document", "source:object"],
+  ["document", "source:object title?:string context?:string"],
   ["thinking", "thinking:string"],
   ["tool_use", "id:string name:string input:object"],
   ["tool_result", "tool_use_id:string"],
   ["tool_reference", "tool_name:string"],
 ]);
+
+const SOURCE_FIELDS = "type:string media_type?:string data?:string url?:string";
 
 function checkContent(content: unknown, path: string): void {
   if (typeof content === "string") return;
@@ -4277,6 +4294,10 @@ function checkContent(content: unknown, path: string): void {
     if (!isJsonObject(block) || typeof block.type !== "string") return refuse(at, "Block has no type");
     checkFields(block, BLOCK_FIELDS.get(block.type) ?? "type:string", at);
     if (block.type === "tool_result" && block.content != null) checkContent(block.content, `${at}.content`);
+    if (block.type !== "image" && block.type !== "document") return;
+    checkFields(block.source, SOURCE_FIELDS, `${at}.source`);
+    const { content: within } = block.source as JsonObject;
+    if (within != null) checkContent(within, `${at}.source.content`);
   });
 }
 
@@ -4291,7 +4312,9 @@ function checkContent(content: unknown, path: string): void {
  */
 export function parseMessagesRequest(body: unknown, needsMaxTokens = true): MessagesRequest {
   checkFields(body, REQUEST_FIELDS, "");
-  const request = body as MessagesRequest;
+  // What is null is as good as absent.
+  const given = Object.entries(body as JsonObject).filter(([, value]) => value !== null);
+  const request = Object.fromEntries(given) as MessagesRequest;
   if (request.messages.length === 0) refuse("messages", "at least one message is required");
   request.messages.forEach((message, i) => {
     checkFields(message, "role:role", `messages.${i}`);
@@ -4299,13 +4322,14 @@ export function parseMessagesRequest(body: unknown, needsMaxTokens = true): Mess
   });
   if (request.system != null) checkContent(request.system, "system");
   request.tools?.forEach((tool, i) => checkFields(tool, TOOL_FIELDS, `tools.${i}`));
-  const { tool_choice: choice, max_tokens: most } = request;
-  if (choice) checkFields(choice, "type:string name?:string", "tool_choice");
+  const { tool_choice: choice, max_tokens: most, output_config } = request;
+  if (output_config) checkFields(output_config, "effort?:string format?:object", "output_config");
+  if (output_config?.format) checkFields(output_config.format, "type:string schema?:object", "output_config.format");
+  if (choice) checkFields(choice, `type:string ${choice.type === "tool" ? "name" : "name?"}:string`, "tool_choice");
   if (choice?.type === "tool" && !request.tools?.some(({ name }) => name === choice.name)) {
     refuse("tool_choice.name", `Tool '${choice.name}' is not in tools`);
   }
   if (needsMaxTokens && most == null) refuse("max_tokens", "Field required");
-  if (most != null && !(Number.isInteger(most) && most >= 1)) refuse("max_tokens", "Input should be at least 1");
   return request;
 }
 // lib/wire/signal.ts ------------------------------------------------------------------------
@@ -5151,8 +5175,8 @@ type ClientChatRequest = {
   reasoning_effort?: string | null;
 };
 
-const REQUEST_FIELDS_OF_CHAT = "model:string messages:list stream?:boolean stream_options?:object max_tokens?:number " +
-  "max_completion_tokens?:number temperature?:number top_p?:number stop?:stop tools?:list " +
+const REQUEST_FIELDS_OF_CHAT = "model:string messages:list stream?:boolean stream_options?:object max_tokens?:count " +
+  "max_completion_tokens?:count temperature?:upTo2 top_p?:upTo1 stop?:stop tools?:list " +
   "parallel_tool_calls?:boolean response_format?:object reasoning_effort?:string";
 
 /** The fields of each role's messages. */
@@ -5206,10 +5230,20 @@ function checkCalled(value: unknown, fields: string, path: string): void {
  */
 function parseClientChatRequest(body: unknown): ClientChatRequest {
   checkFields(body, REQUEST_FIELDS_OF_CHAT, "");
-  const { messages, tools, tool_choice: choice, n, functions } = body as JsonObject & ClientChatRequest;
+  const { messages, tools, tool_choice: choice, response_format: format, n, functions } = body as
+    & JsonObject
+    & ClientChatRequest;
+  if (messages.length === 0) refuse("messages", "at least one message is required");
   messages.forEach((message, i) => checkMessage(message, `messages.${i}`));
   tools?.forEach((tool, i) => checkCalled(tool, "type?:string", `tools.${i}`));
-  if (isJsonObject(choice)) checkCalled(choice, "type?:string", "tool_choice");
+  if (isJsonObject(choice)) {
+    checkCalled(choice, "type?:string", "tool_choice");
+    const { name } = choice.function;
+    const offered = tools?.some((tool) => tool.function.name === name);
+    if (!offered) refuse("tool_choice.function.name", `Tool '${name}' is not in tools`);
+  }
+  if (format) checkFields(format, "type:string json_schema?:object", "response_format");
+  if (format?.json_schema) checkFields(format.json_schema, "schema?:object", "response_format.json_schema");
   if (typeof n === "number" && n > 1) refuse("n", "Input should be 1");
   if (functions) refuse("functions", "Use tools instead");
   return body as ClientChatRequest;
@@ -5397,7 +5431,7 @@ const USUAL_MAX_TOKENS = 32_000;
 /** Fields that change answers and that have no counterpart. */
 const LOST_FIELDS = ["frequency_penalty", "presence_penalty", "logit_bias", "logprobs", "seed", "prediction", "audio"];
 /** `tool_choice` in words. */
-const CHOICE_WORDS: Readonly<Record<string, ToolChoice["type"]>> = { auto: "auto", none: "none", required: "any" };
+const CHOICE_WORDS = new Map<unknown, ToolChoice["type"]>([["none", "none"], ["required", "any"]]);
 
 /** A data URL becomes its bytes, every other address stays one. */
 function toSource(url: string): JsonObject {
@@ -5424,7 +5458,7 @@ function toContentBlocks(content: ClientChatContent | undefined): ContentBlockPa
 
 /** Arguments are JSON in a string, but some clients replay the object, and nothing for no arguments. */
 function toInput(args: unknown): JsonObject {
-  return isJsonObject(args) ? args : parseInput(String(args ?? "") || "{}");
+  return isJsonObject(args) ? args : parseInput(typeof args === "string" ? args || "{}" : JSON.stringify(args ?? {}));
 }
 
 function toBlocksOf(message: ClientChatMessage): ContentBlockParam[] {
@@ -5452,7 +5486,7 @@ function addMessage(messages: MessageParam[], message: ClientChatMessage, before
 function toChosenTool(
   { tool_choice: choice, parallel_tool_calls: parallel }: ClientChatRequest,
 ): ToolChoice | undefined {
-  const type = typeof choice === "string" ? CHOICE_WORDS[choice] ?? "auto" : "auto";
+  const type = CHOICE_WORDS.get(choice) ?? "auto";
   const chosen: ToolChoice = isJsonObject(choice) ? { type: "tool", name: choice.function.name } : { type };
   if (parallel === false) return { ...chosen, disable_parallel_tool_use: true };
   return choice == null ? undefined : chosen;
@@ -5978,6 +6012,16 @@ function toUsage(usage: ChatUsage | undefined, estimate: { input: number; output
     cache_creation_input_tokens: 0,
   };
 }
+// lib/stream/bad_answer.ts ------------------------------------------------------------------
+/** An answer that is none: nothing is in it, it broke off, or it has become nonsense. */
+class BadAnswer extends ApiError {
+  readonly kind: "empty" | "cut" | "degenerate";
+
+  constructor(kind: BadAnswer["kind"], how: string) {
+    super("overloaded_error", `The model's answer ${how}`);
+    this.kind = kind;
+  }
+}
 // lib/stream/block_sequencer.ts -------------------------------------------------------------
 /** The type of the deltas of each kind of block, and the field that holds their text. */
 const DELTAS = {
@@ -5993,10 +6037,12 @@ class BlockSequencer {
   /** The kind of the block that is open. */
   open: ContentBlock["type"] | undefined;
   #events: MessageStreamEvent[] = [];
+  #torn = false;
 
   /** Starts a block; a client may run a tool call as soon as {@linkcode close} was called. */
   start(content_block: ContentBlock): void {
     this.close();
+    if (this.#torn) throw new BadAnswer("cut", "broke off in the middle of a call");
     this.open = content_block.type;
     this.push({ type: "content_block_start", index: this.count++, content_block });
   }
@@ -6014,8 +6060,9 @@ class BlockSequencer {
     } else this.#pushDelta({ type, [field]: text } as BlockDelta);
   }
 
-  /** Closes the open block, if any. */
-  close(): void {
+  /** Closes the open block, if any; after one that is `torn` there is no other. */
+  close(torn = false): void {
+    this.#torn ||= torn;
     if (this.open === "thinking") this.#pushDelta({ type: "signature_delta", signature: UNSIGNED });
     if (this.open) this.push({ type: "content_block_stop", index: this.count - 1 });
     this.open = undefined;
@@ -6141,7 +6188,10 @@ class ToolCall {
     if ((cut && !this.complete) || (this.complete && filled && !blocked)) return this.#takeUntil(length);
     const read = readArguments(this.#text, this.#schema);
     const rest = read && continueJson(this.#text.slice(0, this.#taken), read.value);
-    return rest ?? (this.#taken > 0 ? this.#takeUntil(length) : JSON.stringify(toUnparsed(this.#text)));
+    if (rest === undefined && this.#taken > 0) {
+      throw new BadAnswer("degenerate", "has a call whose arguments cannot be read");
+    }
+    return rest ?? JSON.stringify(toUnparsed(this.#text));
   }
 
   #createScanner(): JsonScanner {
@@ -6320,7 +6370,7 @@ class ToolCallAssembler {
     const twin = this.#calls.slice(0, this.#closed).some((other) => other.found && !call.found && isSame(other, call));
     if (!twin) {
       this.#send(call, call.finish(cut));
-      this.#blocks.close();
+      this.#blocks.close(cut);
     }
     this.#closed++;
   }
@@ -6359,26 +6409,23 @@ export function toMessageStart(id: string, model: string, inputTokens: number): 
   return { type: "message_start", message: { id, type: "message", role: "assistant", model, ...rest } };
 }
 
-/** An answer that is none: nothing is in it, it broke off, or it has become nonsense. */
-class BadAnswer extends ApiError {
-  readonly kind: "empty" | "cut" | "degenerate";
-
-  constructor(kind: BadAnswer["kind"], how: string) {
-    super("overloaded_error", `The model's answer ${how}`);
-    this.kind = kind;
-  }
+/** A text; hosts send anything else where there is none. */
+function toPlain(value: unknown): string {
+  return typeof value === "string" ? value : "";
 }
 
 function toReasoning(delta: ChatDelta): string {
   // Hosts may fill several fields with the same text: only one is read.
   const { reasoning_content, reasoning, reasoning_details: details } = delta;
-  const joined = Array.isArray(details) ? details.map((detail) => detail?.text ?? detail?.summary ?? "").join("") : "";
-  return reasoning_content || reasoning || joined;
+  const joined = Array.isArray(details)
+    ? details.map((detail) => toPlain(detail?.text ?? detail?.summary)).join("")
+    : "";
+  return toPlain(reasoning_content) || toPlain(reasoning) || joined;
 }
 
 function toContentText({ content, refusal }: ChatDelta): string {
-  if (typeof content === "string" && content !== "") return content;
-  return Array.isArray(content) ? content.map((part) => part?.text ?? "").join("") : refusal ?? "";
+  if (Array.isArray(content)) return content.map((part) => toPlain(part?.text)).join("");
+  return toPlain(content) || toPlain(refusal);
 }
 
 function toCallDeltas({ tool_calls, function_call }: ChatDelta): ToolCallDelta[] {
@@ -6781,9 +6828,12 @@ type ContentOptions = { vision: boolean; warn: (warning: string) => void };
 const NO_IMAGE = "[An image stood here. This model cannot see images: ask for a description, or inspect the file " +
   "with a tool.]";
 
+/** The beginning of an address at which hosts find an image. */
+const IMAGE_ADDRESS = /^(?:https?:\/\/\S|data:image\/[\w.+-]+;base64,[\w+/])/;
+
 function toImagePart({ type, media_type, data, url }: JsonObject, { vision, warn }: ContentOptions): ChatPart {
   const address = type === "base64" ? `data:${media_type};base64,${data}` : url;
-  if (vision && typeof address === "string") return { type: "image_url", image_url: { url: address } };
+  if (vision && IMAGE_ADDRESS.test(String(address))) return { type: "image_url", image_url: { url: String(address) } };
   warn("Cannot show an image to the model: replaced by a note");
   return { type: "text", text: NO_IMAGE };
 }
@@ -6916,11 +6966,20 @@ function toDeclaredTools(tools: MessagesRequest["tools"]): DeclaredTools {
   return new Map(tools?.map((tool) => [toFunctionName(tool.name), tool]));
 }
 
+const CHOICE_NAMES = new Map<string, "required" | "none">([["any", "required"], ["none", "none"]]);
+
 /** Translates `tool_choice` with its `disable_parallel_tool_use`. */
-function toToolChoice(choice: ToolChoice | undefined): Pick<ChatRequest, "tool_choice" | "parallel_tool_calls"> {
+function toToolChoice(
+  choice: ToolChoice | undefined,
+  tools: readonly ChatTool[],
+): Pick<ChatRequest, "tool_choice" | "parallel_tool_calls"> {
   if (!choice) return {};
-  const named = { type: "function", function: { name: toFunctionName(choice.name ?? "") } } as const;
-  const tool_choice = ({ auto: "auto", any: "required", none: "none", tool: named } as const)[choice.type] ?? "auto";
+  const name = toFunctionName(choice.name ?? "");
+  // One that was left out cannot be called.
+  const named = choice.type === "tool" && tools.some((tool) => tool.function.name === name);
+  const tool_choice = named
+    ? { type: "function", function: { name } } as const
+    : CHOICE_NAMES.get(choice.type) ?? "auto";
   return { tool_choice, ...(choice.disable_parallel_tool_use ? { parallel_tool_calls: false } : {}) };
 }
 // lib/translate/messages.ts -----------------------------------------------------------------
@@ -6972,7 +7031,10 @@ function toChatMessages(
 
   function addCall({ id, name, input }: ContentBlockParam & { type: "tool_use" }): void {
     const called = { name: toFunctionName(name), arguments: JSON.stringify(input) };
-    waiting.push([id, { id: toCallId(id, called.name), type: "function", function: called }]);
+    let callId = toCallId(id || "call", called.name);
+    // Hosts that go by the id would take two calls for one.
+    for (let n = 2; waiting.some(([, call]) => call.id === callId); n++) callId = toCallId(`${id}_${n}`, called.name);
+    waiting.push([id, { id: callId, type: "function", function: called }]);
   }
 
   /** What an assistant wrote. */
@@ -6984,7 +7046,9 @@ function toChatMessages(
       else if (block.type === "thinking") thoughts.push(block.thinking);
       else if (!block.type.endsWith("thinking")) texts.push(block);
     }
-    const text = toText(toPartsOf(texts, options));
+    // Many templates want roles to alternate, and a client's turn may have come to nothing.
+    const before = chat.at(-1)?.role === "assistant" ? chat.pop()?.content : undefined;
+    const text = toText([...toPartsOf(before, options), ...toPartsOf(texts, options)]);
     const tool_calls = waiting.map(([, call]) => call);
     const thinking = withThinking ? thoughts.filter((thought) => thought.trim() !== "").join("\n\n") : "";
     const reasoning = thinking === "" ? {} : { reasoning_content: thinking };
@@ -7010,7 +7074,7 @@ function toChatMessages(
     const last = chat.at(-1);
     if (parts.length === 0) return;
     if (last?.role !== "user") chat.push({ role: "user", content: toContent(parts) });
-    // An assistant turn that came to nothing stood between: many templates want roles to alternate.
+    // An assistant turn that came to nothing stood between.
     else last.content = toContent([...toPartsOf(last.content, options), ...parts]);
   }
 
@@ -7141,7 +7205,8 @@ export function estimateRequestTokens(
 
   function countBlock(block: ContentBlockParam, replays: boolean): number {
     if (block.type === "text") return count(block.text);
-    if (block.type.endsWith("thinking")) return replays && "thinking" in block ? count(block.thinking) : 0;
+    if (block.type === "thinking") return replays ? count(block.thinking) : 0;
+    if (block.type.endsWith("thinking")) return 0;
     if (block.type === "tool_use") return CALL + count(block.name) + count(JSON.stringify(block.input));
     if (block.type === "tool_result") return MESSAGE + countContent(block.content, false);
     if (block.type === "image" && (vision || passed)) return toImageTokens(block.source.data);
@@ -7157,7 +7222,8 @@ export function estimateRequestTokens(
   const begin = passed ? -1 : replaysThinking ? messages.findLastIndex(isTyped) : Infinity;
   return countContent(system, false) + (hasTools(request) ? TOOLS_TOKENS : 0) +
     sum(messages, ({ content }, at) => MESSAGE + countContent(content, at > begin)) +
-    sum(offered, ({ name, description, input_schema: { $schema: _, ...schema } = {} }) => {
+    sum(offered, ({ name, description, input_schema }) => {
+      const { $schema: _, ...schema } = input_schema ?? {};
       return CALL + Math.round(TOOL_FACTOR * (count(name) + count(description ?? "") + count(JSON.stringify(schema))));
     });
 }
@@ -7877,6 +7943,16 @@ interface AnswerReader {
   flush(): MessageStreamEvent[];
 }
 
+/** Does a step of reading; that something has another type than it should is not looked for field by field. */
+function readAnswer(step: () => MessageStreamEvent[]): MessageStreamEvent[] {
+  try {
+    return step();
+  } catch (cause) {
+    if (cause instanceof ApiError) throw cause;
+    throw new UpstreamFault("broken", "Cannot read the upstream's answer: it has an unknown form", {}, { cause });
+  }
+}
+
 /** Reads one chunk; errors come as `error`, in SGLang's form, or in NVIDIA's. */
 function toChunk(data: string, candidate: Candidate): ChatChunk {
   const chunk = parseJson(data);
@@ -7922,6 +7998,11 @@ class ChatReader implements AnswerReader {
 /** Why an answer may end before it has begun: there is something to tell the client all the same. */
 const WORDLESS = ["refusal", "max_tokens", "pause_turn", "stop_sequence", "model_context_window_exceeded"];
 
+/** Characters of a delta that are not what it brings. */
+const DELTA_CHARS = '{"type":"text_delta","text":""}'.length;
+
+type BlockEvent = MessageStreamEvent & { index: number };
+
 /** Reads one event, or all those of an answer that came whole; `[DONE]`, which some hosts end with, says nothing. */
 function toPassedEvents(data: string, candidate: Candidate): MessageStreamEvent[] {
   if (data === "[DONE]") return [];
@@ -7947,6 +8028,8 @@ class MessageReader implements AnswerReader {
   readonly #inputTokens: number;
   #outputChars = 0;
   #blocks = 0;
+  /** The host's number of the block that is open. */
+  #open: number | undefined;
   #reason: string | undefined;
   finished = false;
 
@@ -7979,24 +8062,50 @@ class MessageReader implements AnswerReader {
   }
 
   #pass(event: MessageStreamEvent): MessageStreamEvent[] {
-    if (event.type === "ping") return [];
-    if (event.type === "message_start") {
-      this.#usage = event.message?.usage ?? {};
-      return [];
+    const { type } = event;
+    if (type === "message_start") this.#usage = event.message?.usage ?? {};
+    if (type.startsWith("content_block_") && this.#reason === undefined) return this.#passBlock(event as BlockEvent);
+    if (type !== "message_delta" && type !== "message_stop") {
+      return /^(?!ping$|message_start$|content_block_)\w+$/.test(type) ? [event] : [];
     }
-    if (event.type === "content_block_start") this.#blocks++;
-    if (event.type === "content_block_delta") this.#outputChars += Object.values(event.delta ?? {}).join("").length;
-    if (event.type === "message_delta") this.#reason = event.delta?.stop_reason ?? this.#reason;
-    if (event.type === "message_stop") this.finished = true;
+    if (type === "message_delta") this.#reason ??= event.delta?.stop_reason ?? undefined;
+    else this.finished = true;
     const over = this.finished || this.#reason !== undefined;
     if (over && this.#blocks === 0 && !WORDLESS.includes(this.#reason ?? "")) throw new BadAnswer("empty", "was empty");
-    if (event.type !== "message_delta") return [event];
+    if (this.finished && this.#reason === undefined) throw new BadAnswer("cut", "broke off");
+    return [...over ? this.#close() : [], type === "message_delta" ? this.#toDelta(event) : event];
+  }
+
+  /** Numbers blocks 0, 1, 2 …, whatever the host does; pieces of one that is not open have no place. */
+  #passBlock(event: BlockEvent): MessageStreamEvent[] {
+    const { type, index } = event;
+    if (type === "content_block_start" && typeof index === "number" && typeof event.content_block.type === "string") {
+      const closing = this.#close();
+      this.#open = index;
+      return [...closing, { ...event, index: this.#blocks++ }];
+    }
+    if (type === "content_block_stop") return index === this.#open ? this.#close() : [];
+    if (type === "content_block_delta" && index === this.#open && typeof event.delta.type === "string") {
+      this.#outputChars += JSON.stringify(event.delta).length - DELTA_CHARS;
+      return [{ ...event, index: this.#blocks - 1 }];
+    }
+    throw new UpstreamFault("broken", "Cannot read the upstream's answer: its blocks are not in order");
+  }
+
+  #close(): MessageStreamEvent[] {
+    if (this.#open === undefined) return [];
+    this.#open = undefined;
+    return [{ type: "content_block_stop", index: this.#blocks - 1 }];
+  }
+
+  /** Puts the tokens that were counted into the event that ends an answer. */
+  #toDelta(event: MessageStreamEvent & { type: "message_delta" }): MessageStreamEvent {
     const counted = Object.entries(event.usage ?? {}).filter(([, count]) => count != null);
     this.#usage = { ...this.#usage, ...Object.fromEntries(counted) };
     // Clients take zero for "not counted".
     const input_tokens = this.promptTokens ? toTokenCount(this.#usage.input_tokens) : this.#inputTokens;
     const output_tokens = toTokenCount(this.#usage.output_tokens) || Math.ceil(this.#outputChars / 4);
-    return [{ ...event, usage: { ...this.#usage, input_tokens, output_tokens } }];
+    return { ...event, usage: { ...this.#usage, input_tokens, output_tokens } };
   }
 }
 // lib/upstream/protocol.ts ------------------------------------------------------------------
@@ -8099,13 +8208,13 @@ async function* readEvents(
   try {
     for (let done = false; !done;) {
       const { value: data = [], done: over = false } = await next();
-      const events = reader.feed(data);
+      const events = readAnswer(() => reader.feed(data));
       done = over || reader.ended;
       if (over && !reader.finished) {
         throw new UpstreamFault("cut", "The upstream broke off in the middle of its answer");
       }
       if (done) {
-        events.push(...reader.flush());
+        events.push(...readAnswer(() => reader.flush()));
         if (reader.promptTokens) onPromptTokens(reader.promptTokens);
       }
       if (events.length > 0) yield events;
@@ -8143,13 +8252,14 @@ async function attempt(
   options: Required<ChainOptions> & SendOptions & { onPromptTokens: (actual: number) => void },
 ): Promise<Answer["events"]> {
   const { backend } = candidate;
+  const json = toJsonText(body);
   const deadline = new Deadline(options.clock, options.signal, options.requestTimeout);
   try {
     const { baseUrl, format = "openai" } = backend;
     const { userAgent, headers: client } = options;
     const headers = toUpstreamHeaders(backend, { stream: Boolean(body.stream), userAgent, client });
     const { signal } = deadline;
-    const asked = { method: "POST", headers, body: JSON.stringify(body), signal };
+    const asked = { method: "POST", headers, body: json, signal };
     let response = await options.fetch(PROTOCOLS[format].toUrl(baseUrl), asked);
     // NVIDIA may queue a request: 202 and an id under which to ask for the answer.
     for (let id = response.headers.get("nvcf-reqid"); response.status === 202 && id;) {
@@ -8303,6 +8413,7 @@ export function toChatRequest(request: MessagesRequest, options: ChatRequestOpti
   const { callIds, replaysThinking } = traits.family;
   const rules = { callIds, replaysThinking: replaysThinking && traits.reasoning && effort !== "off" };
   const messages = toChatMessages(request.messages, content, rules);
+  if (messages.length === 0) throw new ApiError("invalid_request_error", "messages: All of them are empty");
   const told = toText(toPartsOf(request.system, content)).replace(BILLING, "").trimStart();
   const system = [told, think.system].filter(Boolean).join("\n\n");
   if (system !== "") messages.unshift({ role: "system", content: system });
@@ -8311,10 +8422,11 @@ export function toChatRequest(request: MessagesRequest, options: ChatRequestOpti
   if (temperature != null) chat.temperature = temperature;
   if (top_p != null) chat.top_p = top_p;
   if (top_k != null) content.warn("Cannot pass 'top_k': OpenAI's format has no such field");
-  if (stop_sequences?.length) chat.stop = stop_sequences;
+  const stop = stop_sequences?.filter(Boolean) ?? [];
+  if (stop.length > 0) chat.stop = stop;
   const tools = toChatTools(request.tools, content.warn);
   if (tools.length > 0 && !traits.tools) content.warn(`Cannot offer the tools: ${model} is served without tools`);
-  else if (tools.length > 0) Object.assign(chat, { tools }, toToolChoice(request.tool_choice));
+  else if (tools.length > 0) Object.assign(chat, { tools }, toToolChoice(request.tool_choice, tools));
   if (output_config?.format?.type === "json_schema") {
     const json_schema = { name: "answer", schema: output_config.format.schema ?? {}, strict: true };
     chat.response_format = { type: "json_schema", json_schema };

@@ -119,7 +119,7 @@ export class JsonScanner {
     if (this.#scalar !== "" || (value && SCALAR_CHAR.test(char))) this.#scalar += char;
     else if (char === '"' && (value || this.#isKey())) {
       this.#inString = true;
-      this.filled ||= !value;
+      this.filled ||= !value && this.#closers[0] === "}";
       if (!value && this.#closers.length === 1) this.#key = "";
     } else if (value && (char === "{" || char === "[")) {
       this.#closers.push(char === "{" ? "}" : "]");

@@ -1,4 +1,5 @@
 import { type BlockDelta, type ContentBlock, type MessageStreamEvent, UNSIGNED } from "../wire/anthropic.ts";
+import { BadAnswer } from "./bad_answer.ts";
 
 /** The type of the deltas of each kind of block, and the field that holds their text. */
 const DELTAS = {
@@ -14,10 +15,12 @@ export class BlockSequencer {
   /** The kind of the block that is open. */
   open: ContentBlock["type"] | undefined;
   #events: MessageStreamEvent[] = [];
+  #torn = false;
 
   /** Starts a block; a client may run a tool call as soon as {@linkcode close} was called. */
   start(content_block: ContentBlock): void {
     this.close();
+    if (this.#torn) throw new BadAnswer("cut", "broke off in the middle of a call");
     this.open = content_block.type;
     this.push({ type: "content_block_start", index: this.count++, content_block });
   }
@@ -35,8 +38,9 @@ export class BlockSequencer {
     } else this.#pushDelta({ type, [field]: text } as BlockDelta);
   }
 
-  /** Closes the open block, if any. */
-  close(): void {
+  /** Closes the open block, if any; after one that is `torn` there is no other. */
+  close(torn = false): void {
+    this.#torn ||= torn;
     if (this.open === "thinking") this.#pushDelta({ type: "signature_delta", signature: UNSIGNED });
     if (this.open) this.push({ type: "content_block_stop", index: this.count - 1 });
     this.open = undefined;

@@ -5,10 +5,10 @@ import { type Family, toFamily } from "../models/families.ts";
 import { toStopReason } from "../translate/stop_reason.ts";
 import { toTokenCount, toUsage } from "../translate/usage.ts";
 import type { MessageStreamEvent } from "../wire/anthropic.ts";
-import { ApiError } from "../wire/errors.ts";
 import { type NewId, randomId } from "../wire/ids.ts";
 import { isJsonObject } from "../wire/json.ts";
 import type { ChatChunk, ChatDelta, ChatUsage, ToolCallDelta } from "../wire/openai.ts";
+import { BadAnswer } from "./bad_answer.ts";
 import { BlockSequencer } from "./block_sequencer.ts";
 import { ToolCallAssembler } from "./tool_call_assembler.ts";
 
@@ -45,26 +45,23 @@ export function toMessageStart(id: string, model: string, inputTokens: number): 
   return { type: "message_start", message: { id, type: "message", role: "assistant", model, ...rest } };
 }
 
-/** An answer that is none: nothing is in it, it broke off, or it has become nonsense. */
-export class BadAnswer extends ApiError {
-  readonly kind: "empty" | "cut" | "degenerate";
-
-  constructor(kind: BadAnswer["kind"], how: string) {
-    super("overloaded_error", `The model's answer ${how}`);
-    this.kind = kind;
-  }
+/** A text; hosts send anything else where there is none. */
+function toPlain(value: unknown): string {
+  return typeof value === "string" ? value : "";
 }
 
 function toReasoning(delta: ChatDelta): string {
   // Hosts may fill several fields with the same text: only one is read.
   const { reasoning_content, reasoning, reasoning_details: details } = delta;
-  const joined = Array.isArray(details) ? details.map((detail) => detail?.text ?? detail?.summary ?? "").join("") : "";
-  return reasoning_content || reasoning || joined;
+  const joined = Array.isArray(details)
+    ? details.map((detail) => toPlain(detail?.text ?? detail?.summary)).join("")
+    : "";
+  return toPlain(reasoning_content) || toPlain(reasoning) || joined;
 }
 
 function toContentText({ content, refusal }: ChatDelta): string {
-  if (typeof content === "string" && content !== "") return content;
-  return Array.isArray(content) ? content.map((part) => part?.text ?? "").join("") : refusal ?? "";
+  if (Array.isArray(content)) return content.map((part) => toPlain(part?.text)).join("");
+  return toPlain(content) || toPlain(refusal);
 }
 
 function toCallDeltas({ tool_calls, function_call }: ChatDelta): ToolCallDelta[] {

@@ -2,6 +2,7 @@ import { continueJson, mayStay, readArguments, toUnparsed } from "../dialects/ar
 import type { DeclaredTools } from "../dialects/grammar.ts";
 import { JsonScanner } from "../dialects/json_scanner.ts";
 import { resolveToolName } from "../dialects/tool_names.ts";
+import { BadAnswer } from "./bad_answer.ts";
 import type { JsonObject } from "../wire/anthropic.ts";
 
 /** One tool call of an answer, put together from whatever pieces the host sends. */
@@ -109,7 +110,10 @@ export class ToolCall {
     if ((cut && !this.complete) || (this.complete && filled && !blocked)) return this.#takeUntil(length);
     const read = readArguments(this.#text, this.#schema);
     const rest = read && continueJson(this.#text.slice(0, this.#taken), read.value);
-    return rest ?? (this.#taken > 0 ? this.#takeUntil(length) : JSON.stringify(toUnparsed(this.#text)));
+    if (rest === undefined && this.#taken > 0) {
+      throw new BadAnswer("degenerate", "has a call whose arguments cannot be read");
+    }
+    return rest ?? JSON.stringify(toUnparsed(this.#text));
   }
 
   #createScanner(): JsonScanner {

@@ -160,7 +160,7 @@ export class ToolCallAssembler {
     const twin = this.#calls.slice(0, this.#closed).some((other) => other.found && !call.found && isSame(other, call));
     if (!twin) {
       this.#send(call, call.finish(cut));
-      this.#blocks.close();
+      this.#blocks.close(cut);
     }
     this.#closed++;
   }

@@ -34,7 +34,8 @@ export function estimateRequestTokens(
 
   function countBlock(block: ContentBlockParam, replays: boolean): number {
     if (block.type === "text") return count(block.text);
-    if (block.type.endsWith("thinking")) return replays && "thinking" in block ? count(block.thinking) : 0;
+    if (block.type === "thinking") return replays ? count(block.thinking) : 0;
+    if (block.type.endsWith("thinking")) return 0;
     if (block.type === "tool_use") return CALL + count(block.name) + count(JSON.stringify(block.input));
     if (block.type === "tool_result") return MESSAGE + countContent(block.content, false);
     if (block.type === "image" && (vision || passed)) return toImageTokens(block.source.data);
@@ -50,7 +51,8 @@ export function estimateRequestTokens(
   const begin = passed ? -1 : replaysThinking ? messages.findLastIndex(isTyped) : Infinity;
   return countContent(system, false) + (hasTools(request) ? TOOLS_TOKENS : 0) +
     sum(messages, ({ content }, at) => MESSAGE + countContent(content, at > begin)) +
-    sum(offered, ({ name, description, input_schema: { $schema: _, ...schema } = {} }) => {
+    sum(offered, ({ name, description, input_schema }) => {
+      const { $schema: _, ...schema } = input_schema ?? {};
       return CALL + Math.round(TOOL_FACTOR * (count(name) + count(description ?? "") + count(JSON.stringify(schema))));
     });
 }

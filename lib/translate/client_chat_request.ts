@@ -20,7 +20,7 @@ const USUAL_MAX_TOKENS = 32_000;
 /** Fields that change answers and that have no counterpart. */
 const LOST_FIELDS = ["frequency_penalty", "presence_penalty", "logit_bias", "logprobs", "seed", "prediction", "audio"];
 /** `tool_choice` in words. */
-const CHOICE_WORDS: Readonly<Record<string, ToolChoice["type"]>> = { auto: "auto", none: "none", required: "any" };
+const CHOICE_WORDS = new Map<unknown, ToolChoice["type"]>([["none", "none"], ["required", "any"]]);
 
 /** A data URL becomes its bytes, every other address stays one. */
 function toSource(url: string): JsonObject {
@@ -47,7 +47,7 @@ function toContentBlocks(content: ClientChatContent | undefined): ContentBlockPa
 
 /** Arguments are JSON in a string, but some clients replay the object, and nothing for no arguments. */
 function toInput(args: unknown): JsonObject {
-  return isJsonObject(args) ? args : parseInput(String(args ?? "") || "{}");
+  return isJsonObject(args) ? args : parseInput(typeof args === "string" ? args || "{}" : JSON.stringify(args ?? {}));
 }
 
 function toBlocksOf(message: ClientChatMessage): ContentBlockParam[] {
@@ -75,7 +75,7 @@ function addMessage(messages: MessageParam[], message: ClientChatMessage, before
 function toChosenTool(
   { tool_choice: choice, parallel_tool_calls: parallel }: ClientChatRequest,
 ): ToolChoice | undefined {
-  const type = typeof choice === "string" ? CHOICE_WORDS[choice] ?? "auto" : "auto";
+  const type = CHOICE_WORDS.get(choice) ?? "auto";
   const chosen: ToolChoice = isJsonObject(choice) ? { type: "tool", name: choice.function.name } : { type };
   if (parallel === false) return { ...chosen, disable_parallel_tool_use: true };
   return choice == null ? undefined : chosen;

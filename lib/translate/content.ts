@@ -7,9 +7,12 @@ export type ContentOptions = { vision: boolean; warn: (warning: string) => void 
 const NO_IMAGE = "[An image stood here. This model cannot see images: ask for a description, or inspect the file " +
   "with a tool.]";
 
+/** The beginning of an address at which hosts find an image. */
+const IMAGE_ADDRESS = /^(?:https?:\/\/\S|data:image\/[\w.+-]+;base64,[\w+/])/;
+
 function toImagePart({ type, media_type, data, url }: JsonObject, { vision, warn }: ContentOptions): ChatPart {
   const address = type === "base64" ? `data:${media_type};base64,${data}` : url;
-  if (vision && typeof address === "string") return { type: "image_url", image_url: { url: address } };
+  if (vision && IMAGE_ADDRESS.test(String(address))) return { type: "image_url", image_url: { url: String(address) } };
   warn("Cannot show an image to the model: replaced by a note");
   return { type: "text", text: NO_IMAGE };
 }

@@ -53,7 +53,10 @@ export function toChatMessages(
 
   function addCall({ id, name, input }: ContentBlockParam & { type: "tool_use" }): void {
     const called = { name: toFunctionName(name), arguments: JSON.stringify(input) };
-    waiting.push([id, { id: toCallId(id, called.name), type: "function", function: called }]);
+    let callId = toCallId(id || "call", called.name);
+    // Hosts that go by the id would take two calls for one.
+    for (let n = 2; waiting.some(([, call]) => call.id === callId); n++) callId = toCallId(`${id}_${n}`, called.name);
+    waiting.push([id, { id: callId, type: "function", function: called }]);
   }
 
   /** What an assistant wrote. */
@@ -65,7 +68,9 @@ export function toChatMessages(
       else if (block.type === "thinking") thoughts.push(block.thinking);
       else if (!block.type.endsWith("thinking")) texts.push(block);
     }
-    const text = toText(toPartsOf(texts, options));
+    // Many templates want roles to alternate, and a client's turn may have come to nothing.
+    const before = chat.at(-1)?.role === "assistant" ? chat.pop()?.content : undefined;
+    const text = toText([...toPartsOf(before, options), ...toPartsOf(texts, options)]);
     const tool_calls = waiting.map(([, call]) => call);
     const thinking = withThinking ? thoughts.filter((thought) => thought.trim() !== "").join("\n\n") : "";
     const reasoning = thinking === "" ? {} : { reasoning_content: thinking };
@@ -91,7 +96,7 @@ export function toChatMessages(
     const last = chat.at(-1);
     if (parts.length === 0) return;
     if (last?.role !== "user") chat.push({ role: "user", content: toContent(parts) });
-    // An assistant turn that came to nothing stood between: many templates want roles to alternate.
+    // An assistant turn that came to nothing stood between.
     else last.content = toContent([...toPartsOf(last.content, options), ...parts]);
   }
 

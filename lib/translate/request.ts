@@ -1,6 +1,7 @@
 import { type Model, toModel } from "../models/roster.ts";
 import { type ThinkingSwitch, toEffort, toThinkingFields } from "../models/thinking.ts";
 import type { JsonObject, MessagesRequest } from "../wire/anthropic.ts";
+import { ApiError } from "../wire/errors.ts";
 import type { ChatRequest } from "../wire/openai.ts";
 import { toPartsOf, toText } from "./content.ts";
 import { mergeBodies } from "./merge.ts";
@@ -46,6 +47,7 @@ export function toChatRequest(request: MessagesRequest, options: ChatRequestOpti
   const { callIds, replaysThinking } = traits.family;
   const rules = { callIds, replaysThinking: replaysThinking && traits.reasoning && effort !== "off" };
   const messages = toChatMessages(request.messages, content, rules);
+  if (messages.length === 0) throw new ApiError("invalid_request_error", "messages: All of them are empty");
   const told = toText(toPartsOf(request.system, content)).replace(BILLING, "").trimStart();
   const system = [told, think.system].filter(Boolean).join("\n\n");
   if (system !== "") messages.unshift({ role: "system", content: system });
@@ -54,10 +56,11 @@ export function toChatRequest(request: MessagesRequest, options: ChatRequestOpti
   if (temperature != null) chat.temperature = temperature;
   if (top_p != null) chat.top_p = top_p;
   if (top_k != null) content.warn("Cannot pass 'top_k': OpenAI's format has no such field");
-  if (stop_sequences?.length) chat.stop = stop_sequences;
+  const stop = stop_sequences?.filter(Boolean) ?? [];
+  if (stop.length > 0) chat.stop = stop;
   const tools = toChatTools(request.tools, content.warn);
   if (tools.length > 0 && !traits.tools) content.warn(`Cannot offer the tools: ${model} is served without tools`);
-  else if (tools.length > 0) Object.assign(chat, { tools }, toToolChoice(request.tool_choice));
+  else if (tools.length > 0) Object.assign(chat, { tools }, toToolChoice(request.tool_choice, tools));
   if (output_config?.format?.type === "json_schema") {
     const json_schema = { name: "answer", schema: output_config.format.schema ?? {}, strict: true };
     chat.response_format = { type: "json_schema", json_schema };

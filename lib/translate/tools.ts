@@ -33,10 +33,19 @@ export function toDeclaredTools(tools: MessagesRequest["tools"]): DeclaredTools 
   return new Map(tools?.map((tool) => [toFunctionName(tool.name), tool]));
 }
 
+const CHOICE_NAMES = new Map<string, "required" | "none">([["any", "required"], ["none", "none"]]);
+
 /** Translates `tool_choice` with its `disable_parallel_tool_use`. */
-export function toToolChoice(choice: ToolChoice | undefined): Pick<ChatRequest, "tool_choice" | "parallel_tool_calls"> {
+export function toToolChoice(
+  choice: ToolChoice | undefined,
+  tools: readonly ChatTool[],
+): Pick<ChatRequest, "tool_choice" | "parallel_tool_calls"> {
   if (!choice) return {};
-  const named = { type: "function", function: { name: toFunctionName(choice.name ?? "") } } as const;
-  const tool_choice = ({ auto: "auto", any: "required", none: "none", tool: named } as const)[choice.type] ?? "auto";
+  const name = toFunctionName(choice.name ?? "");
+  // One that was left out cannot be called.
+  const named = choice.type === "tool" && tools.some((tool) => tool.function.name === name);
+  const tool_choice = named
+    ? { type: "function", function: { name } } as const
+    : CHOICE_NAMES.get(choice.type) ?? "auto";
   return { tool_choice, ...(choice.disable_parallel_tool_use ? { parallel_tool_calls: false } : {}) };
 }

@@ -1,6 +1,7 @@
 import type { Candidate } from "../routing/candidate.ts";
 import type { ChunkTranslator } from "../stream/chunk_translator.ts";
 import type { MessageStreamEvent } from "../wire/anthropic.ts";
+import { ApiError } from "../wire/errors.ts";
 import { isJsonObject, parseJson } from "../wire/json.ts";
 import type { ChatChunk } from "../wire/openai.ts";
 import { toUpstreamFault, UpstreamFault } from "./faults.ts";
@@ -17,6 +18,16 @@ export interface AnswerReader {
   feed(data: readonly string[]): MessageStreamEvent[];
   /** Ends the answer. */
   flush(): MessageStreamEvent[];
+}
+
+/** Does a step of reading; that something has another type than it should is not looked for field by field. */
+export function readAnswer(step: () => MessageStreamEvent[]): MessageStreamEvent[] {
+  try {
+    return step();
+  } catch (cause) {
+    if (cause instanceof ApiError) throw cause;
+    throw new UpstreamFault("broken", "Cannot read the upstream's answer: it has an unknown form", {}, { cause });
+  }
 }
 
 /** Reads one chunk; errors come as `error`, in SGLang's form, or in NVIDIA's. */

@@ -1,13 +1,14 @@
 import { SseDecoder } from "../stream/sse_decoder.ts";
 import type { JsonObject, MessagesRequest, MessageStreamEvent } from "../wire/anthropic.ts";
 import { type Clock, sleep } from "../wire/clock.ts";
+import { toJsonText } from "../wire/json.ts";
 import type { Candidate } from "../routing/candidate.ts";
 import type { Answer, SendOptions } from "./send.ts";
 import type { ChainOptions } from "./chain.ts";
 import { Deadline } from "./deadline.ts";
 import { toUpstreamFault, UpstreamFault } from "./faults.ts";
 import { PROTOCOLS, toUpstreamHeaders } from "./protocol.ts";
-import type { AnswerReader } from "./answer_reader.ts";
+import { type AnswerReader, readAnswer } from "./answer_reader.ts";
 
 /** Milliseconds between two questions for an answer that is queued. */
 const POLL_INTERVAL = 1_000;
@@ -51,13 +52,13 @@ async function* readEvents(
   try {
     for (let done = false; !done;) {
       const { value: data = [], done: over = false } = await next();
-      const events = reader.feed(data);
+      const events = readAnswer(() => reader.feed(data));
       done = over || reader.ended;
       if (over && !reader.finished) {
         throw new UpstreamFault("cut", "The upstream broke off in the middle of its answer");
       }
       if (done) {
-        events.push(...reader.flush());
+        events.push(...readAnswer(() => reader.flush()));
         if (reader.promptTokens) onPromptTokens(reader.promptTokens);
       }
       if (events.length > 0) yield events;
@@ -95,13 +96,14 @@ export async function attempt(
   options: Required<ChainOptions> & SendOptions & { onPromptTokens: (actual: number) => void },
 ): Promise<Answer["events"]> {
   const { backend } = candidate;
+  const json = toJsonText(body);
   const deadline = new Deadline(options.clock, options.signal, options.requestTimeout);
   try {
     const { baseUrl, format = "openai" } = backend;
     const { userAgent, headers: client } = options;
     const headers = toUpstreamHeaders(backend, { stream: Boolean(body.stream), userAgent, client });
     const { signal } = deadline;
-    const asked = { method: "POST", headers, body: JSON.stringify(body), signal };
+    const asked = { method: "POST", headers, body: json, signal };
     let response = await options.fetch(PROTOCOLS[format].toUrl(baseUrl), asked);
     // NVIDIA may queue a request: 202 and an id under which to ask for the answer.
     for (let id = response.headers.get("nvcf-reqid"); response.status === 202 && id;) {

@@ -1,5 +1,5 @@
 import { toTokenCount } from "../translate/usage.ts";
-import { BadAnswer } from "../stream/chunk_translator.ts";
+import { BadAnswer } from "../stream/bad_answer.ts";
 import { toMessageEvents } from "../stream/message.ts";
 import type { Message, MessageStreamEvent, Usage } from "../wire/anthropic.ts";
 import { STATUS_BY_ERROR_TYPE } from "../wire/errors.ts";
@@ -10,6 +10,11 @@ import type { Candidate } from "../routing/candidate.ts";
 
 /** Why an answer may end before it has begun: there is something to tell the client all the same. */
 const WORDLESS = ["refusal", "max_tokens", "pause_turn", "stop_sequence", "model_context_window_exceeded"];
+
+/** Characters of a delta that are not what it brings. */
+const DELTA_CHARS = '{"type":"text_delta","text":""}'.length;
+
+type BlockEvent = MessageStreamEvent & { index: number };
 
 /** Reads one event, or all those of an answer that came whole; `[DONE]`, which some hosts end with, says nothing. */
 function toPassedEvents(data: string, candidate: Candidate): MessageStreamEvent[] {
@@ -36,6 +41,8 @@ export class MessageReader implements AnswerReader {
   readonly #inputTokens: number;
   #outputChars = 0;
   #blocks = 0;
+  /** The host's number of the block that is open. */
+  #open: number | undefined;
   #reason: string | undefined;
   finished = false;
 
@@ -68,23 +75,49 @@ export class MessageReader implements AnswerReader {
   }
 
   #pass(event: MessageStreamEvent): MessageStreamEvent[] {
-    if (event.type === "ping") return [];
-    if (event.type === "message_start") {
-      this.#usage = event.message?.usage ?? {};
-      return [];
+    const { type } = event;
+    if (type === "message_start") this.#usage = event.message?.usage ?? {};
+    if (type.startsWith("content_block_") && this.#reason === undefined) return this.#passBlock(event as BlockEvent);
+    if (type !== "message_delta" && type !== "message_stop") {
+      return /^(?!ping$|message_start$|content_block_)\w+$/.test(type) ? [event] : [];
     }
-    if (event.type === "content_block_start") this.#blocks++;
-    if (event.type === "content_block_delta") this.#outputChars += Object.values(event.delta ?? {}).join("").length;
-    if (event.type === "message_delta") this.#reason = event.delta?.stop_reason ?? this.#reason;
-    if (event.type === "message_stop") this.finished = true;
+    if (type === "message_delta") this.#reason ??= event.delta?.stop_reason ?? undefined;
+    else this.finished = true;
     const over = this.finished || this.#reason !== undefined;
     if (over && this.#blocks === 0 && !WORDLESS.includes(this.#reason ?? "")) throw new BadAnswer("empty", "was empty");
-    if (event.type !== "message_delta") return [event];
+    if (this.finished && this.#reason === undefined) throw new BadAnswer("cut", "broke off");
+    return [...over ? this.#close() : [], type === "message_delta" ? this.#toDelta(event) : event];
+  }
+
+  /** Numbers blocks 0, 1, 2 …, whatever the host does; pieces of one that is not open have no place. */
+  #passBlock(event: BlockEvent): MessageStreamEvent[] {
+    const { type, index } = event;
+    if (type === "content_block_start" && typeof index === "number" && typeof event.content_block.type === "string") {
+      const closing = this.#close();
+      this.#open = index;
+      return [...closing, { ...event, index: this.#blocks++ }];
+    }
+    if (type === "content_block_stop") return index === this.#open ? this.#close() : [];
+    if (type === "content_block_delta" && index === this.#open && typeof event.delta.type === "string") {
+      this.#outputChars += JSON.stringify(event.delta).length - DELTA_CHARS;
+      return [{ ...event, index: this.#blocks - 1 }];
+    }
+    throw new UpstreamFault("broken", "Cannot read the upstream's answer: its blocks are not in order");
+  }
+
+  #close(): MessageStreamEvent[] {
+    if (this.#open === undefined) return [];
+    this.#open = undefined;
+    return [{ type: "content_block_stop", index: this.#blocks - 1 }];
+  }
+
+  /** Puts the tokens that were counted into the event that ends an answer. */
+  #toDelta(event: MessageStreamEvent & { type: "message_delta" }): MessageStreamEvent {
     const counted = Object.entries(event.usage ?? {}).filter(([, count]) => count != null);
     this.#usage = { ...this.#usage, ...Object.fromEntries(counted) };
     // Clients take zero for "not counted".
     const input_tokens = this.promptTokens ? toTokenCount(this.#usage.input_tokens) : this.#inputTokens;
     const output_tokens = toTokenCount(this.#usage.output_tokens) || Math.ceil(this.#outputChars / 4);
-    return [{ ...event, usage: { ...this.#usage, input_tokens, output_tokens } }];
+    return { ...event, usage: { ...this.#usage, input_tokens, output_tokens } };
   }
 }

@@ -41,8 +41,8 @@ export type ClientChatRequest = {
   reasoning_effort?: string | null;
 };
 
-const REQUEST_FIELDS_OF_CHAT = "model:string messages:list stream?:boolean stream_options?:object max_tokens?:number " +
-  "max_completion_tokens?:number temperature?:number top_p?:number stop?:stop tools?:list " +
+const REQUEST_FIELDS_OF_CHAT = "model:string messages:list stream?:boolean stream_options?:object max_tokens?:count " +
+  "max_completion_tokens?:count temperature?:upTo2 top_p?:upTo1 stop?:stop tools?:list " +
   "parallel_tool_calls?:boolean response_format?:object reasoning_effort?:string";
 
 /** The fields of each role's messages. */
@@ -96,10 +96,20 @@ function checkCalled(value: unknown, fields: string, path: string): void {
  */
 export function parseClientChatRequest(body: unknown): ClientChatRequest {
   checkFields(body, REQUEST_FIELDS_OF_CHAT, "");
-  const { messages, tools, tool_choice: choice, n, functions } = body as JsonObject & ClientChatRequest;
+  const { messages, tools, tool_choice: choice, response_format: format, n, functions } = body as
+    & JsonObject
+    & ClientChatRequest;
+  if (messages.length === 0) refuse("messages", "at least one message is required");
   messages.forEach((message, i) => checkMessage(message, `messages.${i}`));
   tools?.forEach((tool, i) => checkCalled(tool, "type?:string", `tools.${i}`));
-  if (isJsonObject(choice)) checkCalled(choice, "type?:string", "tool_choice");
+  if (isJsonObject(choice)) {
+    checkCalled(choice, "type?:string", "tool_choice");
+    const { name } = choice.function;
+    const offered = tools?.some((tool) => tool.function.name === name);
+    if (!offered) refuse("tool_choice.function.name", `Tool '${name}' is not in tools`);
+  }
+  if (format) checkFields(format, "type:string json_schema?:object", "response_format");
+  if (format?.json_schema) checkFields(format.json_schema, "schema?:object", "response_format.json_schema");
   if (typeof n === "number" && n > 1) refuse("n", "Input should be 1");
   if (functions) refuse("functions", "Use tools instead");
   return body as ClientChatRequest;

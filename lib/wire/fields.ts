@@ -4,12 +4,17 @@ import { isJsonObject } from "./json.ts";
 const isString = (value: unknown): boolean => typeof value === "string";
 const areStrings = (value: unknown): boolean => Array.isArray(value) && value.every(isString);
 
+const ROLES: readonly unknown[] = ["user", "assistant", "system"];
+const isWithin = (value: unknown, most: number): boolean => typeof value === "number" && value >= 0 && value <= most;
+
 /** What a field may have to be, by name: how that is said, and what fits. */
 const FIELD_KINDS: Record<string, [says: string, fits: (value: unknown) => boolean]> = {
   string: ["a string", isString],
-  number: ["a number", (value) => typeof value === "number"],
+  count: ["a whole number of at least 1", (value) => Number.isSafeInteger(value) && Number(value) >= 1],
+  upTo1: ["a number from 0 to 1", (value) => isWithin(value, 1)],
+  upTo2: ["a number from 0 to 2", (value) => isWithin(value, 2)],
   boolean: ["true or false", (value) => typeof value === "boolean"],
-  role: ["'user', 'assistant' or 'system'", (value) => ["user", "assistant", "system"].includes(String(value))],
+  role: ["'user', 'assistant' or 'system'", (value) => ROLES.includes(value)],
   object: ["an object", isJsonObject],
   list: ["a list", Array.isArray],
   strings: ["a list of strings", areStrings],

@@ -20,3 +20,10 @@ export function sortKeys(value: unknown): unknown {
   if (!isJsonObject(value)) return value;
   return Object.fromEntries(Object.keys(value).sort().map((key) => [key, sortKeys(value[key])]));
 }
+
+/** Writes JSON for others; half of a character that takes two, which strict parsers refuse, becomes U+FFFD. */
+export function toJsonText(value: unknown): string {
+  const json = JSON.stringify(value);
+  if (!json.includes("\\ud")) return json;
+  return json.replace(/\\(?:ud[89a-f]..|[^])/g, (escape) => escape.length > 2 ? "\\ufffd" : escape);
+}

@@ -1,22 +1,23 @@
-import type { MessagesRequest } from "./anthropic.ts";
+import type { JsonObject, MessagesRequest } from "./anthropic.ts";
 import { checkFields, refuse } from "./fields.ts";
 import { isJsonObject } from "./json.ts";
 
-const REQUEST_FIELDS =
-  "model:string messages:list max_tokens?:number stream?:boolean tools?:list tool_choice?:object " +
-  "stop_sequences?:strings temperature?:number top_p?:number output_config?:object";
+const REQUEST_FIELDS = "model:string messages:list max_tokens?:count stream?:boolean tools?:list tool_choice?:object " +
+  "stop_sequences?:strings temperature?:upTo2 top_p?:upTo1 output_config?:object";
 const TOOL_FIELDS = "name:string type?:string description?:string input_schema?:object";
 
 /** The fields of each type of block, as {@linkcode checkFields} takes them. */
 const BLOCK_FIELDS = new Map([
   ["text", "text:string"],
   ["image", "source:object"],
-  ["document", "source:object"],
+  ["document", "source:object title?:string context?:string"],
   ["thinking", "thinking:string"],
   ["tool_use", "id:string name:string input:object"],
   ["tool_result", "tool_use_id:string"],
   ["tool_reference", "tool_name:string"],
 ]);
+
+const SOURCE_FIELDS = "type:string media_type?:string data?:string url?:string";
 
 function checkContent(content: unknown, path: string): void {
   if (typeof content === "string") return;
@@ -26,6 +27,10 @@ function checkContent(content: unknown, path: string): void {
     if (!isJsonObject(block) || typeof block.type !== "string") return refuse(at, "Block has no type");
     checkFields(block, BLOCK_FIELDS.get(block.type) ?? "type:string", at);
     if (block.type === "tool_result" && block.content != null) checkContent(block.content, `${at}.content`);
+    if (block.type !== "image" && block.type !== "document") return;
+    checkFields(block.source, SOURCE_FIELDS, `${at}.source`);
+    const { content: within } = block.source as JsonObject;
+    if (within != null) checkContent(within, `${at}.source.content`);
   });
 }
 
@@ -40,7 +45,9 @@ function checkContent(content: unknown, path: string): void {
  */
 export function parseMessagesRequest(body: unknown, needsMaxTokens = true): MessagesRequest {
   checkFields(body, REQUEST_FIELDS, "");
-  const request = body as MessagesRequest;
+  // What is null is as good as absent.
+  const given = Object.entries(body as JsonObject).filter(([, value]) => value !== null);
+  const request = Object.fromEntries(given) as MessagesRequest;
   if (request.messages.length === 0) refuse("messages", "at least one message is required");
   request.messages.forEach((message, i) => {
     checkFields(message, "role:role", `messages.${i}`);
@@ -48,12 +55,13 @@ export function parseMessagesRequest(body: unknown, needsMaxTokens = true): Mess
   });
   if (request.system != null) checkContent(request.system, "system");
   request.tools?.forEach((tool, i) => checkFields(tool, TOOL_FIELDS, `tools.${i}`));
-  const { tool_choice: choice, max_tokens: most } = request;
-  if (choice) checkFields(choice, "type:string name?:string", "tool_choice");
+  const { tool_choice: choice, max_tokens: most, output_config } = request;
+  if (output_config) checkFields(output_config, "effort?:string format?:object", "output_config");
+  if (output_config?.format) checkFields(output_config.format, "type:string schema?:object", "output_config.format");
+  if (choice) checkFields(choice, `type:string ${choice.type === "tool" ? "name" : "name?"}:string`, "tool_choice");
   if (choice?.type === "tool" && !request.tools?.some(({ name }) => name === choice.name)) {
     refuse("tool_choice.name", `Tool '${choice.name}' is not in tools`);
   }
   if (needsMaxTokens && most == null) refuse("max_tokens", "Field required");
-  if (most != null && !(Number.isInteger(most) && most >= 1)) refuse("max_tokens", "Input should be at least 1");
   return request;
 }

@@ -103,7 +103,9 @@ test("JsonScanner gives back what follows the value", () => {
 });
 
 test("JsonScanner tells an object with a key from an empty one", () => {
-  for (const [text, filled] of [["{", false], ["{}", false], ['{"', true], ["[1]", false]] as const) {
+  for (
+    const [text, filled] of [["{", false], ["{}", false], ['{"', true], ["[1]", false], ['[{"a":1', false]] as const
+  ) {
     const scanner = new JsonScanner();
     scanner.feed(text);
     assert.equal(scanner.filled, filled, text);

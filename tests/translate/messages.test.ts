@@ -148,9 +148,9 @@ const ROWS: Row[] = [
     messages: [user("Go"), assistant([use("t1"), use("t1")]), user([result("t1", "one"), result("t1", "two")])],
     expected: [
       { role: "user", content: "Go" },
-      { role: "assistant", content: null, tool_calls: [toCall("t1"), toCall("t1")] },
+      { role: "assistant", content: null, tool_calls: [toCall("t1"), toCall("t1_2")] },
       { role: "tool", tool_call_id: "t1", content: "one" },
-      { role: "tool", tool_call_id: "t1", content: "two" },
+      { role: "tool", tool_call_id: "t1_2", content: "two" },
     ],
   },
   {

@@ -8,6 +8,7 @@ const START = {
 };
 const BLOCK = { type: "content_block_start", index: 0, content_block: { type: "text", text: "" } };
 const DELTA = { type: "message_delta", delta: { stop_reason: "end_turn" }, usage: { output_tokens: 9 } };
+const CLOSE = { type: "content_block_stop", index: 0 };
 const STOP = { type: "message_stop" };
 const CANDIDATE = { backend: { baseUrl: "http://host" }, model: "m" };
 
@@ -18,18 +19,18 @@ function read(...events: unknown[]): unknown[] {
 
 test("events are passed on as they are, but for the start and pings", () => {
   const odd = { type: "content_block_delta", index: 0, delta: { type: "citations_delta", citation: { a: 1 } } };
-  assert.deepEqual(read(START, { type: "ping" }, BLOCK, odd, { type: "unheard_of" }, STOP), [
+  assert.deepEqual(read(START, { type: "ping" }, BLOCK, odd, { type: "unheard_of" }, CLOSE), [
     BLOCK,
     odd,
     { type: "unheard_of" },
-    STOP,
+    CLOSE,
   ]);
 });
 
 test("the counts of the start come with the end, which goes before them", () => {
-  const [, delta] = read(START, BLOCK, { ...DELTA, usage: { output_tokens: 9, input_tokens: null } });
+  const [, , delta] = read(START, BLOCK, CLOSE, { ...DELTA, usage: { output_tokens: 9, input_tokens: null } });
   assert.deepEqual(delta, { ...DELTA, usage: { input_tokens: 7, cache_read_input_tokens: 3, output_tokens: 9 } });
-  const [, later] = read(START, BLOCK, { ...DELTA, usage: { output_tokens: 9, input_tokens: 8 } });
+  const [, , later] = read(START, BLOCK, CLOSE, { ...DELTA, usage: { output_tokens: 9, input_tokens: 8 } });
   assert.deepEqual(later, { ...DELTA, usage: { input_tokens: 8, cache_read_input_tokens: 3, output_tokens: 9 } });
 });
 
@@ -51,8 +52,8 @@ test("the answer is complete with its stop", () => {
 test("what follows the answer is no part of it, whatever it is", () => {
   for (const rest of ["[DONE]", "<html>", JSON.stringify(BLOCK), '{"type":"error","error":{"type":"api_error"}}']) {
     const reader = new MessageReader(CANDIDATE);
-    const data = [...[START, BLOCK, DELTA, STOP].map((event) => JSON.stringify(event)), rest];
-    assert.deepEqual(reader.feed(data).map(({ type }) => type), [BLOCK.type, DELTA.type, STOP.type]);
+    const data = [...[START, BLOCK, CLOSE, DELTA, STOP].map((event) => JSON.stringify(event)), rest];
+    assert.deepEqual(reader.feed(data).map(({ type }) => type), [BLOCK.type, CLOSE.type, DELTA.type, STOP.type]);
     assert.equal(reader.finished && reader.ended, true);
   }
 });
@@ -125,4 +126,31 @@ test("a host that counts nothing gets estimates, never zeros", () => {
     assert.equal(input_tokens, 70);
     assert.ok(Number(output_tokens) >= 10);
   }
+});
+
+test("blocks are numbered from 0 and closed, whatever the host does", () => {
+  const odd = { type: "content_block_delta", index: 3, delta: { type: "text_delta", text: "a" } };
+  const begins = [1, 3].map((index) => ({ ...BLOCK, index }));
+  assert.deepEqual(read(START, ...begins, odd, DELTA).slice(0, -1), [
+    BLOCK,
+    CLOSE,
+    { ...BLOCK, index: 1 },
+    { ...odd, index: 1 },
+    { ...CLOSE, index: 1 },
+  ]);
+});
+
+test("a piece of a block that is not open makes the answer a broken one", () => {
+  const piece = { type: "content_block_delta", index: 0, delta: { type: "text_delta", text: "a" } };
+  for (const before of [[START], [START, BLOCK, CLOSE], [START, BLOCK, { ...BLOCK, index: 1 }]]) {
+    assert.throws(() => read(...before, piece), { kind: "broken", message: /blocks are not in order/ });
+  }
+});
+
+test("a block without a number makes the answer a broken one", () => {
+  assert.throws(() => read(START, { ...BLOCK, index: undefined }), { kind: "broken" });
+});
+
+test("an answer that stops without a reason has broken off", () => {
+  assert.throws(() => read(START, BLOCK, CLOSE, STOP), { kind: "cut" });
 });

@@ -39,7 +39,7 @@ describe("parseClientChatRequest() refuses", () => {
     [{}, "model: Field required"],
     [{ ...GOOD, messages: "Hi" }, "messages: Input should be a list"],
     [{ ...GOOD, stop: [5] }, "stop: Input should be a string or a list of strings"],
-    [{ ...GOOD, max_completion_tokens: "9" }, "max_completion_tokens: Input should be a number"],
+    [{ ...GOOD, max_completion_tokens: "9" }, "max_completion_tokens: Input should be a whole number of at least 1"],
     [{ ...GOOD, n: 2 }, "n: Input should be 1"],
     [{ ...GOOD, functions: [] }, "functions: Use tools instead"],
     [{ ...GOOD, tools: [{ type: "custom", custom: {} }] }, "tools.0.function: Field required"],

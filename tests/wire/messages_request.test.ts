@@ -17,12 +17,16 @@ describe("parseMessagesRequest() accepts", () => {
       safeguards: [],
       speed: {},
     }],
-    ["null where a field may be absent", { ...GOOD, system: null, tools: null, stream: null, temperature: null }],
     ["a tool whose type is null", { ...GOOD, tools: [{ name: "a", type: null }] }],
     ["empty tools and a tool_choice", { ...GOOD, tools: [], tool_choice: { type: "auto" } }],
     ["a block type that is the name of an object's property", user([{ type: "constructor" }])],
   ];
-  for (const [name, body] of rows) test(name, () => assert.equal(parseMessagesRequest(body), body));
+  for (const [name, body] of rows) test(name, () => assert.deepEqual(parseMessagesRequest(body), body));
+
+  test("null where a field may be absent, and takes it out", () => {
+    const nulls = { system: null, tools: null, stream: null, temperature: null };
+    assert.deepEqual(parseMessagesRequest({ ...GOOD, ...nulls }), GOOD);
+  });
 
   test("counting without max_tokens", () => {
     assert.doesNotThrow(() => parseMessagesRequest({ ...GOOD, max_tokens: undefined }, false));
@@ -72,9 +76,9 @@ describe("parseMessagesRequest() refuses", () => {
     [{ ...GOOD, stop_sequences: [1] }, "stop_sequences: Input should be a list of strings"],
     [{ ...GOOD, stream: "yes" }, "stream: Input should be true or false"],
     [{ ...GOOD, max_tokens: undefined }, "max_tokens: Field required"],
-    [{ ...GOOD, max_tokens: 0 }, "max_tokens: Input should be at least 1"],
-    [{ ...GOOD, max_tokens: 1.5 }, "max_tokens: Input should be at least 1"],
-    [{ ...GOOD, max_tokens: "10" }, "max_tokens: Input should be a number"],
+    [{ ...GOOD, max_tokens: 0 }, "max_tokens: Input should be a whole number of at least 1"],
+    [{ ...GOOD, max_tokens: 1.5 }, "max_tokens: Input should be a whole number of at least 1"],
+    [{ ...GOOD, max_tokens: "10" }, "max_tokens: Input should be a whole number of at least 1"],
   ];
   for (const [body, message] of rows) {
     test(message, () => {
