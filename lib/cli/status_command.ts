@@ -104,7 +104,7 @@ async function watchStatus(first: ArbiterStatus, address: Address, context: Cont
       const counts = JSON.stringify({ ...status, quota: undefined }); // The quota comes back by itself.
       if (redraws) {
         const lines = [...toStatusLines(status, port, Date.now(), io.columns), "", "Ctrl-C ends this."];
-        io.print(`${drawn > 0 ? `\x1b[${drawn}A\x1b[J` : ""}${lines.join("\n")}`);
+        io.print(lines.join("\n"), drawn > 0 ? `\x1b[${drawn}A\x1b[J` : "");
         drawn = lines.length;
       } else if (counts !== last) io.print(flags.json ? JSON.stringify({ port, ...status }) : toStatusLine(status));
       last = counts;

@@ -1,5 +1,6 @@
 import { SseDecoder } from "../stream/sse_decoder.ts";
 import { isJsonObject, parseJson } from "../wire/json.ts";
+import { withoutEndSlashes } from "../wire/slashes.ts";
 import { toServerUrl } from "../server/serve.ts";
 import { toToken } from "./claude_env.ts";
 import type { Context } from "./io.ts";
@@ -112,10 +113,11 @@ export async function runTest(context: Context): Promise<number> {
   const { io, flags, settings } = context;
   const { host, port } = await readAddress(context);
   const given = flags["base-url"] ?? toServerUrl(host, port);
-  const baseUrl = given.replace(/\/+$/, "").replace(/\/v1$/, "");
+  const baseUrl = withoutEndSlashes(given).replace(/\/v1$/, "");
   const ask: Ask = (path, body, method = body ? "POST" : "GET") =>
     localFetch(baseUrl + path, {
       method,
+      redirect: "manual",
       headers: {
         authorization: `Bearer ${toToken(settings)}`,
         "anthropic-version": "2023-06-01",

@@ -5,10 +5,10 @@ import { type Family, toFamily } from "../models/families.ts";
 import { toStopReason } from "../translate/stop_reason.ts";
 import { toTokenCount, toUsage } from "../translate/usage.ts";
 import type { MessageStreamEvent } from "../wire/anthropic.ts";
-import { ApiError } from "../wire/errors.ts";
 import { type NewId, randomId } from "../wire/ids.ts";
 import { isJsonObject } from "../wire/json.ts";
 import type { ChatChunk, ChatDelta, ChatUsage, ToolCallDelta } from "../wire/openai.ts";
+import { BadAnswer } from "./bad_answer.ts";
 import { BlockSequencer } from "./block_sequencer.ts";
 import { ToolCallAssembler } from "./tool_call_assembler.ts";
 
@@ -43,16 +43,6 @@ export function toMessageStart(id: string, model: string, inputTokens: number): 
   const usage = toUsage(undefined, { input: inputTokens, output: 0 });
   const rest = { content: [], stop_reason: null, stop_sequence: null, usage };
   return { type: "message_start", message: { id, type: "message", role: "assistant", model, ...rest } };
-}
-
-/** An answer that is none: nothing is in it, it broke off, or it has become nonsense. */
-export class BadAnswer extends ApiError {
-  readonly kind: "empty" | "cut" | "degenerate";
-
-  constructor(kind: BadAnswer["kind"], how: string) {
-    super("overloaded_error", `The model's answer ${how}`);
-    this.kind = kind;
-  }
 }
 
 function toReasoning(delta: ChatDelta): string {

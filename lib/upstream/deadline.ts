@@ -1,4 +1,4 @@
-import { BadAnswer } from "../stream/chunk_translator.ts";
+import { BadAnswer } from "../stream/bad_answer.ts";
 import type { Clock } from "../wire/clock.ts";
 import { ApiError } from "../wire/errors.ts";
 import { onAbort } from "../wire/signal.ts";

@@ -113,6 +113,7 @@ export class LearnedFacts {
     const before = JSON.stringify(this.of(candidate));
     const after = this.#add(key, facts);
     if (JSON.stringify(after) !== before) this.#keep(key, after);
+    else if (before === JSON.stringify(NOTHING)) this.#facts.delete(key); // Clients may ask for any model.
   }
 
   /** Notes that a model answers: it has come back, or was never gone. */

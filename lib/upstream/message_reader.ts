@@ -1,5 +1,5 @@
 import { toTokenCount } from "../translate/usage.ts";
-import { BadAnswer } from "../stream/chunk_translator.ts";
+import { BadAnswer } from "../stream/bad_answer.ts";
 import { toMessageEvents } from "../stream/message.ts";
 import type { Message, MessageStreamEvent, Usage } from "../wire/anthropic.ts";
 import { STATUS_BY_ERROR_TYPE } from "../wire/errors.ts";
