@@ -7921,6 +7921,8 @@ function toUpstreamHeaders(
 // lib/upstream/read_limited.ts --------------------------------------------------------------
 /** Bytes of an answer, unpacked: chunks of the longest there are take 50 MB. What is longer will never end. */
 const MAX_ANSWER_BYTES = 128 * 1024 * 1024;
+/** Bytes of one that comes whole. */
+const MAX_WHOLE_BYTES = 16 * 1024 * 1024;
 /** Bytes that are read of what says why there is no answer. */
 const MAX_REFUSAL_BYTES = 1024 * 1024;
 
@@ -7944,7 +7946,7 @@ const DRAIN_TIMEOUT = 2_000;
 /** Reads the body of an answer: the data of the events of each read, or a JSON body as one. */
 async function* readData(response: Response, deadline: Deadline): AsyncGenerator<string[], undefined> {
   if (response.headers.get("content-type")?.includes("application/json")) {
-    yield [await readLimited(response, MAX_ANSWER_BYTES), "[DONE]"];
+    yield [await readLimited(response, MAX_WHOLE_BYTES), "[DONE]"];
     return;
   }
   const decoder = new SseDecoder();
@@ -10112,8 +10114,11 @@ type Io = {
   tell: (line: string) => void;
 };
 
-/** What a command works with: beside the settings the layers of the environment that they came from. */
-type Context = CommandLine & { io: Io; settings: Settings; layers: readonly Env[] };
+/**
+ * What a command works with: beside the settings the layers of the environment that they came from, and which of them
+ * is the current folder's `.env`.
+ */
+type Context = CommandLine & { io: Io; settings: Settings; layers: readonly Env[]; folder?: Env };
 
 /** The world of this process. */
 async function createIo(): Promise<Io> {
@@ -11514,8 +11519,25 @@ async function readRunFiles(io: Io): Promise<RunFile[]> {
   const texts = await Promise.all(names.map((name) => readFile(`${folder}/${name}`, "utf8").catch(() => "")));
   return texts.map(parseJson).filter((file): file is RunFile =>
     isJsonObject(file) && ["pid", "port", "started"].every((key) => Number.isInteger(file[key])) &&
-    Number(file.port) > 0 && Number(file.port) <= 65_535
+    Number(file.port) > 0 && Number(file.port) <= 65_535 && Number(file.pid) > 0 // Others are groups of processes.
   );
+}
+
+/**
+ * The key for who listens on a port of this machine: only a proxy that has left a note, and whose process is there, is
+ * shown it. Anybody could listen there instead.
+ */
+async function readOwnToken(io: Io, settings: Settings, port: number): Promise<string> {
+  const { default: process } = await import("node:process");
+  const isThere = ({ pid }: RunFile): boolean => {
+    try {
+      return process.kill(pid, 0); // Asks only whether the process is there, and the user's.
+    } catch {
+      return false;
+    }
+  };
+  const own = (await readRunFiles(io)).some((file) => file.port === port && isThere(file));
+  return toToken(own ? settings : {});
 }
 // lib/cli/running.ts ------------------------------------------------------------------------
 /** Milliseconds a proxy on this machine is given to say who it is. */
@@ -11564,6 +11586,48 @@ async function findRunning(address: Address, token: string): Promise<Occupant> {
   if (isJsonObject(status) && status.name === "arbiter") return status as ArbiterStatus;
   return response?.status === 401 && response.headers.has("request-id") ? "locked" : "other";
 }
+// lib/cli/folder_files.ts -------------------------------------------------------------------
+/** Variables by which other machines could reach the proxy. */
+const OPENING = ["ARBITER_HOST", "BRIDGE_HOST", "PROXY_HOST", "ARBITER_ALLOW_OPEN"];
+const OWN_MACHINE = /^(?:localhost|127(?:\.\d+){3}|\[?::1\]?)$/i;
+
+/** Variables of the current folder's `.env` but those that would let others in: whoever wrote a folder may not do that. */
+function withoutOpening(folder: Env, warn: (warning: string) => void): Env {
+  const dropped = OPENING.filter((name) => folder[name] && !OWN_MACHINE.test(folder[name]));
+  for (const name of dropped) warn(`${name} in this folder's .env does not count: set it in the environment`);
+  return Object.fromEntries(Object.entries(folder).filter(([name]) => !dropped.includes(name)));
+}
+
+/** Whether a key may go there whoever says so: hosts that are known anyway, and this machine. */
+function isKnownHost(url: string): boolean {
+  const { origin, hostname } = new URL(url);
+  return OWN_MACHINE.test(hostname) || [...BACKENDS.values()].some(({ baseUrl }) => new URL(baseUrl).origin === origin);
+}
+
+/**
+ * Makes sure that no file which came with a folder sends a key of the user's to a host of its own: a project that was
+ * downloaded may have an `arbiter.json` or a `.env`.
+ *
+ * @param backends Hosts as they would be asked.
+ * @param folder The current folder's `.env`; keys in it are its own.
+ * @param trusted The hosts that the user has named elsewhere.
+ * @throws {ConfigError} Saying how to agree.
+ */
+function checkFolderHosts(
+  backends: Readonly<Record<string, BackendOptions>>,
+  folder: Env,
+  trusted: readonly (ConfigFile["backends"])[],
+): void {
+  for (const [name, { baseUrl, apiKey }] of Object.entries(backends)) {
+    if (!baseUrl || !apiKey || !URL.canParse(baseUrl) || isKnownHost(baseUrl)) continue;
+    const named = trusted.some((hosts) => hosts && Object.hasOwn(hosts, name) && hosts[name]!.baseUrl === baseUrl);
+    if (named || Object.values(folder).some((keys) => keys?.split(",").some((key) => key.trim() === apiKey))) continue;
+    throw new ConfigError(
+      `A file of this folder would send your API key for '${name}' to ${baseUrl}: if that is right, name the file ` +
+        "with --config, or set the address where you set the key",
+    );
+  }
+}
 // lib/cli/router_options.ts -----------------------------------------------------------------
 /** Milliseconds between two looks at the config file. */
 const WATCH_INTERVAL = 1_000;
@@ -11571,6 +11635,12 @@ const WATCH_INTERVAL = 1_000;
 /** Whether somebody has said which model to use, or has a host of their own, which knows. */
 function namesModel({ model, defaultBackend = DEFAULT_BACKEND, backends = {} }: RouterOptions): boolean {
   return Boolean(model ?? backends[defaultBackend]?.defaultModel) || defaultBackend !== DEFAULT_BACKEND;
+}
+
+/** All variables; what is empty hides nothing. */
+function mergeLayers(layers: readonly Env[]): Env {
+  const set = [...layers].reverse().map((layer) => Object.entries(layer).filter(([, value]) => value?.trim()));
+  return Object.fromEntries(set.flat());
 }
 
 /**
@@ -11581,12 +11651,11 @@ function namesModel({ model, defaultBackend = DEFAULT_BACKEND, backends = {} }: 
  * @throws {ConfigError} If the file cannot be read, or is wrong.
  */
 async function readRouterOptions(
-  { settings, layers, flags, io }: Context,
+  { settings, layers, flags, io, folder = {} }: Context,
   path?: string,
   warn: (warning: string) => void = () => {},
 ): Promise<RouterOptions & { port?: number; path?: string }> {
-  const set = [...layers].reverse().map((layer) => Object.entries(layer).filter(([, value]) => value?.trim()));
-  const env = Object.fromEntries(set.flat());
+  const env = mergeLayers(layers);
   const file = path === undefined ? await findConfig(env, io.cwd, io.platform) : await readConfig(path);
   const config = file ? parseConfig(file.text, file.path, env, [...BACKENDS.keys()]) : {};
   const backends: Record<string, BackendOptions> = { ...config.backends };
@@ -11596,6 +11665,15 @@ async function readRouterOptions(
     const key = apiKey && !own.apiKeyEnv ? { apiKey } : {};
     backends[name] = { ...own, ...key, ...(baseUrl ? { baseUrl } : {}) };
   }
+  const host = config.defaultBackend ?? DEFAULT_BACKEND;
+  const outside = layers.filter((layer) => layer !== folder);
+  const { ARBITER_CONFIG, CLAUDIA_CONFIG } = mergeLayers(outside);
+  const isOwn = ARBITER_CONFIG || CLAUDIA_CONFIG || file?.path === toConfigFile("arbiter.json", io);
+  checkFolderHosts(
+    settings.apiKey ? { ...backends, [host]: { ...backends[host], apiKey: settings.apiKey } } : backends,
+    folder,
+    [resolveBackends(outside), isOwn ? config.backends : undefined],
+  );
   const { model = [], opus, sonnet, haiku, thinking, port = config.port } = settings;
   const { rateLimit, rateWindow, maxConcurrency, opusThinking, sonnetThinking, haikuThinking } = settings;
   const typed = flags.model?.includes(",");
@@ -11869,6 +11947,8 @@ async function findKeyFault(key: string, candidates: Candidate[], options: Probe
 async function askKey(context: Context, name: string, candidates: Candidate[], wizard: Wizard) {
   const { io, settings: { skipCheck: skip = false } } = context;
   const { prompts: { askLine }, write, store, fetch } = wizard;
+  // Nobody is asked for a key that a file of this folder would send elsewhere.
+  await readRouterOptions({ ...context, layers: [{ [name]: "key" }, ...context.layers] });
   io.tell(`Arbiter needs an API key, ${name}.`);
   if (name === "NVIDIA_API_KEY") io.tell("A free one is at https://build.nvidia.com");
   for (;;) {
@@ -12641,11 +12721,11 @@ async function checkUpstream(options: RouterOptions, { fetch, now }: Machine, co
 
 /** Looks for every ordinary mistake. */
 async function diagnose(context: Context, machine: Machine): Promise<Finding[]> {
-  const { io: { env, platform, cwd }, flags } = context;
+  const { io, io: { env, platform, cwd }, flags, settings } = context;
   const { NODE_EXTRA_CA_CERTS: certificates } = env;
   const isReadable = certificates === undefined || await machine.readText(certificates) !== undefined;
   const findings = [checkRuntime(machine.runtime), ...checkNetwork(env, machine.runtime, isReadable)];
-  let port = context.settings.port ?? DEFAULT_PORT;
+  let port = settings.port ?? DEFAULT_PORT;
   try {
     const { path = "no config file", port: chosen = port, ...options } = await readRouterOptions(context);
     port = chosen;
@@ -12660,7 +12740,7 @@ async function diagnose(context: Context, machine: Machine): Promise<Finding[]> 
   const home = env.CLAUDE_CONFIG_DIR || `${env.HOME || env.USERPROFILE}/.claude`;
   const files = [`${home}/settings.json`, `${cwd}/.claude/settings.json`, `${cwd}/.claude/settings.local.json`];
   for (const path of new Set(files)) findings.push(...checkClaudeSettings(path, await machine.readText(path)));
-  const running = await machine.findRunning(toAddress(context, { port }), toToken(context.settings));
+  const running = await machine.findRunning(toAddress(context, { port }), await readOwnToken(io, settings, port));
   const who = typeof running === "object" ? running.version : running;
   findings.push(checkPort(port, who, who ? undefined : await machine.tryPort(port)));
   findings.push(...checkLocalhost(await machine.resolve("localhost")), ...checkWsl(env, machine.release, claude));
@@ -13005,7 +13085,8 @@ async function readAddress(context: Context): Promise<Address> {
 
 /** Why there is no proxy to work with on a port. */
 const NOBODY = {
-  locked: (port: number) => `The Arbiter on port ${port} wants its key: set ARBITER_API_KEY as it is set there.`,
+  locked: (port: number) =>
+    `The Arbiter on port ${port} wants its key: set ARBITER_API_KEY as it is set there. Only what you have started yourself is told it.`,
   other: (port: number) => `Another program is on port ${port}, no Arbiter.`,
   none: (port: number) => `Nothing runs on port ${port}.`,
 };
@@ -13020,7 +13101,7 @@ async function tellNobody(
   if (!found) await removeRunFile(io, port); // Its proxy was killed.
   const others = files.filter((file) => file.port !== port);
   const running = await Promise.all(others.map(async ({ port, started }) => {
-    const other = await findRunning({ host, port }, toToken(settings));
+    const other = await findRunning({ host, port }, await readOwnToken(io, settings, port));
     return typeof other === "object" && other.since === started ? [port] : [];
   }));
   io.tell(NOBODY[found ?? "none"](port));
@@ -13092,7 +13173,7 @@ async function watchStatus(first: ArbiterStatus, address: Address, context: Cont
       } else if (counts !== last) io.print(flags.json ? JSON.stringify({ port, ...status }) : toStatusLine(status));
       last = counts;
       await sleep(systemClock, WATCH_PAUSE, stop.signal).catch(() => {});
-      status = await findRunning(address, toToken(settings));
+      status = await findRunning(address, await readOwnToken(io, settings, port));
     }
     return 0;
   } finally {
@@ -13102,10 +13183,10 @@ async function watchStatus(first: ArbiterStatus, address: Address, context: Cont
 
 /** Shows how the proxy on the port goes. */
 async function runStatus(context: Context): Promise<number> {
-  const { io, flags } = context;
+  const { io, flags, settings } = context;
   const address = await readAddress(context);
   const { port } = address;
-  const status = await findRunning(address, toToken(context.settings));
+  const status = await findRunning(address, await readOwnToken(io, settings, port));
   if (typeof status !== "object") return await tellNobody(status, address, context);
   if (flags.watch) return await watchStatus(status, address, context);
   if (flags.json) io.print(JSON.stringify({ port, ...status }, null, 2));
@@ -13119,7 +13200,7 @@ async function runStop(context: Context): Promise<number> {
   const { default: process } = await import("node:process");
   const address = await readAddress(context);
   const { port } = address;
-  const status = await findRunning(address, toToken(context.settings));
+  const status = await findRunning(address, await readOwnToken(io, context.settings, port));
   if (typeof status !== "object") return await tellNobody(status, address, context);
   // Whoever listens now must be who wrote the note: ids of processes come again.
   const run = (await readRunFiles(io)).find((file) => file.port === port && file.started === status.since);
@@ -13240,12 +13321,13 @@ async function runTest(context: Context): Promise<number> {
   const { host, port } = await readAddress(context);
   const given = flags["base-url"] ?? toServerUrl(host, port);
   const baseUrl = withoutEndSlashes(given).replace(/\/v1$/, "");
+  const token = flags["base-url"] ? toToken(settings) : await readOwnToken(io, settings, port);
   const ask: Ask = (path, body, method = body ? "POST" : "GET") =>
     localFetch(baseUrl + path, {
       method,
       redirect: "manual",
       headers: {
-        authorization: `Bearer ${toToken(settings)}`,
+        authorization: `Bearer ${token}`,
         "anthropic-version": "2023-06-01",
         "content-type": "application/json",
       },
@@ -13310,12 +13392,14 @@ async function run(typed: readonly string[], io: Io): Promise<number> {
     return 0;
   }
   const warn = (warning: string) => io.tell(`arbiter: ${warning}`);
-  const layers = [{ ARBITER_CONFIG: flags.config }, ...await readEnvironment(io)];
+  const [given = {}, here = {}, ...files] = await readEnvironment(io);
+  const folder = io.cwd === toConfigFolder(io.env, io.platform) ? here : withoutOpening(here, warn);
+  const layers = [{ ARBITER_CONFIG: flags.config }, given, folder, ...files];
   const { port, host, model, "max-tokens": maxTokens, "log-level": logLevel, "api-key-file": keyFile } = flags;
   const set = { port, host, model, "max-tokens": maxTokens, "log-level": logLevel };
   const settings = resolveSettings(set, layers, warn);
   if (keyFile !== undefined) settings.apiKey = await readKeyFile(keyFile);
-  return await RUN_BY_COMMAND[command]({ ...line, io, settings, layers });
+  return await RUN_BY_COMMAND[command]({ ...line, io, settings, layers, folder });
 }
 
 /**

@@ -18,8 +18,11 @@ export type Io = {
   tell: (line: string) => void;
 };
 
-/** What a command works with: beside the settings the layers of the environment that they came from. */
-export type Context = CommandLine & { io: Io; settings: Settings; layers: readonly Env[] };
+/**
+ * What a command works with: beside the settings the layers of the environment that they came from, and which of them
+ * is the current folder's `.env`.
+ */
+export type Context = CommandLine & { io: Io; settings: Settings; layers: readonly Env[]; folder?: Env };
 
 /** The world of this process. */
 export async function createIo(): Promise<Io> {

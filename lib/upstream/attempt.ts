@@ -8,7 +8,7 @@ import { Deadline } from "./deadline.ts";
 import { toUpstreamFault, UpstreamFault } from "./faults.ts";
 import { PROTOCOLS, toUpstreamHeaders } from "./protocol.ts";
 import type { AnswerReader } from "./answer_reader.ts";
-import { MAX_ANSWER_BYTES, MAX_REFUSAL_BYTES, readLimited } from "./read_limited.ts";
+import { MAX_ANSWER_BYTES, MAX_REFUSAL_BYTES, MAX_WHOLE_BYTES, readLimited } from "./read_limited.ts";
 
 /** Milliseconds between two questions for an answer that is queued. */
 const POLL_INTERVAL = 1_000;
@@ -18,7 +18,7 @@ const DRAIN_TIMEOUT = 2_000;
 /** Reads the body of an answer: the data of the events of each read, or a JSON body as one. */
 async function* readData(response: Response, deadline: Deadline): AsyncGenerator<string[], undefined> {
   if (response.headers.get("content-type")?.includes("application/json")) {
-    yield [await readLimited(response, MAX_ANSWER_BYTES), "[DONE]"];
+    yield [await readLimited(response, MAX_WHOLE_BYTES), "[DONE]"];
     return;
   }
   const decoder = new SseDecoder();

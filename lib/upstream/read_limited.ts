@@ -1,5 +1,7 @@
 /** Bytes of an answer, unpacked: chunks of the longest there are take 50 MB. What is longer will never end. */
 export const MAX_ANSWER_BYTES = 128 * 1024 * 1024;
+/** Bytes of one that comes whole. */
+export const MAX_WHOLE_BYTES = 16 * 1024 * 1024;
 /** Bytes that are read of what says why there is no answer. */
 export const MAX_REFUSAL_BYTES = 1024 * 1024;
 
