@@ -129,10 +129,19 @@ function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Parses JSON that others wrote; nothing if it is none. */
+/** Nobody nests deeper who means well; every function that goes into such a value would run out of stack. */
+const MAX_NESTING = 500;
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1));
+}
+
+/** Parses JSON that others wrote; nothing if it is none, or nested more than 500 deep. */
 function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text);
+    const value: unknown = JSON.parse(text);
+    return isDeeper(value, MAX_NESTING) ? undefined : value;
   } catch {
     return undefined;
   }
@@ -327,6 +336,8 @@ interface Tolerated {
 
 class TolerantParser {
   readonly #text: string;
+  /** Where the last comment can end; looking for the end of each that has none would be quadratic. */
+  readonly #lastEnd: number;
   /** How much was read; one more at the end. */
   at = 0;
   cut = false;
@@ -334,6 +345,7 @@ class TolerantParser {
 
   constructor(text: string) {
     this.#text = text;
+    this.#lastEnd = text.lastIndexOf("*/");
   }
 
   value(depth: number): unknown {
@@ -359,7 +371,7 @@ class TolerantParser {
 
   /** White space and comments. */
   #skip(): void {
-    const blank = /(?:\s|\/\/[^\n]*|\/\*[^]*?\*\/)+/y;
+    const blank = this.at + 2 <= this.#lastEnd ? /(?:\s|\/\/[^\n]*|\/\*[^]*?\*\/)+/y : /(?:\s|\/\/[^\n]*)+/y;
     blank.lastIndex = this.at;
     if (blank.test(this.#text)) this.at = blank.lastIndex;
   }
@@ -1463,6 +1475,8 @@ const LLAMA: readonly Trigger[] = [
 ];
 // lib/dialects/minimax.ts -------------------------------------------------------------------
 const M3_MARK = "]<]minimax[>[";
+/** How deep elements may be nested before they are taken for nonsense. */
+const MAX_M3_DEPTH = 200;
 const MINIMAX_WRAPPER = "<minimax:tool_call>";
 
 /** An element of M3's markup: its text, or the elements in it. */
@@ -1503,6 +1517,7 @@ const m3Calls: Grammar = function* (reader) {
     const tag = yield* reader.tag();
     if (tag === undefined) return undefined;
     if (!element && kind === "<" && !tag.startsWith("invoke")) return undefined;
+    if (open.length > MAX_M3_DEPTH) return undefined;
     if (kind === "<") open.push({ tag, text: "", children: [] });
     else {
       const closed = open.pop();
@@ -2744,6 +2759,13 @@ function toLocalAnswer(
   const name = LOCAL_ANSWERS.find((name) => ANSWER_ROWS[name][0] === kind);
   return name && on.has(name) ? ANSWER_ROWS[name][1](toQuestion(request) ?? "", request) : undefined;
 }
+// lib/wire/slashes.ts -----------------------------------------------------------------------
+/** An address or a path without the slashes at its end; a pattern for that would be quadratic in slashes elsewhere. */
+function withoutEndSlashes(text: string): string {
+  let end = text.length;
+  while (text.endsWith("/", end)) end--;
+  return text.slice(0, end);
+}
 // lib/config/client_keys.ts -----------------------------------------------------------------
 /** A key that clients of the proxy send: its name in the log, if any, and how many messages it may ask for a minute. */
 export type ClientKey = { key: string; name?: string; rpm?: number };
@@ -2821,7 +2843,7 @@ const integer = (least: number, most: number, factor = 1) => (value: string): nu
 
 function toBaseUrl(value: string): string {
   const fine = URL.canParse(value) && /^https?:/.test(value);
-  return fine ? value.replace(/\/+$/, "") : expected("an address such as https://host/v1");
+  return fine ? withoutEndSlashes(value) : expected("an address such as https://host/v1");
 }
 
 /** An address to listen on; `localhost` is the one of IPv4, so that everybody means the same. */
@@ -3177,7 +3199,7 @@ function toReadBackend({ baseUrl, rateWindowSeconds, ...backend }: WrittenBacken
   const apiKey = typeof value === "string" && value.trim(); // Environments have a toString, too.
   return {
     ...backend,
-    ...(baseUrl && { baseUrl: baseUrl.replace(/\/+$/, "") }),
+    ...(baseUrl && { baseUrl: withoutEndSlashes(baseUrl) }),
     ...(apiKey && { apiKey }),
     ...(rateWindowSeconds && { rateWindow: rateWindowSeconds * 1000 }),
   };
@@ -3456,7 +3478,8 @@ const SUFFIXES = /(?:\[1m\]|[-@]\d{8}|-v\d+(?::\d+)?|-latest)+$/;
 
 /** A name in lower case, without the endings that say nothing about the model. */
 function toPlainName(name: string): string {
-  return name.trim().toLowerCase().replace(SUFFIXES, "");
+  const plain = name.trim().toLowerCase();
+  return plain.length > LONGEST_NAME ? plain : plain.replace(SUFFIXES, "");
 }
 
 /** What a model is called where it cannot mean another: its profile's name, its own at the default host, or with the host. */
@@ -3619,7 +3642,7 @@ const LOOPBACK = /^https?:\/\/(?:localhost|127(?:\.\d+){3}|\[::1\])(?=[:/]|$)/;
 
 function toBackend(name: string, given: BackendOptions, options: RouterOptions): Backend {
   const known = BACKENDS.get(name);
-  const baseUrl = (given.baseUrl ?? known?.baseUrl ?? "").replace(/\/+$/, "");
+  const baseUrl = withoutEndSlashes(given.baseUrl ?? known?.baseUrl ?? "");
   // The limits of a known host are not those of another at its place.
   const usual = known?.baseUrl === baseUrl ? known : undefined;
   const limit = (key: "rateLimit" | "rateWindow" | "maxConcurrency") => given[key] ?? options[key] ?? usual?.[key];
@@ -5025,6 +5048,9 @@ const LOOPBACK_HOST = new RegExp(`^${THIS_MACHINE}$`, "i");
 const LOOPBACK_ORIGIN = new RegExp(`^https?://${THIS_MACHINE}$`, "i");
 const LOOPBACK_PEER = /^(?:::ffff:)?127\.|^::1$/i;
 
+/** What tells that a proxy or a tunnel on this machine passes on what comes from elsewhere. */
+const FORWARDED = ["forwarded", "x-forwarded-for", "x-real-ip"];
+
 /** Compares in a time that tells nothing about the secret. */
 function isSameSecret(given: string, secret: string): boolean {
   let difference = given.length ^ secret.length;
@@ -5055,6 +5081,7 @@ function findForeign(headers: Headers, peer: string | undefined, open: boolean):
   const rows: [foreign: boolean, why: string][] = [
     [!open && peer !== undefined && !LOOPBACK_PEER.test(peer), "comes from another machine"],
     [!open && host !== null && !LOOPBACK_HOST.test(host), "has a Host header that names another machine"],
+    [!open && FORWARDED.some((name) => headers.has(name)), "was forwarded by another proxy"],
     [!isOwn, "comes from a page of another site"],
   ];
   return rows.find(([foreign]) => foreign)?.[1];
@@ -5342,13 +5369,11 @@ type ReadArguments = { value: JsonObject } & Pick<Tolerated, "cut" | "torn">;
 
 /** Reads JSON strictly if that goes, tolerantly if not; the empty objects some hosts put before it are passed over. */
 function readAnyJson(text: string): Omit<Tolerated, "length"> | undefined {
-  if (/^\s*(?:null|None)?\s*$/.test(text)) return { value: {}, cut: false, torn: false };
-  try {
-    return { value: JSON.parse(text), cut: false, torn: false };
-  } catch {
-    const found = parseTolerant(text.replace(/^\s*(?:\{\s*\}\s*)+(?=\{)/, ""));
-    return typeof found?.value === "string" && found.value.trim() === "" ? undefined : found;
-  }
+  if (["", "null", "None"].includes(text.trim())) return { value: {}, cut: false, torn: false };
+  const value = parseJson(text);
+  if (value !== undefined) return { value, cut: false, torn: false };
+  const found = parseTolerant(text.replace(/^\s*(?:\{\s*\}\s*)+(?=\{)/, ""));
+  return typeof found?.value === "string" && found.value.trim() === "" ? undefined : found;
 }
 
 /**
@@ -5435,8 +5460,10 @@ const CHOICE_WORDS = new Map<unknown, ToolChoice["type"]>([["none", "none"], ["r
 
 /** A data URL becomes its bytes, every other address stays one. */
 function toSource(url: string): JsonObject {
-  const [, media_type, data] = /^data:([^;,]*)[^,]*;base64,(.*)$/s.exec(url) ?? [];
-  return data === undefined ? { type: "url", url } : { type: "base64", media_type, data };
+  const comma = url.indexOf(",");
+  const head = url.slice(0, comma);
+  if (!head.startsWith("data:") || !head.endsWith(";base64")) return { type: "url", url };
+  return { type: "base64", media_type: head.slice(5).split(";", 1)[0], data: url.slice(comma + 1) };
 }
 
 function toBlock(part: ClientChatPart): ContentBlockParam {
@@ -5628,6 +5655,9 @@ function readCode(state: CodeState, text: string): CodeState {
   return next;
 }
 // lib/dialects/tool_names.ts ----------------------------------------------------------------
+/** Longer names are none: no host takes more than 64 characters, and models put little around them. */
+const LONGEST_TOOL_NAME = 300;
+
 /** Steps from what a model wrote to what it meant, each tried only if it leads to a declared name. */
 const STEPS: readonly ((name: string) => string)[] = [
   (name) => name,
@@ -5643,6 +5673,7 @@ const STEPS: readonly ((name: string) => string)[] = [
  * @returns The tool's name upstream; nothing when none fits.
  */
 function resolveToolName(written: string, tools: DeclaredTools): string | undefined {
+  if (written.length > LONGEST_TOOL_NAME) return undefined;
   let name = written;
   for (const step of STEPS) {
     name = step(name);
@@ -5667,7 +5698,7 @@ function toField([, value, json]: Field, schema: unknown): unknown {
   }
   if (types.length === 0) return json === "undeclared" ? readAs(value, UNDECLARED) : value;
   const nullable = types.includes("null") || !types.includes("string");
-  if (nullable && /^\s*(?:null|none|nil)\s*$/i.test(value)) return null;
+  if (nullable && /^(?:null|none|nil)$/i.test(value.trim())) return null;
   return types.includes("string") ? value : readAs(value, types);
 }
 
@@ -5714,6 +5745,9 @@ function toFoundCall(written: WrittenCall, tools: DeclaredTools, whole: boolean)
 // lib/dialects/scanner.ts -------------------------------------------------------------------
 /** How often an answer may look like a call and not be one, before the rest is taken as it stands. */
 const MAX_FAILURES = 200;
+
+/** So many characters behind a closing tag are waited for to see whether its line ends with it. */
+const MAX_BLANKS = 1000;
 
 /** Tokens of a template, which nobody writes but to quote them: a stray backtick before them means nothing. */
 const NATIVE = /^(?:<[|｜]|]<])|[|｜]>$/;
@@ -5846,7 +5880,8 @@ class Scanner {
     const [begins, after] = [code.lineStart, this.#pending.slice(at + marker.length)];
     const reasoning = this.#kind === "thinking";
     if (begins !== reasoning) return begins;
-    return /^[ \t]*\n/.test(after) || (after.trim() === "" ? undefined : false);
+    const open = after.length < MAX_BLANKS && after.trim() === "";
+    return /^[ \t]*\n/.test(after) || (open ? undefined : false);
   }
 
   /** Hands over the first `length` characters of what is pending. */
@@ -6137,7 +6172,7 @@ class ToolCall {
 
   /** Whether the arguments are absent, or the `{}` some hosts send first. */
   get empty(): boolean {
-    return !this.#scanner.filled && /^\s*(?:\{\s*\}|null)?\s*$/.test(this.#text);
+    return !this.#scanner.filled && /^(?:\{\s*\}|null)?$/.test(this.#text.trim());
   }
 
   /** Whether the arguments are complete and more than a placeholder. */
@@ -6216,6 +6251,9 @@ class ToolCall {
   }
 }
 // lib/stream/tool_call_assembler.ts ---------------------------------------------------------
+/** Calls of one answer; each is compared with all others. */
+const MOST_CALLS = 1_000;
+
 /** Arguments as text: some hosts send an object, or nothing. */
 function toArgumentText(value: unknown): string {
   return typeof value === "string" ? value : value == null ? "" : JSON.stringify(value);
@@ -6274,7 +6312,7 @@ class ToolCallAssembler {
     call.feed(found.arguments);
     const twin = this.#calls.find((other) => !other.found && isSame(other, call));
     if (twin?.empty && this.#calls.indexOf(twin) >= this.#closed) twin.feed(found.arguments);
-    else if (!twin) this.#calls.push(call);
+    else if (!twin) this.#push(call);
     this.#advance();
   }
 
@@ -6327,8 +6365,12 @@ class ToolCallAssembler {
   #add(index: number | null | undefined, id: string | null | undefined, name = ""): ToolCall {
     const call = new ToolCall(this.#tools, index ?? undefined, id ?? undefined);
     if (name !== "") call.name = name;
-    this.#calls.push(call);
+    this.#push(call);
     return call;
+  }
+
+  #push(call: ToolCall): void {
+    if (this.#calls.push(call) > MOST_CALLS) throw new BadAnswer("degenerate", "has become nothing but tool calls");
   }
 
   /** Names come whole, late, or again with each piece; rarely in pieces. */
@@ -7782,6 +7824,12 @@ const FAULTS: readonly FaultRow[] = [
   ["rejected_field", REFUSALS, "fields"], // NIM, kimi-cli#2534, 9router#1887; pydantic; Mistral's tokenizers
   ["timeout", [], /Decode wall clock timeout/], // NIM 500, after 600 s
   ["timeout", [408, 504], ANY], // NIM 504, empty, after 300 s
+  [
+    "broken",
+    [301, 302, 303, 307, 308],
+    ANY,
+    "The host sends to another address, which is not followed: correct its own",
+  ],
   ["cut", [], /incomplete chunked read/], // NIM
   ["gateway", [], /temporarily overloaded/], // NIM 503
   ["gateway", [502, 503, 529], ANY], // NIM, HTML or empty
@@ -8165,6 +8213,25 @@ function toUpstreamHeaders(
   };
   return Object.fromEntries(Object.entries(headers).filter((entry): entry is [string, string] => Boolean(entry[1])));
 }
+// lib/upstream/read_limited.ts --------------------------------------------------------------
+/** Bytes of an answer, unpacked: chunks of the longest there are take 50 MB. What is longer will never end. */
+const MAX_ANSWER_BYTES = 128 * 1024 * 1024;
+/** Bytes of one that comes whole. */
+const MAX_WHOLE_BYTES = 16 * 1024 * 1024;
+/** Bytes that are read of what says why there is no answer. */
+const MAX_REFUSAL_BYTES = 1024 * 1024;
+
+/** Reads the text of a response, but no more than so many bytes of it: a few packed ones may unpack to any number. */
+async function readLimited(response: Response, most: number): Promise<string> {
+  const decoder = new TextDecoder();
+  let [text, left] = ["", most];
+  for await (const bytes of response.body ?? []) {
+    text += decoder.decode(bytes.subarray(0, left), { stream: true });
+    left -= bytes.byteLength;
+    if (left <= 0) break; // Which also ends the response.
+  }
+  return text + decoder.decode();
+}
 // lib/upstream/attempt.ts -------------------------------------------------------------------
 /** Milliseconds between two questions for an answer that is queued. */
 const POLL_INTERVAL = 1_000;
@@ -8174,12 +8241,15 @@ const DRAIN_TIMEOUT = 2_000;
 /** Reads the body of an answer: the data of the events of each read, or a JSON body as one. */
 async function* readData(response: Response, deadline: Deadline): AsyncGenerator<string[], undefined> {
   if (response.headers.get("content-type")?.includes("application/json")) {
-    yield [await response.text(), "[DONE]"];
+    yield [await readLimited(response, MAX_WHOLE_BYTES), "[DONE]"];
     return;
   }
   const decoder = new SseDecoder();
   const toData = (data: string[]) => data.map((text) => text.trim()).filter((text) => text !== "");
+  let size = 0;
   for await (const bytes of response.body ?? []) {
+    size += bytes.byteLength;
+    if (size > MAX_ANSWER_BYTES) throw new UpstreamFault("broken", "The upstream's answer does not end");
     deadline.heard();
     yield toData(decoder.feed(bytes));
     deadline.listen();
@@ -8259,17 +8329,18 @@ async function attempt(
     const { userAgent, headers: client } = options;
     const headers = toUpstreamHeaders(backend, { stream: Boolean(body.stream), userAgent, client });
     const { signal } = deadline;
-    const asked = { method: "POST", headers, body: json, signal };
+    const redirect = "manual"; // Followed, it would take the conversation, and some of the headers, to anybody.
+    const asked = { method: "POST", headers, body: json, signal, redirect } as const;
     let response = await options.fetch(PROTOCOLS[format].toUrl(baseUrl), asked);
     // NVIDIA may queue a request: 202 and an id under which to ask for the answer.
     for (let id = response.headers.get("nvcf-reqid"); response.status === 202 && id;) {
       await response.body?.cancel();
       await sleep(options.clock, POLL_INTERVAL, signal);
-      response = await options.fetch(`${baseUrl}/status/${encodeURIComponent(id)}`, { headers, signal });
+      response = await options.fetch(`${baseUrl}/status/${encodeURIComponent(id)}`, { headers, signal, redirect });
       id = response.headers.get("nvcf-reqid") ?? id;
     }
     if (!response.ok) {
-      const refusal = await response.text();
+      const refusal = await readLimited(response, MAX_REFUSAL_BYTES);
       throw toUpstreamFault(response.status, refusal, candidate, response.headers, options.clock.now());
     }
     const reader = PROTOCOLS[format].createReader(request, {
@@ -8561,6 +8632,8 @@ type SharedMapFormat<T> = {
 
 /** Stands for what was forgotten, so that those who still know it forget it, too. */
 const FORGOTTEN = false;
+/** So many values are known here; what was changed longest ago is forgotten first. */
+const MOST_VALUES = 1_000;
 /** So often a change is tried anew because another process was faster. */
 const MAX_TRIES = 10;
 
@@ -8642,8 +8715,10 @@ class SharedMap<T> {
   }
 
   #put(key: string, value: T | undefined): void {
-    if (value === undefined) this.#values.delete(key);
-    else this.#values.set(key, value);
+    this.#values.delete(key);
+    if (value !== undefined) this.#values.set(key, value);
+    const [oldest = ""] = this.#values.keys();
+    if (this.#values.size > MOST_VALUES) this.#values.delete(oldest);
   }
 
   /** Does one thing after the other, so that what was read is never older than what was written before. */
@@ -8822,6 +8897,9 @@ const MAX_FAULTS = 3;
 const FAULT_WINDOW = 30_000;
 const AVOID_TIME = 30_000;
 
+/** So many models are remembered; clients may ask for any. */
+const MOST_MODELS = 1_000;
+
 type ModelHealth = {
   /** When it failed, in milliseconds since 1970. */
   faults: number[];
@@ -8902,6 +8980,8 @@ class Health {
   #of(key: string): ModelHealth {
     let health = this.#models.get(key);
     if (!health) this.#models.set(key, health = { faults: [] });
+    const [oldest = ""] = this.#models.keys();
+    if (this.#models.size > MOST_MODELS) this.#models.delete(oldest);
     return health;
   }
 }
@@ -10464,7 +10544,7 @@ const ROUTES: readonly RouteRow[] = [
 
 function toPath(url: string): string {
   // A base URL that ends in /v1 makes clients ask for /v1/v1/messages.
-  const path = new URL(url).pathname.replace(/^(?:\/v1)+(?=\/)/, "/v1").replace(/(?<=.)\/+$/, "");
+  const path = withoutEndSlashes(new URL(url).pathname.replace(/^(?:\/v1)+(?=\/)/, "/v1")) || "/";
   try {
     return decodeURIComponent(path);
   } catch {
@@ -10906,6 +10986,14 @@ async function parseCommandLine(args: readonly string[]): Promise<CommandLine> {
   if (wrong) throw new ConfigError(`'${command}' has no flag --${wrong}`);
   return { command, flags, args: own, rest };
 }
+// lib/wire/printable.ts ---------------------------------------------------------------------
+/**
+ * A text without what moves the cursor, changes the terminal or turns the direction of writing: what others named may
+ * be shown, but must not do anything. Line ends stay.
+ */
+function toPrintable(text: string): string {
+  return text.replace(/(?!\n)[\p{Cc}\p{Bidi_Control}]/gu, " ");
+}
 // lib/cli/rows.ts ---------------------------------------------------------------------------
 /** Breaks a text between words, so that no line is longer than `width`; a longer word stays whole. */
 function wrapText(text: string, width: number): string[] {
@@ -10956,8 +11044,8 @@ function toRows(rows: readonly (readonly [label: string, words: string])[], colu
 // lib/cli/io.ts -----------------------------------------------------------------------------
 /**
  * What a command sees of the world. `platform` is Node's name of it, `interactive` tells whether a person may be asked,
- * `columns` is the width of the terminal that results go to, if it is one, `print` writes a line of result, `tell` one
- * about what is going on, or wrong.
+ * `columns` is the width of the terminal that results go to, if it is one, `print` writes a line of result, behind
+ * `before` for the terminal itself, `tell` one about what is going on, or wrong.
  */
 type Io = {
   env: Env;
@@ -10965,12 +11053,15 @@ type Io = {
   platform: string;
   interactive: boolean;
   readonly columns?: number | undefined;
-  print: (line: string) => void;
+  print: (line: string, before?: string) => void;
   tell: (line: string) => void;
 };
 
-/** What a command works with: beside the settings the layers of the environment that they came from. */
-type Context = CommandLine & { io: Io; settings: Settings; layers: readonly Env[] };
+/**
+ * What a command works with: beside the settings the layers of the environment that they came from, and which of them
+ * is the current folder's `.env`.
+ */
+type Context = CommandLine & { io: Io; settings: Settings; layers: readonly Env[]; folder?: Env };
 
 /** The world of this process. */
 async function createIo(): Promise<Io> {
@@ -10991,10 +11082,11 @@ async function createIo(): Promise<Io> {
     get columns() {
       return process.stdout.isTTY ? process.stdout.columns : undefined;
     },
-    print: (line) => void process.stdout.write(`${line}\n`),
+    print: (line, before = "") => void process.stdout.write(`${before}${toPrintable(line)}\n`),
     tell: (line) => {
       const { isTTY, columns } = process.stderr;
-      process.stderr.write(`${isTTY ? wrapLines(line, columns || undefined) : line}\n`);
+      const text = toPrintable(line);
+      process.stderr.write(`${isTTY ? wrapLines(text, columns || undefined) : text}\n`);
     },
   };
 }
@@ -11011,7 +11103,7 @@ async function replaceFile(path: string, text: string, writer?: FileWriter): Pro
   const { dirname } = await import("node:path");
   const target = await realpath(path).catch(() => path);
   const part = `${target}.${crypto.randomUUID()}`;
-  await mkdir(dirname(target), { recursive: true });
+  await mkdir(dirname(target), { recursive: true, mode: 0o700 });
   try {
     await writeFile(part, text, { mode: 0o600 });
     await rename(part, target);
@@ -11897,8 +11989,8 @@ export async function probeModels(
     const userAgent = `arbiter-proxy/${VERSION}`;
     const headers = toUpstreamHeaders(backend, { stream: false, userAgent, client: undefined });
     const url = PROTOCOLS[backend.format ?? "openai"].toUrl(backend.baseUrl);
-    const response = await fetch(url, { method: "POST", headers, body, signal });
-    const text = await response.text();
+    const response = await fetch(url, { method: "POST", headers, body, signal, redirect: "manual" });
+    const text = await readLimited(response, MAX_REFUSAL_BYTES);
     if (response.status === 202) throw new UpstreamFault("pool_full", "The upstream has queued the request");
     const answer = parseJson(text);
     if (response.ok && isJsonObject(answer) && !answer.error) return;
@@ -11998,10 +12090,11 @@ function toAvailability({ state, ms, reason, successor, at }: ProbeResult, now =
 
 /** About a model: a mark, the badge, the id in `width` columns, the note, in a line of its own where it does not fit. */
 function toModelLines(
-  { mark = "", id, width, state, note }: Availability & { mark?: string; id: string; width: number },
+  { mark = "", id: known, width, state, note: said }: Availability & { mark?: string; id: string; width: number },
   columns: number,
   color: boolean,
 ): string[] {
+  const [id, note] = [toPrintable(known), toPrintable(said)];
   const room = columns - 1 - mark.length - 7;
   // The end of an id says more than its beginning.
   const name = id.length > room ? `…${id.slice(1 - room)}` : id;
@@ -12592,6 +12685,8 @@ type HostList = { at: string; ids: string[] };
 
 /** Milliseconds a host is given to list its models. */
 const LIST_TIMEOUT = 15_000;
+/** Bytes of a list: OpenRouter's, the longest, has one million. */
+const MAX_LIST_BYTES = 16 * 1024 * 1024;
 
 /** The lists that hosts gave, by their address. */
 function createListStore(io: Io): Store {
@@ -12617,8 +12712,9 @@ async function fetchHostList(io: Io, backend: Backend, demo = false): Promise<Ho
     client: undefined,
   });
   const ask = demo ? createStandIn().fetch : patientFetch;
-  const response = await ask(new Request(url, { headers, signal: AbortSignal.timeout(LIST_TIMEOUT) }));
-  const answer = parseJson(await response.text());
+  const signal = AbortSignal.timeout(LIST_TIMEOUT);
+  const response = await ask(new Request(url, { headers, signal, redirect: "manual" }));
+  const answer = parseJson(await readLimited(response, MAX_LIST_BYTES));
   const rows = isJsonObject(answer) && Array.isArray(answer.data) ? answer.data : [];
   const ids = rows.filter(isJsonObject).map(({ id }) => id).filter((id) => typeof id === "string");
   if (!response.ok || ids.length === 0) throw new Error(`${url} lists no models (status ${response.status})`);
@@ -12788,6 +12884,9 @@ export type Server = { readonly port: number; readonly url: string; close(): Pro
 /** Milliseconds an idle connection is kept: after Node's 5 a client's next request may meet its closing. */
 const KEEP_ALIVE_TIMEOUT = 600_000;
 
+/** Milliseconds a request may take to arrive as a whole. */
+const MAX_BODY_TIME = 300_000;
+
 /** Addresses that mean all of a machine's, and the one by which it calls itself. */
 const OWN_NAMES: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "::": "::1" };
 
@@ -12810,7 +12909,7 @@ export async function serve(handler: Handler, options: ServeOptions = {}): Promi
   const server = createServer({ keepAliveTimeout: KEEP_ALIVE_TIMEOUT }, (incoming, outgoing) => {
     answerIncoming(handler, incoming, outgoing).catch(() => outgoing.destroy());
   });
-  server.requestTimeout = 0;
+  server.requestTimeout = 0; // Each runtime has another idea of it.
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(port, hostname, resolve);
@@ -12848,9 +12947,11 @@ async function toRequest(incoming: IncomingMessage, signal: AbortSignal): Promis
 
 async function answerIncoming(handler: Handler, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
   const gone = new AbortController();
+  const timer = setTimeout(() => incoming.complete || outgoing.destroy(), MAX_BODY_TIME);
   let wake = () => {};
   outgoing.on("drain", () => wake());
   outgoing.once("close", () => {
+    clearTimeout(timer);
     if (!outgoing.writableFinished) gone.abort();
     wake();
   });
@@ -12885,7 +12986,7 @@ async function keepRunFile(io: Io, port: number, started: number): Promise<() =>
   const { pid } = (await import("node:process")).default;
   const file: RunFile = { pid, port, started, version: VERSION };
   const write = async () => {
-    await mkdir(folder, { recursive: true });
+    await mkdir(folder, { recursive: true, mode: 0o700 });
     await writeFile(`${folder}/${port}.json`, `${JSON.stringify(file)}\n`, { mode: 0o600 });
   };
   await write().catch(() => {});
@@ -12907,8 +13008,25 @@ async function readRunFiles(io: Io): Promise<RunFile[]> {
   const texts = await Promise.all(names.map((name) => readFile(`${folder}/${name}`, "utf8").catch(() => "")));
   return texts.map(parseJson).filter((file): file is RunFile =>
     isJsonObject(file) && ["pid", "port", "started"].every((key) => Number.isInteger(file[key])) &&
-    Number(file.port) > 0 && Number(file.port) <= 65_535
+    Number(file.port) > 0 && Number(file.port) <= 65_535 && Number(file.pid) > 0 // Others are groups of processes.
   );
+}
+
+/**
+ * The key for who listens on a port of this machine: only a proxy that has left a note, and whose process is there, is
+ * shown it. Anybody could listen there instead.
+ */
+async function readOwnToken(io: Io, settings: Settings, port: number): Promise<string> {
+  const { default: process } = await import("node:process");
+  const isThere = ({ pid }: RunFile): boolean => {
+    try {
+      return process.kill(pid, 0); // Asks only whether the process is there, and the user's.
+    } catch {
+      return false;
+    }
+  };
+  const own = (await readRunFiles(io)).some((file) => file.port === port && isThere(file));
+  return toToken(own ? settings : {});
 }
 // lib/cli/running.ts ------------------------------------------------------------------------
 /** Milliseconds a proxy on this machine is given to say who it is. */
@@ -12957,6 +13075,48 @@ async function findRunning(address: Address, token: string): Promise<Occupant> {
   if (isJsonObject(status) && status.name === "arbiter") return status as ArbiterStatus;
   return response?.status === 401 && response.headers.has("request-id") ? "locked" : "other";
 }
+// lib/cli/folder_files.ts -------------------------------------------------------------------
+/** Variables by which other machines could reach the proxy. */
+const OPENING = ["ARBITER_HOST", "BRIDGE_HOST", "PROXY_HOST", "ARBITER_ALLOW_OPEN"];
+const OWN_MACHINE = /^(?:localhost|127(?:\.\d+){3}|\[?::1\]?)$/i;
+
+/** Variables of the current folder's `.env` but those that would let others in: whoever wrote a folder may not do that. */
+function withoutOpening(folder: Env, warn: (warning: string) => void): Env {
+  const dropped = OPENING.filter((name) => folder[name] && !OWN_MACHINE.test(folder[name]));
+  for (const name of dropped) warn(`${name} in this folder's .env does not count: set it in the environment`);
+  return Object.fromEntries(Object.entries(folder).filter(([name]) => !dropped.includes(name)));
+}
+
+/** Whether a key may go there whoever says so: hosts that are known anyway, and this machine. */
+function isKnownHost(url: string): boolean {
+  const { origin, hostname } = new URL(url);
+  return OWN_MACHINE.test(hostname) || [...BACKENDS.values()].some(({ baseUrl }) => new URL(baseUrl).origin === origin);
+}
+
+/**
+ * Makes sure that no file which came with a folder sends a key of the user's to a host of its own: a project that was
+ * downloaded may have an `arbiter.json` or a `.env`.
+ *
+ * @param backends Hosts as they would be asked.
+ * @param folder The current folder's `.env`; keys in it are its own.
+ * @param trusted The hosts that the user has named elsewhere.
+ * @throws {ConfigError} Saying how to agree.
+ */
+function checkFolderHosts(
+  backends: Readonly<Record<string, BackendOptions>>,
+  folder: Env,
+  trusted: readonly (ConfigFile["backends"])[],
+): void {
+  for (const [name, { baseUrl, apiKey }] of Object.entries(backends)) {
+    if (!baseUrl || !apiKey || !URL.canParse(baseUrl) || isKnownHost(baseUrl)) continue;
+    const named = trusted.some((hosts) => hosts && Object.hasOwn(hosts, name) && hosts[name]!.baseUrl === baseUrl);
+    if (named || Object.values(folder).some((keys) => keys?.split(",").some((key) => key.trim() === apiKey))) continue;
+    throw new ConfigError(
+      `A file of this folder would send your API key for '${name}' to ${baseUrl}: if that is right, name the file ` +
+        "with --config, or set the address where you set the key",
+    );
+  }
+}
 // lib/cli/router_options.ts -----------------------------------------------------------------
 /** Milliseconds between two looks at the config file. */
 const WATCH_INTERVAL = 1_000;
@@ -12964,6 +13124,12 @@ const WATCH_INTERVAL = 1_000;
 /** Whether somebody has said which model to use, or has a host of their own, which knows. */
 function namesModel({ model, defaultBackend = DEFAULT_BACKEND, backends = {} }: RouterOptions): boolean {
   return Boolean(model ?? backends[defaultBackend]?.defaultModel) || defaultBackend !== DEFAULT_BACKEND;
+}
+
+/** All variables; what is empty hides nothing. */
+function mergeLayers(layers: readonly Env[]): Env {
+  const set = [...layers].reverse().map((layer) => Object.entries(layer).filter(([, value]) => value?.trim()));
+  return Object.fromEntries(set.flat());
 }
 
 /**
@@ -12974,12 +13140,11 @@ function namesModel({ model, defaultBackend = DEFAULT_BACKEND, backends = {} }: 
  * @throws {ConfigError} If the file cannot be read, or is wrong.
  */
 async function readRouterOptions(
-  { settings, layers, flags, io }: Context,
+  { settings, layers, flags, io, folder = {} }: Context,
   path?: string,
   warn: (warning: string) => void = () => {},
 ): Promise<RouterOptions & { port?: number; path?: string }> {
-  const set = [...layers].reverse().map((layer) => Object.entries(layer).filter(([, value]) => value?.trim()));
-  const env = Object.fromEntries(set.flat());
+  const env = mergeLayers(layers);
   const file = path === undefined ? await findConfig(env, io.cwd, io.platform) : await readConfig(path);
   const config = file ? parseConfig(file.text, file.path, env, [...BACKENDS.keys()]) : {};
   const backends: Record<string, BackendOptions> = { ...config.backends };
@@ -12989,6 +13154,15 @@ async function readRouterOptions(
     const key = apiKey && !own.apiKeyEnv ? { apiKey } : {};
     backends[name] = { ...own, ...key, ...(baseUrl ? { baseUrl } : {}) };
   }
+  const host = config.defaultBackend ?? DEFAULT_BACKEND;
+  const outside = layers.filter((layer) => layer !== folder);
+  const { ARBITER_CONFIG, CLAUDIA_CONFIG } = mergeLayers(outside);
+  const isOwn = ARBITER_CONFIG || CLAUDIA_CONFIG || file?.path === toConfigFile("arbiter.json", io);
+  checkFolderHosts(
+    settings.apiKey ? { ...backends, [host]: { ...backends[host], apiKey: settings.apiKey } } : backends,
+    folder,
+    [resolveBackends(outside), isOwn ? config.backends : undefined],
+  );
   const { model = [], opus, sonnet, haiku, thinking, port = config.port } = settings;
   const { rateLimit, rateWindow, maxConcurrency, opusThinking, sonnetThinking, haikuThinking } = settings;
   const typed = flags.model?.includes(",");
@@ -13268,6 +13442,8 @@ async function findKeyFault(key: string, candidates: Candidate[], options: Probe
 async function askKey(context: Context, name: string, candidates: Candidate[], wizard: Wizard) {
   const { io, settings: { skipCheck: skip = false } } = context;
   const { prompts: { askLine }, write, store, fetch } = wizard;
+  // Nobody is asked for a key that a file of this folder would send elsewhere.
+  await readRouterOptions({ ...context, layers: [{ [name]: "key" }, ...context.layers] });
   io.tell(`Arbiter needs an API key, ${name}.`);
   if (name === "NVIDIA_API_KEY") io.tell("A free one is at https://build.nvidia.com");
   for (;;) {
@@ -13373,7 +13549,7 @@ function createLogFile(io: Io, now: () => number = Date.now): LogFile {
     const { appendFile, mkdir, rename, stat } = await import("node:fs/promises");
     const { dirname } = await import("node:path");
     const size = await stat(path).then(({ size }) => size, () => 0);
-    if (size === 0) await mkdir(dirname(path), { recursive: true });
+    if (size === 0) await mkdir(dirname(path), { recursive: true, mode: 0o700 });
     if (size + line.length > MAX_LOG_BYTES) await rename(path, `${path}.1`);
     await appendFile(path, line, { mode: 0o600 });
     told ||= `Log: ${path}`;
@@ -13382,7 +13558,7 @@ function createLogFile(io: Io, now: () => number = Date.now): LogFile {
   return {
     write(line) {
       if (!path) return;
-      const text = `${new Date(now()).toISOString()} ${line}\n`;
+      const text = `${new Date(now()).toISOString()} ${toPrintable(line)}\n`;
       writing = writing.then(() => append(path, text)).catch(({ message }: Error) => {
         told = `The log could not be written: ${message}`;
       });
@@ -14060,11 +14236,11 @@ async function checkStore(context: Context): Promise<Finding[]> {
 
 /** Looks for every ordinary mistake. */
 async function diagnose(context: Context, machine: Machine): Promise<Finding[]> {
-  const { io: { env, platform, cwd }, flags } = context;
+  const { io, io: { env, platform, cwd }, flags, settings } = context;
   const { NODE_EXTRA_CA_CERTS: certificates } = env;
   const isReadable = certificates === undefined || await machine.readText(certificates) !== undefined;
   const findings = [checkRuntime(machine.runtime), ...checkNetwork(env, machine.runtime, isReadable)];
-  let port = context.settings.port ?? DEFAULT_PORT;
+  let port = settings.port ?? DEFAULT_PORT;
   try {
     const { path = "no config file", port: chosen = port, ...options } = await readRouterOptions(context);
     port = chosen;
@@ -14080,7 +14256,7 @@ async function diagnose(context: Context, machine: Machine): Promise<Finding[]> 
   const home = env.CLAUDE_CONFIG_DIR || `${env.HOME || env.USERPROFILE}/.claude`;
   const files = [`${home}/settings.json`, `${cwd}/.claude/settings.json`, `${cwd}/.claude/settings.local.json`];
   for (const path of new Set(files)) findings.push(...checkClaudeSettings(path, await machine.readText(path)));
-  const running = await machine.findRunning(toAddress(context, { port }), toToken(context.settings));
+  const running = await machine.findRunning(toAddress(context, { port }), await readOwnToken(io, settings, port));
   const who = typeof running === "object" ? running.version : running;
   findings.push(checkPort(port, who, who ? undefined : await machine.tryPort(port)));
   findings.push(...checkLocalhost(await machine.resolve("localhost")), ...checkWsl(env, machine.release, claude));
@@ -14428,7 +14604,8 @@ async function readAddress(context: Context): Promise<Address> {
 
 /** Why there is no proxy to work with on a port. */
 const NOBODY = {
-  locked: (port: number) => `The Arbiter on port ${port} wants its key: set ARBITER_API_KEY as it is set there.`,
+  locked: (port: number) =>
+    `The Arbiter on port ${port} wants its key: set ARBITER_API_KEY as it is set there. Only what you have started yourself is told it.`,
   other: (port: number) => `Another program is on port ${port}, no Arbiter.`,
   none: (port: number) => `Nothing runs on port ${port}.`,
 };
@@ -14443,7 +14620,7 @@ async function tellNobody(
   if (!found) await removeRunFile(io, port); // Its proxy was killed.
   const others = files.filter((file) => file.port !== port);
   const running = await Promise.all(others.map(async ({ port, started }) => {
-    const other = await findRunning({ host, port }, toToken(settings));
+    const other = await findRunning({ host, port }, await readOwnToken(io, settings, port));
     return typeof other === "object" && other.since === started ? [port] : [];
   }));
   io.tell(NOBODY[found ?? "none"](port));
@@ -14510,12 +14687,12 @@ async function watchStatus(first: ArbiterStatus, address: Address, context: Cont
       const counts = JSON.stringify({ ...status, quota: undefined }); // The quota comes back by itself.
       if (redraws) {
         const lines = [...toStatusLines(status, port, Date.now(), io.columns), "", "Ctrl-C ends this."];
-        io.print(`${drawn > 0 ? `\x1b[${drawn}A\x1b[J` : ""}${lines.join("\n")}`);
+        io.print(lines.join("\n"), drawn > 0 ? `\x1b[${drawn}A\x1b[J` : "");
         drawn = lines.length;
       } else if (counts !== last) io.print(flags.json ? JSON.stringify({ port, ...status }) : toStatusLine(status));
       last = counts;
       await sleep(systemClock, WATCH_PAUSE, stop.signal).catch(() => {});
-      status = await findRunning(address, toToken(settings));
+      status = await findRunning(address, await readOwnToken(io, settings, port));
     }
     return 0;
   } finally {
@@ -14525,10 +14702,10 @@ async function watchStatus(first: ArbiterStatus, address: Address, context: Cont
 
 /** Shows how the proxy on the port goes. */
 async function runStatus(context: Context): Promise<number> {
-  const { io, flags } = context;
+  const { io, flags, settings } = context;
   const address = await readAddress(context);
   const { port } = address;
-  const status = await findRunning(address, toToken(context.settings));
+  const status = await findRunning(address, await readOwnToken(io, settings, port));
   if (typeof status !== "object") return await tellNobody(status, address, context);
   if (flags.watch) return await watchStatus(status, address, context);
   if (flags.json) io.print(JSON.stringify({ port, ...status }, null, 2));
@@ -14542,7 +14719,7 @@ async function runStop(context: Context): Promise<number> {
   const { default: process } = await import("node:process");
   const address = await readAddress(context);
   const { port } = address;
-  const status = await findRunning(address, toToken(context.settings));
+  const status = await findRunning(address, await readOwnToken(io, context.settings, port));
   if (typeof status !== "object") return await tellNobody(status, address, context);
   // Whoever listens now must be who wrote the note: ids of processes come again.
   const run = (await readRunFiles(io)).find((file) => file.port === port && file.started === status.since);
@@ -14662,12 +14839,14 @@ async function runTest(context: Context): Promise<number> {
   const { io, flags, settings } = context;
   const { host, port } = await readAddress(context);
   const given = flags["base-url"] ?? toServerUrl(host, port);
-  const baseUrl = given.replace(/\/+$/, "").replace(/\/v1$/, "");
+  const baseUrl = withoutEndSlashes(given).replace(/\/v1$/, "");
+  const token = flags["base-url"] ? toToken(settings) : await readOwnToken(io, settings, port);
   const ask: Ask = (path, body, method = body ? "POST" : "GET") =>
     localFetch(baseUrl + path, {
       method,
+      redirect: "manual",
       headers: {
-        authorization: `Bearer ${toToken(settings)}`,
+        authorization: `Bearer ${token}`,
         "anthropic-version": "2023-06-01",
         "content-type": "application/json",
       },
@@ -14732,12 +14911,14 @@ async function run(typed: readonly string[], io: Io): Promise<number> {
     return 0;
   }
   const warn = (warning: string) => io.tell(`arbiter: ${warning}`);
-  const layers = [{ ARBITER_CONFIG: flags.config }, ...await readEnvironment(io)];
+  const [given = {}, here = {}, ...files] = await readEnvironment(io);
+  const folder = io.cwd === toConfigFolder(io.env, io.platform) ? here : withoutOpening(here, warn);
+  const layers = [{ ARBITER_CONFIG: flags.config }, given, folder, ...files];
   const { port, host, model, "max-tokens": maxTokens, "log-level": logLevel, "api-key-file": keyFile } = flags;
   const set = { port, host, model, "max-tokens": maxTokens, "log-level": logLevel };
   const settings = resolveSettings(set, layers, warn);
   if (keyFile !== undefined) settings.apiKey = await readKeyFile(keyFile);
-  return await RUN_BY_COMMAND[command]({ ...line, io, settings, layers });
+  return await RUN_BY_COMMAND[command]({ ...line, io, settings, layers, folder });
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { ProbeResult, ProbeState } from "../upstream/probe.ts";
+import { toPrintable } from "../wire/printable.ts";
 
 /** What is told of a model: how it was found, `pending` while nobody knows, and why in a few words. */
 export type Availability = { state: ProbeState | "pending"; note: string };
@@ -37,10 +38,11 @@ export function toAvailability({ state, ms, reason, successor, at }: ProbeResult
 
 /** About a model: a mark, the badge, the id in `width` columns, the note, in a line of its own where it does not fit. */
 export function toModelLines(
-  { mark = "", id, width, state, note }: Availability & { mark?: string; id: string; width: number },
+  { mark = "", id: known, width, state, note: said }: Availability & { mark?: string; id: string; width: number },
   columns: number,
   color: boolean,
 ): string[] {
+  const [id, note] = [toPrintable(known), toPrintable(said)];
   const room = columns - 1 - mark.length - 7;
   // The end of an id says more than its beginning.
   const name = id.length > room ? `…${id.slice(1 - room)}` : id;

@@ -30,12 +30,12 @@ import {
   found,
   type Runtime,
 } from "./doctor_checks.ts";
-import { toToken } from "./claude_env.ts";
 import type { Context, Io } from "./io.ts";
 import { openSharedStore, openStore, readLessons, STORE_NAMES } from "./open_store.ts";
 import { DEFAULT_PORT, toAddress, toConfigured } from "./proxy.ts";
 import { readRouterOptions } from "./router_options.ts";
 import { toRows } from "./rows.ts";
+import { readOwnToken } from "./run_file.ts";
 import { findRunning } from "./running.ts";
 
 /** Milliseconds the upstream is given to show that it is there, and its model to answer. */
@@ -149,11 +149,11 @@ async function checkStore(context: Context): Promise<Finding[]> {
 
 /** Looks for every ordinary mistake. */
 export async function diagnose(context: Context, machine: Machine): Promise<Finding[]> {
-  const { io: { env, platform, cwd }, flags } = context;
+  const { io, io: { env, platform, cwd }, flags, settings } = context;
   const { NODE_EXTRA_CA_CERTS: certificates } = env;
   const isReadable = certificates === undefined || await machine.readText(certificates) !== undefined;
   const findings = [checkRuntime(machine.runtime), ...checkNetwork(env, machine.runtime, isReadable)];
-  let port = context.settings.port ?? DEFAULT_PORT;
+  let port = settings.port ?? DEFAULT_PORT;
   try {
     const { path = "no config file", port: chosen = port, ...options } = await readRouterOptions(context);
     port = chosen;
@@ -169,7 +169,7 @@ export async function diagnose(context: Context, machine: Machine): Promise<Find
   const home = env.CLAUDE_CONFIG_DIR || `${env.HOME || env.USERPROFILE}/.claude`;
   const files = [`${home}/settings.json`, `${cwd}/.claude/settings.json`, `${cwd}/.claude/settings.local.json`];
   for (const path of new Set(files)) findings.push(...checkClaudeSettings(path, await machine.readText(path)));
-  const running = await machine.findRunning(toAddress(context, { port }), toToken(context.settings));
+  const running = await machine.findRunning(toAddress(context, { port }), await readOwnToken(io, settings, port));
   const who = typeof running === "object" ? running.version : running;
   findings.push(checkPort(port, who, who ? undefined : await machine.tryPort(port)));
   findings.push(...checkLocalhost(await machine.resolve("localhost")), ...checkWsl(env, machine.release, claude));

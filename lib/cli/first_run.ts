@@ -37,6 +37,8 @@ async function findKeyFault(key: string, candidates: Candidate[], options: Probe
 async function askKey(context: Context, name: string, candidates: Candidate[], wizard: Wizard) {
   const { io, settings: { skipCheck: skip = false } } = context;
   const { prompts: { askLine }, write, store, fetch } = wizard;
+  // Nobody is asked for a key that a file of this folder would send elsewhere.
+  await readRouterOptions({ ...context, layers: [{ [name]: "key" }, ...context.layers] });
   io.tell(`Arbiter needs an API key, ${name}.`);
   if (name === "NVIDIA_API_KEY") io.tell("A free one is at https://build.nvidia.com");
   for (;;) {

@@ -9,6 +9,7 @@ import { createMemoryStore } from "../store/memory_store.ts";
 import type { Store } from "../store/store.ts";
 import { patientFetch } from "../upstream/patient_fetch.ts";
 import { toUpstreamHeaders } from "../upstream/protocol.ts";
+import { readLimited } from "../upstream/read_limited.ts";
 import { VERSION } from "../version.ts";
 import { isJsonObject, parseJson } from "../wire/json.ts";
 import type { Io } from "./io.ts";
@@ -18,6 +19,8 @@ export type HostList = { at: string; ids: string[] };
 
 /** Milliseconds a host is given to list its models. */
 const LIST_TIMEOUT = 15_000;
+/** Bytes of a list: OpenRouter's, the longest, has one million. */
+const MAX_LIST_BYTES = 16 * 1024 * 1024;
 
 /** The lists that hosts gave, by their address. */
 function createListStore(io: Io): Store {
@@ -43,8 +46,9 @@ export async function fetchHostList(io: Io, backend: Backend, demo = false): Pro
     client: undefined,
   });
   const ask = demo ? createStandIn().fetch : patientFetch;
-  const response = await ask(new Request(url, { headers, signal: AbortSignal.timeout(LIST_TIMEOUT) }));
-  const answer = parseJson(await response.text());
+  const signal = AbortSignal.timeout(LIST_TIMEOUT);
+  const response = await ask(new Request(url, { headers, signal, redirect: "manual" }));
+  const answer = parseJson(await readLimited(response, MAX_LIST_BYTES));
   const rows = isJsonObject(answer) && Array.isArray(answer.data) ? answer.data : [];
   const ids = rows.filter(isJsonObject).map(({ id }) => id).filter((id) => typeof id === "string");
   if (!response.ok || ids.length === 0) throw new Error(`${url} lists no models (status ${response.status})`);

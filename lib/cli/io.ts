@@ -1,11 +1,12 @@
 import type { Env, Settings } from "../config/settings.ts";
 import type { CommandLine } from "./flags.ts";
+import { toPrintable } from "../wire/printable.ts";
 import { wrapLines } from "./rows.ts";
 
 /**
  * What a command sees of the world. `platform` is Node's name of it, `interactive` tells whether a person may be asked,
- * `columns` is the width of the terminal that results go to, if it is one, `print` writes a line of result, `tell` one
- * about what is going on, or wrong.
+ * `columns` is the width of the terminal that results go to, if it is one, `print` writes a line of result, behind
+ * `before` for the terminal itself, `tell` one about what is going on, or wrong.
  */
 export type Io = {
   env: Env;
@@ -13,12 +14,15 @@ export type Io = {
   platform: string;
   interactive: boolean;
   readonly columns?: number | undefined;
-  print: (line: string) => void;
+  print: (line: string, before?: string) => void;
   tell: (line: string) => void;
 };
 
-/** What a command works with: beside the settings the layers of the environment that they came from. */
-export type Context = CommandLine & { io: Io; settings: Settings; layers: readonly Env[] };
+/**
+ * What a command works with: beside the settings the layers of the environment that they came from, and which of them
+ * is the current folder's `.env`.
+ */
+export type Context = CommandLine & { io: Io; settings: Settings; layers: readonly Env[]; folder?: Env };
 
 /** The world of this process. */
 export async function createIo(): Promise<Io> {
@@ -39,10 +43,11 @@ export async function createIo(): Promise<Io> {
     get columns() {
       return process.stdout.isTTY ? process.stdout.columns : undefined;
     },
-    print: (line) => void process.stdout.write(`${line}\n`),
+    print: (line, before = "") => void process.stdout.write(`${before}${toPrintable(line)}\n`),
     tell: (line) => {
       const { isTTY, columns } = process.stderr;
-      process.stderr.write(`${isTTY ? wrapLines(line, columns || undefined) : line}\n`);
+      const text = toPrintable(line);
+      process.stderr.write(`${isTTY ? wrapLines(text, columns || undefined) : text}\n`);
     },
   };
 }

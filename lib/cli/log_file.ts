@@ -1,5 +1,6 @@
 import { toStateFile } from "../config/folders.ts";
 import type { ArbiterStatus } from "../server/stats.ts";
+import { toPrintable } from "../wire/printable.ts";
 import type { Io } from "./io.ts";
 
 /** Bytes after which the log is moved aside, in place of the one that was moved before. */
@@ -17,7 +18,7 @@ export function createLogFile(io: Io, now: () => number = Date.now): LogFile {
     const { appendFile, mkdir, rename, stat } = await import("node:fs/promises");
     const { dirname } = await import("node:path");
     const size = await stat(path).then(({ size }) => size, () => 0);
-    if (size === 0) await mkdir(dirname(path), { recursive: true });
+    if (size === 0) await mkdir(dirname(path), { recursive: true, mode: 0o700 });
     if (size + line.length > MAX_LOG_BYTES) await rename(path, `${path}.1`);
     await appendFile(path, line, { mode: 0o600 });
     told ||= `Log: ${path}`;
@@ -26,7 +27,7 @@ export function createLogFile(io: Io, now: () => number = Date.now): LogFile {
   return {
     write(line) {
       if (!path) return;
-      const text = `${new Date(now()).toISOString()} ${line}\n`;
+      const text = `${new Date(now()).toISOString()} ${toPrintable(line)}\n`;
       writing = writing.then(() => append(path, text)).catch(({ message }: Error) => {
         told = `The log could not be written: ${message}`;
       });

@@ -8,6 +8,7 @@ import { toCompletions } from "./completions.ts";
 import { runDoctor } from "./doctor_command.ts";
 import { runEnv } from "./env_command.ts";
 import { parseCommandLine } from "./flags.ts";
+import { withoutOpening } from "./folder_files.ts";
 import { toHelpFor } from "./help.ts";
 import { runInit } from "./first_run.ts";
 import { type Context, createIo, type Io } from "./io.ts";
@@ -54,12 +55,14 @@ async function run(typed: readonly string[], io: Io): Promise<number> {
     return 0;
   }
   const warn = (warning: string) => io.tell(`arbiter: ${warning}`);
-  const layers = [{ ARBITER_CONFIG: flags.config }, ...await readEnvironment(io)];
+  const [given = {}, here = {}, ...files] = await readEnvironment(io);
+  const folder = io.cwd === toConfigFolder(io.env, io.platform) ? here : withoutOpening(here, warn);
+  const layers = [{ ARBITER_CONFIG: flags.config }, given, folder, ...files];
   const { port, host, model, "max-tokens": maxTokens, "log-level": logLevel, "api-key-file": keyFile } = flags;
   const set = { port, host, model, "max-tokens": maxTokens, "log-level": logLevel };
   const settings = resolveSettings(set, layers, warn);
   if (keyFile !== undefined) settings.apiKey = await readKeyFile(keyFile);
-  return await RUN_BY_COMMAND[command]({ ...line, io, settings, layers });
+  return await RUN_BY_COMMAND[command]({ ...line, io, settings, layers, folder });
 }
 
 /**

@@ -1,8 +1,10 @@
 import { findConfig, parseConfig, readConfig } from "../config/config_file.ts";
-import { resolveBackends } from "../config/settings.ts";
+import { toConfigFile } from "../config/folders.ts";
+import { type Env, resolveBackends } from "../config/settings.ts";
 import { BACKENDS, DEFAULT_BACKEND } from "../routing/backends.ts";
 import type { BackendOptions, RouterOptions } from "../routing/routing_options.ts";
 import { readChoice } from "./choice.ts";
+import { checkFolderHosts } from "./folder_files.ts";
 import type { Context } from "./io.ts";
 
 /** Milliseconds between two looks at the config file. */
@@ -13,6 +15,12 @@ export function namesModel({ model, defaultBackend = DEFAULT_BACKEND, backends =
   return Boolean(model ?? backends[defaultBackend]?.defaultModel) || defaultBackend !== DEFAULT_BACKEND;
 }
 
+/** All variables; what is empty hides nothing. */
+function mergeLayers(layers: readonly Env[]): Env {
+  const set = [...layers].reverse().map((layer) => Object.entries(layer).filter(([, value]) => value?.trim()));
+  return Object.fromEntries(set.flat());
+}
+
 /**
  * Puts together where requests may go: flags and environment go before the config file, which is read now, and
  * that before the choice made in the menu.
@@ -21,12 +29,11 @@ export function namesModel({ model, defaultBackend = DEFAULT_BACKEND, backends =
  * @throws {ConfigError} If the file cannot be read, or is wrong.
  */
 export async function readRouterOptions(
-  { settings, layers, flags, io }: Context,
+  { settings, layers, flags, io, folder = {} }: Context,
   path?: string,
   warn: (warning: string) => void = () => {},
 ): Promise<RouterOptions & { port?: number; path?: string }> {
-  const set = [...layers].reverse().map((layer) => Object.entries(layer).filter(([, value]) => value?.trim()));
-  const env = Object.fromEntries(set.flat());
+  const env = mergeLayers(layers);
   const file = path === undefined ? await findConfig(env, io.cwd, io.platform) : await readConfig(path);
   const config = file ? parseConfig(file.text, file.path, env, [...BACKENDS.keys()]) : {};
   const backends: Record<string, BackendOptions> = { ...config.backends };
@@ -36,6 +43,15 @@ export async function readRouterOptions(
     const key = apiKey && !own.apiKeyEnv ? { apiKey } : {};
     backends[name] = { ...own, ...key, ...(baseUrl ? { baseUrl } : {}) };
   }
+  const host = config.defaultBackend ?? DEFAULT_BACKEND;
+  const outside = layers.filter((layer) => layer !== folder);
+  const { ARBITER_CONFIG, CLAUDIA_CONFIG } = mergeLayers(outside);
+  const isOwn = ARBITER_CONFIG || CLAUDIA_CONFIG || file?.path === toConfigFile("arbiter.json", io);
+  checkFolderHosts(
+    settings.apiKey ? { ...backends, [host]: { ...backends[host], apiKey: settings.apiKey } } : backends,
+    folder,
+    [resolveBackends(outside), isOwn ? config.backends : undefined],
+  );
   const { model = [], opus, sonnet, haiku, thinking, port = config.port } = settings;
   const { rateLimit, rateWindow, maxConcurrency, opusThinking, sonnetThinking, haikuThinking } = settings;
   const typed = flags.model?.includes(",");

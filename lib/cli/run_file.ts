@@ -1,6 +1,8 @@
 import { toStateFolder } from "../config/folders.ts";
 import { VERSION } from "../version.ts";
 import { isJsonObject, parseJson } from "../wire/json.ts";
+import type { Settings } from "../config/settings.ts";
+import { toToken } from "./claude_env.ts";
 import type { Io } from "./io.ts";
 
 /** What a proxy notes of itself while it listens; `started`, in milliseconds since 1970, is what it tells as `since`. */
@@ -19,7 +21,7 @@ export async function keepRunFile(io: Io, port: number, started: number): Promis
   const { pid } = (await import("node:process")).default;
   const file: RunFile = { pid, port, started, version: VERSION };
   const write = async () => {
-    await mkdir(folder, { recursive: true });
+    await mkdir(folder, { recursive: true, mode: 0o700 });
     await writeFile(`${folder}/${port}.json`, `${JSON.stringify(file)}\n`, { mode: 0o600 });
   };
   await write().catch(() => {});
@@ -41,6 +43,23 @@ export async function readRunFiles(io: Io): Promise<RunFile[]> {
   const texts = await Promise.all(names.map((name) => readFile(`${folder}/${name}`, "utf8").catch(() => "")));
   return texts.map(parseJson).filter((file): file is RunFile =>
     isJsonObject(file) && ["pid", "port", "started"].every((key) => Number.isInteger(file[key])) &&
-    Number(file.port) > 0 && Number(file.port) <= 65_535
+    Number(file.port) > 0 && Number(file.port) <= 65_535 && Number(file.pid) > 0 // Others are groups of processes.
   );
+}
+
+/**
+ * The key for who listens on a port of this machine: only a proxy that has left a note, and whose process is there, is
+ * shown it. Anybody could listen there instead.
+ */
+export async function readOwnToken(io: Io, settings: Settings, port: number): Promise<string> {
+  const { default: process } = await import("node:process");
+  const isThere = ({ pid }: RunFile): boolean => {
+    try {
+      return process.kill(pid, 0); // Asks only whether the process is there, and the user's.
+    } catch {
+      return false;
+    }
+  };
+  const own = (await readRunFiles(io)).some((file) => file.port === port && isThere(file));
+  return toToken(own ? settings : {});
 }

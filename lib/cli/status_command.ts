@@ -1,12 +1,11 @@
 import { PRICES_DATE } from "../server/prices.ts";
 import type { ArbiterStatus } from "../server/stats.ts";
 import { sleep, systemClock } from "../wire/clock.ts";
-import { toToken } from "./claude_env.ts";
 import type { Context } from "./io.ts";
 import { toAddress } from "./proxy.ts";
 import { readRouterOptions } from "./router_options.ts";
 import { toRows } from "./rows.ts";
-import { readRunFiles, removeRunFile } from "./run_file.ts";
+import { readOwnToken, readRunFiles, removeRunFile } from "./run_file.ts";
 import { type Address, findRunning, isPortTaken, type Occupant } from "./running.ts";
 
 /** Milliseconds between two looks of `status --watch`, and of `stop` at a port. */
@@ -22,7 +21,8 @@ export async function readAddress(context: Context): Promise<Address> {
 
 /** Why there is no proxy to work with on a port. */
 const NOBODY = {
-  locked: (port: number) => `The Arbiter on port ${port} wants its key: set ARBITER_API_KEY as it is set there.`,
+  locked: (port: number) =>
+    `The Arbiter on port ${port} wants its key: set ARBITER_API_KEY as it is set there. Only what you have started yourself is told it.`,
   other: (port: number) => `Another program is on port ${port}, no Arbiter.`,
   none: (port: number) => `Nothing runs on port ${port}.`,
 };
@@ -37,7 +37,7 @@ async function tellNobody(
   if (!found) await removeRunFile(io, port); // Its proxy was killed.
   const others = files.filter((file) => file.port !== port);
   const running = await Promise.all(others.map(async ({ port, started }) => {
-    const other = await findRunning({ host, port }, toToken(settings));
+    const other = await findRunning({ host, port }, await readOwnToken(io, settings, port));
     return typeof other === "object" && other.since === started ? [port] : [];
   }));
   io.tell(NOBODY[found ?? "none"](port));
@@ -104,12 +104,12 @@ async function watchStatus(first: ArbiterStatus, address: Address, context: Cont
       const counts = JSON.stringify({ ...status, quota: undefined }); // The quota comes back by itself.
       if (redraws) {
         const lines = [...toStatusLines(status, port, Date.now(), io.columns), "", "Ctrl-C ends this."];
-        io.print(`${drawn > 0 ? `\x1b[${drawn}A\x1b[J` : ""}${lines.join("\n")}`);
+        io.print(lines.join("\n"), drawn > 0 ? `\x1b[${drawn}A\x1b[J` : "");
         drawn = lines.length;
       } else if (counts !== last) io.print(flags.json ? JSON.stringify({ port, ...status }) : toStatusLine(status));
       last = counts;
       await sleep(systemClock, WATCH_PAUSE, stop.signal).catch(() => {});
-      status = await findRunning(address, toToken(settings));
+      status = await findRunning(address, await readOwnToken(io, settings, port));
     }
     return 0;
   } finally {
@@ -119,10 +119,10 @@ async function watchStatus(first: ArbiterStatus, address: Address, context: Cont
 
 /** Shows how the proxy on the port goes. */
 export async function runStatus(context: Context): Promise<number> {
-  const { io, flags } = context;
+  const { io, flags, settings } = context;
   const address = await readAddress(context);
   const { port } = address;
-  const status = await findRunning(address, toToken(context.settings));
+  const status = await findRunning(address, await readOwnToken(io, settings, port));
   if (typeof status !== "object") return await tellNobody(status, address, context);
   if (flags.watch) return await watchStatus(status, address, context);
   if (flags.json) io.print(JSON.stringify({ port, ...status }, null, 2));
@@ -136,7 +136,7 @@ export async function runStop(context: Context): Promise<number> {
   const { default: process } = await import("node:process");
   const address = await readAddress(context);
   const { port } = address;
-  const status = await findRunning(address, toToken(context.settings));
+  const status = await findRunning(address, await readOwnToken(io, context.settings, port));
   if (typeof status !== "object") return await tellNobody(status, address, context);
   // Whoever listens now must be who wrote the note: ids of processes come again.
   const run = (await readRunFiles(io)).find((file) => file.port === port && file.started === status.since);

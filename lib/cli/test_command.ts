@@ -1,9 +1,11 @@
 import { SseDecoder } from "../stream/sse_decoder.ts";
 import { isJsonObject, parseJson } from "../wire/json.ts";
+import { withoutEndSlashes } from "../wire/slashes.ts";
 import { toServerUrl } from "../server/serve.ts";
 import { toToken } from "./claude_env.ts";
 import type { Context } from "./io.ts";
 import { toRows } from "./rows.ts";
+import { readOwnToken } from "./run_file.ts";
 import { localFetch } from "./running.ts";
 import { readAddress } from "./status_command.ts";
 
@@ -112,12 +114,14 @@ export async function runTest(context: Context): Promise<number> {
   const { io, flags, settings } = context;
   const { host, port } = await readAddress(context);
   const given = flags["base-url"] ?? toServerUrl(host, port);
-  const baseUrl = given.replace(/\/+$/, "").replace(/\/v1$/, "");
+  const baseUrl = withoutEndSlashes(given).replace(/\/v1$/, "");
+  const token = flags["base-url"] ? toToken(settings) : await readOwnToken(io, settings, port);
   const ask: Ask = (path, body, method = body ? "POST" : "GET") =>
     localFetch(baseUrl + path, {
       method,
+      redirect: "manual",
       headers: {
-        authorization: `Bearer ${toToken(settings)}`,
+        authorization: `Bearer ${token}`,
         "anthropic-version": "2023-06-01",
         "content-type": "application/json",
       },

@@ -4,6 +4,7 @@ import { toConfigFolder } from "./folders.ts";
 import { checkSchema, type SchemaProblem, toGot } from "./json_schema.ts";
 import { parseJsonc } from "./jsonc.ts";
 import { ConfigError, type Env } from "./settings.ts";
+import { withoutEndSlashes } from "../wire/slashes.ts";
 
 /** What the config file says. */
 export interface ConfigFile extends RoutingOptions {
@@ -65,7 +66,7 @@ function toReadBackend({ baseUrl, rateWindowSeconds, ...backend }: WrittenBacken
   const apiKey = typeof value === "string" && value.trim(); // Environments have a toString, too.
   return {
     ...backend,
-    ...(baseUrl && { baseUrl: baseUrl.replace(/\/+$/, "") }),
+    ...(baseUrl && { baseUrl: withoutEndSlashes(baseUrl) }),
     ...(apiKey && { apiKey }),
     ...(rateWindowSeconds && { rateWindow: rateWindowSeconds * 1000 }),
   };

@@ -1,5 +1,6 @@
 import { BACKENDS } from "../routing/backends.ts";
 import { LOCAL_ANSWERS, type LocalAnswer } from "../routing/local_answers.ts";
+import { withoutEndSlashes } from "../wire/slashes.ts";
 import { parseClientKeys } from "./client_keys.ts";
 
 /** Environment variables as a plain record, so that tests need no process. */
@@ -30,7 +31,7 @@ const integer = (least: number, most: number, factor = 1) => (value: string): nu
 
 function toBaseUrl(value: string): string {
   const fine = URL.canParse(value) && /^https?:/.test(value);
-  return fine ? value.replace(/\/+$/, "") : expected("an address such as https://host/v1");
+  return fine ? withoutEndSlashes(value) : expected("an address such as https://host/v1");
 }
 
 /** An address to listen on; `localhost` is the one of IPv4, so that everybody means the same. */

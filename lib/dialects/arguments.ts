@@ -1,5 +1,5 @@
 import type { JsonObject } from "../wire/anthropic.ts";
-import { isJsonObject } from "../wire/json.ts";
+import { isJsonObject, parseJson } from "../wire/json.ts";
 import { parseTolerant, type Tolerated } from "./tolerant_json.ts";
 
 /** How often arguments may be wrapped in a further JSON string. */
@@ -95,13 +95,11 @@ type ReadArguments = { value: JsonObject } & Pick<Tolerated, "cut" | "torn">;
 
 /** Reads JSON strictly if that goes, tolerantly if not; the empty objects some hosts put before it are passed over. */
 function readAnyJson(text: string): Omit<Tolerated, "length"> | undefined {
-  if (/^\s*(?:null|None)?\s*$/.test(text)) return { value: {}, cut: false, torn: false };
-  try {
-    return { value: JSON.parse(text), cut: false, torn: false };
-  } catch {
-    const found = parseTolerant(text.replace(/^\s*(?:\{\s*\}\s*)+(?=\{)/, ""));
-    return typeof found?.value === "string" && found.value.trim() === "" ? undefined : found;
-  }
+  if (["", "null", "None"].includes(text.trim())) return { value: {}, cut: false, torn: false };
+  const value = parseJson(text);
+  if (value !== undefined) return { value, cut: false, torn: false };
+  const found = parseTolerant(text.replace(/^\s*(?:\{\s*\}\s*)+(?=\{)/, ""));
+  return typeof found?.value === "string" && found.value.trim() === "" ? undefined : found;
 }
 
 /**

@@ -20,7 +20,7 @@ function toField([, value, json]: Field, schema: unknown): unknown {
   }
   if (types.length === 0) return json === "undeclared" ? readAs(value, UNDECLARED) : value;
   const nullable = types.includes("null") || !types.includes("string");
-  if (nullable && /^\s*(?:null|none|nil)\s*$/i.test(value)) return null;
+  if (nullable && /^(?:null|none|nil)$/i.test(value.trim())) return null;
   return types.includes("string") ? value : readAs(value, types);
 }
 

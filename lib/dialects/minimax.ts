@@ -3,6 +3,8 @@ import { invokeXml, toAttribute } from "./invoke_xml.ts";
 import type { WrittenCall } from "./reader.ts";
 
 const M3_MARK = "]<]minimax[>[";
+/** How deep elements may be nested before they are taken for nonsense. */
+const MAX_M3_DEPTH = 200;
 const MINIMAX_WRAPPER = "<minimax:tool_call>";
 
 /** An element of M3's markup: its text, or the elements in it. */
@@ -43,6 +45,7 @@ const m3Calls: Grammar = function* (reader) {
     const tag = yield* reader.tag();
     if (tag === undefined) return undefined;
     if (!element && kind === "<" && !tag.startsWith("invoke")) return undefined;
+    if (open.length > MAX_M3_DEPTH) return undefined;
     if (kind === "<") open.push({ tag, text: "", children: [] });
     else {
       const closed = open.pop();

@@ -7,6 +7,9 @@ import type { TriggerTable } from "./triggers.ts";
 /** How often an answer may look like a call and not be one, before the rest is taken as it stands. */
 const MAX_FAILURES = 200;
 
+/** So many characters behind a closing tag are waited for to see whether its line ends with it. */
+const MAX_BLANKS = 1000;
+
 /** Tokens of a template, which nobody writes but to quote them: a stray backtick before them means nothing. */
 const NATIVE = /^(?:<[|｜]|]<])|[|｜]>$/;
 
@@ -138,7 +141,8 @@ export class Scanner {
     const [begins, after] = [code.lineStart, this.#pending.slice(at + marker.length)];
     const reasoning = this.#kind === "thinking";
     if (begins !== reasoning) return begins;
-    return /^[ \t]*\n/.test(after) || (after.trim() === "" ? undefined : false);
+    const open = after.length < MAX_BLANKS && after.trim() === "";
+    return /^[ \t]*\n/.test(after) || (open ? undefined : false);
   }
 
   /** Hands over the first `length` characters of what is pending. */

@@ -32,6 +32,8 @@ export interface Tolerated {
 
 class TolerantParser {
   readonly #text: string;
+  /** Where the last comment can end; looking for the end of each that has none would be quadratic. */
+  readonly #lastEnd: number;
   /** How much was read; one more at the end. */
   at = 0;
   cut = false;
@@ -39,6 +41,7 @@ class TolerantParser {
 
   constructor(text: string) {
     this.#text = text;
+    this.#lastEnd = text.lastIndexOf("*/");
   }
 
   value(depth: number): unknown {
@@ -64,7 +67,7 @@ class TolerantParser {
 
   /** White space and comments. */
   #skip(): void {
-    const blank = /(?:\s|\/\/[^\n]*|\/\*[^]*?\*\/)+/y;
+    const blank = this.at + 2 <= this.#lastEnd ? /(?:\s|\/\/[^\n]*|\/\*[^]*?\*\/)+/y : /(?:\s|\/\/[^\n]*)+/y;
     blank.lastIndex = this.at;
     if (blank.test(this.#text)) this.at = blank.lastIndex;
   }

@@ -1,5 +1,8 @@
 import type { DeclaredTools } from "./grammar.ts";
 
+/** Longer names are none: no host takes more than 64 characters, and models put little around them. */
+const LONGEST_TOOL_NAME = 300;
+
 /** Steps from what a model wrote to what it meant, each tried only if it leads to a declared name. */
 const STEPS: readonly ((name: string) => string)[] = [
   (name) => name,
@@ -15,6 +18,7 @@ const STEPS: readonly ((name: string) => string)[] = [
  * @returns The tool's name upstream; nothing when none fits.
  */
 export function resolveToolName(written: string, tools: DeclaredTools): string | undefined {
+  if (written.length > LONGEST_TOOL_NAME) return undefined;
   let name = written;
   for (const step of STEPS) {
     name = step(name);

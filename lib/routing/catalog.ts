@@ -1,4 +1,5 @@
 import { DEFAULT_MODELS, type Model, toModel } from "../models/roster.ts";
+import { withoutEndSlashes } from "../wire/slashes.ts";
 import { BACKENDS, DEFAULT_BACKEND, NVIDIA_BASE_URL } from "./backends.ts";
 import type { Backend, Candidate } from "./candidate.ts";
 import { findReference, type Names, type Target } from "./reference.ts";
@@ -24,7 +25,7 @@ const LOOPBACK = /^https?:\/\/(?:localhost|127(?:\.\d+){3}|\[::1\])(?=[:/]|$)/;
 
 function toBackend(name: string, given: BackendOptions, options: RouterOptions): Backend {
   const known = BACKENDS.get(name);
-  const baseUrl = (given.baseUrl ?? known?.baseUrl ?? "").replace(/\/+$/, "");
+  const baseUrl = withoutEndSlashes(given.baseUrl ?? known?.baseUrl ?? "");
   // The limits of a known host are not those of another at its place.
   const usual = known?.baseUrl === baseUrl ? known : undefined;
   const limit = (key: "rateLimit" | "rateWindow" | "maxConcurrency") => given[key] ?? options[key] ?? usual?.[key];

@@ -27,7 +27,8 @@ const SUFFIXES = /(?:\[1m\]|[-@]\d{8}|-v\d+(?::\d+)?|-latest)+$/;
 
 /** A name in lower case, without the endings that say nothing about the model. */
 export function toPlainName(name: string): string {
-  return name.trim().toLowerCase().replace(SUFFIXES, "");
+  const plain = name.trim().toLowerCase();
+  return plain.length > LONGEST_NAME ? plain : plain.replace(SUFFIXES, "");
 }
 
 /** What a model is called where it cannot mean another: its profile's name, its own at the default host, or with the host. */

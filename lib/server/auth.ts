@@ -14,6 +14,9 @@ const LOOPBACK_HOST = new RegExp(`^${THIS_MACHINE}$`, "i");
 const LOOPBACK_ORIGIN = new RegExp(`^https?://${THIS_MACHINE}$`, "i");
 const LOOPBACK_PEER = /^(?:::ffff:)?127\.|^::1$/i;
 
+/** What tells that a proxy or a tunnel on this machine passes on what comes from elsewhere. */
+const FORWARDED = ["forwarded", "x-forwarded-for", "x-real-ip"];
+
 /** Compares in a time that tells nothing about the secret. */
 function isSameSecret(given: string, secret: string): boolean {
   let difference = given.length ^ secret.length;
@@ -44,6 +47,7 @@ function findForeign(headers: Headers, peer: string | undefined, open: boolean):
   const rows: [foreign: boolean, why: string][] = [
     [!open && peer !== undefined && !LOOPBACK_PEER.test(peer), "comes from another machine"],
     [!open && host !== null && !LOOPBACK_HOST.test(host), "has a Host header that names another machine"],
+    [!open && FORWARDED.some((name) => headers.has(name)), "was forwarded by another proxy"],
     [!isOwn, "comes from a page of another site"],
   ];
   return rows.find(([foreign]) => foreign)?.[1];

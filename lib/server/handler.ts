@@ -4,6 +4,7 @@ import { VERSION } from "../version.ts";
 import { ApiError, toApiError } from "../wire/errors.ts";
 import { parseMessagesRequest } from "../wire/messages_request.ts";
 import { onAbort } from "../wire/signal.ts";
+import { withoutEndSlashes } from "../wire/slashes.ts";
 import { MESSAGES_FORMAT, toErrorBody } from "./answer_format.ts";
 import { checkAccess, InboundLimits, type RouteAccess } from "./auth.ts";
 import { readJson } from "./body.ts";
@@ -75,7 +76,7 @@ const ROUTES: readonly RouteRow[] = [
 
 function toPath(url: string): string {
   // A base URL that ends in /v1 makes clients ask for /v1/v1/messages.
-  const path = new URL(url).pathname.replace(/^(?:\/v1)+(?=\/)/, "/v1").replace(/(?<=.)\/+$/, "");
+  const path = withoutEndSlashes(new URL(url).pathname.replace(/^(?:\/v1)+(?=\/)/, "/v1")) || "/";
   try {
     return decodeURIComponent(path);
   } catch {

@@ -15,6 +15,9 @@ export type Server = { readonly port: number; readonly url: string; close(): Pro
 /** Milliseconds an idle connection is kept: after Node's 5 a client's next request may meet its closing. */
 const KEEP_ALIVE_TIMEOUT = 600_000;
 
+/** Milliseconds a request may take to arrive as a whole. */
+const MAX_BODY_TIME = 300_000;
+
 /** Addresses that mean all of a machine's, and the one by which it calls itself. */
 const OWN_NAMES: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "::": "::1" };
 
@@ -37,7 +40,7 @@ export async function serve(handler: Handler, options: ServeOptions = {}): Promi
   const server = createServer({ keepAliveTimeout: KEEP_ALIVE_TIMEOUT }, (incoming, outgoing) => {
     answerIncoming(handler, incoming, outgoing).catch(() => outgoing.destroy());
   });
-  server.requestTimeout = 0;
+  server.requestTimeout = 0; // Each runtime has another idea of it.
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(port, hostname, resolve);
@@ -75,9 +78,11 @@ async function toRequest(incoming: IncomingMessage, signal: AbortSignal): Promis
 
 async function answerIncoming(handler: Handler, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
   const gone = new AbortController();
+  const timer = setTimeout(() => incoming.complete || outgoing.destroy(), MAX_BODY_TIME);
   let wake = () => {};
   outgoing.on("drain", () => wake());
   outgoing.once("close", () => {
+    clearTimeout(timer);
     if (!outgoing.writableFinished) gone.abort();
     wake();
   });

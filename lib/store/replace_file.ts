@@ -10,7 +10,7 @@ export async function replaceFile(path: string, text: string, writer?: FileWrite
   const { dirname } = await import("node:path");
   const target = await realpath(path).catch(() => path);
   const part = `${target}.${crypto.randomUUID()}`;
-  await mkdir(dirname(target), { recursive: true });
+  await mkdir(dirname(target), { recursive: true, mode: 0o700 });
   try {
     await writeFile(part, text, { mode: 0o600 });
     await rename(part, target);

@@ -10,6 +10,8 @@ export type SharedMapFormat<T> = {
 
 /** Stands for what was forgotten, so that those who still know it forget it, too. */
 const FORGOTTEN = false;
+/** So many values are known here; what was changed longest ago is forgotten first. */
+const MOST_VALUES = 1_000;
 /** So often a change is tried anew because another process was faster. */
 const MAX_TRIES = 10;
 
@@ -91,8 +93,10 @@ export class SharedMap<T> {
   }
 
   #put(key: string, value: T | undefined): void {
-    if (value === undefined) this.#values.delete(key);
-    else this.#values.set(key, value);
+    this.#values.delete(key);
+    if (value !== undefined) this.#values.set(key, value);
+    const [oldest = ""] = this.#values.keys();
+    if (this.#values.size > MOST_VALUES) this.#values.delete(oldest);
   }
 
   /** Does one thing after the other, so that what was read is never older than what was written before. */

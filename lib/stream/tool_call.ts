@@ -59,7 +59,7 @@ export class ToolCall {
 
   /** Whether the arguments are absent, or the `{}` some hosts send first. */
   get empty(): boolean {
-    return !this.#scanner.filled && /^\s*(?:\{\s*\}|null)?\s*$/.test(this.#text);
+    return !this.#scanner.filled && /^(?:\{\s*\}|null)?$/.test(this.#text.trim());
   }
 
   /** Whether the arguments are complete and more than a placeholder. */

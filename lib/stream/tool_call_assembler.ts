@@ -3,8 +3,12 @@ import type { DeclaredTools } from "../dialects/grammar.ts";
 import { parseJson, sortKeys } from "../wire/json.ts";
 import type { NewId } from "../wire/ids.ts";
 import type { ToolCallDelta } from "../wire/openai.ts";
+import { BadAnswer } from "./bad_answer.ts";
 import type { BlockSequencer } from "./block_sequencer.ts";
 import { ToolCall } from "./tool_call.ts";
+
+/** Calls of one answer; each is compared with all others. */
+const MOST_CALLS = 1_000;
 
 /** Arguments as text: some hosts send an object, or nothing. */
 function toArgumentText(value: unknown): string {
@@ -64,7 +68,7 @@ export class ToolCallAssembler {
     call.feed(found.arguments);
     const twin = this.#calls.find((other) => !other.found && isSame(other, call));
     if (twin?.empty && this.#calls.indexOf(twin) >= this.#closed) twin.feed(found.arguments);
-    else if (!twin) this.#calls.push(call);
+    else if (!twin) this.#push(call);
     this.#advance();
   }
 
@@ -117,8 +121,12 @@ export class ToolCallAssembler {
   #add(index: number | null | undefined, id: string | null | undefined, name = ""): ToolCall {
     const call = new ToolCall(this.#tools, index ?? undefined, id ?? undefined);
     if (name !== "") call.name = name;
-    this.#calls.push(call);
+    this.#push(call);
     return call;
+  }
+
+  #push(call: ToolCall): void {
+    if (this.#calls.push(call) > MOST_CALLS) throw new BadAnswer("degenerate", "has become nothing but tool calls");
   }
 
   /** Names come whole, late, or again with each piece; rarely in pieces. */

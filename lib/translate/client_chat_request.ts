@@ -24,8 +24,10 @@ const CHOICE_WORDS = new Map<unknown, ToolChoice["type"]>([["none", "none"], ["r
 
 /** A data URL becomes its bytes, every other address stays one. */
 function toSource(url: string): JsonObject {
-  const [, media_type, data] = /^data:([^;,]*)[^,]*;base64,(.*)$/s.exec(url) ?? [];
-  return data === undefined ? { type: "url", url } : { type: "base64", media_type, data };
+  const comma = url.indexOf(",");
+  const head = url.slice(0, comma);
+  if (!head.startsWith("data:") || !head.endsWith(";base64")) return { type: "url", url };
+  return { type: "base64", media_type: head.slice(5).split(";", 1)[0], data: url.slice(comma + 1) };
 }
 
 function toBlock(part: ClientChatPart): ContentBlockParam {

@@ -9,6 +9,7 @@ import { Deadline } from "./deadline.ts";
 import { toUpstreamFault, UpstreamFault } from "./faults.ts";
 import { PROTOCOLS, toUpstreamHeaders } from "./protocol.ts";
 import { type AnswerReader, readAnswer } from "./answer_reader.ts";
+import { MAX_ANSWER_BYTES, MAX_REFUSAL_BYTES, MAX_WHOLE_BYTES, readLimited } from "./read_limited.ts";
 
 /** Milliseconds between two questions for an answer that is queued. */
 const POLL_INTERVAL = 1_000;
@@ -18,12 +19,15 @@ const DRAIN_TIMEOUT = 2_000;
 /** Reads the body of an answer: the data of the events of each read, or a JSON body as one. */
 async function* readData(response: Response, deadline: Deadline): AsyncGenerator<string[], undefined> {
   if (response.headers.get("content-type")?.includes("application/json")) {
-    yield [await response.text(), "[DONE]"];
+    yield [await readLimited(response, MAX_WHOLE_BYTES), "[DONE]"];
     return;
   }
   const decoder = new SseDecoder();
   const toData = (data: string[]) => data.map((text) => text.trim()).filter((text) => text !== "");
+  let size = 0;
   for await (const bytes of response.body ?? []) {
+    size += bytes.byteLength;
+    if (size > MAX_ANSWER_BYTES) throw new UpstreamFault("broken", "The upstream's answer does not end");
     deadline.heard();
     yield toData(decoder.feed(bytes));
     deadline.listen();
@@ -103,17 +107,18 @@ export async function attempt(
     const { userAgent, headers: client } = options;
     const headers = toUpstreamHeaders(backend, { stream: Boolean(body.stream), userAgent, client });
     const { signal } = deadline;
-    const asked = { method: "POST", headers, body: json, signal };
+    const redirect = "manual"; // Followed, it would take the conversation, and some of the headers, to anybody.
+    const asked = { method: "POST", headers, body: json, signal, redirect } as const;
     let response = await options.fetch(PROTOCOLS[format].toUrl(baseUrl), asked);
     // NVIDIA may queue a request: 202 and an id under which to ask for the answer.
     for (let id = response.headers.get("nvcf-reqid"); response.status === 202 && id;) {
       await response.body?.cancel();
       await sleep(options.clock, POLL_INTERVAL, signal);
-      response = await options.fetch(`${baseUrl}/status/${encodeURIComponent(id)}`, { headers, signal });
+      response = await options.fetch(`${baseUrl}/status/${encodeURIComponent(id)}`, { headers, signal, redirect });
       id = response.headers.get("nvcf-reqid") ?? id;
     }
     if (!response.ok) {
-      const refusal = await response.text();
+      const refusal = await readLimited(response, MAX_REFUSAL_BYTES);
       throw toUpstreamFault(response.status, refusal, candidate, response.headers, options.clock.now());
     }
     const reader = PROTOCOLS[format].createReader(request, {

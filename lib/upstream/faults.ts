@@ -110,6 +110,12 @@ const FAULTS: readonly FaultRow[] = [
   ["rejected_field", REFUSALS, "fields"], // NIM, kimi-cli#2534, 9router#1887; pydantic; Mistral's tokenizers
   ["timeout", [], /Decode wall clock timeout/], // NIM 500, after 600 s
   ["timeout", [408, 504], ANY], // NIM 504, empty, after 300 s
+  [
+    "broken",
+    [301, 302, 303, 307, 308],
+    ANY,
+    "The host sends to another address, which is not followed: correct its own",
+  ],
   ["cut", [], /incomplete chunked read/], // NIM
   ["gateway", [], /temporarily overloaded/], // NIM 503
   ["gateway", [502, 503, 529], ANY], // NIM, HTML or empty

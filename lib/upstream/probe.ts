@@ -12,6 +12,7 @@ import { LearnedFacts } from "./learned.ts";
 import { toLessons } from "./lessons.ts";
 import { patientFetch } from "./patient_fetch.ts";
 import { PROTOCOLS, toUpstreamHeaders } from "./protocol.ts";
+import { MAX_REFUSAL_BYTES, readLimited } from "./read_limited.ts";
 
 /** How a model was found: it answers, refuses, is silent, cannot be asked for want of a key, was not asked. */
 export type ProbeState = "ok" | "fail" | "timeout" | "unknown" | "skipped";
@@ -136,8 +137,8 @@ export async function probeModels(
     const userAgent = `arbiter-proxy/${VERSION}`;
     const headers = toUpstreamHeaders(backend, { stream: false, userAgent, client: undefined });
     const url = PROTOCOLS[backend.format ?? "openai"].toUrl(backend.baseUrl);
-    const response = await fetch(url, { method: "POST", headers, body, signal });
-    const text = await response.text();
+    const response = await fetch(url, { method: "POST", headers, body, signal, redirect: "manual" });
+    const text = await readLimited(response, MAX_REFUSAL_BYTES);
     if (response.status === 202) throw new UpstreamFault("pool_full", "The upstream has queued the request");
     const answer = parseJson(text);
     if (response.ok && isJsonObject(answer) && !answer.error) return;

@@ -5,10 +5,19 @@ export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Parses JSON that others wrote; nothing if it is none. */
+/** Nobody nests deeper who means well; every function that goes into such a value would run out of stack. */
+const MAX_NESTING = 500;
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1));
+}
+
+/** Parses JSON that others wrote; nothing if it is none, or nested more than 500 deep. */
 export function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text);
+    const value: unknown = JSON.parse(text);
+    return isDeeper(value, MAX_NESTING) ? undefined : value;
   } catch {
     return undefined;
   }

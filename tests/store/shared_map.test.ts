@@ -116,3 +116,16 @@ test("a store that is not shared is written at once, and has nothing of what is 
   await map.forget();
   assert.deepEqual(await store.list(""), []);
 });
+
+test("of values without number the last thousand are known", () => {
+  const map = new SharedMap<number>(createMemoryStore(), "a ", {
+    parse: (stored) => typeof stored === "number" ? stored : undefined,
+    format: (value) => value,
+    toLife: () => 60_000,
+  });
+  for (let i = 0; i < 1_100; i++) map.change(String(i), () => i);
+  map.change("100", () => 0);
+  map.change("last", () => 1);
+  assert.equal(map.values.size, 1_000);
+  assert.deepEqual([map.values.has("99"), map.values.get("100"), map.values.has("101")], [false, 0, false]);
+});
