@@ -9428,9 +9428,10 @@ const MAX_LOG_CHARS = 4_000;
  *
  * `id` is the `request-id` the client was given, `status` 499 when the client went away first, `ms` the time until the
  * last byte, `client` the name of its key, `asked` its model, `route` where it was sent and why, `model` the one that
- * answered, `replayed` whether another request had asked for that answer before, `fellBack` whether it was not the first to be asked, `session` what the client calls the session,
- * `firstMs` the time until the first content of a stream left, `cachedTokens` how many of `inputTokens` a host had in
- * its cache. `error` may also stand beside a status 200; `warnings` tell what could not be carried over.
+ * answered, `replayed` whether another request had asked for that answer before, `fellBack` whether it was not the
+ * first to be asked, `session` what the client calls the session, `firstMs` the time until the first content left of a
+ * stream that a model was asked for, `cachedTokens` how many of `inputTokens` a host had in its cache. `error` may
+ * also stand beside a status 200; `warnings` tell what could not be carried over.
  */
 export type RequestLog = {
   id: string;
@@ -10367,7 +10368,7 @@ function toEventStream(
     noteUsage(log, events);
     content ||= events.some(({ type }) => type === "content_block_start");
     lastContent = clock.now();
-    if (content) log.firstMs ??= lastContent - began;
+    if (content && !log.replayed && log.model !== LOCAL_MODEL) log.firstMs ??= lastContent - began;
     write(events);
   }
 

@@ -2,7 +2,7 @@ import type { MessageStreamEvent } from "../wire/anthropic.ts";
 import { ApiError, type ApiErrorBody, toApiError } from "../wire/errors.ts";
 import { onAbort } from "../wire/signal.ts";
 import type { HandlerParts } from "./options.ts";
-import { type Exchange, noteUsage } from "./request_log.ts";
+import { type Exchange, LOCAL_MODEL, noteUsage } from "./request_log.ts";
 import type { GivenAnswer } from "./shared_answer.ts";
 
 /**
@@ -80,7 +80,7 @@ export function toEventStream(
     noteUsage(log, events);
     content ||= events.some(({ type }) => type === "content_block_start");
     lastContent = clock.now();
-    if (content) log.firstMs ??= lastContent - began;
+    if (content && !log.replayed && log.model !== LOCAL_MODEL) log.firstMs ??= lastContent - began;
     write(events);
   }
 

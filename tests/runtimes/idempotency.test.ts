@@ -166,12 +166,16 @@ test("an answer that is not streamed is the same, joined or later", async () => 
 
 test("an answer that needs no model is the same, too", async () => {
   const rig = createTimed(ANSWER);
-  const fields: Fields = { max_tokens: 1, messages: [{ role: "user", content: "quota" }], stream: false };
-  const [first, second] = [new Asked(rig, fields, KEY), new Asked(rig, fields, KEY)];
-  await settle();
-  assert.match(first.text, /"msg_/);
-  assert.equal(second.text, first.text);
+  for (const stream of [true, false]) {
+    const fields: Fields = { max_tokens: 1, messages: [{ role: "user", content: "quota" }], stream };
+    const headers = { "idempotency-key": `${stream}` };
+    const [first, second] = [new Asked(rig, fields, headers), new Asked(rig, fields, headers)];
+    await settle();
+    assert.match(first.text, /"msg_/);
+    assert.equal(second.text, first.text);
+  }
   await checkReleased(rig, 0);
+  assert.deepEqual(rig.logs.map(({ model, firstMs }) => [model, firstMs]), Array(4).fill(["(local)", undefined]));
 });
 
 test("who joins gets pings of its own", async () => {
@@ -331,6 +335,7 @@ test("what is replayed has a line of its own in the log, and its tokens are coun
     assert.deepEqual(logs.map(({ status, model }) => [status, model]), Array(3).fill([200, "test/model"]));
     assert.deepEqual(logs.map(({ replayed = false }) => replayed).sort(), [false, true, true]);
     assert.equal(logs.filter(({ outputTokens }) => outputTokens !== undefined).length, 1);
+    assert.deepEqual(logs.flatMap(({ firstMs = [] }) => firstMs), stream ? [1_000] : []);
     assert.equal(rig.arbiter.status().outputTokens, logs.find(({ outputTokens }) => outputTokens)?.outputTokens);
   }
 });
