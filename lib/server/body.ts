@@ -19,6 +19,8 @@ export async function readJson(request: Request, maxBytes: number): Promise<{ va
   }
   text += decoder.decode();
   const value = parseJson(text);
-  if (value === undefined) throw new ApiError("invalid_request_error", "The request body is not valid JSON");
+  if (value === undefined) {
+    throw new ApiError("invalid_request_error", "The request body is not valid JSON, or nested more than 500 deep");
+  }
   return { value, size: text.length };
 }

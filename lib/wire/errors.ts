@@ -49,10 +49,6 @@ export class ApiError extends Error {
 /** Makes an {@linkcode ApiError} of anything thrown; what was unforeseen becomes an `api_error`. */
 export function toApiError(thrown: unknown): ApiError {
   if (thrown instanceof ApiError) return thrown;
-  // Only what a client has sent is read by functions that call themselves outside of reading answers.
-  if (thrown instanceof RangeError && /call stack/i.test(thrown.message)) {
-    return new ApiError("invalid_request_error", "The request is nested too deeply", { cause: thrown });
-  }
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   return new ApiError("api_error", `Arbiter failed: ${message}`, { cause: thrown });
 }

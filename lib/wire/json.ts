@@ -17,7 +17,8 @@ function isDeeper(value: unknown, levels: number): boolean {
 export function parseJson(text: string): unknown {
   try {
     const value: unknown = JSON.parse(text);
-    return isDeeper(value, MAX_NESTING) ? undefined : value;
+    // A level takes two characters, so that most texts need not be looked at.
+    return text.length > 2 * MAX_NESTING && isDeeper(value, MAX_NESTING) ? undefined : value;
   } catch {
     return undefined;
   }

@@ -210,9 +210,8 @@ for (const [where, content] of Object.entries(DEEP)) {
       const body = `{"model":"m","max_tokens":9,"messages":[{"role":"user","content":${content}}]}`;
       const response = await arbiter.fetch(new Request(`http://localhost/v1/${path}`, { method: "POST", body }));
       const { error } = await response.json();
-      if (path === "messages" || error) {
-        assert.deepEqual([response.status, error.message], [400, "The request is nested too deeply"]);
-      }
+      assert.equal(response.status, 400);
+      assert.match(error.message, /nested more than 500 deep/);
       assert.equal(asked, 0);
     });
   }

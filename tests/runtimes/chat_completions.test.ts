@@ -210,7 +210,7 @@ describe("OpenAI's shape has the error for", () => {
       new Request("http://localhost/v1/chat/completions", { method: "POST", body: "{" }),
       400,
       {
-        message: "The request body is not valid JSON",
+        message: "The request body is not valid JSON, or nested more than 500 deep",
         type: "invalid_request_error",
         code: null,
         param: null,

@@ -93,7 +93,7 @@ test("a warning is one line with an end, written once, whatever a client calls i
 
 test("what a client sent as JSON and is none does not come back in the error", async () => {
   const { error } = await (await createArbiter({ apiKey: "k" }).fetch(post('{"secret": oops'))).json();
-  assert.equal(error.message, "The request body is not valid JSON");
+  assert.equal(error.message, "The request body is not valid JSON, or nested more than 500 deep");
 });
 
 test("an API key that no header can carry is refused without being told", () => {
