@@ -80,7 +80,9 @@ export class RedisServer {
 
   /** Asks it by itself. */
   async ask(...command: string[]): Promise<unknown> {
-    const client = createClient({ url: this.url, RESP: 2 });
+    const at = this.#args.indexOf("--requirepass");
+    const password = at < 0 ? {} : { password: this.#args[at + 1]! };
+    const client = createClient({ url: this.url, RESP: 2, ...password });
     await client.connect();
     try {
       return await client.sendCommand(command);
