@@ -10237,16 +10237,17 @@ async function createRedisConnection(options: object, timeout: number, clock: Cl
     if (closed) throw new Error("The store is closed");
     const asked = current ??= connect();
     const { client, ready, since } = asked;
-    let forget = () => {};
+    let [forget, isLate] = [() => {}, false];
     const late = new Promise<never>((_, reject) => {
       forget = clock.after(timeout, () => {
+        isLate = true;
         // What does not answer may be gone without a word; what is not even there yet may still come.
         if (asked.isReady || clock.now() - since >= CONNECT_TIMEOUT) drop(client);
         reject(new Error(`no answer within ${timeout} ms`));
       });
     });
     try {
-      return await Promise.race([ready.then(() => client.sendCommand(command)), late]);
+      return await Promise.race([ready.then(() => isLate || client.sendCommand(command)), late]);
     } catch (cause) {
       const { message, code } = cause as Error & { code?: string };
       throw new Error(message || code, { cause });
@@ -10327,7 +10328,7 @@ for i, key in ipairs(KEYS) do
     local place = others - limit
     if own and own <= place then place = place + 1 end
     local last = redis.call("ZRANGE", key, place, place, "WITHSCORES")[2]
-    if not last then return {-1, 0} end
+    if not last then return {-1, math.max(left, 0)} end
     wait = math.max(wait, last - now)
   end
 end
@@ -10350,8 +10351,9 @@ function toStored(value: unknown): string {
 }
 
 /**
- * Makes a store in Redis, 5 or later, which several machines share: each question is one round trip. It connects when it is first used,
- * and again whenever the connection was lost; what is asked while there is none, or is not answered in time, rejects.
+ * Makes a store in Redis, 5 or later, which several machines share: each question is one round trip. It connects when it
+ * is first used, and again whenever the connection was lost; what is asked while there is none, or is not answered in
+ * time, rejects.
  *
  * @throws {TypeError} If the address is of no use.
  * @throws {MissingEngineError} If the npm package `redis` cannot be found.

@@ -82,16 +82,17 @@ export async function createRedisConnection(options: object, timeout: number, cl
     if (closed) throw new Error("The store is closed");
     const asked = current ??= connect();
     const { client, ready, since } = asked;
-    let forget = () => {};
+    let [forget, isLate] = [() => {}, false];
     const late = new Promise<never>((_, reject) => {
       forget = clock.after(timeout, () => {
+        isLate = true;
         // What does not answer may be gone without a word; what is not even there yet may still come.
         if (asked.isReady || clock.now() - since >= CONNECT_TIMEOUT) drop(client);
         reject(new Error(`no answer within ${timeout} ms`));
       });
     });
     try {
-      return await Promise.race([ready.then(() => client.sendCommand(command)), late]);
+      return await Promise.race([ready.then(() => isLate || client.sendCommand(command)), late]);
     } catch (cause) {
       const { message, code } = cause as Error & { code?: string };
       throw new Error(message || code, { cause });
