@@ -65,7 +65,7 @@ for i, key in ipairs(KEYS) do
     local place = others - limit
     if own and own <= place then place = place + 1 end
     local last = redis.call("ZRANGE", key, place, place, "WITHSCORES")[2]
-    if not last then return {-1, 0} end
+    if not last then return {-1, math.max(left, 0)} end
     wait = math.max(wait, last - now)
   end
 end
@@ -88,8 +88,9 @@ function toStored(value: unknown): string {
 }
 
 /**
- * Makes a store in Redis, 5 or later, which several machines share: each question is one round trip. It connects when it is first used,
- * and again whenever the connection was lost; what is asked while there is none, or is not answered in time, rejects.
+ * Makes a store in Redis, 5 or later, which several machines share: each question is one round trip. It connects when it
+ * is first used, and again whenever the connection was lost; what is asked while there is none, or is not answered in
+ * time, rejects.
  *
  * @throws {TypeError} If the address is of no use.
  * @throws {MissingEngineError} If the npm package `redis` cannot be found.
