@@ -8694,6 +8694,11 @@ class SharedMap<T> {
     }
   }
 
+  /** Waits until a store that is shared has what was changed here, for whoever closes it then. */
+  async saved(): Promise<void> {
+    await this.#queue;
+  }
+
   async #merge(name: string, update: (before: T | undefined) => T | undefined): Promise<void> {
     const { parse, format, toLife } = this.#format;
     for (let tries = 0; tries < MAX_TRIES; tries++) {
@@ -8829,6 +8834,11 @@ class LearnedFacts {
   /** Forgets everything, here and in the store. */
   async forget(): Promise<void> {
     for (const known of [this.#facts, this.#ratios]) await known.forget();
+  }
+
+  /** Waits until what was learned is where others see it. */
+  async saved(): Promise<void> {
+    await Promise.all([this.#facts.saved(), this.#ratios.saved()]);
   }
 
   /** Notes what a model has taught. */
@@ -12050,11 +12060,13 @@ export async function probeModels(
     }
   }
 
-  return await Promise.all(candidates.map(async (candidate) => {
+  const results = await Promise.all(candidates.map(async (candidate) => {
     const result = await probe(candidate);
     onResult(result);
     return result;
   }));
+  await learned.saved();
+  return results;
 }
 // lib/cli/badges.ts -------------------------------------------------------------------------
 /** What is told of a model: how it was found, `pending` while nobody knows, and why in a few words. */
@@ -14551,7 +14563,8 @@ async function runReset(context: Context): Promise<number> {
   for (const [key] of await store.list(PROBE_PREFIX)) await store.set(key, undefined);
   const whose = `${count} ${count === 1 ? "model" : "models"}`;
   context.io.print(`Forgot what ${whose} had taught.`);
-  if (count > 0) context.io.print("A proxy that runs does so at its next start.");
+  const when = store.shared ? "with its next requests" : "at its next start";
+  if (count > 0) context.io.print(`A proxy that runs does so ${when}.`);
   const { model } = await readChoice(context.io);
   const { access, rm } = await import("node:fs/promises");
   const [choice, keys] = [toChoicePath(context.io), toKeyPath(context.io)];

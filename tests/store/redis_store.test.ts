@@ -162,6 +162,22 @@ testRedis("a Redis that stands still is not waited for", async (t) => {
   assert.equal(await store.get("a 1"), 1);
 });
 
+testRedis("a process that was held up reads what has come before it takes Redis for away", async (t) => {
+  const server = await startRedis(t);
+  const clock = new FakeClock();
+  const timers: (() => void)[] = [];
+  const after = clock.after.bind(clock);
+  clock.after = (ms, run) => {
+    timers.push(run);
+    return after(ms, run);
+  };
+  const store = await open(t, { url: server.url }, clock);
+  await store.set("a 1", 1);
+  const asked = store.get("a 1");
+  timers.at(-1)!(); // It is late, and fires before anything is read.
+  assert.equal(await asked, 1);
+});
+
 testRedis("a closed store has written what it was given, and rejects what it is asked", async (t) => {
   const server = await startRedis(t);
   const store = await createRedisStore({ url: server.url });
