@@ -4,6 +4,7 @@ import { type MessageStart, toMessageStart } from "../stream/chunk_translator.ts
 import { toMessage } from "../stream/message.ts";
 import { toTextEvents } from "../stream/text_events.ts";
 import type { Candidate } from "../routing/candidate.ts";
+import type { SendOptions } from "../upstream/send.ts";
 import { toSession } from "../upstream/token_ledger.ts";
 import type { MessagesRequest, MessageStreamEvent } from "../wire/anthropic.ts";
 import { ApiError } from "../wire/errors.ts";
@@ -12,7 +13,8 @@ import { toEventStream } from "./event_stream.ts";
 import type { HandlerParts } from "./options.ts";
 import { type Exchange, LOCAL_MODEL, noteUsage } from "./request_log.ts";
 
-const STREAM_HEADERS = {
+/** Headers of every answer that comes piece by piece. */
+export const STREAM_HEADERS = {
   "content-type": "text/event-stream; charset=utf-8",
   "cache-control": "no-cache",
   "x-accel-buffering": "no",
@@ -51,6 +53,7 @@ export async function answerMessages(
   const inputTokens = (candidate: Candidate) => turn.count(candidate);
   const { request, kind, wanted, candidates, trace } = parts.router().route({ request: asked, headers, inputTokens });
   log.route = trace;
+  parts.live.begin(log, exchange.began);
   const tokens = request === asked && kind === "main" ? turn : toTokens(request, kind);
   const id = parts.newId("msg_");
   const toStart = () => toMessageStart(id, asked.model, tokens.count(wanted));
@@ -63,7 +66,8 @@ export async function answerMessages(
     throw new ApiError("authentication_error", trace.why.at(-1) ?? "", { headers: { "x-should-retry": "false" } });
   }
   const priority = toPriority(kind);
-  const answer = parts.send(request, { candidates, signal, tokens, priority, headers }).then((answer) => {
+  const onTry: SendOptions["onTry"] = (candidate, fault) => parts.live.tried(log.id, candidate, fault);
+  const answer = parts.send(request, { candidates, signal, tokens, priority, headers, onTry }).then((answer) => {
     log.model = answer.candidate.model;
     log.fellBack = answer.candidate !== candidates[0];
     log.warnings = [...log.warnings ?? [], ...answer.warnings];
@@ -74,7 +78,10 @@ export async function answerMessages(
   answer.catch(() => {}); // It is awaited below or by the stream, perhaps only when the client reads.
   if (!request.stream) {
     const events: MessageStreamEvent[] = [];
-    for await (const batch of (await answer).events) events.push(...batch);
+    for await (const batch of (await answer).events) {
+      parts.live.heard(log.id, batch);
+      events.push(...batch);
+    }
     noteUsage(log, events);
     return Response.json(exchange.format.toBody(toMessage(events, toStart().message)));
   }

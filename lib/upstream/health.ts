@@ -29,6 +29,11 @@ export class Health {
     return this.#clock.now() >= avoidedUntil && probe === undefined;
   }
 
+  /** Until when a model is avoided, in milliseconds since 1970. */
+  avoidedUntil(key: string): number {
+    return this.#models.get(key)?.avoidedUntil ?? 0;
+  }
+
   /** Avoids a model for some milliseconds, whatever it did before. */
   avoid(key: string, ms: number): void {
     const health = this.#of(key);
