@@ -2900,6 +2900,8 @@ const ROWS = {
   suggestionAnswer: [onOff, "ENABLE_SUGGESTION_MODE_SKIP"],
   filepathsAnswer: [onOff, "ENABLE_FILEPATH_EXTRACTION_MOCK"],
   prefixAnswer: [onOff, "FAST_PREFIX_DETECTION"],
+  showContent: [onOff, "ARBITER_SHOW_CONTENT"],
+  visualizes: [onOff, "ARBITER_STREAM_VISUALIZATION R2_STREAM_VISUALIZATION"],
   targetDir: [String, "TARGET_DIR"],
 } satisfies Record<string, Row<unknown>>;
 
@@ -9905,7 +9907,7 @@ const DASHBOARD_PAGE = `<!doctype html>
   }
   #tiles {
     display: grid;
-    grid-template-columns: repeat(auto-fit, minmax(128px, 1fr));
+    grid-template-columns: repeat(auto-fit, minmax(140px, 1fr));
     gap: 12px;
     margin: 0;
   }
@@ -9995,11 +9997,25 @@ const DASHBOARD_PAGE = `<!doctype html>
     width: 100%;
   }
   .lanes {
-    height: 44px;
-    margin-top: 3px;
+    position: relative;
+    margin-top: 4px;
   }
-  #recent .lanes {
+  .lanes svg {
     height: 8px;
+  }
+  .lanes span {
+    display: block;
+    height: 14px;
+    color: var(--soft);
+    font-size: 12px;
+    line-height: 10px;
+  }
+  #flight svg {
+    position: absolute;
+    top: 0;
+    left: 64px;
+    width: calc(100% - 64px);
+    height: 56px;
   }
   svg .rail {
     fill: var(--line);
@@ -10024,6 +10040,7 @@ const DASHBOARD_PAGE = `<!doctype html>
   #latency,
   #tokens {
     height: 80px;
+    margin-bottom: 4px;
     border-bottom: 1px solid var(--line);
   }
   pre {
@@ -10033,6 +10050,11 @@ const DASHBOARD_PAGE = `<!doctype html>
     white-space: pre-wrap;
     overflow-wrap: anywhere;
     color: var(--soft);
+  }
+  #recent pre {
+    overflow: hidden;
+    white-space: nowrap;
+    text-overflow: ellipsis;
   }
   .scroll {
     overflow: auto;
@@ -10049,12 +10071,21 @@ const DASHBOARD_PAGE = `<!doctype html>
     vertical-align: top;
   }
   th {
+    font-weight: 400;
+  }
+  thead th {
     color: var(--soft);
     font-size: 13px;
-    font-weight: 400;
     white-space: nowrap;
   }
-  td {
+  tbody th {
+    min-width: 130px;
+    overflow-wrap: anywhere;
+  }
+  tbody td:nth-child(2) {
+    min-width: 100px;
+  }
+  tbody > tr > * {
     border-top: 1px solid var(--line);
   }
   #quota {
@@ -10085,7 +10116,7 @@ const DASHBOARD_PAGE = `<!doctype html>
     overflow: hidden;
     clip-path: inset(50%);
   }
-  @media (max-width: 760px) {
+  @media (max-width: 900px) {
     main {
       grid-template-columns: minmax(0, 1fr);
     }
@@ -10120,18 +10151,18 @@ const DASHBOARD_PAGE = `<!doctype html>
 
       <section aria-labelledby="h-flight" class="wide">
         <h2 id="h-flight">In flight</h2>
+        <p id="idle">Nothing is on its way.</p>
+        <ul id="flight" class="requests"></ul>
+      </section>
+
+      <section aria-labelledby="h-recent" class="wide">
+        <h2 id="h-recent">Recent</h2>
         <ul class="legend" aria-label="Lanes">
           <li class="hold">hold</li>
           <li class="fallback">fallback</li>
           <li class="stream">stream</li>
           <li class="tools">tools</li>
         </ul>
-        <p id="idle">Nothing is on its way.</p>
-        <ul id="flight" class="requests"></ul>
-      </section>
-
-      <section aria-labelledby="h-recent" class="wide">
-        <h2 id="h-recent">Over</h2>
         <p
           id="none">No request yet. In another terminal: <code>arbiter-proxy env</code> says how Claude Code gets here.</p>
         <ul id="recent" class="requests"></ul>
@@ -10167,7 +10198,7 @@ const DASHBOARD_PAGE = `<!doctype html>
                 <th scope="col">Session</th>
                 <th scope="col">Last</th>
                 <th scope="col">Requests</th>
-                <th scope="col">Tokens in, out</th>
+                <th scope="col">Tokens in / out</th>
                 <th scope="col">Fallbacks</th>
                 <th scope="col">Errors</th>
               </tr>
@@ -10203,7 +10234,7 @@ const DASHBOARD_PAGE = `<!doctype html>
   const SOCKET_PATH = "/ws/stream-visualization";
   const LANES = ["hold", "fallback", "stream", "tools"];
   const MOST_OVER = 100;
-  const MOST_SHOWN = 12;
+  const MOST_SHOWN = 8;
   const MOST_EVENTS = 80;
   const MOST_BARS = 60;
   /** Milliseconds of silence after which a connection counts as lost; the proxy says something every five seconds. */
@@ -10256,12 +10287,13 @@ const DASHBOARD_PAGE = `<!doctype html>
 
   // ---- Words
 
-  const number = (value) => value < 10_000 ? String(value) : \`\${(value / 1000).toFixed(value < 100_000 ? 1 : 0)} k\`;
+  const number = (value) => value < 10_000 ? String(value) : \`\${(value / 1000).toFixed(value < 100_000 ? 1 : 0)}\\u00a0k\`;
   const duration = (ms) => {
     if (ms < 1000) return \`\${Math.max(0, Math.round(ms))} ms\`;
     if (ms < 60_000) return \`\${(ms / 1000).toFixed(1)} s\`;
     const minutes = Math.floor(ms / 60_000);
-    if (minutes < 120) return \`\${minutes} min \${Math.floor(ms % 60_000 / 1000)} s\`;
+    const seconds = Math.floor(ms % 60_000 / 1000);
+    if (minutes < 120) return seconds > 0 ? \`\${minutes} min \${seconds} s\` : \`\${minutes} min\`;
     return \`\${Math.floor(minutes / 60)} h\`;
   };
   const clock = (time) => new Date(time + skew).toLocaleTimeString("en-GB");
@@ -10274,6 +10306,7 @@ const DASHBOARD_PAGE = `<!doctype html>
     if (over) {
       const { status, failed, inputTokens, outputTokens } = over;
       if (status === 499) return "the client went away";
+      if (failed && status === 200) return "broke off";
       if (failed) return \`failed, status \${status}\${why ? \`: \${words(why)}\` : ""}\`;
       return outputTokens === undefined ? "answered" : \`\${number(inputTokens)} in, \${number(outputTokens)} out\`;
     }
@@ -10284,15 +10317,20 @@ const DASHBOARD_PAGE = `<!doctype html>
   function toEvents(request) {
     const { began, asked, kind, steps, over, id } = request;
     const say = {
-      hold: () => \`\${asked} asked for\${kind ? \`, \${words(kind)}\` : ""}\`,
+      hold: () => \`\${asked} is asked for\${kind ? \`, \${words(kind)}\` : ""}\`,
       fallback: ({ left, why, model }) => \`\${left} failed (\${words(why)})\${model ? \`, \${model} is asked\` : ""}\`,
       stream: () => \`\${request.model} answers\`,
       tools: () => \`\${request.model} calls a tool\`,
     };
-    const events = steps.map((step) => ({ at: began + step.at, id, lane: step.lane, text: say[step.lane](step) }));
+    const events = steps.map((step, i) => ({
+      id: \`\${id} \${i}\`,
+      at: began + step.at,
+      bad: step.lane === "fallback",
+      text: say[step.lane](step),
+    }));
     if (over) {
       const text = \`over after \${duration(over.ms)}: \${toOutcome(request)}\`;
-      events.push({ at: began + over.ms, id, lane: over.failed ? "fallback" : "over", text });
+      events.push({ id: \`\${id} over\`, at: began + over.ms, bad: over.failed, text });
     }
     return events;
   }
@@ -10333,28 +10371,29 @@ const DASHBOARD_PAGE = `<!doctype html>
     const bars = steps.map(({ at, lane }, i) => {
       const end = steps[i + 1]?.at ?? total;
       const row = over ? 0 : LANES.indexOf(lane);
-      return rect(at / total * 1000, row * 12, Math.max((end - at) / total * 1000, 3), 8, lane);
+      return rect(at / total * 1000, row * 14, Math.max((end - at) / total * 1000, 3), over ? 8 : 10, lane);
     });
-    const rails = over ? [] : LANES.map((_, row) => rect(0, row * 12, 1000, 8, "rail"));
+    const rails = over ? [] : LANES.map((_, row) => rect(0, row * 14, 1000, 10, "rail"));
     svg.replaceChildren(...rails, ...bars);
   }
 
   function createRequest({ over }) {
-    const svg = make("svg", {
-      class: "lanes",
-      viewBox: \`0 0 1000 \${over ? 8 : 44}\`,
-      preserveAspectRatio: "none",
-      "aria-hidden": "true",
-    });
+    const svg = make("svg", { viewBox: \`0 0 1000 \${over ? 8 : 56}\`, preserveAspectRatio: "none" });
+    const names = over ? [] : LANES.map((lane) => make("span", {}, lane));
     const line = ["b", "span", "span", "span"].map((tag, i) => make(tag, { class: ["", "soft", "", "time"][i] }));
-    return make("li", {}, make("div", { class: "line" }, ...line), svg);
+    return make(
+      "li",
+      {},
+      make("div", { class: "line" }, ...line),
+      make("div", { class: "lanes", "aria-hidden": "true" }, ...names, svg),
+    );
   }
 
   function updateRequest(item, request) {
     const { id, model, asked, kind, task, session, over, began, changed, text } = request;
     if (over && item.dataset.changed === String(changed)) return;
     item.dataset.changed = changed;
-    const [line, svg] = item.children;
+    const [line, lanes] = item.children;
     const [name, about, outcome, time] = line.children;
     set(name, model ?? asked);
     set(about, [model ? \`for \${asked}\` : "", words(kind), words(task), session?.slice(0, 8)].filter(Boolean).join(" · "));
@@ -10362,10 +10401,10 @@ const DASHBOARD_PAGE = `<!doctype html>
     outcome.className = over?.failed ? "bad" : "";
     set(time, duration(over ? over.ms : now() - began));
     item.title = \`\${id}, \${clock(began)}\`;
-    drawLanes(svg, request);
+    drawLanes(lanes.lastChild, request);
     if (text) {
       const pre = item.children[2] ?? item.appendChild(make("pre"));
-      set(pre, text.slice(-300));
+      set(pre, text.slice(over ? -100 : -400));
     }
   }
 
@@ -10420,13 +10459,12 @@ const DASHBOARD_PAGE = `<!doctype html>
   }
 
   function drawTiles() {
-    const { requests, fallbacks, errors, inputTokens, outputTokens, anthropicCost, firstToken, since, local } = state;
+    const { requests, fallbacks, errors, inputTokens, outputTokens, anthropicCost, firstToken, since } = state;
     const tiles = [
       ["Requests", number(requests)],
-      ["Without a model", number(local)],
       ["Fallbacks", number(fallbacks)],
       ["Errors", number(errors)],
-      ["Tokens in, out", \`\${number(inputTokens)}, \${number(outputTokens)}\`],
+      ["Tokens in / out", \`\${number(inputTokens)} / \${number(outputTokens)}\`],
       ["First token", firstToken.count ? duration(firstToken.ms / firstToken.count) : "–"],
       ["At Anthropic’s prices", \`$\${anthropicCost.toFixed(2)}\`],
       ["Running for", duration(now() - since)],
@@ -10444,7 +10482,7 @@ const DASHBOARD_PAGE = `<!doctype html>
     if (!quota) return;
     const { left, limit, window } = quota;
     Object.assign($("left"), { max: limit, low: limit * .2, optimum: limit, value: left });
-    set($("quota-words"), \`\${left} of \${limit} requests left in any \${duration(window)}\`);
+    set($("quota-words"), \`\${left} of \${limit} requests left, window \${duration(window)}\`);
   }
 
   function draw() {
@@ -10476,7 +10514,7 @@ const DASHBOARD_PAGE = `<!doctype html>
           id.slice(0, 13),
           clock(last),
           requests,
-          \`\${number(inputTokens)}, \${number(outputTokens)}\`,
+          \`\${number(inputTokens)} / \${number(outputTokens)}\`,
           fallbacks,
           errors,
         ],
@@ -10486,12 +10524,12 @@ const DASHBOARD_PAGE = `<!doctype html>
     const events = all.flatMap(toEvents).sort((a, b) => b.at - a.at).slice(0, MOST_EVENTS);
     align(
       $("events"),
-      events.map((event) => ({ ...event, id: \`\${event.id} \${event.at} \${event.lane}\` })),
+      events,
       () => make("li", {}, make("time"), make("span")),
-      (item, { at, text, lane }) => {
+      (item, { at, text, bad }) => {
         set(item.children[0], clock(at));
         set(item.children[1], text);
-        item.children[1].className = lane === "fallback" ? "bad" : "";
+        item.children[1].className = bad ? "bad" : "";
       },
     );
     tellNews(flight.length);
@@ -10634,6 +10672,9 @@ const DASHBOARD_PAGE = `<!doctype html>
 </html>
 `;
 // lib/server/dashboard.ts -------------------------------------------------------------------
+/** Where a browser finds the dashboard. */
+const DASHBOARD_PATH = "/dashboard";
+
 /** What one element of the page holds, as the policy of its contents wants it named. */
 async function toElementSource(name: "script" | "style"): Promise<string> {
   const [, text = ""] = new RegExp(`<${name}>([^]*?)</${name}>`).exec(DASHBOARD_PAGE) ?? [];
@@ -10761,7 +10802,7 @@ function passOver(server: EventEmitter, incoming: IncomingMessage, socket: Duple
 async function answerSocket(handler: Handler, incoming: IncomingMessage, socket: Duplex, head: Uint8Array) {
   const gone = new AbortController();
   socket.on("error", () => {}); // "close" follows.
-  socket.once("close", () => gone.abort());
+  for (const event of ["end", "close"]) socket.once(event, () => gone.abort());
   await answerUpgrade(handler, await toRequest(incoming, gone.signal), { socket, head, gone });
 }
 
@@ -11409,6 +11450,12 @@ const COMMANDS = {
     help: "show what a running proxy does",
     flags: ["watch", ...RUNNING, "json"],
     examples: ["status", "status --watch"],
+    exits: { 1: "no proxy runs there" },
+  },
+  dashboard: {
+    help: "tell where to see what a running proxy does",
+    more: "It is a page for a browser, which shows requests while they are on their way, models and sessions.",
+    flags: RUNNING,
     exits: { 1: "no proxy runs there" },
   },
   stop: {
@@ -12926,7 +12973,10 @@ async function findRunning(address: Address, token: string): Promise<Occupant> {
   const headers = { authorization: `Bearer ${token}` };
   const response = await localFetch(url, { headers, signal, redirect: "error" }).catch(() => undefined);
   const status = parseJson(await response?.text().catch(() => "") ?? "");
-  if (isJsonObject(status) && status.name === "arbiter") return status as ArbiterStatus;
+  if (isJsonObject(status) && status.name === "arbiter") {
+    const { live: _live, ...counts } = status;
+    return counts as ArbiterStatus;
+  }
   return response?.status === 401 && response.headers.has("request-id") ? "locked" : "other";
 }
 // lib/cli/router_options.ts -----------------------------------------------------------------
@@ -13055,6 +13105,8 @@ function toHandlerOptions(settings: Settings, write: (line: string) => void): Ha
     clientKeys,
     allowOpen: open,
     inboundRpm,
+    showContent,
+    visualizes,
     logLevel = "info",
   } = settings;
   const set = {
@@ -13066,6 +13118,8 @@ function toHandlerOptions(settings: Settings, write: (line: string) => void): Ha
     clientKeys,
     open,
     inboundRpm,
+    showContent,
+    visualizes,
   };
   const given = Object.entries(set).filter(([, value]) => value !== undefined);
   return { ...Object.fromEntries(given), onRequest: toRequestWriter(logLevel, write) };
@@ -14350,6 +14404,7 @@ async function runServe(context: Context): Promise<number> {
   print(`Arbiter is listening on ${server.url} → ${proxy.upstream}, model ${proxy.models.elite}`);
   const there = context.settings.clientKeys ? " with the same ARBITER_API_KEY" : "";
   print(`To use it, in another terminal${there}: ${toUse(context, server.port)}, then claude`);
+  print(`To watch it: ${server.url}${DASHBOARD_PATH}`);
   await told;
   proxy.unwatch();
   proxy.arbiter.close();
@@ -14475,6 +14530,15 @@ async function runStatus(context: Context): Promise<number> {
   if (flags.watch) return await watchStatus(status, address, context);
   if (flags.json) io.print(JSON.stringify({ port, ...status }, null, 2));
   else for (const line of toStatusLines(status, port, Date.now(), io.columns)) io.print(line);
+  return 0;
+}
+
+/** Tells where the page is on which the proxy on the port can be watched. */
+async function runDashboard(context: Context): Promise<number> {
+  const address = await readAddress(context);
+  const status = await findRunning(address, toToken(context.settings));
+  if (typeof status !== "object") return await tellNobody(status, address, context);
+  context.io.print(toServerUrl(address.host, address.port) + DASHBOARD_PATH);
   return 0;
 }
 
@@ -14647,6 +14711,7 @@ const RUN_BY_COMMAND: Record<Exclude<Command, "help" | "completions">, (context:
   reset: runReset,
   doctor: runDoctor,
   status: runStatus,
+  dashboard: runDashboard,
   stop: runStop,
   test: runTest,
 };

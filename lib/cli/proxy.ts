@@ -72,6 +72,8 @@ function toHandlerOptions(settings: Settings, write: (line: string) => void): Ha
     clientKeys,
     allowOpen: open,
     inboundRpm,
+    showContent,
+    visualizes,
     logLevel = "info",
   } = settings;
   const set = {
@@ -83,6 +85,8 @@ function toHandlerOptions(settings: Settings, write: (line: string) => void): Ha
     clientKeys,
     open,
     inboundRpm,
+    showContent,
+    visualizes,
   };
   const given = Object.entries(set).filter(([, value]) => value !== undefined);
   return { ...Object.fromEntries(given), onRequest: toRequestWriter(logLevel, write) };

@@ -103,6 +103,8 @@ const ROWS = {
   suggestionAnswer: [onOff, "ENABLE_SUGGESTION_MODE_SKIP"],
   filepathsAnswer: [onOff, "ENABLE_FILEPATH_EXTRACTION_MOCK"],
   prefixAnswer: [onOff, "FAST_PREFIX_DETECTION"],
+  showContent: [onOff, "ARBITER_SHOW_CONTENT"],
+  visualizes: [onOff, "ARBITER_STREAM_VISUALIZATION R2_STREAM_VISUALIZATION"],
   targetDir: [String, "TARGET_DIR"],
 } satisfies Record<string, Row<unknown>>;
 

@@ -1,5 +1,8 @@
 import { DASHBOARD_PAGE } from "./dashboard_page.ts";
 
+/** Where a browser finds the dashboard. */
+export const DASHBOARD_PATH = "/dashboard";
+
 /** What one element of the page holds, as the policy of its contents wants it named. */
 async function toElementSource(name: "script" | "style"): Promise<string> {
   const [, text = ""] = new RegExp(`<${name}>([^]*?)</${name}>`).exec(DASHBOARD_PAGE) ?? [];

@@ -137,7 +137,7 @@ export const DASHBOARD_PAGE = `<!doctype html>
   }
   #tiles {
     display: grid;
-    grid-template-columns: repeat(auto-fit, minmax(128px, 1fr));
+    grid-template-columns: repeat(auto-fit, minmax(140px, 1fr));
     gap: 12px;
     margin: 0;
   }
@@ -227,11 +227,25 @@ export const DASHBOARD_PAGE = `<!doctype html>
     width: 100%;
   }
   .lanes {
-    height: 44px;
-    margin-top: 3px;
+    position: relative;
+    margin-top: 4px;
   }
-  #recent .lanes {
+  .lanes svg {
     height: 8px;
+  }
+  .lanes span {
+    display: block;
+    height: 14px;
+    color: var(--soft);
+    font-size: 12px;
+    line-height: 10px;
+  }
+  #flight svg {
+    position: absolute;
+    top: 0;
+    left: 64px;
+    width: calc(100% - 64px);
+    height: 56px;
   }
   svg .rail {
     fill: var(--line);
@@ -256,6 +270,7 @@ export const DASHBOARD_PAGE = `<!doctype html>
   #latency,
   #tokens {
     height: 80px;
+    margin-bottom: 4px;
     border-bottom: 1px solid var(--line);
   }
   pre {
@@ -265,6 +280,11 @@ export const DASHBOARD_PAGE = `<!doctype html>
     white-space: pre-wrap;
     overflow-wrap: anywhere;
     color: var(--soft);
+  }
+  #recent pre {
+    overflow: hidden;
+    white-space: nowrap;
+    text-overflow: ellipsis;
   }
   .scroll {
     overflow: auto;
@@ -281,12 +301,21 @@ export const DASHBOARD_PAGE = `<!doctype html>
     vertical-align: top;
   }
   th {
+    font-weight: 400;
+  }
+  thead th {
     color: var(--soft);
     font-size: 13px;
-    font-weight: 400;
     white-space: nowrap;
   }
-  td {
+  tbody th {
+    min-width: 130px;
+    overflow-wrap: anywhere;
+  }
+  tbody td:nth-child(2) {
+    min-width: 100px;
+  }
+  tbody > tr > * {
     border-top: 1px solid var(--line);
   }
   #quota {
@@ -317,7 +346,7 @@ export const DASHBOARD_PAGE = `<!doctype html>
     overflow: hidden;
     clip-path: inset(50%);
   }
-  @media (max-width: 760px) {
+  @media (max-width: 900px) {
     main {
       grid-template-columns: minmax(0, 1fr);
     }
@@ -352,18 +381,18 @@ export const DASHBOARD_PAGE = `<!doctype html>
 
       <section aria-labelledby="h-flight" class="wide">
         <h2 id="h-flight">In flight</h2>
+        <p id="idle">Nothing is on its way.</p>
+        <ul id="flight" class="requests"></ul>
+      </section>
+
+      <section aria-labelledby="h-recent" class="wide">
+        <h2 id="h-recent">Recent</h2>
         <ul class="legend" aria-label="Lanes">
           <li class="hold">hold</li>
           <li class="fallback">fallback</li>
           <li class="stream">stream</li>
           <li class="tools">tools</li>
         </ul>
-        <p id="idle">Nothing is on its way.</p>
-        <ul id="flight" class="requests"></ul>
-      </section>
-
-      <section aria-labelledby="h-recent" class="wide">
-        <h2 id="h-recent">Over</h2>
         <p
           id="none">No request yet. In another terminal: <code>arbiter-proxy env</code> says how Claude Code gets here.</p>
         <ul id="recent" class="requests"></ul>
@@ -399,7 +428,7 @@ export const DASHBOARD_PAGE = `<!doctype html>
                 <th scope="col">Session</th>
                 <th scope="col">Last</th>
                 <th scope="col">Requests</th>
-                <th scope="col">Tokens in, out</th>
+                <th scope="col">Tokens in / out</th>
                 <th scope="col">Fallbacks</th>
                 <th scope="col">Errors</th>
               </tr>
@@ -435,7 +464,7 @@ export const DASHBOARD_PAGE = `<!doctype html>
   const SOCKET_PATH = "/ws/stream-visualization";
   const LANES = ["hold", "fallback", "stream", "tools"];
   const MOST_OVER = 100;
-  const MOST_SHOWN = 12;
+  const MOST_SHOWN = 8;
   const MOST_EVENTS = 80;
   const MOST_BARS = 60;
   /** Milliseconds of silence after which a connection counts as lost; the proxy says something every five seconds. */
@@ -488,12 +517,13 @@ export const DASHBOARD_PAGE = `<!doctype html>
 
   // ---- Words
 
-  const number = (value) => value < 10_000 ? String(value) : \`\${(value / 1000).toFixed(value < 100_000 ? 1 : 0)} k\`;
+  const number = (value) => value < 10_000 ? String(value) : \`\${(value / 1000).toFixed(value < 100_000 ? 1 : 0)}\\u00a0k\`;
   const duration = (ms) => {
     if (ms < 1000) return \`\${Math.max(0, Math.round(ms))} ms\`;
     if (ms < 60_000) return \`\${(ms / 1000).toFixed(1)} s\`;
     const minutes = Math.floor(ms / 60_000);
-    if (minutes < 120) return \`\${minutes} min \${Math.floor(ms % 60_000 / 1000)} s\`;
+    const seconds = Math.floor(ms % 60_000 / 1000);
+    if (minutes < 120) return seconds > 0 ? \`\${minutes} min \${seconds} s\` : \`\${minutes} min\`;
     return \`\${Math.floor(minutes / 60)} h\`;
   };
   const clock = (time) => new Date(time + skew).toLocaleTimeString("en-GB");
@@ -506,6 +536,7 @@ export const DASHBOARD_PAGE = `<!doctype html>
     if (over) {
       const { status, failed, inputTokens, outputTokens } = over;
       if (status === 499) return "the client went away";
+      if (failed && status === 200) return "broke off";
       if (failed) return \`failed, status \${status}\${why ? \`: \${words(why)}\` : ""}\`;
       return outputTokens === undefined ? "answered" : \`\${number(inputTokens)} in, \${number(outputTokens)} out\`;
     }
@@ -516,15 +547,20 @@ export const DASHBOARD_PAGE = `<!doctype html>
   function toEvents(request) {
     const { began, asked, kind, steps, over, id } = request;
     const say = {
-      hold: () => \`\${asked} asked for\${kind ? \`, \${words(kind)}\` : ""}\`,
+      hold: () => \`\${asked} is asked for\${kind ? \`, \${words(kind)}\` : ""}\`,
       fallback: ({ left, why, model }) => \`\${left} failed (\${words(why)})\${model ? \`, \${model} is asked\` : ""}\`,
       stream: () => \`\${request.model} answers\`,
       tools: () => \`\${request.model} calls a tool\`,
     };
-    const events = steps.map((step) => ({ at: began + step.at, id, lane: step.lane, text: say[step.lane](step) }));
+    const events = steps.map((step, i) => ({
+      id: \`\${id} \${i}\`,
+      at: began + step.at,
+      bad: step.lane === "fallback",
+      text: say[step.lane](step),
+    }));
     if (over) {
       const text = \`over after \${duration(over.ms)}: \${toOutcome(request)}\`;
-      events.push({ at: began + over.ms, id, lane: over.failed ? "fallback" : "over", text });
+      events.push({ id: \`\${id} over\`, at: began + over.ms, bad: over.failed, text });
     }
     return events;
   }
@@ -565,28 +601,29 @@ export const DASHBOARD_PAGE = `<!doctype html>
     const bars = steps.map(({ at, lane }, i) => {
       const end = steps[i + 1]?.at ?? total;
       const row = over ? 0 : LANES.indexOf(lane);
-      return rect(at / total * 1000, row * 12, Math.max((end - at) / total * 1000, 3), 8, lane);
+      return rect(at / total * 1000, row * 14, Math.max((end - at) / total * 1000, 3), over ? 8 : 10, lane);
     });
-    const rails = over ? [] : LANES.map((_, row) => rect(0, row * 12, 1000, 8, "rail"));
+    const rails = over ? [] : LANES.map((_, row) => rect(0, row * 14, 1000, 10, "rail"));
     svg.replaceChildren(...rails, ...bars);
   }
 
   function createRequest({ over }) {
-    const svg = make("svg", {
-      class: "lanes",
-      viewBox: \`0 0 1000 \${over ? 8 : 44}\`,
-      preserveAspectRatio: "none",
-      "aria-hidden": "true",
-    });
+    const svg = make("svg", { viewBox: \`0 0 1000 \${over ? 8 : 56}\`, preserveAspectRatio: "none" });
+    const names = over ? [] : LANES.map((lane) => make("span", {}, lane));
     const line = ["b", "span", "span", "span"].map((tag, i) => make(tag, { class: ["", "soft", "", "time"][i] }));
-    return make("li", {}, make("div", { class: "line" }, ...line), svg);
+    return make(
+      "li",
+      {},
+      make("div", { class: "line" }, ...line),
+      make("div", { class: "lanes", "aria-hidden": "true" }, ...names, svg),
+    );
   }
 
   function updateRequest(item, request) {
     const { id, model, asked, kind, task, session, over, began, changed, text } = request;
     if (over && item.dataset.changed === String(changed)) return;
     item.dataset.changed = changed;
-    const [line, svg] = item.children;
+    const [line, lanes] = item.children;
     const [name, about, outcome, time] = line.children;
     set(name, model ?? asked);
     set(about, [model ? \`for \${asked}\` : "", words(kind), words(task), session?.slice(0, 8)].filter(Boolean).join(" · "));
@@ -594,10 +631,10 @@ export const DASHBOARD_PAGE = `<!doctype html>
     outcome.className = over?.failed ? "bad" : "";
     set(time, duration(over ? over.ms : now() - began));
     item.title = \`\${id}, \${clock(began)}\`;
-    drawLanes(svg, request);
+    drawLanes(lanes.lastChild, request);
     if (text) {
       const pre = item.children[2] ?? item.appendChild(make("pre"));
-      set(pre, text.slice(-300));
+      set(pre, text.slice(over ? -100 : -400));
     }
   }
 
@@ -652,13 +689,12 @@ export const DASHBOARD_PAGE = `<!doctype html>
   }
 
   function drawTiles() {
-    const { requests, fallbacks, errors, inputTokens, outputTokens, anthropicCost, firstToken, since, local } = state;
+    const { requests, fallbacks, errors, inputTokens, outputTokens, anthropicCost, firstToken, since } = state;
     const tiles = [
       ["Requests", number(requests)],
-      ["Without a model", number(local)],
       ["Fallbacks", number(fallbacks)],
       ["Errors", number(errors)],
-      ["Tokens in, out", \`\${number(inputTokens)}, \${number(outputTokens)}\`],
+      ["Tokens in / out", \`\${number(inputTokens)} / \${number(outputTokens)}\`],
       ["First token", firstToken.count ? duration(firstToken.ms / firstToken.count) : "–"],
       ["At Anthropic’s prices", \`$\${anthropicCost.toFixed(2)}\`],
       ["Running for", duration(now() - since)],
@@ -676,7 +712,7 @@ export const DASHBOARD_PAGE = `<!doctype html>
     if (!quota) return;
     const { left, limit, window } = quota;
     Object.assign($("left"), { max: limit, low: limit * .2, optimum: limit, value: left });
-    set($("quota-words"), \`\${left} of \${limit} requests left in any \${duration(window)}\`);
+    set($("quota-words"), \`\${left} of \${limit} requests left, window \${duration(window)}\`);
   }
 
   function draw() {
@@ -708,7 +744,7 @@ export const DASHBOARD_PAGE = `<!doctype html>
           id.slice(0, 13),
           clock(last),
           requests,
-          \`\${number(inputTokens)}, \${number(outputTokens)}\`,
+          \`\${number(inputTokens)} / \${number(outputTokens)}\`,
           fallbacks,
           errors,
         ],
@@ -718,12 +754,12 @@ export const DASHBOARD_PAGE = `<!doctype html>
     const events = all.flatMap(toEvents).sort((a, b) => b.at - a.at).slice(0, MOST_EVENTS);
     align(
       $("events"),
-      events.map((event) => ({ ...event, id: \`\${event.id} \${event.at} \${event.lane}\` })),
+      events,
       () => make("li", {}, make("time"), make("span")),
-      (item, { at, text, lane }) => {
+      (item, { at, text, bad }) => {
         set(item.children[0], clock(at));
         set(item.children[1], text);
-        item.children[1].className = lane === "fallback" ? "bad" : "";
+        item.children[1].className = bad ? "bad" : "";
       },
     );
     tellNews(flight.length);

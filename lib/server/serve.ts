@@ -82,7 +82,7 @@ function passOver(server: EventEmitter, incoming: IncomingMessage, socket: Duple
 async function answerSocket(handler: Handler, incoming: IncomingMessage, socket: Duplex, head: Uint8Array) {
   const gone = new AbortController();
   socket.on("error", () => {}); // "close" follows.
-  socket.once("close", () => gone.abort());
+  for (const event of ["end", "close"]) socket.once(event, () => gone.abort());
   await answerUpgrade(handler, await toRequest(incoming, gone.signal), { socket, head, gone });
 }
 

@@ -6,7 +6,7 @@ const EVENTS_PATH = "/v1/stream/events";
 const SOCKET_PATH = "/ws/stream-visualization";
 const LANES = ["hold", "fallback", "stream", "tools"];
 const MOST_OVER = 100;
-const MOST_SHOWN = 12;
+const MOST_SHOWN = 8;
 const MOST_EVENTS = 80;
 const MOST_BARS = 60;
 /** Milliseconds of silence after which a connection counts as lost; the proxy says something every five seconds. */
@@ -59,12 +59,13 @@ function take(message) {
 
 // ---- Words
 
-const number = (value) => value < 10_000 ? String(value) : `${(value / 1000).toFixed(value < 100_000 ? 1 : 0)} k`;
+const number = (value) => value < 10_000 ? String(value) : `${(value / 1000).toFixed(value < 100_000 ? 1 : 0)}\u00a0k`;
 const duration = (ms) => {
   if (ms < 1000) return `${Math.max(0, Math.round(ms))} ms`;
   if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
   const minutes = Math.floor(ms / 60_000);
-  if (minutes < 120) return `${minutes} min ${Math.floor(ms % 60_000 / 1000)} s`;
+  const seconds = Math.floor(ms % 60_000 / 1000);
+  if (minutes < 120) return seconds > 0 ? `${minutes} min ${seconds} s` : `${minutes} min`;
   return `${Math.floor(minutes / 60)} h`;
 };
 const clock = (time) => new Date(time + skew).toLocaleTimeString("en-GB");
@@ -77,6 +78,7 @@ function toOutcome({ over, written, pings, steps }) {
   if (over) {
     const { status, failed, inputTokens, outputTokens } = over;
     if (status === 499) return "the client went away";
+    if (failed && status === 200) return "broke off";
     if (failed) return `failed, status ${status}${why ? `: ${words(why)}` : ""}`;
     return outputTokens === undefined ? "answered" : `${number(inputTokens)} in, ${number(outputTokens)} out`;
   }
@@ -87,15 +89,20 @@ function toOutcome({ over, written, pings, steps }) {
 function toEvents(request) {
   const { began, asked, kind, steps, over, id } = request;
   const say = {
-    hold: () => `${asked} asked for${kind ? `, ${words(kind)}` : ""}`,
+    hold: () => `${asked} is asked for${kind ? `, ${words(kind)}` : ""}`,
     fallback: ({ left, why, model }) => `${left} failed (${words(why)})${model ? `, ${model} is asked` : ""}`,
     stream: () => `${request.model} answers`,
     tools: () => `${request.model} calls a tool`,
   };
-  const events = steps.map((step) => ({ at: began + step.at, id, lane: step.lane, text: say[step.lane](step) }));
+  const events = steps.map((step, i) => ({
+    id: `${id} ${i}`,
+    at: began + step.at,
+    bad: step.lane === "fallback",
+    text: say[step.lane](step),
+  }));
   if (over) {
     const text = `over after ${duration(over.ms)}: ${toOutcome(request)}`;
-    events.push({ at: began + over.ms, id, lane: over.failed ? "fallback" : "over", text });
+    events.push({ id: `${id} over`, at: began + over.ms, bad: over.failed, text });
   }
   return events;
 }
@@ -136,28 +143,29 @@ function drawLanes(svg, { steps, over, began }) {
   const bars = steps.map(({ at, lane }, i) => {
     const end = steps[i + 1]?.at ?? total;
     const row = over ? 0 : LANES.indexOf(lane);
-    return rect(at / total * 1000, row * 12, Math.max((end - at) / total * 1000, 3), 8, lane);
+    return rect(at / total * 1000, row * 14, Math.max((end - at) / total * 1000, 3), over ? 8 : 10, lane);
   });
-  const rails = over ? [] : LANES.map((_, row) => rect(0, row * 12, 1000, 8, "rail"));
+  const rails = over ? [] : LANES.map((_, row) => rect(0, row * 14, 1000, 10, "rail"));
   svg.replaceChildren(...rails, ...bars);
 }
 
 function createRequest({ over }) {
-  const svg = make("svg", {
-    class: "lanes",
-    viewBox: `0 0 1000 ${over ? 8 : 44}`,
-    preserveAspectRatio: "none",
-    "aria-hidden": "true",
-  });
+  const svg = make("svg", { viewBox: `0 0 1000 ${over ? 8 : 56}`, preserveAspectRatio: "none" });
+  const names = over ? [] : LANES.map((lane) => make("span", {}, lane));
   const line = ["b", "span", "span", "span"].map((tag, i) => make(tag, { class: ["", "soft", "", "time"][i] }));
-  return make("li", {}, make("div", { class: "line" }, ...line), svg);
+  return make(
+    "li",
+    {},
+    make("div", { class: "line" }, ...line),
+    make("div", { class: "lanes", "aria-hidden": "true" }, ...names, svg),
+  );
 }
 
 function updateRequest(item, request) {
   const { id, model, asked, kind, task, session, over, began, changed, text } = request;
   if (over && item.dataset.changed === String(changed)) return;
   item.dataset.changed = changed;
-  const [line, svg] = item.children;
+  const [line, lanes] = item.children;
   const [name, about, outcome, time] = line.children;
   set(name, model ?? asked);
   set(about, [model ? `for ${asked}` : "", words(kind), words(task), session?.slice(0, 8)].filter(Boolean).join(" · "));
@@ -165,10 +173,10 @@ function updateRequest(item, request) {
   outcome.className = over?.failed ? "bad" : "";
   set(time, duration(over ? over.ms : now() - began));
   item.title = `${id}, ${clock(began)}`;
-  drawLanes(svg, request);
+  drawLanes(lanes.lastChild, request);
   if (text) {
     const pre = item.children[2] ?? item.appendChild(make("pre"));
-    set(pre, text.slice(-300));
+    set(pre, text.slice(over ? -100 : -400));
   }
 }
 
@@ -223,13 +231,12 @@ function drawCharts(over) {
 }
 
 function drawTiles() {
-  const { requests, fallbacks, errors, inputTokens, outputTokens, anthropicCost, firstToken, since, local } = state;
+  const { requests, fallbacks, errors, inputTokens, outputTokens, anthropicCost, firstToken, since } = state;
   const tiles = [
     ["Requests", number(requests)],
-    ["Without a model", number(local)],
     ["Fallbacks", number(fallbacks)],
     ["Errors", number(errors)],
-    ["Tokens in, out", `${number(inputTokens)}, ${number(outputTokens)}`],
+    ["Tokens in / out", `${number(inputTokens)} / ${number(outputTokens)}`],
     ["First token", firstToken.count ? duration(firstToken.ms / firstToken.count) : "–"],
     ["At Anthropic’s prices", `$${anthropicCost.toFixed(2)}`],
     ["Running for", duration(now() - since)],
@@ -247,7 +254,7 @@ function drawQuota({ quota }) {
   if (!quota) return;
   const { left, limit, window } = quota;
   Object.assign($("left"), { max: limit, low: limit * .2, optimum: limit, value: left });
-  set($("quota-words"), `${left} of ${limit} requests left in any ${duration(window)}`);
+  set($("quota-words"), `${left} of ${limit} requests left, window ${duration(window)}`);
 }
 
 function draw() {
@@ -279,7 +286,7 @@ function draw() {
         id.slice(0, 13),
         clock(last),
         requests,
-        `${number(inputTokens)}, ${number(outputTokens)}`,
+        `${number(inputTokens)} / ${number(outputTokens)}`,
         fallbacks,
         errors,
       ],
@@ -289,12 +296,12 @@ function draw() {
   const events = all.flatMap(toEvents).sort((a, b) => b.at - a.at).slice(0, MOST_EVENTS);
   align(
     $("events"),
-    events.map((event) => ({ ...event, id: `${event.id} ${event.at} ${event.lane}` })),
+    events,
     () => make("li", {}, make("time"), make("span")),
-    (item, { at, text, lane }) => {
+    (item, { at, text, bad }) => {
       set(item.children[0], clock(at));
       set(item.children[1], text);
-      item.children[1].className = lane === "fallback" ? "bad" : "";
+      item.children[1].className = bad ? "bad" : "";
     },
   );
   tellNews(flight.length);
