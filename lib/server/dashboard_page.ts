@@ -398,7 +398,7 @@ export const DASHBOARD_PAGE = `<!doctype html>
         <ul id="recent" class="requests"></ul>
       </section>
 
-      <section aria-labelledby="h-models">
+      <section>
         <h2 id="h-models">Models</h2>
         <p id="quota">
           <label for="left">Quota</label> <meter id="left" min="0"></meter> <span id="quota-words"></span>
@@ -419,7 +419,7 @@ export const DASHBOARD_PAGE = `<!doctype html>
         </div>
       </section>
 
-      <section aria-labelledby="h-sessions">
+      <section>
         <h2 id="h-sessions">Sessions</h2>
         <div class="scroll" role="region" aria-labelledby="h-sessions" tabindex="0">
           <table>
@@ -440,19 +440,21 @@ export const DASHBOARD_PAGE = `<!doctype html>
 
       <section aria-labelledby="h-latency">
         <h2 id="h-latency">Time to the first token</h2>
-        <svg id="latency" viewBox="0 0 300 80" role="img" preserveAspectRatio="none"></svg>
+        <svg id="latency" aria-label="No answer yet." viewBox="0 0 300 80" role="img" preserveAspectRatio="none"></svg>
         <p id="latency-words" class="words"></p>
       </section>
 
       <section aria-labelledby="h-tokens">
         <h2 id="h-tokens">Tokens of an answer</h2>
-        <svg id="tokens" viewBox="0 0 300 80" role="img" preserveAspectRatio="none"></svg>
+        <svg id="tokens" aria-label="No answer yet." viewBox="0 0 300 80" role="img" preserveAspectRatio="none"></svg>
         <p id="tokens-words" class="words"></p>
       </section>
 
-      <section aria-labelledby="h-events" class="wide">
+      <section class="wide">
         <h2 id="h-events">Events</h2>
-        <ol id="events" class="scroll" role="region" aria-labelledby="h-events" tabindex="0"></ol>
+        <div class="scroll" role="region" aria-labelledby="h-events" tabindex="0">
+          <ol id="events"></ol>
+        </div>
       </section>
     </main>
 <script>
