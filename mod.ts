@@ -10079,7 +10079,7 @@ const DASHBOARD_PAGE = `<!doctype html>
     white-space: nowrap;
   }
   tbody th {
-    min-width: 130px;
+    min-width: 160px;
     overflow-wrap: anywhere;
   }
   tbody td:nth-child(2) {
@@ -10371,9 +10371,10 @@ const DASHBOARD_PAGE = `<!doctype html>
   function drawLanes(svg, { steps, over, began }) {
     const total = Math.max(over ? over.ms : now() - began, 1);
     const bars = steps.map(({ at, lane }, i) => {
+      const from = i > 0 ? at : 0;
       const end = steps[i + 1]?.at ?? total;
       const row = over ? 0 : LANES.indexOf(lane);
-      return rect(at / total * 1000, row * 14, Math.max((end - at) / total * 1000, 3), over ? 8 : 10, lane);
+      return rect(from / total * 1000, row * 14, Math.max((end - from) / total * 1000, 3), over ? 8 : 10, lane);
     });
     const rails = over ? [] : LANES.map((_, row) => rect(0, row * 14, 1000, 10, "rail"));
     svg.replaceChildren(...rails, ...bars);
@@ -10429,7 +10430,7 @@ const DASHBOARD_PAGE = `<!doctype html>
     const left = avoidedUntil - now();
     if (left > 0) return [\`avoided for \${duration(left)}\${why ? \`: \${words(why)}\` : ""}\`, "bad"];
     if (faults) return [\`\${answers ? "answers" : "asked"}; \${words(why)} \${duration(now() - failedAt)} ago\`, ""];
-    return answers ? ["answers", "good"] : ["not asked yet", "soft"];
+    return answers ? ["answers", "good"] : ["no answer yet", "soft"];
   }
 
   /** Draws bars, the newest at the right, and says the same in words. */
