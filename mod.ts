@@ -4316,11 +4316,23 @@ export function parseMessagesRequest(body: unknown, needsMaxTokens = true): Mess
   return request;
 }
 // lib/wire/signal.ts ------------------------------------------------------------------------
+/** What is to be done when a signal fires, behind one listener for all: Node warns of more than ten. */
+const ON_ABORT = new WeakMap<AbortSignal, Set<() => void>>();
+
+function runAll({ target }: Event): void {
+  ON_ABORT.get(target as AbortSignal)?.forEach((run) => run());
+}
+
 /** Calls `run` when a signal fires, at once if it already has; gives a way to call that off. */
 function onAbort(signal: AbortSignal, run: () => void): () => void {
-  if (signal.aborted) run();
-  signal.addEventListener("abort", run);
-  return () => signal.removeEventListener("abort", run);
+  const one = () => run(); // The same function may be added twice.
+  if (signal.aborted) one();
+  const runs = ON_ABORT.get(signal) ?? new Set();
+  if (runs.size === 0) signal.addEventListener("abort", runAll);
+  ON_ABORT.set(signal, runs.add(one));
+  return () => {
+    if (runs.delete(one) && runs.size === 0) signal.removeEventListener("abort", runAll);
+  };
 }
 // lib/wire/completion.ts --------------------------------------------------------------------
 /** Why a completion ended. */
@@ -11976,8 +11988,7 @@ async function hasAnswered(
   { store, maxAge, now = Date.now() }: { store: Store; maxAge: number; now?: number },
 ): Promise<boolean> {
   const key = PROBE_PREFIX + toKey(candidate);
-  const found = (await store.list(key)).find(([name]) => name === key);
-  return toKept(found?.[1], candidate, now, maxAge)?.state === "ok";
+  return toKept(await store.get(key), candidate, now, maxAge)?.state === "ok";
 }
 
 /**
@@ -12716,8 +12727,8 @@ function createListStore(io: Io): Store {
 
 /** What a host said when it was last asked; nothing if it never was. */
 async function readHostList(io: Io, { baseUrl }: Backend): Promise<HostList | undefined> {
-  const [found] = (await createListStore(io).list(baseUrl)).filter(([key]) => key === baseUrl);
-  const { at, ids } = isJsonObject(found?.[1]) ? found[1] : {};
+  const found = await createListStore(io).get(baseUrl);
+  const { at, ids } = isJsonObject(found) ? found : {};
   const known = Array.isArray(ids) ? ids.filter((id) => typeof id === "string") : [];
   return typeof at === "string" && known.length > 0 ? { at, ids: known } : undefined;
 }

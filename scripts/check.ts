@@ -5,9 +5,11 @@ runSteps({
   "Format": "deno fmt --check",
   "Lint": "deno lint",
   "mod.ts": "bun scripts/amalgamate.ts --check",
-  "Types (TypeScript)": "tsc --noEmit",
+  "Types (TypeScript)": "bun scripts/build.ts",
   "Types (Deno)": "deno check -q mod.ts cli.ts scripts/*.ts",
   "Docs": "deno doc -q --lint mod.ts cli.ts",
   "JSR": "deno publish --config jsr.json --dry-run --allow-dirty",
-  "npm": "npm pack --dry-run --ignore-scripts",
+  "npm": "npm pack -s --ignore-scripts --pack-destination dist",
+  "npm's rules": "publint run --strict dist/arbiter-proxy-*.tgz",
+  "npm's types": "attw --profile esm-only --no-color --quiet dist/arbiter-proxy-*.tgz",
 });

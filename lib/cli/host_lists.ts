@@ -27,8 +27,8 @@ function createListStore(io: Io): Store {
 
 /** What a host said when it was last asked; nothing if it never was. */
 export async function readHostList(io: Io, { baseUrl }: Backend): Promise<HostList | undefined> {
-  const [found] = (await createListStore(io).list(baseUrl)).filter(([key]) => key === baseUrl);
-  const { at, ids } = isJsonObject(found?.[1]) ? found[1] : {};
+  const found = await createListStore(io).get(baseUrl);
+  const { at, ids } = isJsonObject(found) ? found : {};
   const known = Array.isArray(ids) ? ids.filter((id) => typeof id === "string") : [];
   return typeof at === "string" && known.length > 0 ? { at, ids: known } : undefined;
 }

@@ -101,8 +101,7 @@ export async function hasAnswered(
   { store, maxAge, now = Date.now() }: { store: Store; maxAge: number; now?: number },
 ): Promise<boolean> {
   const key = PROBE_PREFIX + toKey(candidate);
-  const found = (await store.list(key)).find(([name]) => name === key);
-  return toKept(found?.[1], candidate, now, maxAge)?.state === "ok";
+  return toKept(await store.get(key), candidate, now, maxAge)?.state === "ok";
 }
 
 /**

@@ -69,8 +69,8 @@ test("a word longer than a line stays whole", () => {
   assert.equal(wrapLines("  a b c d"), "  a b c d");
 });
 
-test("the README has every command and every flag", async () => {
-  const readme = await readFile("README.md", "utf8");
+test("the documentation has every command and every flag", async () => {
+  const readme = await readFile("docs/commands.md", "utf8");
   for (const [name] of COMMAND_ROWS) assert.match(readme, new RegExp(`^\\| .*\\b${name}\\b.* \\|`, "m"), name);
   for (const name of Object.keys(FLAGS)) assert.match(readme, new RegExp(`^\\| .*\`--${name}\\b`, "m"), name);
 });

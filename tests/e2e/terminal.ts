@@ -12,7 +12,17 @@ type Pty = {
   resize(columns: number, rows: number): void;
   kill(signal?: string): void;
 };
-type Buffer = { length: number; getLine(y: number): { translateToString(trim: boolean): string } | undefined };
+type Cell = {
+  getChars(): string;
+  getWidth(): number;
+  getFgColor(): number;
+  isFgRGB(): boolean;
+  isFgPalette(): boolean;
+  isBold(): number;
+  isDim(): number;
+};
+type Line = { length: number; translateToString(trim: boolean): string; getCell(x: number): Cell | undefined };
+type Buffer = { length: number; getLine(y: number): Line | undefined };
 type Screen = {
   buffer: { active: Buffer };
   write(data: string, done: () => void): void;
@@ -24,10 +34,15 @@ const require = createRequire(join(ROOT, "tests/e2e/package.json"));
 const { spawn }: { spawn(file: string, args: string[], options: object): Pty } = require("@lydell/node-pty");
 const { Terminal: HeadlessScreen }: { Terminal: new (options: object) => Screen } = require("@xterm/headless");
 
+/** Characters side by side that look alike: where they begin, and their colour if it is not the usual one. */
+export type Run = { x: number; text: string; colour: string; bold: boolean };
+
 /** A program in a terminal. */
 export interface Terminal {
   /** What can be seen now. */
   read(): string;
+  /** The same as runs, line by line. */
+  readRuns(): Run[][];
   /** Waits until something can be seen. */
   see(text: string | RegExp): Promise<void>;
   /** Types text or keys; Enter is `\r`. */
@@ -36,6 +51,36 @@ export interface Terminal {
   resize(columns: number): void;
   /** The exit code, once it has ended. */
   ended: Promise<number>;
+}
+
+/** The colours of xterm's palette below 16. */
+const COLOURS = "#000 #c33 #3a3 #a80 #36c #a3a #2aa #bbb #777 #f66 #5d5 #fc3 #69f #e6e #5dd #fff".split(" ");
+
+/** A colour of the palette: 16 names, a cube of 6 × 6 × 6, and greys. */
+function toPaletteColour(index: number): string {
+  if (index < 16) return COLOURS[index]!;
+  if (index > 231) return `rgb(${Array(3).fill((index - 232) * 10 + 8)})`;
+  const parts = [36, 6, 1].map((size) => Math.floor((index - 16) / size) % 6);
+  return `rgb(${parts.map((part) => part && part * 40 + 55)})`;
+}
+
+function toColour(cell: Cell): string {
+  if (cell.isFgRGB()) return `#${cell.getFgColor().toString(16).padStart(6, "0")}`;
+  if (cell.isFgPalette()) return toPaletteColour(cell.getFgColor());
+  return cell.isDim() ? "#888" : "";
+}
+
+function toRuns(line: Line): Run[] {
+  const runs: Run[] = [];
+  for (let x = 0; x < line.translateToString(true).length; x++) {
+    const cell = line.getCell(x);
+    if (!cell || cell.getWidth() === 0) continue;
+    const [text, colour, bold] = [cell.getChars() || " ", toColour(cell), cell.isBold() > 0];
+    const last = runs.at(-1);
+    if (last && last.colour === colour && last.bold === bold) last.text += text;
+    else runs.push({ x, text, colour, bold });
+  }
+  return runs;
 }
 
 /** Starts a program in a terminal of 100 columns and 40 lines, killed after the test. */
@@ -57,6 +102,10 @@ export function startTerminal(
   const read = () => {
     const { active } = screen.buffer;
     return Array.from({ length: active.length }, (_, y) => active.getLine(y)?.translateToString(true)).join("\n");
+  };
+  const readRuns = () => {
+    const { active } = screen.buffer;
+    return Array.from({ length: active.length }, (_, y) => toRuns(active.getLine(y)!));
   };
   pty.onData((data) => screen.write(data, () => waiting.forEach((look) => look())));
   const ended = new Promise<number>((resolve) => pty.onExit(({ exitCode }) => resolve(exitCode)));
@@ -81,5 +130,5 @@ export function startTerminal(
     screen.resize(columns, size.rows);
     pty.resize(columns, size.rows);
   };
-  return { read, see, type: (keys) => pty.write(keys), resize, ended };
+  return { read, readRuns, see, type: (keys) => pty.write(keys), resize, ended };
 }
