@@ -89,8 +89,9 @@ const { version } = JSON.parse(read("package.json"));
 update("lib/version.ts", read("lib/version.ts").replace(/"[^"]*"/, `"${version}"`));
 update("jsr.json", read("jsr.json").replace(/("version": )"[^"]*"/, `$1"${version}"`));
 
-const part = (name: string): string => read(`lib/server/dashboard/${name}`).replace(/^(?=.)/gm, "  ");
-const page = read("lib/server/dashboard/page.html")
+// Behind a blank, no line of the page looks like a statement of mod.ts.
+const part = (name: string): string => read(`lib/server/dashboard/${name}`).replace(/^ *(?=\S)/gm, " ");
+const page = part("page.html")
   .replace(/^ *<link .*href="(page.css)">/m, (_, name) => `<style>\n${part(name)}</style>`)
   .replace(/^ *<script src="(page.js)">/m, (_, name) => `<script>\n${part(name)}`);
 update(

@@ -7,11 +7,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type ChatDelta, type ChatRequest, serve } from "../../mod.ts";
 import { type Cleaner, ROOT } from "./support.ts";
 
-/** The browser of Debian, which `.ci/run` installs. */
-const CHROMIUM = "/usr/bin/chromium";
+/** The browser that `.ci/run` installs, or what is there already. */
+const BROWSERS = ["/usr/bin/chromium", "/usr/bin/google-chrome"];
+const browserPath = BROWSERS.find(existsSync);
 
 /** Why tests of pages are left out; where everything must run they fail instead. */
-export const NO_BROWSER = existsSync(CHROMIUM) || process.env.CI === "true" ? false : `needs ${CHROMIUM}`;
+export const NO_BROWSER = browserPath || process.env.CI === "true" ? false : `needs ${BROWSERS.join(" or ")}`;
 
 const require = createRequire(join(ROOT, "tests/e2e/package.json"));
 
@@ -55,7 +56,10 @@ export interface OpenPage {
 /** Opens a browser with an empty page, for as long as a test lasts. */
 export async function openPage(t: Cleaner, width = 1280): Promise<OpenPage> {
   const { chromium } = require("playwright-core");
-  const browser: Browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
+  const browser: Browser = await chromium.launch({
+    executablePath: browserPath ?? BROWSERS[0],
+    args: ["--no-sandbox"],
+  });
   t.after(() => browser.close());
   const page = await browser.newPage({ viewport: { width, height: 900 } });
   const [complaints, addresses, frames]: [string[], string[], string[]] = [[], [], []];
