@@ -9340,7 +9340,10 @@ class LiveFeed {
   };
 
   /** What a watcher is told until it leaves or the proxy closes, `toText` being how its protocol puts a JSON. */
-  open(exchange: Exchange, toText: (json: string) => string): ReadableStream<Uint8Array> {
+  open(
+    exchange: Pick<Exchange, "stop" | "streams" | "end">,
+    toText: (json: string) => string,
+  ): ReadableStream<Uint8Array> {
     const encoder = new TextEncoder();
     let behind = true;
     let leave = () => {};
