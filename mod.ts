@@ -9287,6 +9287,11 @@ class Sessions {
     return [...this.#sessions.values()].reverse();
   }
 
+  /** Those that have asked here since a time, in milliseconds since 1970. */
+  since(time: number): Session[] {
+    return [...this.#sessions.values()].filter(({ last }) => last >= time);
+  }
+
   /** Finds a session by its id. */
   find(id: string): Session | undefined {
     return this.#sessions.get(id);
@@ -11292,7 +11297,7 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
         at: settings.clock.now(),
         requests: live.requests(since),
         models: live.models(usual, chain.avoidedUntil),
-        sessions: sessions.list().filter(({ last }) => last >= since),
+        sessions: sessions.since(since),
         whole: since === 0,
         showsContent: settings.showContent,
       },

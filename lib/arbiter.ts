@@ -114,7 +114,7 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
         at: settings.clock.now(),
         requests: live.requests(since),
         models: live.models(usual, chain.avoidedUntil),
-        sessions: sessions.list().filter(({ last }) => last >= since),
+        sessions: sessions.since(since),
         whole: since === 0,
         showsContent: settings.showContent,
       },

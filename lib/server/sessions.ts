@@ -42,6 +42,11 @@ export class Sessions {
     return [...this.#sessions.values()].reverse();
   }
 
+  /** Those that have asked here since a time, in milliseconds since 1970. */
+  since(time: number): Session[] {
+    return [...this.#sessions.values()].filter(({ last }) => last >= time);
+  }
+
   /** Finds a session by its id. */
   find(id: string): Session | undefined {
     return this.#sessions.get(id);
