@@ -18,8 +18,10 @@
 // Written by scripts/amalgamate.ts from lib/: edit there, not here.
 
 import type { ChildProcess } from "node:child_process";
+import type { EventEmitter } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { Duplex, Writable } from "node:stream";
 
 // lib/wire/anthropic.ts ---------------------------------------------------------------------
 /** A JSON object whose fields nobody has checked yet. */
@@ -123,6 +125,17 @@ export type MessageStreamEvent =
   | { type: "message_delta"; delta: MessageDelta; usage: Partial<Usage> }
   | { type: "message_stop" }
   | { type: "ping" };
+
+/** An event of an earlier tool, which clients pass over: a request has come into a lane, so many milliseconds old. */
+export type VisualizationEvent = {
+  type: "ncp_visualization";
+  request_id: string;
+  at: number;
+  lane: string;
+  model?: string;
+  left?: string;
+  why?: string | undefined;
+};
 // lib/wire/json.ts --------------------------------------------------------------------------
 /** Whether `value` is a JSON object, as opposed to an array or a bare value. */
 function isJsonObject(value: unknown): value is JsonObject {
@@ -2921,6 +2934,8 @@ const ROWS = {
   suggestionAnswer: [onOff, "ENABLE_SUGGESTION_MODE_SKIP"],
   filepathsAnswer: [onOff, "ENABLE_FILEPATH_EXTRACTION_MOCK"],
   prefixAnswer: [onOff, "FAST_PREFIX_DETECTION"],
+  showContent: [onOff, "ARBITER_SHOW_CONTENT"],
+  visualizes: [onOff, "ARBITER_STREAM_VISUALIZATION R2_STREAM_VISUALIZATION"],
   targetDir: [String, "TARGET_DIR"],
   store: [word<StoreName>("memory, sqlite or redis", STORES), "ARBITER_STORE STORAGE_ENGINE"],
   redisUrl: [String, "REDIS_URL"], // Checked only where it is used: a project's .env may have one of its own.
@@ -3380,22 +3395,6 @@ async function runChild(program: Program, env: Env, cwd: string): Promise<number
     process.off("SIGINT", stay).off("SIGTERM", pass).off("SIGHUP", pass);
   }
 }
-// lib/models/aliases.ts ---------------------------------------------------------------------
-/** Names that nvd-claude-proxy gives to models of NVIDIA's; those of its tiers need no row. */
-const MODEL_ALIASES: ReadonlyMap<string, string> = new Map([
-  ["claude-opus-4-7-vision", "meta/llama-4-maverick-17b-128e-instruct"],
-  ["claude-llama4-maverick", "meta/llama-4-maverick-17b-128e-instruct"],
-  ["claude-llama4-scout", "meta/llama-4-scout-17b-16e-instruct"],
-  ["claude-llama-3-3", "meta/llama-3.3-70b-instruct"],
-  ["claude-qwen3", "qwen/qwen3-235b-a22b"],
-  ["claude-qwen3-coder", "qwen/qwen3-coder-480b-a35b-instruct"],
-  ["claude-deepseek-v4", "deepseek-ai/deepseek-v4-pro"],
-  ["claude-deepseek-v4-flash", "deepseek-ai/deepseek-v4-flash"],
-  ["claude-r1", "deepseek-ai/deepseek-r1"],
-  ["claude-mistral", "mistralai/mistral-small-4-119b-2603"],
-  ["claude-gemma4", "google/gemma-4-31b-it"],
-  ["claude-minimax", "minimaxai/minimax-m2.7"],
-]);
 // lib/routing/rate_limits.ts ----------------------------------------------------------------
 /** The limits of an account: so many requests in any window of so many milliseconds, so many at once; 0 is no limit. */
 export type RateLimits = { limit: number; window: number; concurrency: number };
@@ -3439,6 +3438,22 @@ export type Candidate = {
 function toKey({ backend, model }: Candidate): string {
   return `${backend.baseUrl} ${model}`;
 }
+// lib/models/aliases.ts ---------------------------------------------------------------------
+/** Names that nvd-claude-proxy gives to models of NVIDIA's; those of its tiers need no row. */
+const MODEL_ALIASES: ReadonlyMap<string, string> = new Map([
+  ["claude-opus-4-7-vision", "meta/llama-4-maverick-17b-128e-instruct"],
+  ["claude-llama4-maverick", "meta/llama-4-maverick-17b-128e-instruct"],
+  ["claude-llama4-scout", "meta/llama-4-scout-17b-16e-instruct"],
+  ["claude-llama-3-3", "meta/llama-3.3-70b-instruct"],
+  ["claude-qwen3", "qwen/qwen3-235b-a22b"],
+  ["claude-qwen3-coder", "qwen/qwen3-coder-480b-a35b-instruct"],
+  ["claude-deepseek-v4", "deepseek-ai/deepseek-v4-pro"],
+  ["claude-deepseek-v4-flash", "deepseek-ai/deepseek-v4-flash"],
+  ["claude-r1", "deepseek-ai/deepseek-r1"],
+  ["claude-mistral", "mistralai/mistral-small-4-119b-2603"],
+  ["claude-gemma4", "google/gemma-4-31b-it"],
+  ["claude-minimax", "minimaxai/minimax-m2.7"],
+]);
 // lib/routing/picker.ts ---------------------------------------------------------------------
 /** Claude Code's picker shows only ids with one of these words; `anthropic` leaves the window that was set alone. */
 const PICKER_PREFIX = "anthropic/";
@@ -4536,11 +4551,11 @@ class CompletionEncoder {
   }
 
   /** Gives the lines for the events of one read. */
-  feed(events: readonly (MessageStreamEvent | ApiErrorBody)[]): string {
+  feed(events: readonly (MessageStreamEvent | VisualizationEvent | ApiErrorBody)[]): string {
     return events.map((event) => this.#encode(event)).join("");
   }
 
-  #encode(event: MessageStreamEvent | ApiErrorBody): string {
+  #encode(event: MessageStreamEvent | VisualizationEvent | ApiErrorBody): string {
     switch (event.type) {
       case "message_start":
         this.#message = event.message;
@@ -4605,7 +4620,7 @@ class CompletionEncoder {
 const encoder = new TextEncoder();
 
 /** Encodes events as server-sent events, all of one read in one piece. */
-export function encodeEvents(events: readonly (MessageStreamEvent | ApiErrorBody)[]): Uint8Array {
+export function encodeEvents(events: readonly (MessageStreamEvent | VisualizationEvent | ApiErrorBody)[]): Uint8Array {
   let text = "";
   for (const event of events) text += `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
   return encoder.encode(text);
@@ -4616,7 +4631,7 @@ type AnswerFormat = {
   /** The body of a whole answer. */
   toBody(message: Message): unknown;
   /** The bytes for the next events of a streamed one. */
-  encode(events: readonly (MessageStreamEvent | ApiErrorBody)[]): Uint8Array;
+  encode(events: readonly (MessageStreamEvent | VisualizationEvent | ApiErrorBody)[]): Uint8Array;
   /** Whether the connection of each client is cut when an answer breaks off after its content has begun. */
   cuts: boolean;
 };
@@ -5030,8 +5045,11 @@ class RateWindow {
 /** Who may ask: whoever has one of these keys, or without any this machine only, unless the proxy is open to all. */
 type AccessOptions = { clientKeys: readonly ClientKey[]; open: boolean };
 
-/** What a route asks of its clients: nothing where there are keys, or that they keep to their rate, too. */
-type RouteAccess = "health" | "rated" | undefined;
+/**
+ * What a route asks of its clients: no key, or that they keep to their rate, too, or that a page is one of this very
+ * server: browsers let every page read what comes over a WebSocket.
+ */
+type RouteAccess = "keyless" | "rated" | "own_page" | undefined;
 
 const THIS_MACHINE = String.raw`(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?`;
 const LOOPBACK_HOST = new RegExp(`^${THIS_MACHINE}$`, "i");
@@ -5048,10 +5066,20 @@ function isSameSecret(given: string, secret: string): boolean {
   return difference === 0;
 }
 
+/** The key among the subprotocols of a WebSocket, in base64url: a page can set no other header there. */
+function toOfferedKey(headers: Headers): string | undefined {
+  const offered = /(?:^|,) *arbiter\.key\.([\w-]+)/.exec(headers.get("sec-websocket-protocol") ?? "")?.[1];
+  try {
+    return offered && atob(offered.replaceAll("-", "+").replaceAll("_", "/"));
+  } catch {
+    return undefined;
+  }
+}
+
 /** What a request has to show, without the model that may stand behind a colon. */
 function toSecrets(headers: Headers): string[] {
   const bearer = /^bearer +(.+)$/i.exec(headers.get("authorization") ?? "")?.[1];
-  return [headers.get("x-api-key"), bearer].flatMap((secret) => secret?.split(":", 1) ?? []);
+  return [headers.get("x-api-key"), bearer, toOfferedKey(headers)].flatMap((secret) => secret?.split(":", 1) ?? []);
 }
 
 /** Finds the key that a request has shown; all are compared, whichever it is. */
@@ -5087,8 +5115,12 @@ function checkAccess(
   { headers, peer, access }: { headers: Headers; peer?: string | undefined; access?: RouteAccess },
   { clientKeys, open }: AccessOptions,
 ): ClientKey | ApiError | undefined {
+  const origin = headers.get("origin");
+  if (access === "own_page" && origin !== null && origin.replace(/^https?:\/\//, "") !== headers.get("host")) {
+    return new ApiError("permission_error", "The request comes from a page of another server");
+  }
   if (clientKeys.length > 0) {
-    return access === "health" ? undefined : findClientKey(headers, clientKeys) ?? new ApiError(
+    return access === "keyless" ? undefined : findClientKey(headers, clientKeys) ?? new ApiError(
       "authentication_error",
       "This proxy wants its own key, as x-api-key or as a bearer token: the one that ARBITER_API_KEY was set to",
       { headers: { "www-authenticate": "Bearer", "x-should-retry": "false" } },
@@ -7419,6 +7451,38 @@ class TokenLedger {
     return Math.round((ratio ?? 1) * (counted - fixed)) + fixed;
   }
 }
+// lib/upstream/send.ts ----------------------------------------------------------------------
+/**
+ * An answer that has begun: who gives it, what could not be carried over (one sentence each), and the events of each read
+ * of the upstream but `message_start`, which throw an `ApiError` when the upstream breaks off.
+ */
+type Answer = {
+  candidate: Candidate;
+  warnings: string[];
+  events: AsyncGenerator<MessageStreamEvent[], undefined>;
+};
+
+/**
+ * What {@linkcode Send} is given beside the request: where it may go, in order of preference, a signal that fires when
+ * nobody waits any more, the tokens of the request, how urgent it is, and the client's headers, of which hosts
+ * that speak Anthropic's format get some, and what is called when a candidate is asked and when it has failed.
+ */
+type SendOptions = {
+  candidates: readonly Candidate[];
+  signal: AbortSignal;
+  tokens: PromptTokens;
+  priority: Priority;
+  headers?: Headers;
+  onTry?: ((candidate: Candidate, fault?: ApiError) => void) | undefined;
+};
+
+/**
+ * Sends a request to whichever candidate answers.
+ *
+ * Resolves with the first content, so that everything that fails before can be tried again elsewhere without the client
+ * noticing; rejects with an `ApiError` when no candidate answers.
+ */
+type Send = (request: MessagesRequest, options: SendOptions) => Promise<Answer>;
 // lib/upstream/accounts.ts ------------------------------------------------------------------
 /** Two models that are refused within so many milliseconds show that the account is at its limit, not a model. */
 const REFUSAL_WINDOW = 10_000;
@@ -7533,37 +7597,6 @@ export class SseDecoder {
     else if (line === "" && this.#data.length > 0) events.push(this.#data.splice(0).join("\n"));
   }
 }
-// lib/upstream/send.ts ----------------------------------------------------------------------
-/**
- * An answer that has begun: who gives it, what could not be carried over (one sentence each), and the events of each read
- * of the upstream but `message_start`, which throw an `ApiError` when the upstream breaks off.
- */
-type Answer = {
-  candidate: Candidate;
-  warnings: string[];
-  events: AsyncGenerator<MessageStreamEvent[], undefined>;
-};
-
-/**
- * What {@linkcode Send} is given beside the request: where it may go, in order of preference, a signal that fires when
- * nobody waits any more, the tokens of the request, how urgent it is, and the client's headers, of which hosts
- * that speak Anthropic's format get some.
- */
-type SendOptions = {
-  candidates: readonly Candidate[];
-  signal: AbortSignal;
-  tokens: PromptTokens;
-  priority: Priority;
-  headers?: Headers;
-};
-
-/**
- * Sends a request to whichever candidate answers.
- *
- * Resolves with the first content, so that everything that fails before can be tried again elsewhere without the client
- * noticing; rejects with an `ApiError` when no candidate answers.
- */
-type Send = (request: MessagesRequest, options: SendOptions) => Promise<Answer>;
 // lib/upstream/fault_text.ts ----------------------------------------------------------------
 /** No more of a body is looked at when it is not JSON, in characters. */
 const MAX_BODY = 20_000;
@@ -8900,7 +8933,7 @@ const FAULT_WINDOW = 30_000;
 const AVOID_TIME = 30_000;
 
 /** So many models are remembered; clients may ask for any. */
-const MOST_MODELS = 1_000;
+const MOST_KNOWN = 1_000;
 
 type ModelHealth = {
   /** When it failed, in milliseconds since 1970. */
@@ -8939,7 +8972,12 @@ class Health {
 
   /** Whether a model may be asked now. */
   isWell(key: string): boolean {
-    return this.#clock.now() >= this.#avoidedUntil(key) && this.#of(key).probe === undefined;
+    return this.#clock.now() >= this.avoidedUntil(key) && this.#of(key).probe === undefined;
+  }
+
+  /** Until when a model is avoided, in milliseconds since 1970. */
+  avoidedUntil(key: string): number {
+    return this.#avoided.values.get(key) ?? 0;
   }
 
   /** Avoids a model for some milliseconds, whatever it did before. */
@@ -8954,7 +8992,7 @@ class Health {
    */
   begin(key: string): (well: boolean | undefined) => void {
     const health = this.#of(key);
-    const avoidedUntil = this.#avoidedUntil(key);
+    const avoidedUntil = this.avoidedUntil(key);
     const request = Symbol(key);
     if (avoidedUntil > 0) health.probe ??= request;
     let told = false;
@@ -8964,7 +9002,7 @@ class Health {
       const probe = health.probe === request;
       if (probe) health.probe = undefined;
       // An answer that began before the model was avoided does not speak for it.
-      if (well === true && this.#avoidedUntil(key) <= avoidedUntil) {
+      if (well === true && this.avoidedUntil(key) <= avoidedUntil) {
         health.faults = [];
         this.#avoided.change(key, (until = 0) => until > avoidedUntil ? until : undefined);
       }
@@ -8975,15 +9013,11 @@ class Health {
     };
   }
 
-  #avoidedUntil(key: string): number {
-    return this.#avoided.values.get(key) ?? 0;
-  }
-
   #of(key: string): ModelHealth {
     let health = this.#models.get(key);
     if (!health) this.#models.set(key, health = { faults: [] });
     const [oldest = ""] = this.#models.keys();
-    if (this.#models.size > MOST_MODELS) this.#models.delete(oldest);
+    if (this.#models.size > MOST_KNOWN) this.#models.delete(oldest);
     return health;
   }
 }
@@ -9192,6 +9226,7 @@ class Chain {
       if (wait > 0) await sleep(clock, wait, options.signal);
       const wanted = candidate.traits?.wholeAnswers ? { ...request, stream: false } : request;
       const { body, warnings } = this.#toBody(wanted, candidate, options);
+      options.onTry?.(candidate);
       try {
         const events = await this.#ask(wanted, body, candidate, {
           ...options,
@@ -9204,6 +9239,7 @@ class Chain {
         options.signal.throwIfAborted();
         const fault = toApiError(thrown);
         tried.set(candidate, fault);
+        options.onTry?.(candidate, fault);
         if (!(fault instanceof UpstreamFault)) break;
         this.#learn(candidate, fault, body, options);
         const { then } = FAULT_KINDS[fault.kind];
@@ -9234,6 +9270,11 @@ class Chain {
     const [ratios] = await Promise.all([this.#learned.sync(), this.#health.sync()]).catch(() => [[]]);
     this.#ledger.restore(ratios);
     if (store.shared) this.#syncAt = clock.now() + SYNC_PAUSE;
+  }
+
+  /** Until when a model is asked last, in milliseconds since 1970. */
+  avoidedUntil(candidate: Candidate): number {
+    return this.#health.avoidedUntil(toKey(candidate));
   }
 
   #order(request: MessagesRequest, { candidates, tokens }: SendOptions): Candidate[] {
@@ -9338,85 +9379,18 @@ class Chain {
 
 /**
  * Makes the {@linkcode Send} that asks one candidate after the other, and remembers which of them fail and how; `load`
- * reads what was remembered before, which sending does by itself.
+ * reads what was remembered before, which sending does by itself; `avoidedUntil` tells of a model's health.
  */
 function createChain(
   settings: Required<ChainOptions>,
   parts: ChainParts,
-): { send: Send; load: () => Promise<void> } {
+): { send: Send; load: () => Promise<void>; avoidedUntil: (candidate: Candidate) => number } {
   const chain = new Chain(settings, parts);
-  return { send: (request, options) => chain.send(request, options), load: () => chain.load() };
-}
-// lib/server/prometheus.ts ------------------------------------------------------------------
-/** The labels of a series; those that are `undefined` are left out. */
-type Labels = Readonly<Record<string, string | undefined>>;
-
-/** What is counted under one name. */
-type MetricFamily = {
-  name: string;
-  type: "counter" | "gauge" | "histogram";
-  help: string;
-  samples: readonly (readonly [Labels, number | Histogram])[];
-};
-
-/** Counts values by size. */
-class Histogram {
-  readonly bounds: readonly number[];
-  /** How many values each bound holds that the one before does not. */
-  readonly counts: number[];
-  count = 0;
-  sum = 0;
-
-  /** @param bounds The largest value of each bucket, in rising order. */
-  constructor(bounds: readonly number[]) {
-    this.bounds = bounds;
-    this.counts = bounds.map(() => 0);
-  }
-
-  /** Counts a value. */
-  add(value: number): void {
-    const bucket = this.bounds.findIndex((bound) => value <= bound);
-    if (bucket >= 0) this.counts[bucket]! += 1;
-    this.count += 1;
-    this.sum += value;
-  }
-}
-
-const ESCAPED: Readonly<Record<string, string>> = { "\\": "\\\\", '"': '\\"', "\n": "\\n" };
-
-function formatSample(name: string, labels: Labels, value: number): string {
-  const pairs = Object.entries(labels).flatMap(([label, text]) =>
-    text === undefined ? [] : [`${label}="${text.replace(/[\\"\n]/g, (found) => ESCAPED[found]!)}"`]
-  );
-  return `${name}${pairs.length > 0 ? `{${pairs.join(",")}}` : ""} ${value}`;
-}
-
-function formatHistogram(name: string, labels: Labels, { bounds, counts, count, sum }: Histogram): string[] {
-  let below = 0;
-  const buckets = bounds.map((bound, i) =>
-    formatSample(`${name}_bucket`, { ...labels, le: String(bound) }, below += counts[i]!)
-  );
-  return [
-    ...buckets,
-    formatSample(`${name}_bucket`, { ...labels, le: "+Inf" }, count),
-    formatSample(`${name}_sum`, labels, sum),
-    formatSample(`${name}_count`, labels, count),
-  ];
-}
-
-/** The media type of {@linkcode formatMetrics}. */
-const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
-
-/** Metrics in Prometheus' text format; a name without samples is left out. */
-function formatMetrics(families: readonly MetricFamily[]): string {
-  const lines = families.filter(({ samples }) => samples.length > 0).flatMap(({ name, type, help, samples }) => [
-    `# HELP ${name} ${help.replace(/[\\\n]/g, (found) => ESCAPED[found]!)}`,
-    `# TYPE ${name} ${type}`,
-    ...samples.flatMap(([labels, value]) =>
-      typeof value === "number" ? [formatSample(name, labels, value)] : formatHistogram(name, labels, value)
-    ),
-  ]);
-  return lines.map((line) => `${line}\n`).join("");
+  return {
+    send: (request, options) => chain.send(request, options),
+    load: () => chain.load(),
+    avoidedUntil: (candidate) => chain.avoidedUntil(candidate),
+  };
 }
 // lib/server/request_log.ts -----------------------------------------------------------------
 /** What the log says has answered where no model did. */
@@ -9675,6 +9649,475 @@ function joinStats<T extends Stats>(a: T, b: T): T {
   const slowest = Math.max(a.firstToken.slowest, b.firstToken.slowest);
   return { ...sum, since: Math.min(a.since, b.since), firstToken: { ...sum.firstToken, slowest } };
 }
+// lib/server/live.ts ------------------------------------------------------------------------
+/** So many requests that are over are remembered, so many steps of each, so many models. */
+const MOST_OVER = 100;
+const MOST_STEPS = 60;
+const MOST_MODELS = 100;
+/** Characters of a name, which clients may choose, and of the text that is shown where the user wants that. */
+const MAX_NAME_CHARS = 200;
+const MAX_TEXT_CHARS = 600;
+
+/** What a request is in: nothing has come yet, and nothing from who was asked before; words come, or a tool call. */
+type Lane = "hold" | "fallback" | "stream" | "tools";
+
+/** When a request, so many milliseconds old, came into a lane; who is asked now; who was left before, and why. */
+type LiveStep = { at: number; lane: Lane; model?: string; left?: string; why?: string | undefined };
+
+/** A request for a message and what has become of it; never content, unless the user wants to see that. */
+type LiveRequest = Pick<RequestLog, "id" | "session" | "asked" | "model"> & {
+  /** When it came, and when something about it changed last, in milliseconds since 1970. */
+  began: number;
+  changed: number;
+  kind?: string | undefined;
+  task?: string | undefined;
+  steps: LiveStep[];
+  pings: number;
+  /** Characters of the answer so far. */
+  written: number;
+  /** The end of the answer so far; only where the user wants to see it. */
+  text?: string;
+  /** What its log says, once it is over. */
+  over?: Pick<RequestLog, "status" | "ms" | "firstMs" | "inputTokens" | "cachedTokens" | "outputTokens"> & {
+    failed: boolean;
+  };
+};
+
+/** How a model does: how often it answered and failed, how it failed last, and until when it is therefore avoided. */
+type LiveModel = {
+  model: string;
+  backend?: string | undefined;
+  answers: number;
+  faults: number;
+  /** Why it failed last, and when. */
+  why?: string;
+  failedAt?: number;
+  /** Milliseconds until the first content of its last streamed answer. */
+  firstMs?: number | undefined;
+  /** Until when it is asked last, in milliseconds since 1970; only while that is to come. */
+  avoidedUntil?: number;
+};
+
+/** What a delta adds, as far as it is written. */
+function toWritten(event: MessageStreamEvent): string {
+  if (event.type !== "content_block_delta") return "";
+  const { delta } = event;
+  if (delta.type === "text_delta") return delta.text;
+  if (delta.type === "thinking_delta") return delta.thinking;
+  return delta.type === "input_json_delta" ? delta.partial_json : "";
+}
+
+function forgetOldest(map: Map<string, unknown>, most: number): void {
+  const [oldest = ""] = map.keys();
+  if (map.size > most) map.delete(oldest);
+}
+
+/** A request on its way: what is shown of it, the model that is asked, and the last step its stream has told of. */
+type Running = { request: LiveRequest; asked?: LiveModel; told?: LiveStep | undefined };
+
+/** Notes what happens to requests for messages while they are on their way. */
+class Live {
+  readonly #clock: Clock;
+  readonly #showContent: boolean;
+  readonly #running = new Map<string, Running>();
+  readonly #over = new Map<string, LiveRequest>();
+  readonly #models = new Map<string, LiveModel & { candidate: Candidate }>();
+  /** Called when something has changed. */
+  onChange: () => void = () => {};
+
+  /** Texts of answers are kept only with `showContent`. */
+  constructor(clock: Clock, showContent = false) {
+    this.#clock = clock;
+    this.#showContent = showContent;
+  }
+
+  /** Notes that a request has been routed. */
+  begin({ id, session, asked = "", route }: RequestLog, began: number): void {
+    const { kind, task } = route ?? {};
+    const named = { id, session, asked: asked.slice(0, MAX_NAME_CHARS), kind, task };
+    const request: LiveRequest = { ...named, began, changed: began, steps: [], pings: 0, written: 0 };
+    if (this.#showContent) request.text = "";
+    this.#running.set(id, { request });
+    this.#enter(request, { lane: "hold" });
+  }
+
+  /** Notes that a candidate is asked, or with a fault that it failed before its first content. */
+  tried(id: string, candidate: Candidate, fault?: ApiError): void {
+    const running = this.#running.get(id);
+    if (!running) return;
+    const { request } = running;
+    const asked = running.asked = this.#modelOf(candidate);
+    if (fault) {
+      this.#fail(asked, fault instanceof UpstreamFault ? fault.kind : fault.type);
+      this.#enter(request, { lane: "fallback", left: asked.model, why: asked.why });
+    } else {
+      request.model = request.steps.at(-1)!.model = asked.model;
+      this.#touch(request);
+    }
+  }
+
+  /** Notes what has come of an answer. */
+  heard(id: string, events: readonly MessageStreamEvent[]): void {
+    const { request } = this.#running.get(id) ?? {};
+    if (!request) return;
+    for (const event of events) {
+      if (event.type === "content_block_start") {
+        const lane = event.content_block.type === "tool_use" ? "tools" : "stream";
+        if (request.steps.at(-1)!.lane !== lane) this.#enter(request, { lane });
+      }
+      const written = toWritten(event);
+      request.written += written.length;
+      if (request.text !== undefined && written) request.text = (request.text + written).slice(-MAX_TEXT_CHARS);
+    }
+    this.#touch(request);
+  }
+
+  /** Notes that a silence was filled. */
+  pinged(id: string): void {
+    const { request } = this.#running.get(id) ?? {};
+    if (!request) return;
+    request.pings++;
+    this.#touch(request);
+  }
+
+  /** Notes that a request is over; of those that were refused before they were routed nothing is known. */
+  end(log: RequestLog): void {
+    const { id, status, model, ms, firstMs, inputTokens, cachedTokens, outputTokens } = log;
+    const { request, asked } = this.#running.get(id) ?? {};
+    if (!request) return;
+    const failed = !isAnswered(log);
+    if (model !== undefined) request.model = model;
+    request.over = { status, ms, firstMs, inputTokens, cachedTokens, outputTokens, failed };
+    // What failed before its first content has been noted by then; who goes away says nothing about the model.
+    if (asked && failed && model !== undefined && status !== 499) this.#fail(asked, "cut");
+    if (asked && !failed) Object.assign(asked, { answers: asked.answers + 1, firstMs: firstMs ?? asked.firstMs });
+    this.#running.delete(id);
+    this.#over.set(id, request);
+    forgetOldest(this.#over, MOST_OVER);
+    this.#touch(request);
+  }
+
+  /** What has changed since a time in milliseconds since 1970: requests on their way, then others as they ended. */
+  requests(since = 0): LiveRequest[] {
+    const running = [...this.#running.values()].map(({ request }) => request);
+    return [...running, ...this.#over.values()].filter(({ changed }) => changed >= since);
+  }
+
+  /** How the models do that were asked, and some others; `toAvoided` tells until when one is avoided. */
+  models(others: readonly Candidate[], toAvoided: (candidate: Candidate) => number): LiveModel[] {
+    const now = this.#clock.now();
+    for (const candidate of others) this.#modelOf(candidate);
+    return [...this.#models.values()].map(({ candidate, ...model }) => {
+      const avoidedUntil = toAvoided(candidate);
+      return avoidedUntil > now ? { ...model, avoidedUntil } : model;
+    });
+  }
+
+  /** The steps of a request that its stream has not told of yet, as events for it. */
+  tell(id: string): VisualizationEvent[] {
+    const running = this.#running.get(id);
+    if (!running) return [];
+    const { request: { steps }, told } = running;
+    running.told = steps.at(-1);
+    const fresh = told ? steps.slice(steps.indexOf(told) + 1) : steps;
+    return fresh.map((step) => ({ type: "ncp_visualization", request_id: id, ...step }));
+  }
+
+  #modelOf(candidate: Candidate): LiveModel {
+    const key = toKey(candidate);
+    const { model, backend: { name: backend } } = candidate;
+    let known = this.#models.get(key);
+    if (!known) this.#models.set(key, known = { candidate, model, backend, answers: 0, faults: 0 });
+    forgetOldest(this.#models, MOST_MODELS);
+    return known;
+  }
+
+  #fail(model: LiveModel, why: string): void {
+    Object.assign(model, { faults: model.faults + 1, why, failedAt: this.#clock.now() });
+  }
+
+  #enter(request: LiveRequest, step: Omit<LiveStep, "at">): void {
+    request.steps.push({ at: this.#clock.now() - request.began, ...step });
+    if (request.steps.length > MOST_STEPS) request.steps.splice(1, 1);
+    this.#touch(request);
+  }
+
+  #touch(request: LiveRequest): void {
+    request.changed = this.#clock.now();
+    this.onChange();
+  }
+}
+// lib/server/sessions.ts --------------------------------------------------------------------
+/** So many sessions are remembered. */
+const MOST_SESSIONS = 200;
+const MAX_ID_CHARS = 200;
+const PREFIX_OF_PARTS = "session ";
+/** Milliseconds between two writes of what has changed, and for which other processes know of it. */
+const WRITE_PAUSE = 1_000;
+const PART_LIFE = 86_400_000;
+
+/** What a session of Claude Code has come to: counts only. */
+type Session = Stats & {
+  type: "session";
+  /** What its client calls it. */
+  id: string;
+  /** When its last request ended, in milliseconds since 1970. */
+  last: number;
+};
+
+/** The session a request belongs to, if its client says so. */
+function toSessionId(headers: Headers): string | undefined {
+  const id = headers.get("x-claude-code-session-id") || headers.get("x-session-id") || undefined;
+  return id?.slice(0, MAX_ID_CHARS);
+}
+
+/** Whether a value is what some proxy has kept of a session. */
+function isSession(value: unknown): value is Session {
+  return isJsonObject(value) && value.type === "session" && isJsonObject(value.firstToken);
+}
+
+/** The sessions that asked last: here, and at every process with the same store, of which each keeps its own part. */
+class Sessions {
+  readonly #sessions = new Map<string, Session>();
+  readonly #clock: Clock;
+  readonly #store: Store | undefined;
+  readonly #process = randomId("");
+  /** What is to be written. */
+  readonly #changed = new Set<string>();
+  #cancel = () => {};
+
+  /** @param store Where the parts of all processes are, if it is shared. */
+  constructor(clock: Clock, store?: Store) {
+    this.#clock = clock;
+    this.#store = store?.shared ? store : undefined;
+  }
+
+  /** How many have asked here. */
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  /** Notes a request that is over; what is refused at the door begins no session. */
+  add(log: RequestLog): void {
+    const { session: id, ms } = log;
+    if (id === undefined || !asksForMessage(log)) return;
+    const known = this.#sessions.get(id);
+    if (!known && !log.route) return;
+    const now = this.#clock.now();
+    const stats = addRequest(known ?? createStats(now - ms), log);
+    this.#sessions.delete(id);
+    this.#sessions.set(id, { type: "session", id, last: now, ...stats });
+    const [oldest = ""] = this.#sessions.keys();
+    if (this.#sessions.size > MOST_SESSIONS) this.#sessions.delete(oldest);
+    if (!this.#store) return;
+    if (this.#changed.size === 0) this.#cancel = this.#clock.after(WRITE_PAUSE, () => this.flush());
+    this.#changed.add(id);
+  }
+
+  /** All of them, the one that asked last first. */
+  async list(): Promise<Session[]> {
+    const stored = await this.#store?.list(PREFIX_OF_PARTS).catch(() => []) ?? [];
+    const others = stored.flatMap(([key, part]) => key.endsWith(this.#process) || !isSession(part) ? [] : [part]);
+    const joined = new Map<string, Session>();
+    for (const part of [...this.#sessions.values()].reverse().concat(others)) {
+      const known = joined.get(part.id);
+      joined.set(part.id, known ? { ...joinStats(known, part), last: Math.max(known.last, part.last) } : part);
+    }
+    return [...joined.values()].sort((a, b) => b.last - a.last).slice(0, MOST_SESSIONS);
+  }
+
+  /** Those that have asked here since a time, in milliseconds since 1970. */
+  since(time: number): Session[] {
+    return [...this.#sessions.values()].filter(({ last }) => last >= time);
+  }
+
+  /** Finds a session by its id. */
+  async find(id: string): Promise<Session | undefined> {
+    return (await this.list()).find((session) => session.id === id);
+  }
+
+  /** Writes what has changed. */
+  flush(): void {
+    this.#cancel();
+    for (const id of this.#changed) {
+      const part = this.#sessions.get(id);
+      if (part) this.#store?.set(`${PREFIX_OF_PARTS}${id} ${this.#process}`, part, PART_LIFE).catch(() => {});
+    }
+    this.#changed.clear();
+  }
+}
+// lib/server/live_feed.ts -------------------------------------------------------------------
+/** Milliseconds between two changes that are told, and those after which something is told although nothing changed. */
+const PACE = 200;
+const BEAT = 5_000;
+
+/** What {@linkcode ArbiterStatus} tells, and what happens now: all of it, or what has changed lately. */
+type LiveState = ArbiterStatus & {
+  live: {
+    /** The time of this, in milliseconds since 1970. */
+    at: number;
+    requests: LiveRequest[];
+    models: LiveModel[];
+    sessions: Session[];
+    /** Whether this is all of it. */
+    whole: boolean;
+    /** Whether requests tell what their answers say. */
+    showsContent: boolean;
+  };
+};
+
+/**
+ * Tells all who watch what has changed, in one JSON for all of them; while nobody watches it does nothing.
+ *
+ * A watcher is told everything at first, and again when it has been too slow for a change.
+ */
+class LiveFeed {
+  readonly #clock: Clock;
+  readonly #toState: (since: number) => LiveState;
+  readonly #watchers = new Set<(json: string) => void>();
+  #cancel = () => {};
+  #told = 0;
+  /** Whether a change waits for its time. */
+  #waits = false;
+
+  /** @param toState Gives what has changed since a time, in milliseconds since 1970, 0 for everything. */
+  constructor(clock: Clock, toState: (since: number) => LiveState) {
+    this.#clock = clock;
+    this.#toState = toState;
+  }
+
+  /** To be called when something has changed. */
+  readonly change = (): void => {
+    if (this.#waits || this.#watchers.size === 0) return;
+    this.#waits = true;
+    this.#tellIn(PACE - (this.#clock.now() - this.#told));
+  };
+
+  /** What a watcher is told until it leaves or the proxy closes, `toText` being how its protocol puts a JSON. */
+  open(
+    exchange: Pick<Exchange, "stop" | "streams" | "end">,
+    toText: (json: string) => string,
+  ): ReadableStream<Uint8Array> {
+    const encoder = new TextEncoder();
+    let behind = true;
+    let leave = () => {};
+    exchange.streams = true;
+    return new ReadableStream<Uint8Array>({
+      start: (controller) => {
+        const tell = (json: string) => {
+          behind ||= (controller.desiredSize ?? 0) <= 0;
+          if (!behind) controller.enqueue(encoder.encode(toText(json)));
+        };
+        this.#watchers.add(tell);
+        if (this.#watchers.size === 1) this.#tellIn(BEAT);
+        leave = () => {
+          leave = () => {};
+          forget();
+          this.#watchers.delete(tell);
+          if (this.#watchers.size === 0) this.#rest();
+          exchange.end();
+        };
+        const forget = onAbort(exchange.stop.signal, () => {
+          leave();
+          controller.close();
+        });
+      },
+      pull: (controller) => {
+        if (behind) controller.enqueue(encoder.encode(toText(JSON.stringify(this.#toState(0)))));
+        behind = false;
+      },
+      cancel: () => leave(),
+    });
+  }
+
+  #tellIn(ms: number): void {
+    this.#cancel();
+    this.#cancel = this.#clock.after(Math.max(0, ms), () => {
+      this.#waits = false;
+      const since = this.#told;
+      this.#told = this.#clock.now();
+      const json = JSON.stringify(this.#toState(since));
+      for (const tell of this.#watchers) tell(json);
+      this.#tellIn(BEAT);
+    });
+  }
+
+  #rest(): void {
+    this.#cancel();
+    this.#waits = false;
+  }
+}
+// lib/server/prometheus.ts ------------------------------------------------------------------
+/** The labels of a series; those that are `undefined` are left out. */
+type Labels = Readonly<Record<string, string | undefined>>;
+
+/** What is counted under one name. */
+type MetricFamily = {
+  name: string;
+  type: "counter" | "gauge" | "histogram";
+  help: string;
+  samples: readonly (readonly [Labels, number | Histogram])[];
+};
+
+/** Counts values by size. */
+class Histogram {
+  readonly bounds: readonly number[];
+  /** How many values each bound holds that the one before does not. */
+  readonly counts: number[];
+  count = 0;
+  sum = 0;
+
+  /** @param bounds The largest value of each bucket, in rising order. */
+  constructor(bounds: readonly number[]) {
+    this.bounds = bounds;
+    this.counts = bounds.map(() => 0);
+  }
+
+  /** Counts a value. */
+  add(value: number): void {
+    const bucket = this.bounds.findIndex((bound) => value <= bound);
+    if (bucket >= 0) this.counts[bucket]! += 1;
+    this.count += 1;
+    this.sum += value;
+  }
+}
+
+const ESCAPED: Readonly<Record<string, string>> = { "\\": "\\\\", '"': '\\"', "\n": "\\n" };
+
+function formatSample(name: string, labels: Labels, value: number): string {
+  const pairs = Object.entries(labels).flatMap(([label, text]) =>
+    text === undefined ? [] : [`${label}="${text.replace(/[\\"\n]/g, (found) => ESCAPED[found]!)}"`]
+  );
+  return `${name}${pairs.length > 0 ? `{${pairs.join(",")}}` : ""} ${value}`;
+}
+
+function formatHistogram(name: string, labels: Labels, { bounds, counts, count, sum }: Histogram): string[] {
+  let below = 0;
+  const buckets = bounds.map((bound, i) =>
+    formatSample(`${name}_bucket`, { ...labels, le: String(bound) }, below += counts[i]!)
+  );
+  return [
+    ...buckets,
+    formatSample(`${name}_bucket`, { ...labels, le: "+Inf" }, count),
+    formatSample(`${name}_sum`, labels, sum),
+    formatSample(`${name}_count`, labels, count),
+  ];
+}
+
+/** The media type of {@linkcode formatMetrics}. */
+const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
+
+/** Metrics in Prometheus' text format; a name without samples is left out. */
+function formatMetrics(families: readonly MetricFamily[]): string {
+  const lines = families.filter(({ samples }) => samples.length > 0).flatMap(({ name, type, help, samples }) => [
+    `# HELP ${name} ${help.replace(/[\\\n]/g, (found) => ESCAPED[found]!)}`,
+    `# TYPE ${name} ${type}`,
+    ...samples.flatMap(([labels, value]) =>
+      typeof value === "number" ? [formatSample(name, labels, value)] : formatHistogram(name, labels, value)
+    ),
+  ]);
+  return lines.map((line) => `${line}\n`).join("");
+}
 // lib/server/metrics.ts ---------------------------------------------------------------------
 // The buckets of OpenTelemetry's conventions, and more for the minutes that answers may take.
 const DURATIONS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60, 120, 300, 600];
@@ -9761,100 +10204,6 @@ class Metrics {
       this.#series.set(key, series);
     }
     series.histogram.add(value);
-  }
-}
-// lib/server/sessions.ts --------------------------------------------------------------------
-/** So many sessions are remembered. */
-const MOST_SESSIONS = 200;
-const MAX_ID_CHARS = 200;
-const PREFIX_OF_PARTS = "session ";
-/** Milliseconds between two writes of what has changed, and for which other processes know of it. */
-const WRITE_PAUSE = 1_000;
-const PART_LIFE = 86_400_000;
-
-/** What a session of Claude Code has come to: counts only. */
-type Session = Stats & {
-  type: "session";
-  /** What its client calls it. */
-  id: string;
-  /** When its last request ended, in milliseconds since 1970. */
-  last: number;
-};
-
-/** The session a request belongs to, if its client says so. */
-function toSessionId(headers: Headers): string | undefined {
-  const id = headers.get("x-claude-code-session-id") || headers.get("x-session-id") || undefined;
-  return id?.slice(0, MAX_ID_CHARS);
-}
-
-/** Whether a value is what some proxy has kept of a session. */
-function isSession(value: unknown): value is Session {
-  return isJsonObject(value) && value.type === "session" && isJsonObject(value.firstToken);
-}
-
-/** The sessions that asked last: here, and at every process with the same store, of which each keeps its own part. */
-class Sessions {
-  readonly #sessions = new Map<string, Session>();
-  readonly #clock: Clock;
-  readonly #store: Store | undefined;
-  readonly #process = randomId("");
-  /** What is to be written. */
-  readonly #changed = new Set<string>();
-  #cancel = () => {};
-
-  /** @param store Where the parts of all processes are, if it is shared. */
-  constructor(clock: Clock, store?: Store) {
-    this.#clock = clock;
-    this.#store = store?.shared ? store : undefined;
-  }
-
-  /** How many have asked here. */
-  get size(): number {
-    return this.#sessions.size;
-  }
-
-  /** Notes a request that is over; what is refused at the door begins no session. */
-  add(log: RequestLog): void {
-    const { session: id, ms } = log;
-    if (id === undefined || !asksForMessage(log)) return;
-    const known = this.#sessions.get(id);
-    if (!known && !log.route) return;
-    const now = this.#clock.now();
-    const stats = addRequest(known ?? createStats(now - ms), log);
-    this.#sessions.delete(id);
-    this.#sessions.set(id, { type: "session", id, last: now, ...stats });
-    const [oldest = ""] = this.#sessions.keys();
-    if (this.#sessions.size > MOST_SESSIONS) this.#sessions.delete(oldest);
-    if (!this.#store) return;
-    if (this.#changed.size === 0) this.#cancel = this.#clock.after(WRITE_PAUSE, () => this.flush());
-    this.#changed.add(id);
-  }
-
-  /** All of them, the one that asked last first. */
-  async list(): Promise<Session[]> {
-    const stored = await this.#store?.list(PREFIX_OF_PARTS).catch(() => []) ?? [];
-    const others = stored.flatMap(([key, part]) => key.endsWith(this.#process) || !isSession(part) ? [] : [part]);
-    const joined = new Map<string, Session>();
-    for (const part of [...this.#sessions.values()].reverse().concat(others)) {
-      const known = joined.get(part.id);
-      joined.set(part.id, known ? { ...joinStats(known, part), last: Math.max(known.last, part.last) } : part);
-    }
-    return [...joined.values()].sort((a, b) => b.last - a.last).slice(0, MOST_SESSIONS);
-  }
-
-  /** Finds a session by its id. */
-  async find(id: string): Promise<Session | undefined> {
-    return (await this.list()).find((session) => session.id === id);
-  }
-
-  /** Writes what has changed. */
-  flush(): void {
-    this.#cancel();
-    for (const id of this.#changed) {
-      const part = this.#sessions.get(id);
-      if (part) this.#store?.set(`${PREFIX_OF_PARTS}${id} ${this.#process}`, part, PART_LIFE).catch(() => {});
-    }
-    this.#changed.clear();
   }
 }
 // lib/server/shared_answer.ts ---------------------------------------------------------------
@@ -10276,13 +10625,18 @@ export interface HandlerOptions extends ChainOptions {
   open?: boolean;
   /** How many messages a client may ask for in any minute, unless its key says otherwise; 0 is no limit. @default {0} */
   inboundRpm?: number;
+  /** Whether the dashboard shows the end of what each answer says; without it content is never shown. @default {false} */
+  showContent?: boolean;
+  /** Whether streams tell of their lanes in events called `ncp_visualization`, as one earlier tool has it. @default {false} */
+  visualizes?: boolean;
   /** Called when a request is over. @default {() => {}} */
   onRequest?: (log: RequestLog) => void;
 }
 
 /**
  * What the handler works with: all its options, what finds where a request may go, the way there, what is read before, what
- * counts tokens, which answers are there already, how it all goes, with each session, and how long it takes.
+ * counts tokens, which answers are there already, how it all goes, with each session, and how long it takes, what happens
+ * now, and what tells of that.
  */
 type HandlerParts = Required<HandlerOptions> & {
   router: () => Router;
@@ -10293,6 +10647,9 @@ type HandlerParts = Required<HandlerOptions> & {
   status: () => ArbiterStatus;
   sessions: Sessions;
   metrics: Metrics;
+  live: Live;
+  feed: LiveFeed;
+  state: () => LiveState;
 };
 // lib/server/event_stream.ts ----------------------------------------------------------------
 /**
@@ -10314,7 +10671,7 @@ type Streamed = { toStart: () => MessageStreamEvent; early: boolean; answer: Pro
 function toEventStream(
   exchange: Exchange,
   { toStart, early, answer }: Streamed,
-  { clock, pingInterval }: HandlerParts,
+  { clock, pingInterval, live, visualizes }: HandlerParts,
 ): ReadableStream<Uint8Array> {
   const { request: { headers, signal }, log, began, stop, format } = exchange;
   // Claude Code repeats a request by itself when the connection breaks or an `overloaded_error` comes before any
@@ -10328,7 +10685,8 @@ function toEventStream(
 
   function write(events: (MessageStreamEvent | ApiErrorBody)[]): void {
     lastWrite = clock.now();
-    controller.enqueue(format.encode(begun ? events : [toStart(), ...events]));
+    const first = [...begun ? [] : [toStart()], ...visualizes ? live.tell(log.id) : []];
+    controller.enqueue(format.encode(first.length > 0 ? [...first, ...events] : events));
     begun = true;
   }
 
@@ -10338,6 +10696,7 @@ function toEventStream(
       if (now < lastWrite + pingInterval) return tick(lastWrite + pingInterval - now);
       const late = now + pingInterval > lastContent + EMPTY_DELTA_INTERVAL;
       if (late) lastContent = now;
+      live.pinged(log.id);
       if ((controller.desiredSize ?? 0) > 0) write([late ? EMPTY_DELTA : { type: "ping" }]);
       tick(pingInterval);
     });
@@ -10368,6 +10727,7 @@ function toEventStream(
       return controller.close();
     }
     noteUsage(log, events);
+    live.heard(log.id, events);
     content ||= events.some(({ type }) => type === "content_block_start");
     lastContent = clock.now();
     if (content && !log.replayed && log.model !== LOCAL_MODEL) log.firstMs ??= lastContent - began;
@@ -10390,6 +10750,7 @@ function toEventStream(
   });
 }
 // lib/server/messages.ts --------------------------------------------------------------------
+/** Headers of every answer that comes piece by piece. */
 const STREAM_HEADERS = {
   "content-type": "text/event-stream; charset=utf-8",
   "cache-control": "no-cache",
@@ -10408,6 +10769,7 @@ function prepareQuestion(
   const inputTokens = (candidate: Candidate) => turn.count(candidate);
   const { request, kind, wanted, candidates, trace } = parts.router().route({ request: asked, headers, inputTokens });
   log.route = trace;
+  parts.live.begin(log, created);
   const tokens = request === asked && kind === "main" ? turn : toTokens(request, kind);
   const id = parts.newId("msg_");
   let start: MessageStart | undefined;
@@ -10425,7 +10787,8 @@ function prepareQuestion(
   const ask: Question["ask"] = async (signal) => {
     // Counting waits until the request is on its way; what it takes is not added to the time of the answer.
     setTimeout(() => tokens.count(wanted), 0);
-    const options = { candidates, signal, tokens, priority, headers };
+    const onTry: SendOptions["onTry"] = (candidate, fault) => parts.live.tried(log.id, candidate, fault);
+    const options = { candidates, signal, tokens, priority, headers, onTry };
     const { candidate, warnings, events } = await parts.send(request, options);
     return { model: candidate.model, fellBack: candidate !== candidates[0], warnings, events };
   };
@@ -10460,7 +10823,10 @@ async function answerMessages(
   answer.catch(() => {}); // It is awaited below or by the stream, perhaps only when the client reads.
   if (!asked.stream) {
     const events: MessageStreamEvent[] = [];
-    for await (const batch of (await answer).events) events.push(...batch);
+    for await (const batch of (await answer).events) {
+      parts.live.heard(log.id, batch);
+      events.push(...batch);
+    }
     noteUsage(log, events);
     return Response.json(exchange.format.toBody(toMessage(events, toStart().message)));
   }
@@ -10483,9 +10849,1205 @@ function answerChat(exchange: Exchange, body: unknown, parts: HandlerParts): Pro
   const withUsage = asked.stream_options?.include_usage === true;
   return answerMessages(exchange, request, parts, (created) => createChatFormat(created, withUsage));
 }
+// lib/server/dashboard_page.ts --------------------------------------------------------------
+/** The dashboard, made by scripts/amalgamate.ts from the files in lib/server/dashboard/. */
+const DASHBOARD_PAGE = ` <!doctype html>
+ <html lang="en">
+ <head>
+ <meta charset="utf-8">
+ <meta name="viewport" content="width=device-width, initial-scale=1">
+ <meta name="color-scheme" content="light dark">
+ <title>Arbiter</title>
+ <link rel="icon" href="data:,">
+<style>
+ :root {
+ color-scheme: light;
+ --ground: #f6f7f9;
+ --card: #fff;
+ --ink: #1b2430;
+ --soft: #566273;
+ --line: #d6dbe3;
+ --accent: #1d5fc4;
+ --bad: #b3261e;
+ --good: #1a6b3c;
+ --hold: #c8891a;
+ --fallback: #c0392b;
+ --stream: #2b6fd6;
+ --tools: #7c4dd1;
+ }
+ :root[data-theme="dark"] {
+ color-scheme: dark;
+ --ground: #10141a;
+ --card: #181e27;
+ --ink: #e6eaf0;
+ --soft: #a3afbf;
+ --line: #303a48;
+ --accent: #7fb1ff;
+ --bad: #ff8a80;
+ --good: #6fd39a;
+ --hold: #e0a93f;
+ --fallback: #f0705f;
+ --stream: #5b9bf5;
+ --tools: #a98af0;
+ }
+ * {
+ box-sizing: border-box;
+ }
+ [hidden] {
+ display: none !important;
+ }
+ body {
+ margin: 0 auto;
+ max-width: 1240px;
+ padding: 0 16px 32px;
+ background: var(--ground);
+ color: var(--ink);
+ font: 15px/1.45 system-ui, sans-serif;
+ font-variant-numeric: tabular-nums;
+ }
+ header {
+ display: flex;
+ flex-wrap: wrap;
+ align-items: center;
+ gap: 4px 16px;
+ padding: 14px 0;
+ }
+ h1 {
+ margin: 0;
+ font-size: 20px;
+ }
+ h1 small {
+ color: var(--soft);
+ font-weight: 400;
+ font-size: 13px;
+ }
+ h2 {
+ margin: 0 0 8px;
+ font-size: 15px;
+ }
+ p {
+ margin: 0;
+ }
+ #connection {
+ flex: 1;
+ color: var(--soft);
+ }
+ #connection::before {
+ content: "";
+ display: inline-block;
+ width: 9px;
+ height: 9px;
+ margin-right: 7px;
+ border-radius: 50%;
+ background: var(--hold);
+ }
+ #connection.live::before {
+ background: var(--good);
+ }
+ #connection.lost::before {
+ background: var(--bad);
+ }
+ button,
+ input {
+ font: inherit;
+ color: inherit;
+ background: var(--card);
+ border: 1px solid var(--soft);
+ border-radius: 6px;
+ padding: 5px 12px;
+ min-height: 34px;
+ }
+ button {
+ cursor: pointer;
+ }
+ :focus-visible {
+ outline: 3px solid var(--accent);
+ outline-offset: 2px;
+ }
+ main {
+ display: grid;
+ grid-template-columns: repeat(2, minmax(0, 1fr));
+ gap: 12px;
+ }
+ section,
+ #door,
+ #notice {
+ background: var(--card);
+ border: 1px solid var(--line);
+ border-radius: 10px;
+ padding: 12px 14px;
+ min-width: 0;
+ }
+ .wide,
+ #tiles,
+ #door,
+ #notice {
+ grid-column: 1 / -1;
+ }
+ #notice {
+ border-color: var(--bad);
+ }
+ #tiles {
+ display: grid;
+ grid-template-columns: repeat(auto-fit, minmax(140px, 1fr));
+ gap: 12px;
+ margin: 0;
+ }
+ #tiles div {
+ background: var(--card);
+ border: 1px solid var(--line);
+ border-radius: 10px;
+ padding: 8px 12px;
+ }
+ dt {
+ color: var(--soft);
+ font-size: 13px;
+ }
+ dd {
+ margin: 0;
+ font-size: 20px;
+ overflow-wrap: anywhere;
+ }
+ ul,
+ ol {
+ margin: 0;
+ padding: 0;
+ list-style: none;
+ }
+ .legend {
+ display: flex;
+ flex-wrap: wrap;
+ gap: 2px 14px;
+ margin-bottom: 6px;
+ color: var(--soft);
+ font-size: 13px;
+ }
+ .legend li::before {
+ content: "";
+ display: inline-block;
+ width: 11px;
+ height: 11px;
+ margin-right: 5px;
+ border-radius: 3px;
+ background: var(--lane);
+ vertical-align: -1px;
+ }
+ .requests > li {
+ padding: 6px 0;
+ border-top: 1px solid var(--line);
+ }
+ .requests > li:first-child {
+ border: 0;
+ }
+ .line {
+ display: flex;
+ flex-wrap: wrap;
+ gap: 0 12px;
+ }
+ .line > * {
+ overflow-wrap: anywhere;
+ }
+ .line .time {
+ margin-left: auto;
+ }
+ .soft,
+ .words,
+ #idle,
+ #none {
+ color: var(--soft);
+ }
+ .bad {
+ color: var(--bad);
+ }
+ .good {
+ color: var(--good);
+ }
+ svg {
+ display: block;
+ width: 100%;
+ }
+ .lanes {
+ position: relative;
+ margin-top: 4px;
+ }
+ .lanes svg {
+ height: 8px;
+ }
+ .lanes span {
+ display: block;
+ height: 14px;
+ color: var(--soft);
+ font-size: 12px;
+ line-height: 10px;
+ }
+ #flight svg {
+ position: absolute;
+ top: 0;
+ left: 64px;
+ width: calc(100% - 64px);
+ height: 56px;
+ }
+ rect {
+ fill: var(--lane);
+ }
+ .rail {
+ --lane: var(--line);
+ opacity: .45;
+ }
+ .hold {
+ --lane: var(--hold);
+ }
+ .stream,
+ .bar {
+ --lane: var(--stream);
+ }
+ .fallback,
+ .bar.bad {
+ --lane: var(--fallback);
+ }
+ .tools {
+ --lane: var(--tools);
+ }
+ #latency,
+ #tokens {
+ height: 80px;
+ margin-bottom: 4px;
+ border-bottom: 1px solid var(--line);
+ }
+ pre {
+ margin: 4px 0 0;
+ max-height: 6em;
+ overflow: hidden;
+ white-space: pre-wrap;
+ overflow-wrap: anywhere;
+ color: var(--soft);
+ }
+ #recent pre {
+ overflow: hidden;
+ white-space: nowrap;
+ text-overflow: ellipsis;
+ }
+ .scroll {
+ overflow: auto;
+ max-height: 340px;
+ }
+ table {
+ width: 100%;
+ border-collapse: collapse;
+ }
+ th,
+ td {
+ padding: 4px 12px 4px 0;
+ text-align: left;
+ vertical-align: top;
+ }
+ th {
+ font-weight: 400;
+ }
+ thead th {
+ color: var(--soft);
+ font-size: 13px;
+ white-space: nowrap;
+ }
+ tbody th {
+ min-width: 160px;
+ overflow-wrap: anywhere;
+ }
+ tbody td:nth-child(2) {
+ min-width: 100px;
+ }
+ tbody > tr > * {
+ border-top: 1px solid var(--line);
+ }
+ #quota {
+ display: flex;
+ flex-wrap: wrap;
+ gap: 0 8px;
+ align-items: center;
+ margin-bottom: 6px;
+ }
+ meter {
+ width: 120px;
+ }
+ #events li {
+ display: flex;
+ gap: 12px;
+ padding: 1px 0;
+ }
+ #events time {
+ color: var(--soft);
+ }
+ #events span {
+ overflow-wrap: anywhere;
+ }
+ .hidden {
+ position: absolute;
+ width: 1px;
+ height: 1px;
+ overflow: hidden;
+ clip-path: inset(50%);
+ }
+ @media (max-width: 900px) {
+ main {
+ grid-template-columns: minmax(0, 1fr);
+ }
+ }
+ @media (prefers-reduced-motion: no-preference) {
+ #flight rect {
+ transition: width .2s linear;
+ }
+ }
+</style>
+ </head>
+ <body>
+ <header>
+ <h1>Arbiter <small id="version"></small></h1>
+ <p id="connection" role="status">Connecting …</p>
+ <button id="theme" type="button">Theme: auto</button>
+ </header>
+ <p id="news" class="hidden" aria-live="polite"></p>
+ <main>
+ <form id="door" hidden>
+ <label for="key">This proxy wants its key (ARBITER_API_KEY). It stays in this tab.</label>
+ <p>
+ <input id="key" type="password" autocomplete="off" pattern="[!-~]+" required>
+ <button>Open</button>
+ </p>
+ </form>
+ <p id="notice" hidden>
+ <strong>Content is shown</strong>: this proxy was started with ARBITER_SHOW_CONTENT, so that whoever opens this page
+ can read the end of each answer.
+ </p>
+ <dl id="tiles" aria-label="Since the start"></dl>
+
+ <section aria-labelledby="h-flight" class="wide">
+ <h2 id="h-flight">In flight</h2>
+ <p id="idle">Nothing is on its way.</p>
+ <ul id="flight" class="requests"></ul>
+ </section>
+
+ <section aria-labelledby="h-recent" class="wide">
+ <h2 id="h-recent">Recent</h2>
+ <ul class="legend" aria-label="Lanes">
+ <li class="hold">hold</li>
+ <li class="fallback">fallback</li>
+ <li class="stream">stream</li>
+ <li class="tools">tools</li>
+ </ul>
+ <p
+ id="none">No request yet. In another terminal: <code>arbiter-proxy env</code> says how Claude Code gets here.</p>
+ <ul id="recent" class="requests"></ul>
+ </section>
+
+ <section>
+ <h2 id="h-models">Models</h2>
+ <p id="quota">
+ <label for="left">Quota</label> <meter id="left" min="0"></meter> <span id="quota-words"></span>
+ </p>
+ <div class="scroll" role="region" aria-labelledby="h-models" tabindex="0">
+ <table>
+ <thead>
+ <tr>
+ <th scope="col">Model</th>
+ <th scope="col">State</th>
+ <th scope="col">Answers</th>
+ <th scope="col">Faults</th>
+ <th scope="col">First token</th>
+ </tr>
+ </thead>
+ <tbody id="models"></tbody>
+ </table>
+ </div>
+ </section>
+
+ <section>
+ <h2 id="h-sessions">Sessions</h2>
+ <div class="scroll" role="region" aria-labelledby="h-sessions" tabindex="0">
+ <table>
+ <thead>
+ <tr>
+ <th scope="col">Session</th>
+ <th scope="col">Last</th>
+ <th scope="col">Requests</th>
+ <th scope="col">Tokens in / out</th>
+ <th scope="col">Fallbacks</th>
+ <th scope="col">Errors</th>
+ </tr>
+ </thead>
+ <tbody id="sessions"></tbody>
+ </table>
+ </div>
+ </section>
+
+ <section aria-labelledby="h-latency">
+ <h2 id="h-latency">Time to the first token</h2>
+ <svg id="latency" aria-label="No answer yet." viewBox="0 0 300 80" role="img" preserveAspectRatio="none"></svg>
+ <p id="latency-words" class="words"></p>
+ </section>
+
+ <section aria-labelledby="h-tokens">
+ <h2 id="h-tokens">Tokens of an answer</h2>
+ <svg id="tokens" aria-label="No answer yet." viewBox="0 0 300 80" role="img" preserveAspectRatio="none"></svg>
+ <p id="tokens-words" class="words"></p>
+ </section>
+
+ <section class="wide">
+ <h2 id="h-events">Events</h2>
+ <div class="scroll" role="region" aria-labelledby="h-events" tabindex="0">
+ <ol id="events"></ol>
+ </div>
+ </section>
+ </main>
+<script>
+ "use strict";
+ // Whatever comes from clients and models is put into the page as text, never as markup.
+
+ const STATE_PATH = "/v1/stream/visualization";
+ const EVENTS_PATH = "/v1/stream/events";
+ const SOCKET_PATH = "/ws/stream-visualization";
+ const LANES = ["hold", "fallback", "stream", "tools"];
+ const MOST_OVER = 100;
+ const MOST_SHOWN = 8;
+ const MOST_EVENTS = 80;
+ const MOST_BARS = 60;
+ /** Milliseconds of silence after which a connection counts as lost; the proxy says something every five seconds. */
+ const SILENCE = 15_000;
+ const RETRY = 1_000;
+ const MAX_RETRY = 15_000;
+ const NEWS_PAUSE = 10_000;
+
+ const $ = (id) => document.getElementById(id);
+
+ const keep = (store, name, value) => {
+ try {
+ return value === undefined ? store().getItem(name) ?? "" : store().setItem(name, value);
+ } catch {
+ return ""; // Some browsers forbid it; then nothing is remembered.
+ }
+ };
+ const session = () => sessionStorage;
+ const local = () => localStorage;
+
+ // ---- What is known
+
+ let state;
+ let skew = 0;
+ let key = keep(session, "arbiter-key");
+ const requests = new Map();
+ const sessions = new Map();
+
+ const now = () => Date.now() - skew;
+ const newest = (list, most) => list.slice(-most).reverse();
+ const isOver = ({ over }) => over !== undefined;
+
+ function take(message) {
+ const { live } = message;
+ state = message;
+ skew = Date.now() - live.at;
+ if (live.whole) {
+ requests.clear();
+ sessions.clear();
+ }
+ for (const request of live.requests) {
+ if (request.over) requests.delete(request.id); // So that those that are over stand in the order in which they ended.
+ requests.set(request.id, request);
+ }
+ const over = [...requests.values()].filter(isOver);
+ for (const { id } of over.slice(0, -MOST_OVER)) requests.delete(id);
+ for (const one of live.sessions) sessions.set(one.id, one);
+ drawSoon();
+ }
+
+ // ---- Words
+
+ const number = (value) => value < 10_000 ? String(value) : \`\${(value / 1000).toFixed(value < 100_000 ? 1 : 0)}\\u00a0k\`;
+ const duration = (ms) => {
+ if (ms < 1000) return \`\${Math.max(0, Math.round(ms))} ms\`;
+ if (ms < 60_000) return \`\${(ms / 1000).toFixed(1)} s\`;
+ const minutes = Math.floor(ms / 60_000);
+ const seconds = Math.floor(ms % 60_000 / 1000);
+ if (minutes < 120) return seconds > 0 ? \`\${minutes} min \${seconds} s\` : \`\${minutes} min\`;
+ return \`\${Math.floor(minutes / 60)} h\`;
+ };
+ const clock = (time) => new Date(time + skew).toLocaleTimeString("en-GB");
+ const words = (name = "") => name.replaceAll("_", " ");
+ const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0;
+ const plural = (count, name) => \`\${count} \${name}\${count === 1 ? "" : "s"}\`;
+
+ function toOutcome({ over, written, pings, steps }) {
+ const { lane, left, why } = steps.at(-1);
+ if (over) {
+ const { status, failed, inputTokens, outputTokens } = over;
+ if (status === 499) return "the client went away";
+ if (failed && status === 200) return "broke off";
+ if (failed) return \`failed, status \${status}\${why ? \`: \${words(why)}\` : ""}\`;
+ return outputTokens === undefined ? "answered" : \`\${number(inputTokens)} in, \${number(outputTokens)} out\`;
+ }
+ const parts = [left ? \`\${left} failed (\${words(why)})\` : "", written ? \`\${number(written)} characters\` : ""];
+ return [lane, ...parts, pings ? plural(pings, "ping") : ""].filter(Boolean).join(", ");
+ }
+
+ function toEvents(request) {
+ const { began, asked, kind, steps, over, id } = request;
+ const say = {
+ hold: () => \`\${asked} is asked for\${kind ? \`, \${words(kind)}\` : ""}\`,
+ fallback: ({ left, why, model }) => \`\${left} failed (\${words(why)})\${model ? \`, \${model} is asked\` : ""}\`,
+ stream: () => \`\${request.model} answers\`,
+ tools: () => \`\${request.model} calls a tool\`,
+ };
+ const events = steps.map((step, i) => ({
+ id: \`\${id} \${i}\`,
+ at: began + step.at,
+ bad: step.lane === "fallback",
+ text: say[step.lane](step),
+ }));
+ if (over) {
+ const text = \`over after \${duration(over.ms)}: \${toOutcome(request)}\`;
+ events.push({ id: \`\${id} over\`, at: began + over.ms, bad: over.failed, text });
+ }
+ return events;
+ }
+
+ // ---- Drawing
+
+ const set = (node, text) => {
+ if (node.textContent !== String(text)) node.textContent = text;
+ };
+
+ function make(tag, attributes = {}, ...children) {
+ const svg = tag === "rect" || tag === "svg";
+ const node = svg ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
+ for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+ node.append(...children);
+ return node;
+ }
+
+ const rect = (x, y, width, height, name) => make("rect", { x, y, width: Math.max(width, 0), height, class: name });
+
+ /** Brings the children of a list in line with items, keeping those that stay. */
+ function align(list, items, create, update) {
+ const old = new Map([...list.children].map((node) => [node.dataset.id, node]));
+ items.forEach((item, i) => {
+ const id = String(item.id);
+ const node = old.get(id) ?? create(item);
+ node.dataset.id = id;
+ old.delete(id);
+ if (list.children[i] !== node) list.insertBefore(node, list.children[i] ?? null);
+ update(node, item);
+ });
+ old.forEach((node) => node.remove());
+ }
+
+ /** The lanes of a request as bars over its time: one below the other, or in one line when it is over. */
+ function drawLanes(svg, { steps, over, began }) {
+ const total = Math.max(over ? over.ms : now() - began, 1);
+ const bars = steps.map(({ at, lane }, i) => {
+ const from = i > 0 ? at : 0;
+ const end = steps[i + 1]?.at ?? total;
+ const row = over ? 0 : LANES.indexOf(lane);
+ return rect(from / total * 1000, row * 14, Math.max((end - from) / total * 1000, 3), over ? 8 : 10, lane);
+ });
+ const rails = over ? [] : LANES.map((_, row) => rect(0, row * 14, 1000, 10, "rail"));
+ svg.replaceChildren(...rails, ...bars);
+ }
+
+ function createRequest({ over }) {
+ const svg = make("svg", { viewBox: \`0 0 1000 \${over ? 8 : 56}\`, preserveAspectRatio: "none" });
+ const names = over ? [] : LANES.map((lane) => make("span", {}, lane));
+ const line = ["b", "span", "span", "span"].map((tag, i) => make(tag, { class: ["", "soft", "", "time"][i] }));
+ return make(
+ "li",
+ {},
+ make("div", { class: "line" }, ...line),
+ make("div", { class: "lanes", "aria-hidden": "true" }, ...names, svg),
+ );
+ }
+
+ function updateRequest(item, request) {
+ const { id, model, asked, kind, task, session, over, began, changed, text } = request;
+ if (over && item.dataset.changed === String(changed)) return;
+ item.dataset.changed = changed;
+ const [line, lanes] = item.children;
+ const [name, about, outcome, time] = line.children;
+ set(name, model ?? asked);
+ set(about, [model ? \`for \${asked}\` : "", words(kind), words(task), session?.slice(0, 8)].filter(Boolean).join(" · "));
+ set(outcome, toOutcome(request));
+ outcome.className = over?.failed ? "bad" : "";
+ set(time, duration(over ? over.ms : now() - began));
+ item.title = \`\${id}, \${clock(began)}\`;
+ drawLanes(lanes.lastChild, request);
+ if (text) {
+ const pre = item.children[2] ?? item.appendChild(make("pre"));
+ set(pre, text.slice(over ? -100 : -400));
+ }
+ }
+
+ /** Fills a table; a cell is a text, or a text and its class. */
+ function fill(body, rows) {
+ align(
+ body,
+ rows,
+ ({ cells }) => make("tr", {}, ...cells.map((_, i) => make(i ? "td" : "th", i ? {} : { scope: "row" }))),
+ (row, { cells }) =>
+ cells.forEach((cell, i) => {
+ const [text, name = ""] = [cell].flat();
+ set(row.children[i], text);
+ row.children[i].className = name;
+ }),
+ );
+ }
+
+ function toModelState({ avoidedUntil = 0, answers, faults, why, failedAt }) {
+ const left = avoidedUntil - now();
+ if (left > 0) return [\`avoided for \${duration(left)}\${why ? \`: \${words(why)}\` : ""}\`, "bad"];
+ if (faults) return [\`\${answers ? "answers" : "asked"}; \${words(why)} \${duration(now() - failedAt)} ago\`, ""];
+ return answers ? ["answers", "good"] : ["no answer yet", "soft"];
+ }
+
+ /** Draws bars, the newest at the right, and says the same in words. */
+ function drawBars(svg, note, values, text) {
+ const shown = values.slice(-MOST_BARS);
+ const most = Math.max(...shown.map(({ value }) => value), 1);
+ const step = 300 / Math.max(shown.length, 20);
+ const bars = shown.map(({ value, failed }, i) => {
+ const height = Math.max(value / most * 76, 1.5);
+ const x = 300 - (shown.length - i) * step;
+ return rect(x + step * .15, 80 - height, step * .7, height, failed ? "bar bad" : "bar");
+ });
+ svg.replaceChildren(...bars);
+ svg.setAttribute("aria-label", text);
+ set(note, text);
+ }
+
+ function drawCharts(over) {
+ const firsts = over.filter(({ over: { firstMs } }) => firstMs !== undefined)
+ .map(({ over: { firstMs, failed } }) => ({ value: firstMs, failed })).slice(-MOST_BARS);
+ const outs = over.filter(({ over: { outputTokens } }) => outputTokens)
+ .map(({ over: { outputTokens, failed } }) => ({ value: outputTokens, failed })).slice(-MOST_BARS);
+ const [times, tokens] = [firsts, outs].map((list) => list.map(({ value }) => value));
+ const none = "No answer yet.";
+ const time = \`The last \${times.length}: median \${duration(median(times))}, slowest \${duration(Math.max(...times))}\`;
+ const count = \`The last \${tokens.length}: median \${number(median(tokens))}, most \${number(Math.max(...tokens))}\`;
+ drawBars($("latency"), $("latency-words"), firsts, times.length ? time : none);
+ drawBars($("tokens"), $("tokens-words"), outs, tokens.length ? count : none);
+ }
+
+ function drawTiles() {
+ const { requests, fallbacks, errors, inputTokens, outputTokens, anthropicCost, firstToken, since } = state;
+ const tiles = [
+ ["Requests", number(requests)],
+ ["Fallbacks", number(fallbacks)],
+ ["Errors", number(errors)],
+ ["Tokens in / out", \`\${number(inputTokens)} / \${number(outputTokens)}\`],
+ ["First token", firstToken.count ? duration(firstToken.ms / firstToken.count) : "–"],
+ ["At Anthropic’s prices", \`$\${anthropicCost.toFixed(2)}\`],
+ ["Running for", duration(now() - since)],
+ ];
+ align(
+ $("tiles"),
+ tiles.map(([id, text]) => ({ id, text })),
+ ({ id }) => make("div", {}, make("dt", {}, id), make("dd")),
+ (tile, { text }) => set(tile.children[1], text),
+ );
+ }
+
+ function drawQuota({ quota }) {
+ $("quota").hidden = !quota;
+ if (!quota) return;
+ const { left, limit, window } = quota;
+ Object.assign($("left"), { max: limit, low: limit * .2, optimum: limit, value: left });
+ set($("quota-words"), \`\${left} of \${limit} requests left, window \${duration(window)}\`);
+ }
+
+ function draw() {
+ const { version, model, live } = state;
+ const all = [...requests.values()];
+ const over = all.filter(isOver);
+ const flight = all.filter((one) => !isOver(one));
+ set($("version"), \`\${version} · \${model}\`);
+ $("notice").hidden = !live.showsContent;
+ $("idle").hidden = flight.length > 0;
+ $("none").hidden = over.length > 0;
+ drawTiles();
+ align($("flight"), newest(flight, MOST_SHOWN * 2), createRequest, updateRequest);
+ align($("recent"), newest(over, MOST_SHOWN), createRequest, updateRequest);
+ drawQuota(state);
+ fill(
+ $("models"),
+ live.models.map((one) => ({
+ id: \`\${one.backend} \${one.model}\`,
+ cells: [one.model, toModelState(one), one.answers, one.faults, one.firstMs ? duration(one.firstMs) : "–"],
+ })),
+ );
+ const last = [...sessions.values()].sort((a, b) => b.last - a.last).slice(0, MOST_SHOWN);
+ fill(
+ $("sessions"),
+ last.map(({ id, last, requests, inputTokens, outputTokens, fallbacks, errors }) => ({
+ id,
+ cells: [
+ id.slice(0, 13),
+ clock(last),
+ requests,
+ \`\${number(inputTokens)} / \${number(outputTokens)}\`,
+ fallbacks,
+ errors,
+ ],
+ })),
+ );
+ drawCharts(over);
+ const events = all.flatMap(toEvents).sort((a, b) => b.at - a.at).slice(0, MOST_EVENTS);
+ align(
+ $("events"),
+ events,
+ () => make("li", {}, make("time"), make("span")),
+ (item, { at, text, bad }) => {
+ set(item.children[0], clock(at));
+ set(item.children[1], text);
+ item.children[1].className = bad ? "bad" : "";
+ },
+ );
+ tellNews(flight.length);
+ }
+
+ let drawn = false;
+ function drawSoon() {
+ if (drawn || !state) return;
+ drawn = true;
+ requestAnimationFrame(() => {
+ drawn = false;
+ draw();
+ });
+ }
+
+ /** Tells screen readers what has changed, not more often than they can read it. */
+ let told = 0;
+ function tellNews(flight) {
+ if (Date.now() - told < NEWS_PAUSE) return;
+ told = Date.now();
+ const { requests, fallbacks, errors } = state;
+ const counts = \`\${plural(requests, "request")}, \${plural(fallbacks, "fallback")}, \${plural(errors, "error")}\`;
+ set($("news"), \`\${flight} in flight; \${counts} so far\`);
+ }
+
+ // ---- The connection
+
+ let end = () => {};
+ let watchdog = 0;
+ function heard(how, message) {
+ clearTimeout(watchdog);
+ watchdog = setTimeout(() => end(), SILENCE);
+ say(\`Live, by \${how}\`, "live");
+ take(message);
+ }
+
+ function say(text, name = "") {
+ set($("connection"), text);
+ $("connection").className = name;
+ }
+
+ /** Follows the proxy over a WebSocket until that ends; tells whether it began. */
+ function followSocket() {
+ return new Promise((resolve) => {
+ const offered = btoa(key).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+ const protocols = ["arbiter", ...(key ? [\`arbiter.key.\${offered}\`] : [])];
+ const socket = new WebSocket(\`ws\${location.protocol.slice(4)}//\${location.host}\${SOCKET_PATH}\`, protocols);
+ let began = false;
+ end = () => socket.close();
+ socket.onmessage = ({ data }) => {
+ began = true;
+ heard("WebSocket", JSON.parse(data));
+ };
+ socket.onclose = () => resolve(began);
+ });
+ }
+
+ /** Follows the proxy by server-sent events, read with \`fetch\`, which can send a key, until they end. */
+ async function followEvents(headers) {
+ const stop = new AbortController();
+ end = () => stop.abort();
+ const response = await fetch(EVENTS_PATH, { headers, signal: stop.signal });
+ if (!response.ok) return;
+ const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+ let text = "";
+ for (let read = await reader.read(); !read.done; read = await reader.read()) {
+ const events = (text + read.value).split("\\n\\n");
+ text = events.pop();
+ for (const event of events) heard("server-sent events", JSON.parse(event.slice("data: ".length)));
+ }
+ }
+
+ function openDoor(wrong) {
+ say(wrong ? "That is not its key" : "Locked", "lost");
+ $("door").hidden = false;
+ $("key").focus();
+ }
+
+ async function follow() {
+ const headers = key ? { "x-api-key": key } : {};
+ const response = await fetch(STATE_PATH, { headers, cache: "no-store" });
+ if (response.status === 401) return "locked";
+ if (!response.ok) return "refused";
+ take(await response.json());
+ if (!await followSocket()) await followEvents(headers);
+ }
+
+ async function run() {
+ for (let wait = RETRY;; wait = Math.min(wait * 2, MAX_RETRY)) {
+ const began = Date.now();
+ const how = await follow().catch(() => {});
+ clearTimeout(watchdog);
+ if (how === "locked") {
+ openDoor(key !== "");
+ key = "";
+ keep(session, "arbiter-key", "");
+ return;
+ }
+ say(how ? "The proxy refuses this page" : "The connection is lost, trying again …", "lost");
+ if (Date.now() - began > MAX_RETRY) wait = RETRY;
+ await new Promise((resolve) => setTimeout(resolve, wait));
+ }
+ }
+
+ $("door").addEventListener("submit", (event) => {
+ event.preventDefault();
+ key = $("key").value.trim();
+ keep(session, "arbiter-key", key);
+ $("key").value = "";
+ $("door").hidden = true;
+ say("Connecting …");
+ run();
+ });
+
+ // ---- Light and dark
+
+ const THEMES = ["auto", "dark", "light"];
+ const dark = matchMedia("(prefers-color-scheme: dark)");
+ let theme = THEMES.find((name) => name === keep(local, "arbiter-theme")) ?? "auto";
+ function paint() {
+ document.documentElement.dataset.theme = theme === "auto" ? dark.matches ? "dark" : "light" : theme;
+ set($("theme"), \`Theme: \${theme}\`);
+ }
+ $("theme").addEventListener("click", () => {
+ theme = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length];
+ keep(local, "arbiter-theme", theme);
+ paint();
+ });
+ dark.addEventListener("change", paint);
+ paint();
+
+ setInterval(() => {
+ const moving = [...requests.values()].some((one) => !isOver(one)) ||
+ state?.live.models.some((one) => one.avoidedUntil);
+ if (moving && !document.hidden) drawSoon();
+ }, 250);
+ run();
+</script>
+ </body>
+ </html>
+`;
+// lib/server/dashboard.ts -------------------------------------------------------------------
+/** Where a browser finds the dashboard. */
+const DASHBOARD_PATH = "/dashboard";
+
+/** What one element of the page holds, as the policy of its contents wants it named. */
+async function toElementSource(name: "script" | "style"): Promise<string> {
+  const [, text = ""] = new RegExp(`<${name}>([^]*?)</${name}>`).exec(DASHBOARD_PAGE) ?? [];
+  const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+  return `${name}-src 'sha256-${btoa(String.fromCharCode(...new Uint8Array(hash)))}'`;
+}
+
+/** Answers with the dashboard: a page that is the same for everybody, holds nothing, and loads nothing from elsewhere. */
+async function answerDashboard(): Promise<Response> {
+  const sources = await Promise.all([toElementSource("script"), toElementSource("style")]);
+  const fixed = ["img-src data:", "connect-src 'self'", "base-uri 'none'", "form-action 'none'"];
+  const headers = {
+    "content-type": "text/html; charset=utf-8",
+    "content-security-policy": ["default-src 'none'", ...sources, ...fixed, "frame-ancestors 'none'"].join("; "),
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cache-control": "no-cache",
+  };
+  return new Response(DASHBOARD_PAGE, { headers });
+}
 // lib/server/peers.ts -----------------------------------------------------------------------
 /** The addresses that requests of {@linkcode serve} came from; others have none here. */
 const PEERS: WeakMap<Request, string> = new WeakMap();
+// lib/server/pour.ts ------------------------------------------------------------------------
+/**
+ * Writes a body as it comes, not faster than it is taken, and leaves the end to the caller.
+ *
+ * @param gone Fires when nobody takes it any more.
+ * @param toBytes Makes what is written of each chunk.
+ */
+async function pour(
+  body: ReadableStream<Uint8Array>,
+  outgoing: Writable,
+  gone: AbortSignal,
+  toBytes: (chunk: Uint8Array) => Uint8Array = (chunk) => chunk,
+): Promise<void> {
+  let wake = () => {};
+  outgoing.on("drain", () => wake());
+  const reader = body.getReader();
+  onAbort(gone, () => {
+    void reader.cancel(gone.reason).catch(() => {});
+    wake();
+  });
+  for (let read = await reader.read(); !read.done; read = await reader.read()) {
+    if (outgoing.write(toBytes(read.value)) || outgoing.destroyed) continue;
+    await new Promise<void>((resolve) => wake = resolve);
+  }
+}
+// lib/server/serve.ts -----------------------------------------------------------------------
+/** Answers one request. */
+export type Handler = (request: Request) => Response | Promise<Response>;
+
+/** Where to listen: an address (127.0.0.1 when left out) and a port (0, which takes a free one). */
+export type ServeOptions = { hostname?: string; port?: number };
+
+/** A listening server: its port, its address such as `http://127.0.0.1:4005`; closing cuts open streams. */
+export type Server = { readonly port: number; readonly url: string; close(): Promise<void> };
+
+/** Milliseconds an idle connection is kept: after Node's 5 a client's next request may meet its closing. */
+const KEEP_ALIVE_TIMEOUT = 600_000;
+
+/** Milliseconds a request may take to arrive as a whole. */
+const MAX_BODY_TIME = 300_000;
+
+/** Addresses that mean all of a machine's, and the one by which it calls itself. */
+const OWN_NAMES: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "::": "::1" };
+
+/** The address by which programs of the same machine reach a server. */
+function toServerUrl(hostname: string, port: number): string {
+  const name = OWN_NAMES[hostname] ?? hostname;
+  return `http://${name.includes(":") ? `[${name}]` : name}:${port}`;
+}
+
+/**
+ * Serves a web-standard handler over `node:http`, which Deno and Bun have too.
+ *
+ * `request.signal` fires when the client goes away before the answer is complete.
+ *
+ * @throws {Error} With the code `EADDRINUSE` if the port is taken.
+ */
+export async function serve(handler: Handler, options: ServeOptions = {}): Promise<Server> {
+  const { hostname = "127.0.0.1", port = 0 } = options;
+  const { createServer } = await import("node:http");
+  const settings = { keepAliveTimeout: KEEP_ALIVE_TIMEOUT, shouldUpgradeCallback: wantsSocket };
+  const server = createServer(settings, (incoming, outgoing) => {
+    answerIncoming(handler, incoming, outgoing).catch(() => outgoing.destroy());
+  });
+  server.requestTimeout = 0; // Each runtime has another idea of it.
+  const sockets = new Set<Duplex>();
+  server.on("upgrade", (incoming: IncomingMessage, socket: Duplex, head: Uint8Array) => {
+    if (!wantsSocket(incoming)) return passOver(server, incoming, socket, head);
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+    answerSocket(handler, incoming, socket, head).catch(() => socket.destroy());
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, hostname, resolve);
+  });
+  const { port: bound } = server.address() as AddressInfo;
+  return {
+    port: bound,
+    url: toServerUrl(hostname, bound),
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+        sockets.forEach((socket) => socket.destroy());
+      }),
+  };
+}
+
+const wantsSocket = ({ headers }: IncomingMessage): boolean => /^websocket$/i.test(headers.upgrade ?? "");
+
+/** Goes on as if no other protocol had been offered, such as `h2c` by Java's client: Node 20 cannot be told beforehand. */
+function passOver(server: EventEmitter, incoming: IncomingMessage, socket: Duplex, head: Uint8Array): void {
+  const { method, url, httpVersion, rawHeaders } = incoming;
+  const lines = rawHeaders.flatMap((name, i) => {
+    return i % 2 > 0 || name.toLowerCase() === "upgrade" ? [] : [`${name}: ${rawHeaders[i + 1]}`];
+  });
+  socket.unshift(head);
+  socket.unshift([`${method} ${url} HTTP/${httpVersion}`, ...lines, "", ""].join("\r\n"), "latin1");
+  server.emit("connection", socket);
+}
+
+async function answerSocket(handler: Handler, incoming: IncomingMessage, socket: Duplex, head: Uint8Array) {
+  const gone = new AbortController();
+  socket.on("error", () => {}); // "close" follows.
+  for (const event of ["end", "close"]) socket.once(event, () => gone.abort());
+  await answerUpgrade(handler, await toRequest(incoming, gone.signal), { socket, head, gone });
+}
+
+async function toRequest(incoming: IncomingMessage, signal: AbortSignal): Promise<Request> {
+  // A client that has hung up has no address any more, and must not pass for an embedding program.
+  const { remoteAddress: peer = "unknown" } = incoming.socket;
+  const { Readable } = await import("node:stream");
+  const { method = "GET", url = "" } = incoming;
+  const headers = new Headers();
+  for (const [name, values] of Object.entries(incoming.headersDistinct)) {
+    for (const value of values ?? []) headers.append(name, value);
+  }
+  const body = method === "GET" || method === "HEAD" ? null : Readable.toWeb(incoming);
+  const init = { method, headers, body, duplex: "half" } as RequestInit;
+  // A target like `//` or `*` is no address by itself, but it must become a 404 and not an exception.
+  const address = `http://localhost${url.startsWith("/") ? "" : "/"}${url}`;
+  // Given in init instead of defined, the signal makes Node keep 6 kB a request until the next full collection.
+  const request = Object.defineProperty(new Request(address, init), "signal", { value: signal });
+  PEERS.set(request, peer);
+  return request;
+}
+
+async function answerIncoming(handler: Handler, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+  const gone = new AbortController();
+  const timer = setTimeout(() => incoming.complete || outgoing.destroy(), MAX_BODY_TIME);
+  outgoing.once("close", () => {
+    clearTimeout(timer);
+    if (!outgoing.writableFinished) gone.abort();
+  });
+  const response = await handler(await toRequest(incoming, gone.signal));
+  // A body that nobody has read would stand in the way of the next request on this connection.
+  if (!incoming.complete) response.headers.set("connection", "close");
+  outgoing.writeHead(response.status, [...response.headers].flat());
+  if (!response.body || incoming.method === "HEAD") return void outgoing.end();
+  outgoing.flushHeaders();
+  await pour(response.body, outgoing, gone.signal);
+  outgoing.end();
+}
+// lib/server/web_socket.ts ------------------------------------------------------------------
+const SOCKET = "websocket";
+/** What the accepting hash is made with, by RFC 6455. */
+const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+/** The subprotocol that is offered beside the one that carries a key. */
+const PROTOCOL = "arbiter";
+
+const OPCODES = { text: 1, close: 8, ping: 9, pong: 10 };
+/** Most bytes of a frame that pings or closes. */
+const MOST_PAYLOAD = 125;
+
+/** Why a connection is closed: the client did, the server goes, or the client does what is not allowed. */
+const CLOSE_CODES = { normal: 1000, away: 1001, broken: 1002, unsupported: 1003 };
+
+/** A whole message, as a server sends it. */
+function toFrame(opcode: number, payload: Uint8Array): Uint8Array {
+  const { length } = payload;
+  const size = length < 126
+    ? [length]
+    : length < 65_536
+    ? [126, length >> 8, length & 255]
+    : [127, 0, 0, 0, 0, length >>> 24, (length >> 16) & 255, (length >> 8) & 255, length & 255];
+  const frame = new Uint8Array(1 + size.length + length);
+  frame.set([0x80 | opcode, ...size]);
+  frame.set(payload, 1 + size.length);
+  return frame;
+}
+
+/** The frame that closes a connection. */
+function toCloseFrame(code: number): Uint8Array {
+  return toFrame(OPCODES.close, Uint8Array.of(code >> 8, code & 255));
+}
+
+/** Reads the frames of a client that may only ping and close, and gives those to answer with. */
+class ClientFrames {
+  #bytes = new Uint8Array();
+  /** Whether the connection is to end, after the last answer. */
+  over = false;
+
+  /** Takes the bytes of one read; what follows a closing is passed over. */
+  feed(bytes: Uint8Array): Uint8Array[] {
+    const answers: Uint8Array[] = [];
+    if (this.over) return answers;
+    const all = new Uint8Array(this.#bytes.length + bytes.length);
+    all.set(this.#bytes);
+    all.set(bytes, this.#bytes.length);
+    let from = 0;
+    const close = (code: number) => {
+      this.over = true;
+      answers.push(toCloseFrame(code));
+    };
+    while (!this.over && all.length >= from + 2) {
+      const [first, second] = [all[from]!, all[from + 1]!];
+      const [opcode, length] = [first & 15, second & 127];
+      // A control frame is whole, short, masked and has no extension; what else there is brings data.
+      if (opcode < 3) close(CLOSE_CODES.unsupported);
+      else if (
+        (first & 0xf0) !== 0x80 || opcode < OPCODES.close || opcode > OPCODES.pong || second < 0x80 ||
+        length > MOST_PAYLOAD
+      ) {
+        close(CLOSE_CODES.broken);
+      } else {
+        const start = from + 6;
+        if (all.length < start + length) break;
+        const payload = all.slice(start, start + length).map((byte, i) => byte ^ all[from + 2 + i % 4]!);
+        from = start + length;
+        if (opcode === OPCODES.close) close(CLOSE_CODES.normal);
+        if (opcode === OPCODES.ping) answers.push(toFrame(OPCODES.pong, payload));
+      }
+    }
+    this.#bytes = all.slice(from);
+    return answers;
+  }
+}
+
+/** Whether a request asks for a WebSocket as RFC 6455 wants it. */
+function asksForSocket(headers: Headers): boolean {
+  const key = headers.get("sec-websocket-key") ?? "";
+  const fits = headers.get("sec-websocket-version") === "13" && /^[\w+/]{22}==$/.test(key);
+  return fits && headers.get("upgrade")?.toLowerCase() === SOCKET;
+}
+
+/** An answer that is to be spoken as a WebSocket: each chunk of its body is a message. */
+function toSocketAnswer(body: ReadableStream<Uint8Array>): Response {
+  return new Response(body, { headers: { upgrade: SOCKET } });
+}
+
+/** The first lines of an answer, as they are written. */
+function toHead(status: number, headers: Iterable<[string, string]>): string {
+  return [`HTTP/1.1 ${status} `, ...[...headers].map(([name, value]) => `${name}: ${value}`), "", ""].join("\r\n");
+}
+
+/** What an answer has beside its own headers when a WebSocket begins. */
+async function toAcceptance({ headers }: Request): Promise<[string, string][]> {
+  const key = new TextEncoder().encode(headers.get("sec-websocket-key") + GUID);
+  const hash = new Uint8Array(await crypto.subtle.digest("SHA-1", key));
+  const accept: [string, string][] = [
+    ["connection", "upgrade"],
+    ["sec-websocket-accept", btoa(String.fromCharCode(...hash))],
+  ];
+  const offered = headers.get("sec-websocket-protocol")?.split(/, */) ?? [];
+  if (offered.includes(PROTOCOL)) accept.push(["sec-websocket-protocol", PROTOCOL]);
+  return accept;
+}
+
+/** Writes the answer to a request for a WebSocket; `head` is what the client has sent since. */
+async function answerUpgrade(
+  handler: Handler,
+  request: Request,
+  { socket, head, gone }: { socket: Duplex; head: Uint8Array; gone: AbortController },
+): Promise<void> {
+  const response = await handler(request);
+  const end = (bytes: Uint8Array = new Uint8Array()) => void socket.end(bytes, () => socket.destroy());
+  if (response.status !== 200 || response.headers.get("upgrade") !== SOCKET) {
+    response.headers.set("connection", "close");
+    socket.write(toHead(response.status, response.headers));
+    if (response.body) await pour(response.body, socket, gone.signal);
+    return end();
+  }
+  socket.write(toHead(101, [...response.headers, ...await toAcceptance(request)]));
+  const frames = new ClientFrames();
+  const read = (bytes: Uint8Array) => {
+    for (const answer of frames.feed(bytes)) socket.write(answer);
+    if (frames.over) gone.abort();
+  };
+  read(head);
+  socket.on("data", read);
+  if (response.body) await pour(response.body, socket, gone.signal, (chunk) => toFrame(OPCODES.text, chunk));
+  end(frames.over ? undefined : toCloseFrame(CLOSE_CODES.away));
+}
 // lib/server/handler.ts ---------------------------------------------------------------------
 /** What a route is asked with: the parsed body of a POST, and what the path's pattern captured. */
 type RouteCall = HandlerParts & { exchange: Exchange; body: unknown; id: string };
@@ -10528,8 +12090,18 @@ const ROUTES: readonly RouteRow[] = [
       version: VERSION,
       model: toLabel(router().catalog.elite, router().catalog),
     };
-  }, "health"],
-  [/^\/v1\/stream\/visualization$/, "GET, HEAD", ({ status }) => status()],
+  }, "keyless"],
+  [/^\/dashboard(?:\/stream)?$/, "GET, HEAD", answerDashboard, "keyless"],
+  [/^\/v1\/stream\/visualization$/, "GET, HEAD", ({ state }) => state()],
+  [/^\/v1\/stream\/events$/, "GET", ({ exchange, feed }) => {
+    const body = feed.open(exchange, (json) => `data: ${json}\n\n`);
+    return new Response(body, { headers: STREAM_HEADERS });
+  }],
+  [/^\/ws\/stream-visualization$/, "GET", ({ exchange, feed }) => {
+    if (asksForSocket(exchange.request.headers)) return toSocketAnswer(feed.open(exchange, (json) => json));
+    const headers = { "upgrade": "websocket", "sec-websocket-version": "13" };
+    throw new ApiError("invalid_request_error", "Here a WebSocket is spoken", { status: 426, headers });
+  }, "own_page"],
   [/^\/v1\/sessions$/, "GET, HEAD", async ({ sessions }) => {
     const data = await sessions.list();
     return { object: "list", data, has_more: false, first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null };
@@ -10693,17 +12265,21 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
     clientKeys: options.clientKeys ?? [],
     open: options.open ?? false,
     inboundRpm: options.inboundRpm ?? 0,
+    showContent: options.showContent ?? false,
+    visualizes: options.visualizes ?? false,
     localAnswers: options.localAnswers ?? ["title", "quota"],
     onRequest(log) {
       stats = addRequest(stats, log);
       sessions.add(log);
       metrics.add(log);
+      live.end(log);
       options.onRequest?.(log);
     },
   };
   const accounts = new Accounts(settings.clock, settings.store);
   let stats = createStats(settings.clock.now());
   const [sessions, metrics] = [new Sessions(settings.clock, settings.store), new Metrics()];
+  const live = new Live(settings.clock, settings.showContent);
   let router: Router;
   function configure(options: RouterOptions): void {
     const next = createRouter(options);
@@ -10719,9 +12295,26 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
   }
   const ledger = new TokenLedger();
   const chain = createChain(settings, { ledger, accounts });
+  function state(since = 0): LiveState {
+    const { catalog, catalog: { elite, speed, fallbacks } } = router;
+    const usual = [elite, speed, ...fallbacks].map((target) => toCandidate(target, catalog));
+    return {
+      ...status(),
+      live: {
+        at: settings.clock.now(),
+        requests: live.requests(since),
+        models: live.models(usual, chain.avoidedUntil),
+        sessions: sessions.since(since),
+        whole: since === 0,
+        showsContent: settings.showContent,
+      },
+    };
+  }
+  const feed = new LiveFeed(settings.clock, state);
+  live.onChange = feed.change;
   const shared = new SharedAnswers(settings);
-  const parts = { ...settings, router: () => router, ledger, shared, status, sessions, metrics, ...chain };
-  const handler = createHandler(parts);
+  const noting = { status, state, sessions, metrics, live, feed };
+  const handler = createHandler({ ...settings, router: () => router, ledger, shared, ...noting, ...chain });
   return {
     fetch: handler.fetch,
     close() {
@@ -10881,6 +12474,12 @@ const COMMANDS = {
     help: "show what a running proxy does",
     flags: ["watch", ...RUNNING, "json"],
     examples: ["status", "status --watch"],
+    exits: { 1: "no proxy runs there" },
+  },
+  dashboard: {
+    help: "tell where to see what a running proxy does",
+    more: "It is a page for a browser, which shows requests while they are on their way, models and sessions.",
+    flags: RUNNING,
     exits: { 1: "no proxy runs there" },
   },
   stop: {
@@ -12887,104 +14486,6 @@ function createPrompts(env: Env): Prompts {
     },
   };
 }
-// lib/server/serve.ts -----------------------------------------------------------------------
-/** Answers one request. */
-export type Handler = (request: Request) => Response | Promise<Response>;
-
-/** Where to listen: an address (127.0.0.1 when left out) and a port (0, which takes a free one). */
-export type ServeOptions = { hostname?: string; port?: number };
-
-/** A listening server: its port, its address such as `http://127.0.0.1:4005`; closing cuts open streams. */
-export type Server = { readonly port: number; readonly url: string; close(): Promise<void> };
-
-/** Milliseconds an idle connection is kept: after Node's 5 a client's next request may meet its closing. */
-const KEEP_ALIVE_TIMEOUT = 600_000;
-
-/** Milliseconds a request may take to arrive as a whole. */
-const MAX_BODY_TIME = 300_000;
-
-/** Addresses that mean all of a machine's, and the one by which it calls itself. */
-const OWN_NAMES: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "::": "::1" };
-
-/** The address by which programs of the same machine reach a server. */
-function toServerUrl(hostname: string, port: number): string {
-  const name = OWN_NAMES[hostname] ?? hostname;
-  return `http://${name.includes(":") ? `[${name}]` : name}:${port}`;
-}
-
-/**
- * Serves a web-standard handler over `node:http`, which Deno and Bun have too.
- *
- * `request.signal` fires when the client goes away before the answer is complete.
- *
- * @throws {Error} With the code `EADDRINUSE` if the port is taken.
- */
-export async function serve(handler: Handler, options: ServeOptions = {}): Promise<Server> {
-  const { hostname = "127.0.0.1", port = 0 } = options;
-  const { createServer } = await import("node:http");
-  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_TIMEOUT }, (incoming, outgoing) => {
-    answerIncoming(handler, incoming, outgoing).catch(() => outgoing.destroy());
-  });
-  server.requestTimeout = 0; // Each runtime has another idea of it.
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(port, hostname, resolve);
-  });
-  const { port: bound } = server.address() as AddressInfo;
-  return {
-    port: bound,
-    url: toServerUrl(hostname, bound),
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
-}
-
-async function toRequest(incoming: IncomingMessage, signal: AbortSignal): Promise<Request> {
-  // A client that has hung up has no address any more, and must not pass for an embedding program.
-  const { remoteAddress: peer = "unknown" } = incoming.socket;
-  const { Readable } = await import("node:stream");
-  const { method = "GET", url = "" } = incoming;
-  const headers = new Headers();
-  for (const [name, values] of Object.entries(incoming.headersDistinct)) {
-    for (const value of values ?? []) headers.append(name, value);
-  }
-  const body = method === "GET" || method === "HEAD" ? null : Readable.toWeb(incoming);
-  const init = { method, headers, body, duplex: "half" } as RequestInit;
-  // A target like `//` or `*` is no address by itself, but it must become a 404 and not an exception.
-  const address = `http://localhost${url.startsWith("/") ? "" : "/"}${url}`;
-  // Given in init instead of defined, the signal makes Node keep 6 kB a request until the next full collection.
-  const request = Object.defineProperty(new Request(address, init), "signal", { value: signal });
-  PEERS.set(request, peer);
-  return request;
-}
-
-async function answerIncoming(handler: Handler, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
-  const gone = new AbortController();
-  const timer = setTimeout(() => incoming.complete || outgoing.destroy(), MAX_BODY_TIME);
-  let wake = () => {};
-  outgoing.on("drain", () => wake());
-  outgoing.once("close", () => {
-    clearTimeout(timer);
-    if (!outgoing.writableFinished) gone.abort();
-    wake();
-  });
-  const response = await handler(await toRequest(incoming, gone.signal));
-  // A body that nobody has read would stand in the way of the next request on this connection.
-  if (!incoming.complete) response.headers.set("connection", "close");
-  outgoing.writeHead(response.status, [...response.headers].flat());
-  if (!response.body || incoming.method === "HEAD") return void outgoing.end();
-  outgoing.flushHeaders();
-  const reader = response.body.getReader();
-  onAbort(gone.signal, () => void reader.cancel(gone.signal.reason).catch(() => {}));
-  for (let read = await reader.read(); !read.done; read = await reader.read()) {
-    if (outgoing.write(read.value) || outgoing.destroyed) continue;
-    await new Promise<void>((resolve) => wake = resolve);
-  }
-  outgoing.end();
-}
 // lib/cli/run_file.ts -----------------------------------------------------------------------
 /** What a proxy notes of itself while it listens; `started`, in milliseconds since 1970, is what it tells as `since`. */
 type RunFile = { pid: number; port: number; started: number; version: string };
@@ -13088,7 +14589,10 @@ async function findRunning(address: Address, token: string): Promise<Occupant> {
   const headers = { authorization: `Bearer ${token}` };
   const response = await localFetch(url, { headers, signal, redirect: "error" }).catch(() => undefined);
   const status = parseJson(await response?.text().catch(() => "") ?? "");
-  if (isJsonObject(status) && status.name === "arbiter") return status as ArbiterStatus;
+  if (isJsonObject(status) && status.name === "arbiter") {
+    const { live: _live, ...counts } = status;
+    return counts as ArbiterStatus;
+  }
   return response?.status === 401 && response.headers.has("request-id") ? "locked" : "other";
 }
 // lib/cli/folder_files.ts -------------------------------------------------------------------
@@ -13277,6 +14781,8 @@ function toHandlerOptions(settings: Settings, write: (line: string) => void): Ha
     clientKeys,
     allowOpen: open,
     inboundRpm,
+    showContent,
+    visualizes,
     logLevel = "info",
   } = settings;
   const set = {
@@ -13288,6 +14794,8 @@ function toHandlerOptions(settings: Settings, write: (line: string) => void): Ha
     clientKeys,
     open,
     inboundRpm,
+    showContent,
+    visualizes,
   };
   const given = Object.entries(set).filter(([, value]) => value !== undefined);
   return { ...Object.fromEntries(given), onRequest: toRequestWriter(logLevel, write) };
@@ -14600,6 +16108,7 @@ async function runServe(context: Context): Promise<number> {
   print(`Arbiter is listening on ${server.url} → ${proxy.upstream}, model ${proxy.models.elite}`);
   const there = context.settings.clientKeys ? " with the same ARBITER_API_KEY" : "";
   print(`To use it, in another terminal${there}: ${toUse(context, server.port)}, then claude`);
+  print(`To watch it: ${server.url}${DASHBOARD_PATH}`);
   await told;
   proxy.unwatch();
   proxy.arbiter.close();
@@ -14727,6 +16236,15 @@ async function runStatus(context: Context): Promise<number> {
   if (flags.watch) return await watchStatus(status, address, context);
   if (flags.json) io.print(JSON.stringify({ port, ...status }, null, 2));
   else for (const line of toStatusLines(status, port, Date.now(), io.columns)) io.print(line);
+  return 0;
+}
+
+/** Tells where the page is on which the proxy on the port can be watched. */
+async function runDashboard(context: Context): Promise<number> {
+  const address = await readAddress(context);
+  const status = await findRunning(address, await readOwnToken(context.io, context.settings, address.port));
+  if (typeof status !== "object") return await tellNobody(status, address, context);
+  context.io.print(toServerUrl(address.host, address.port) + DASHBOARD_PATH);
   return 0;
 }
 
@@ -14901,6 +16419,7 @@ const RUN_BY_COMMAND: Record<Exclude<Command, "help" | "completions">, (context:
   reset: runReset,
   doctor: runDoctor,
   status: runStatus,
+  dashboard: runDashboard,
   stop: runStop,
   test: runTest,
 };

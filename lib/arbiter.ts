@@ -1,8 +1,11 @@
 import { checkClientKeys } from "./config/client_keys.ts";
+import { toCandidate } from "./routing/catalog.ts";
 import { toLabel } from "./routing/reference.ts";
 import { createRouter, type Router } from "./routing/router.ts";
 import type { RouterOptions } from "./routing/routing_options.ts";
 import { createHandler } from "./server/handler.ts";
+import { Live } from "./server/live.ts";
+import { LiveFeed, type LiveState } from "./server/live_feed.ts";
 import { Metrics } from "./server/metrics.ts";
 import type { HandlerOptions } from "./server/options.ts";
 import { Sessions } from "./server/sessions.ts";
@@ -74,17 +77,21 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
     clientKeys: options.clientKeys ?? [],
     open: options.open ?? false,
     inboundRpm: options.inboundRpm ?? 0,
+    showContent: options.showContent ?? false,
+    visualizes: options.visualizes ?? false,
     localAnswers: options.localAnswers ?? ["title", "quota"],
     onRequest(log) {
       stats = addRequest(stats, log);
       sessions.add(log);
       metrics.add(log);
+      live.end(log);
       options.onRequest?.(log);
     },
   };
   const accounts = new Accounts(settings.clock, settings.store);
   let stats = createStats(settings.clock.now());
   const [sessions, metrics] = [new Sessions(settings.clock, settings.store), new Metrics()];
+  const live = new Live(settings.clock, settings.showContent);
   let router: Router;
   function configure(options: RouterOptions): void {
     const next = createRouter(options);
@@ -100,9 +107,26 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
   }
   const ledger = new TokenLedger();
   const chain = createChain(settings, { ledger, accounts });
+  function state(since = 0): LiveState {
+    const { catalog, catalog: { elite, speed, fallbacks } } = router;
+    const usual = [elite, speed, ...fallbacks].map((target) => toCandidate(target, catalog));
+    return {
+      ...status(),
+      live: {
+        at: settings.clock.now(),
+        requests: live.requests(since),
+        models: live.models(usual, chain.avoidedUntil),
+        sessions: sessions.since(since),
+        whole: since === 0,
+        showsContent: settings.showContent,
+      },
+    };
+  }
+  const feed = new LiveFeed(settings.clock, state);
+  live.onChange = feed.change;
   const shared = new SharedAnswers(settings);
-  const parts = { ...settings, router: () => router, ledger, shared, status, sessions, metrics, ...chain };
-  const handler = createHandler(parts);
+  const noting = { status, state, sessions, metrics, live, feed };
+  const handler = createHandler({ ...settings, router: () => router, ledger, shared, ...noting, ...chain });
   return {
     fetch: handler.fetch,
     close() {

@@ -32,6 +32,7 @@ export type {
   ToolParam,
   ToolResultParam,
   Usage,
+  VisualizationEvent,
 } from "./wire/anthropic.ts";
 export type {
   ChatChoice,

@@ -1,7 +1,7 @@
 /**
  * Joins the modules of lib/ into mod.ts: one typed, readable file that can be copied alone. Also
- * carries the version, whose home is package.json, into lib/version.ts and jsr.json, and writes the
- * JSON Schema of the config file where editors find it.
+ * carries the version, whose home is package.json, into lib/version.ts and jsr.json, puts the files
+ * of the dashboard together, and writes the JSON Schema of the config file where editors find it.
  *
  *     bun scripts/amalgamate.ts            writes them
  *     bun scripts/amalgamate.ts --check    fails when one of them is out of date
@@ -88,6 +88,18 @@ function visit(url: string): void {
 const { version } = JSON.parse(read("package.json"));
 update("lib/version.ts", read("lib/version.ts").replace(/"[^"]*"/, `"${version}"`));
 update("jsr.json", read("jsr.json").replace(/("version": )"[^"]*"/, `$1"${version}"`));
+
+// Behind a blank, no line of the page looks like a statement of mod.ts.
+const part = (name: string): string => read(`lib/server/dashboard/${name}`).replace(/^ *(?=\S)/gm, " ");
+const page = part("page.html")
+  .replace(/^ *<link .*href="(page.css)">/m, (_, name) => `<style>\n${part(name)}</style>`)
+  .replace(/^ *<script src="(page.js)">/m, (_, name) => `<script>\n${part(name)}`);
+update(
+  "lib/server/dashboard_page.ts",
+  `/** The dashboard, made by scripts/amalgamate.ts from the files in lib/server/dashboard/. */
+export const DASHBOARD_PAGE = \`${page.replace(/[\\`]|\$(?=\{)/g, "\\$&")}\`;
+`,
+);
 
 visit(entry);
 tail = tail.slice(head.length).trim();

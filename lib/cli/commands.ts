@@ -145,6 +145,12 @@ export const COMMANDS = {
     examples: ["status", "status --watch"],
     exits: { 1: "no proxy runs there" },
   },
+  dashboard: {
+    help: "tell where to see what a running proxy does",
+    more: "It is a page for a browser, which shows requests while they are on their way, models and sessions.",
+    flags: RUNNING,
+    exits: { 1: "no proxy runs there" },
+  },
   stop: {
     help: "stop a running proxy",
     flags: RUNNING,

@@ -15,7 +15,7 @@ import { type Context, createIo, type Io } from "./io.ts";
 import { runModels, runReset } from "./models_command.ts";
 import { runProbe } from "./probe_command.ts";
 import { runServe } from "./serve_command.ts";
-import { runStatus, runStop } from "./status_command.ts";
+import { runDashboard, runStatus, runStop } from "./status_command.ts";
 import { runTest } from "./test_command.ts";
 
 const RUN_BY_COMMAND: Record<Exclude<Command, "help" | "completions">, (context: Context) => Promise<number>> = {
@@ -28,6 +28,7 @@ const RUN_BY_COMMAND: Record<Exclude<Command, "help" | "completions">, (context:
   reset: runReset,
   doctor: runDoctor,
   status: runStatus,
+  dashboard: runDashboard,
   stop: runStop,
   test: runTest,
 };

@@ -77,6 +77,8 @@ function toHandlerOptions(settings: Settings, write: (line: string) => void): Ha
     clientKeys,
     allowOpen: open,
     inboundRpm,
+    showContent,
+    visualizes,
     logLevel = "info",
   } = settings;
   const set = {
@@ -88,6 +90,8 @@ function toHandlerOptions(settings: Settings, write: (line: string) => void): Ha
     clientKeys,
     open,
     inboundRpm,
+    showContent,
+    visualizes,
   };
   const given = Object.entries(set).filter(([, value]) => value !== undefined);
   return { ...Object.fromEntries(given), onRequest: toRequestWriter(logLevel, write) };

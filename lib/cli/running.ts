@@ -45,6 +45,9 @@ export async function findRunning(address: Address, token: string): Promise<Occu
   const headers = { authorization: `Bearer ${token}` };
   const response = await localFetch(url, { headers, signal, redirect: "error" }).catch(() => undefined);
   const status = parseJson(await response?.text().catch(() => "") ?? "");
-  if (isJsonObject(status) && status.name === "arbiter") return status as ArbiterStatus;
+  if (isJsonObject(status) && status.name === "arbiter") {
+    const { live: _live, ...counts } = status;
+    return counts as ArbiterStatus;
+  }
   return response?.status === 401 && response.headers.has("request-id") ? "locked" : "other";
 }

@@ -1,4 +1,5 @@
 import type { FlagName } from "./commands.ts";
+import { DASHBOARD_PATH } from "../server/dashboard.ts";
 import type { Context } from "./io.ts";
 import { createProxy, DEFAULT_PORT, listen } from "./proxy.ts";
 import { findShell, SHELLS } from "./shells.ts";
@@ -25,6 +26,7 @@ export async function runServe(context: Context): Promise<number> {
   print(`Arbiter is listening on ${server.url} → ${proxy.upstream}, model ${proxy.models.elite}`);
   const there = context.settings.clientKeys ? " with the same ARBITER_API_KEY" : "";
   print(`To use it, in another terminal${there}: ${toUse(context, server.port)}, then claude`);
+  print(`To watch it: ${server.url}${DASHBOARD_PATH}`);
   await told;
   proxy.unwatch();
   proxy.arbiter.close();

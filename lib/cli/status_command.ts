@@ -1,4 +1,6 @@
+import { DASHBOARD_PATH } from "../server/dashboard.ts";
 import { PRICES_DATE } from "../server/prices.ts";
+import { toServerUrl } from "../server/serve.ts";
 import type { ArbiterStatus } from "../server/stats.ts";
 import { sleep, systemClock } from "../wire/clock.ts";
 import type { Context } from "./io.ts";
@@ -127,6 +129,15 @@ export async function runStatus(context: Context): Promise<number> {
   if (flags.watch) return await watchStatus(status, address, context);
   if (flags.json) io.print(JSON.stringify({ port, ...status }, null, 2));
   else for (const line of toStatusLines(status, port, Date.now(), io.columns)) io.print(line);
+  return 0;
+}
+
+/** Tells where the page is on which the proxy on the port can be watched. */
+export async function runDashboard(context: Context): Promise<number> {
+  const address = await readAddress(context);
+  const status = await findRunning(address, await readOwnToken(context.io, context.settings, address.port));
+  if (typeof status !== "object") return await tellNobody(status, address, context);
+  context.io.print(toServerUrl(address.host, address.port) + DASHBOARD_PATH);
   return 0;
 }
 

@@ -108,6 +108,8 @@ const ROWS = {
   suggestionAnswer: [onOff, "ENABLE_SUGGESTION_MODE_SKIP"],
   filepathsAnswer: [onOff, "ENABLE_FILEPATH_EXTRACTION_MOCK"],
   prefixAnswer: [onOff, "FAST_PREFIX_DETECTION"],
+  showContent: [onOff, "ARBITER_SHOW_CONTENT"],
+  visualizes: [onOff, "ARBITER_STREAM_VISUALIZATION R2_STREAM_VISUALIZATION"],
   targetDir: [String, "TARGET_DIR"],
   store: [word<StoreName>("memory, sqlite or redis", STORES), "ARBITER_STORE STORAGE_ENGINE"],
   redisUrl: [String, "REDIS_URL"], // Checked only where it is used: a project's .env may have one of its own.

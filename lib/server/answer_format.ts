@@ -1,7 +1,7 @@
 import { CompletionEncoder } from "../stream/completion_encoder.ts";
 import { encodeEvents } from "../stream/event_encoder.ts";
 import { toChatCompletion } from "../translate/completion.ts";
-import type { Message, MessageStreamEvent } from "../wire/anthropic.ts";
+import type { Message, MessageStreamEvent, VisualizationEvent } from "../wire/anthropic.ts";
 import { type ChatErrorBody, toChatError } from "../wire/chat_errors.ts";
 import type { ApiErrorBody } from "../wire/errors.ts";
 
@@ -10,7 +10,7 @@ export type AnswerFormat = {
   /** The body of a whole answer. */
   toBody(message: Message): unknown;
   /** The bytes for the next events of a streamed one. */
-  encode(events: readonly (MessageStreamEvent | ApiErrorBody)[]): Uint8Array;
+  encode(events: readonly (MessageStreamEvent | VisualizationEvent | ApiErrorBody)[]): Uint8Array;
   /** Whether the connection of each client is cut when an answer breaks off after its content has begun. */
   cuts: boolean;
 };

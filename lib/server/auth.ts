@@ -6,8 +6,11 @@ import { ApiError } from "../wire/errors.ts";
 /** Who may ask: whoever has one of these keys, or without any this machine only, unless the proxy is open to all. */
 export type AccessOptions = { clientKeys: readonly ClientKey[]; open: boolean };
 
-/** What a route asks of its clients: nothing where there are keys, or that they keep to their rate, too. */
-export type RouteAccess = "health" | "rated" | undefined;
+/**
+ * What a route asks of its clients: no key, or that they keep to their rate, too, or that a page is one of this very
+ * server: browsers let every page read what comes over a WebSocket.
+ */
+export type RouteAccess = "keyless" | "rated" | "own_page" | undefined;
 
 const THIS_MACHINE = String.raw`(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?`;
 const LOOPBACK_HOST = new RegExp(`^${THIS_MACHINE}$`, "i");
@@ -24,10 +27,20 @@ function isSameSecret(given: string, secret: string): boolean {
   return difference === 0;
 }
 
+/** The key among the subprotocols of a WebSocket, in base64url: a page can set no other header there. */
+function toOfferedKey(headers: Headers): string | undefined {
+  const offered = /(?:^|,) *arbiter\.key\.([\w-]+)/.exec(headers.get("sec-websocket-protocol") ?? "")?.[1];
+  try {
+    return offered && atob(offered.replaceAll("-", "+").replaceAll("_", "/"));
+  } catch {
+    return undefined;
+  }
+}
+
 /** What a request has to show, without the model that may stand behind a colon. */
 function toSecrets(headers: Headers): string[] {
   const bearer = /^bearer +(.+)$/i.exec(headers.get("authorization") ?? "")?.[1];
-  return [headers.get("x-api-key"), bearer].flatMap((secret) => secret?.split(":", 1) ?? []);
+  return [headers.get("x-api-key"), bearer, toOfferedKey(headers)].flatMap((secret) => secret?.split(":", 1) ?? []);
 }
 
 /** Finds the key that a request has shown; all are compared, whichever it is. */
@@ -63,8 +76,12 @@ export function checkAccess(
   { headers, peer, access }: { headers: Headers; peer?: string | undefined; access?: RouteAccess },
   { clientKeys, open }: AccessOptions,
 ): ClientKey | ApiError | undefined {
+  const origin = headers.get("origin");
+  if (access === "own_page" && origin !== null && origin.replace(/^https?:\/\//, "") !== headers.get("host")) {
+    return new ApiError("permission_error", "The request comes from a page of another server");
+  }
   if (clientKeys.length > 0) {
-    return access === "health" ? undefined : findClientKey(headers, clientKeys) ?? new ApiError(
+    return access === "keyless" ? undefined : findClientKey(headers, clientKeys) ?? new ApiError(
       "authentication_error",
       "This proxy wants its own key, as x-api-key or as a bearer token: the one that ARBITER_API_KEY was set to",
       { headers: { "www-authenticate": "Bearer", "x-should-retry": "false" } },

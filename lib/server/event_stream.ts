@@ -24,7 +24,7 @@ type Streamed = { toStart: () => MessageStreamEvent; early: boolean; answer: Pro
 export function toEventStream(
   exchange: Exchange,
   { toStart, early, answer }: Streamed,
-  { clock, pingInterval }: HandlerParts,
+  { clock, pingInterval, live, visualizes }: HandlerParts,
 ): ReadableStream<Uint8Array> {
   const { request: { headers, signal }, log, began, stop, format } = exchange;
   // Claude Code repeats a request by itself when the connection breaks or an `overloaded_error` comes before any
@@ -38,7 +38,8 @@ export function toEventStream(
 
   function write(events: (MessageStreamEvent | ApiErrorBody)[]): void {
     lastWrite = clock.now();
-    controller.enqueue(format.encode(begun ? events : [toStart(), ...events]));
+    const first = [...begun ? [] : [toStart()], ...visualizes ? live.tell(log.id) : []];
+    controller.enqueue(format.encode(first.length > 0 ? [...first, ...events] : events));
     begun = true;
   }
 
@@ -48,6 +49,7 @@ export function toEventStream(
       if (now < lastWrite + pingInterval) return tick(lastWrite + pingInterval - now);
       const late = now + pingInterval > lastContent + EMPTY_DELTA_INTERVAL;
       if (late) lastContent = now;
+      live.pinged(log.id);
       if ((controller.desiredSize ?? 0) > 0) write([late ? EMPTY_DELTA : { type: "ping" }]);
       tick(pingInterval);
     });
@@ -78,6 +80,7 @@ export function toEventStream(
       return controller.close();
     }
     noteUsage(log, events);
+    live.heard(log.id, events);
     content ||= events.some(({ type }) => type === "content_block_start");
     lastContent = clock.now();
     if (content && !log.replayed && log.model !== LOCAL_MODEL) log.firstMs ??= lastContent - began;

@@ -9,12 +9,14 @@ import { MESSAGES_FORMAT, toErrorBody } from "./answer_format.ts";
 import { checkAccess, InboundLimits, type RouteAccess } from "./auth.ts";
 import { readJson } from "./body.ts";
 import { answerChat } from "./chat_completions.ts";
-import { answerMessages } from "./messages.ts";
+import { answerDashboard } from "./dashboard.ts";
+import { answerMessages, STREAM_HEADERS } from "./messages.ts";
 import type { HandlerParts } from "./options.ts";
 import { PEERS } from "./peers.ts";
 import { formatMetrics, METRICS_TYPE } from "./prometheus.ts";
 import { type Exchange, formatRoute, type RequestLog } from "./request_log.ts";
 import { toSessionId } from "./sessions.ts";
+import { asksForSocket, toSocketAnswer } from "./web_socket.ts";
 
 /** What a route is asked with: the parsed body of a POST, and what the path's pattern captured. */
 type RouteCall = HandlerParts & { exchange: Exchange; body: unknown; id: string };
@@ -57,8 +59,18 @@ const ROUTES: readonly RouteRow[] = [
       version: VERSION,
       model: toLabel(router().catalog.elite, router().catalog),
     };
-  }, "health"],
-  [/^\/v1\/stream\/visualization$/, "GET, HEAD", ({ status }) => status()],
+  }, "keyless"],
+  [/^\/dashboard(?:\/stream)?$/, "GET, HEAD", answerDashboard, "keyless"],
+  [/^\/v1\/stream\/visualization$/, "GET, HEAD", ({ state }) => state()],
+  [/^\/v1\/stream\/events$/, "GET", ({ exchange, feed }) => {
+    const body = feed.open(exchange, (json) => `data: ${json}\n\n`);
+    return new Response(body, { headers: STREAM_HEADERS });
+  }],
+  [/^\/ws\/stream-visualization$/, "GET", ({ exchange, feed }) => {
+    if (asksForSocket(exchange.request.headers)) return toSocketAnswer(feed.open(exchange, (json) => json));
+    const headers = { "upgrade": "websocket", "sec-websocket-version": "13" };
+    throw new ApiError("invalid_request_error", "Here a WebSocket is spoken", { status: 426, headers });
+  }, "own_page"],
   [/^\/v1\/sessions$/, "GET, HEAD", async ({ sessions }) => {
     const data = await sessions.list();
     return { object: "list", data, has_more: false, first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null };

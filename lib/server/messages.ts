@@ -4,6 +4,7 @@ import { type MessageStart, toMessageStart } from "../stream/chunk_translator.ts
 import { toMessage } from "../stream/message.ts";
 import { toTextEvents } from "../stream/text_events.ts";
 import type { Candidate } from "../routing/candidate.ts";
+import type { SendOptions } from "../upstream/send.ts";
 import { toSession } from "../upstream/token_ledger.ts";
 import type { MessagesRequest, MessageStreamEvent } from "../wire/anthropic.ts";
 import { ApiError } from "../wire/errors.ts";
@@ -15,7 +16,8 @@ import type { HandlerParts } from "./options.ts";
 import { type Exchange, LOCAL_MODEL, noteUsage } from "./request_log.ts";
 import { type Question, toBatches } from "./shared_answer.ts";
 
-const STREAM_HEADERS = {
+/** Headers of every answer that comes piece by piece. */
+export const STREAM_HEADERS = {
   "content-type": "text/event-stream; charset=utf-8",
   "cache-control": "no-cache",
   "x-accel-buffering": "no",
@@ -33,6 +35,7 @@ function prepareQuestion(
   const inputTokens = (candidate: Candidate) => turn.count(candidate);
   const { request, kind, wanted, candidates, trace } = parts.router().route({ request: asked, headers, inputTokens });
   log.route = trace;
+  parts.live.begin(log, created);
   const tokens = request === asked && kind === "main" ? turn : toTokens(request, kind);
   const id = parts.newId("msg_");
   let start: MessageStart | undefined;
@@ -50,7 +53,8 @@ function prepareQuestion(
   const ask: Question["ask"] = async (signal) => {
     // Counting waits until the request is on its way; what it takes is not added to the time of the answer.
     setTimeout(() => tokens.count(wanted), 0);
-    const options = { candidates, signal, tokens, priority, headers };
+    const onTry: SendOptions["onTry"] = (candidate, fault) => parts.live.tried(log.id, candidate, fault);
+    const options = { candidates, signal, tokens, priority, headers, onTry };
     const { candidate, warnings, events } = await parts.send(request, options);
     return { model: candidate.model, fellBack: candidate !== candidates[0], warnings, events };
   };
@@ -85,7 +89,10 @@ export async function answerMessages(
   answer.catch(() => {}); // It is awaited below or by the stream, perhaps only when the client reads.
   if (!asked.stream) {
     const events: MessageStreamEvent[] = [];
-    for await (const batch of (await answer).events) events.push(...batch);
+    for await (const batch of (await answer).events) {
+      parts.live.heard(log.id, batch);
+      events.push(...batch);
+    }
     noteUsage(log, events);
     return Response.json(exchange.format.toBody(toMessage(events, toStart().message)));
   }

@@ -4,6 +4,8 @@ import type { Router } from "../routing/router.ts";
 import type { ChainOptions } from "../upstream/chain.ts";
 import type { Send } from "../upstream/send.ts";
 import type { TokenLedger } from "../upstream/token_ledger.ts";
+import type { Live } from "./live.ts";
+import type { LiveFeed, LiveState } from "./live_feed.ts";
 import type { Metrics } from "./metrics.ts";
 import type { RequestLog } from "./request_log.ts";
 import type { Sessions } from "./sessions.ts";
@@ -31,13 +33,18 @@ export interface HandlerOptions extends ChainOptions {
   open?: boolean;
   /** How many messages a client may ask for in any minute, unless its key says otherwise; 0 is no limit. @default {0} */
   inboundRpm?: number;
+  /** Whether the dashboard shows the end of what each answer says; without it content is never shown. @default {false} */
+  showContent?: boolean;
+  /** Whether streams tell of their lanes in events called `ncp_visualization`, as one earlier tool has it. @default {false} */
+  visualizes?: boolean;
   /** Called when a request is over. @default {() => {}} */
   onRequest?: (log: RequestLog) => void;
 }
 
 /**
  * What the handler works with: all its options, what finds where a request may go, the way there, what is read before, what
- * counts tokens, which answers are there already, how it all goes, with each session, and how long it takes.
+ * counts tokens, which answers are there already, how it all goes, with each session, and how long it takes, what happens
+ * now, and what tells of that.
  */
 export type HandlerParts = Required<HandlerOptions> & {
   router: () => Router;
@@ -48,4 +55,7 @@ export type HandlerParts = Required<HandlerOptions> & {
   status: () => ArbiterStatus;
   sessions: Sessions;
   metrics: Metrics;
+  live: Live;
+  feed: LiveFeed;
+  state: () => LiveState;
 };

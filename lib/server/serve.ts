@@ -1,7 +1,10 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { EventEmitter } from "node:events";
 import type { AddressInfo } from "node:net";
-import { onAbort } from "../wire/signal.ts";
+import type { Duplex } from "node:stream";
 import { PEERS } from "./peers.ts";
+import { pour } from "./pour.ts";
+import { answerUpgrade } from "./web_socket.ts";
 
 /** Answers one request. */
 export type Handler = (request: Request) => Response | Promise<Response>;
@@ -37,10 +40,18 @@ export function toServerUrl(hostname: string, port: number): string {
 export async function serve(handler: Handler, options: ServeOptions = {}): Promise<Server> {
   const { hostname = "127.0.0.1", port = 0 } = options;
   const { createServer } = await import("node:http");
-  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_TIMEOUT }, (incoming, outgoing) => {
+  const settings = { keepAliveTimeout: KEEP_ALIVE_TIMEOUT, shouldUpgradeCallback: wantsSocket };
+  const server = createServer(settings, (incoming, outgoing) => {
     answerIncoming(handler, incoming, outgoing).catch(() => outgoing.destroy());
   });
   server.requestTimeout = 0; // Each runtime has another idea of it.
+  const sockets = new Set<Duplex>();
+  server.on("upgrade", (incoming: IncomingMessage, socket: Duplex, head: Uint8Array) => {
+    if (!wantsSocket(incoming)) return passOver(server, incoming, socket, head);
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+    answerSocket(handler, incoming, socket, head).catch(() => socket.destroy());
+  });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(port, hostname, resolve);
@@ -53,8 +64,29 @@ export async function serve(handler: Handler, options: ServeOptions = {}): Promi
       new Promise((resolve) => {
         server.close(() => resolve());
         server.closeAllConnections();
+        sockets.forEach((socket) => socket.destroy());
       }),
   };
+}
+
+const wantsSocket = ({ headers }: IncomingMessage): boolean => /^websocket$/i.test(headers.upgrade ?? "");
+
+/** Goes on as if no other protocol had been offered, such as `h2c` by Java's client: Node 20 cannot be told beforehand. */
+function passOver(server: EventEmitter, incoming: IncomingMessage, socket: Duplex, head: Uint8Array): void {
+  const { method, url, httpVersion, rawHeaders } = incoming;
+  const lines = rawHeaders.flatMap((name, i) => {
+    return i % 2 > 0 || name.toLowerCase() === "upgrade" ? [] : [`${name}: ${rawHeaders[i + 1]}`];
+  });
+  socket.unshift(head);
+  socket.unshift([`${method} ${url} HTTP/${httpVersion}`, ...lines, "", ""].join("\r\n"), "latin1");
+  server.emit("connection", socket);
+}
+
+async function answerSocket(handler: Handler, incoming: IncomingMessage, socket: Duplex, head: Uint8Array) {
+  const gone = new AbortController();
+  socket.on("error", () => {}); // "close" follows.
+  for (const event of ["end", "close"]) socket.once(event, () => gone.abort());
+  await answerUpgrade(handler, await toRequest(incoming, gone.signal), { socket, head, gone });
 }
 
 async function toRequest(incoming: IncomingMessage, signal: AbortSignal): Promise<Request> {
@@ -79,12 +111,9 @@ async function toRequest(incoming: IncomingMessage, signal: AbortSignal): Promis
 async function answerIncoming(handler: Handler, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
   const gone = new AbortController();
   const timer = setTimeout(() => incoming.complete || outgoing.destroy(), MAX_BODY_TIME);
-  let wake = () => {};
-  outgoing.on("drain", () => wake());
   outgoing.once("close", () => {
     clearTimeout(timer);
     if (!outgoing.writableFinished) gone.abort();
-    wake();
   });
   const response = await handler(await toRequest(incoming, gone.signal));
   // A body that nobody has read would stand in the way of the next request on this connection.
@@ -92,11 +121,6 @@ async function answerIncoming(handler: Handler, incoming: IncomingMessage, outgo
   outgoing.writeHead(response.status, [...response.headers].flat());
   if (!response.body || incoming.method === "HEAD") return void outgoing.end();
   outgoing.flushHeaders();
-  const reader = response.body.getReader();
-  onAbort(gone.signal, () => void reader.cancel(gone.signal.reason).catch(() => {}));
-  for (let read = await reader.read(); !read.done; read = await reader.read()) {
-    if (outgoing.write(read.value) || outgoing.destroyed) continue;
-    await new Promise<void>((resolve) => wake = resolve);
-  }
+  await pour(response.body, outgoing, gone.signal);
   outgoing.end();
 }

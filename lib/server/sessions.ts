@@ -83,6 +83,11 @@ export class Sessions {
     return [...joined.values()].sort((a, b) => b.last - a.last).slice(0, MOST_SESSIONS);
   }
 
+  /** Those that have asked here since a time, in milliseconds since 1970. */
+  since(time: number): Session[] {
+    return [...this.#sessions.values()].filter(({ last }) => last >= time);
+  }
+
   /** Finds a session by its id. */
   async find(id: string): Promise<Session | undefined> {
     return (await this.list()).find((session) => session.id === id);

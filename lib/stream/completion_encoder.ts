@@ -1,5 +1,12 @@
 import { toCompletionId, toCompletionUsage, toFinishReason } from "../translate/completion.ts";
-import type { BlockDelta, ContentBlock, JsonObject, Message, MessageStreamEvent } from "../wire/anthropic.ts";
+import type {
+  BlockDelta,
+  ContentBlock,
+  JsonObject,
+  Message,
+  MessageStreamEvent,
+  VisualizationEvent,
+} from "../wire/anthropic.ts";
 import { toChatError } from "../wire/chat_errors.ts";
 import type { ApiErrorBody } from "../wire/errors.ts";
 
@@ -32,11 +39,11 @@ export class CompletionEncoder {
   }
 
   /** Gives the lines for the events of one read. */
-  feed(events: readonly (MessageStreamEvent | ApiErrorBody)[]): string {
+  feed(events: readonly (MessageStreamEvent | VisualizationEvent | ApiErrorBody)[]): string {
     return events.map((event) => this.#encode(event)).join("");
   }
 
-  #encode(event: MessageStreamEvent | ApiErrorBody): string {
+  #encode(event: MessageStreamEvent | VisualizationEvent | ApiErrorBody): string {
     switch (event.type) {
       case "message_start":
         this.#message = event.message;

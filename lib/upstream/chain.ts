@@ -103,6 +103,7 @@ class Chain {
       if (wait > 0) await sleep(clock, wait, options.signal);
       const wanted = candidate.traits?.wholeAnswers ? { ...request, stream: false } : request;
       const { body, warnings } = this.#toBody(wanted, candidate, options);
+      options.onTry?.(candidate);
       try {
         const events = await this.#ask(wanted, body, candidate, {
           ...options,
@@ -115,6 +116,7 @@ class Chain {
         options.signal.throwIfAborted();
         const fault = toApiError(thrown);
         tried.set(candidate, fault);
+        options.onTry?.(candidate, fault);
         if (!(fault instanceof UpstreamFault)) break;
         this.#learn(candidate, fault, body, options);
         const { then } = FAULT_KINDS[fault.kind];
@@ -145,6 +147,11 @@ class Chain {
     const [ratios] = await Promise.all([this.#learned.sync(), this.#health.sync()]).catch(() => [[]]);
     this.#ledger.restore(ratios);
     if (store.shared) this.#syncAt = clock.now() + SYNC_PAUSE;
+  }
+
+  /** Until when a model is asked last, in milliseconds since 1970. */
+  avoidedUntil(candidate: Candidate): number {
+    return this.#health.avoidedUntil(toKey(candidate));
   }
 
   #order(request: MessagesRequest, { candidates, tokens }: SendOptions): Candidate[] {
@@ -249,12 +256,16 @@ class Chain {
 
 /**
  * Makes the {@linkcode Send} that asks one candidate after the other, and remembers which of them fail and how; `load`
- * reads what was remembered before, which sending does by itself.
+ * reads what was remembered before, which sending does by itself; `avoidedUntil` tells of a model's health.
  */
 export function createChain(
   settings: Required<ChainOptions>,
   parts: ChainParts,
-): { send: Send; load: () => Promise<void> } {
+): { send: Send; load: () => Promise<void>; avoidedUntil: (candidate: Candidate) => number } {
   const chain = new Chain(settings, parts);
-  return { send: (request, options) => chain.send(request, options), load: () => chain.load() };
+  return {
+    send: (request, options) => chain.send(request, options),
+    load: () => chain.load(),
+    avoidedUntil: (candidate) => chain.avoidedUntil(candidate),
+  };
 }

@@ -9,7 +9,7 @@ const FAULT_WINDOW = 30_000;
 const AVOID_TIME = 30_000;
 
 /** So many models are remembered; clients may ask for any. */
-const MOST_MODELS = 1_000;
+const MOST_KNOWN = 1_000;
 
 type ModelHealth = {
   /** When it failed, in milliseconds since 1970. */
@@ -48,7 +48,12 @@ export class Health {
 
   /** Whether a model may be asked now. */
   isWell(key: string): boolean {
-    return this.#clock.now() >= this.#avoidedUntil(key) && this.#of(key).probe === undefined;
+    return this.#clock.now() >= this.avoidedUntil(key) && this.#of(key).probe === undefined;
+  }
+
+  /** Until when a model is avoided, in milliseconds since 1970. */
+  avoidedUntil(key: string): number {
+    return this.#avoided.values.get(key) ?? 0;
   }
 
   /** Avoids a model for some milliseconds, whatever it did before. */
@@ -63,7 +68,7 @@ export class Health {
    */
   begin(key: string): (well: boolean | undefined) => void {
     const health = this.#of(key);
-    const avoidedUntil = this.#avoidedUntil(key);
+    const avoidedUntil = this.avoidedUntil(key);
     const request = Symbol(key);
     if (avoidedUntil > 0) health.probe ??= request;
     let told = false;
@@ -73,7 +78,7 @@ export class Health {
       const probe = health.probe === request;
       if (probe) health.probe = undefined;
       // An answer that began before the model was avoided does not speak for it.
-      if (well === true && this.#avoidedUntil(key) <= avoidedUntil) {
+      if (well === true && this.avoidedUntil(key) <= avoidedUntil) {
         health.faults = [];
         this.#avoided.change(key, (until = 0) => until > avoidedUntil ? until : undefined);
       }
@@ -84,15 +89,11 @@ export class Health {
     };
   }
 
-  #avoidedUntil(key: string): number {
-    return this.#avoided.values.get(key) ?? 0;
-  }
-
   #of(key: string): ModelHealth {
     let health = this.#models.get(key);
     if (!health) this.#models.set(key, health = { faults: [] });
     const [oldest = ""] = this.#models.keys();
-    if (this.#models.size > MOST_MODELS) this.#models.delete(oldest);
+    if (this.#models.size > MOST_KNOWN) this.#models.delete(oldest);
     return health;
   }
 }

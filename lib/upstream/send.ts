@@ -1,6 +1,7 @@
 import type { Candidate } from "../routing/candidate.ts";
 import type { Priority } from "../routing/priority.ts";
 import type { MessagesRequest, MessageStreamEvent } from "../wire/anthropic.ts";
+import type { ApiError } from "../wire/errors.ts";
 import type { PromptTokens } from "./token_ledger.ts";
 
 /**
@@ -16,7 +17,7 @@ export type Answer = {
 /**
  * What {@linkcode Send} is given beside the request: where it may go, in order of preference, a signal that fires when
  * nobody waits any more, the tokens of the request, how urgent it is, and the client's headers, of which hosts
- * that speak Anthropic's format get some.
+ * that speak Anthropic's format get some, and what is called when a candidate is asked and when it has failed.
  */
 export type SendOptions = {
   candidates: readonly Candidate[];
@@ -24,6 +25,7 @@ export type SendOptions = {
   tokens: PromptTokens;
   priority: Priority;
   headers?: Headers;
+  onTry?: ((candidate: Candidate, fault?: ApiError) => void) | undefined;
 };
 
 /**

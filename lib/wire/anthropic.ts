@@ -99,3 +99,14 @@ export type MessageStreamEvent =
   | { type: "message_delta"; delta: MessageDelta; usage: Partial<Usage> }
   | { type: "message_stop" }
   | { type: "ping" };
+
+/** An event of an earlier tool, which clients pass over: a request has come into a lane, so many milliseconds old. */
+export type VisualizationEvent = {
+  type: "ncp_visualization";
+  request_id: string;
+  at: number;
+  lane: string;
+  model?: string;
+  left?: string;
+  why?: string | undefined;
+};

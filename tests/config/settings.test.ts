@@ -32,6 +32,8 @@ describe("a variable is read under each of its names:", () => {
     ["maxConcurrency", "ARBITER_MAX_CONCURRENCY PROVIDER_MAX_CONCURRENCY", "0", 0],
     ["hardMaxTokens", "ARBITER_HARD_MAX_TOKENS NCP_HARD_MAX_TOKENS", "16384", 16_384],
     ["clientMaxTokens", "ARBITER_CLIENT_MAX_TOKENS NCP_CLAUDE_CODE_MAX_OUTPUT_TOKENS", "65536", 65_536],
+    ["showContent", "ARBITER_SHOW_CONTENT", "1", true],
+    ["visualizes", "ARBITER_STREAM_VISUALIZATION R2_STREAM_VISUALIZATION", "1", true],
     ["pingInterval", "ARBITER_PING_SECONDS R2_PING_INTERVAL", "15", 15_000],
     ["maxBodyBytes", "MAX_REQUEST_BODY_MB", "2", 2 * 1024 * 1024],
     ["requestTimeout", "REQUEST_TIMEOUT_SECONDS", "30", 30_000],

@@ -58,6 +58,14 @@ describe("where there are keys, a request is", () => {
     [LOCKED, [["x_api_key", key]]],
     [LOCKED, [["api-key", key]]],
     [LOCKED, [["cookie", `x-api-key=${key}`]]],
+    ["me", [["sec-websocket-protocol", `arbiter, arbiter.key.${btoa(key)}`]]],
+    ["me", [["sec-websocket-protocol", `arbiter.key.${btoa(`${key}:haiku`)}`]]],
+    [LOCKED, [["sec-websocket-protocol", `arbiter, arbiter.key.${btoa("wrong-key")}`]]],
+    [LOCKED, [["sec-websocket-protocol", `arbiter, arbiter.key.${key}`]]],
+    [LOCKED, [["sec-websocket-protocol", `arbiter, xarbiter.key.${btoa(key)}`]]],
+    [LOCKED, [["sec-websocket-protocol", "arbiter, arbiter.key."]]],
+    [LOCKED, [["sec-websocket-protocol", "arbiter.key.A"]]],
+    [LOCKED, [["sec-websocket-protocol", key]]],
   ];
   for (const [verdict, headers] of rows) {
     test(`${verdict} with ${JSON.stringify(headers)}`, () => assert.equal(judge(headers), verdict));
@@ -167,6 +175,13 @@ describe("every route but health wants the key, however it is written:", () => {
     ["GET", "/v1/models?x-api-key=Secret-Number-1", 401],
     ["GET", "/http://localhost/health", 401],
     ["GET", "/v1/stream/visualization", 401],
+    ["GET", "/dashboard", 200],
+    ["GET", "/dashboard/stream/", 200],
+    ["GET", "/dashboard/x", 401],
+    ["GET", "/dashboard/stream/../../v1/models", 401],
+    ["POST", "/dashboard", 405],
+    ["GET", "/v1/stream/events", 401],
+    ["GET", "/ws/stream-visualization", 401],
     ["GET", "/v1/sessions", 401],
     ["GET", "/metrics", 401],
     ["POST", "/v1/messages/count_tokens", 401],
