@@ -23,7 +23,15 @@ async function read(config: unknown, layers: Env[], model?: string, apiKey?: str
   const flags = model === undefined ? {} : { model };
   const settings = { ...resolveSettings(flags, layers, () => {}), ...(apiKey ? { apiKey } : {}) };
   const io = { env: {}, cwd, platform: "linux", interactive: false, print() {}, tell() {} };
-  const context = { command: "serve" as const, flags, args: [], rest: [], io, settings, layers: [...layers, { ARBITER_CONFIG: path }] };
+  const context = {
+    command: "serve" as const,
+    flags,
+    args: [],
+    rest: [],
+    io,
+    settings,
+    layers: [...layers, { ARBITER_CONFIG: path }],
+  };
   return { ...await readRouterOptions(context, undefined, (warning) => void warnings.push(warning)), warnings };
 }
 

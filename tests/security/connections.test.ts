@@ -59,7 +59,12 @@ test("a request without the key is refused before its body comes", async (t) => 
 test("one client's broken requests leave the others alone", async (t) => {
   const server = await serve(createArbiter({ apiKey: "k" }).fetch);
   t.after(() => server.close());
-  const broken = ["\0\0\0\0\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", `GET / HTTP/1.1\r\n${"a".repeat(100_000)}: b\r\n\r\n`];
+  const broken = [
+    "\0\0\0\0\r\n\r\n",
+    "GET\r\n\r\n",
+    "GET / HTTP/9.9\r\n\r\n",
+    `GET / HTTP/1.1\r\n${"a".repeat(100_000)}: b\r\n\r\n`,
+  ];
   for (const text of broken) await say(server.port, text);
   const { status } = await fetch(`${server.url}/health`);
   assert.equal(status, 200);

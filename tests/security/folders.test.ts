@@ -32,7 +32,17 @@ function toContext(folder: Env, env: Env, more: Partial<Context> = {}): Context 
     print() {},
     tell() {},
   };
-  return { command: "serve", flags: {}, args: [], rest: [], io, settings: {}, folder, layers: [io.env, folder], ...more };
+  return {
+    command: "serve",
+    flags: {},
+    args: [],
+    rest: [],
+    io,
+    settings: {},
+    folder,
+    layers: [io.env, folder],
+    ...more,
+  };
 }
 
 /** What happens in a folder with these files. */
@@ -55,10 +65,15 @@ describe("a folder's own files are refused where they send", () => {
     ["a key to a known host without encryption", x("OTHER_API_KEY", "http://openrouter.ai/api/v1")],
     ["a key to what looks like this machine", x("OTHER_API_KEY", "http://127.0.0.1.theirs.example/v1")],
     ["a key from --api-key-file", { backends: { nvidia: { baseUrl: THEIRS } } }, {}, { settings: { apiKey: "mine" } }],
-    ["a key from --api-key-file to their default host", {
-      defaultBackend: "x",
-      backends: { x: { baseUrl: THEIRS, defaultModel: "m" } },
-    }, {}, { settings: { apiKey: "mine" } }],
+    [
+      "a key from --api-key-file to their default host",
+      {
+        defaultBackend: "x",
+        backends: { x: { baseUrl: THEIRS, defaultModel: "m" } },
+      },
+      {},
+      { settings: { apiKey: "mine" } },
+    ],
   ];
   for (const [what, config, folder, more] of rows) {
     test(what, async () => {

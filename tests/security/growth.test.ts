@@ -54,7 +54,9 @@ describe("what a client sends:", () => {
 });
 
 describe("what a host sends:", () => {
-  for (const piece of ["/*", "/**/", "//", "'", '"', '"a', "{}", "[", "{a:", ",", " ", "\\", "(", "1_", "“", "'a' ", "/*,"]) {
+  for (
+    const piece of ["/*", "/**/", "//", "'", '"', '"a', "{}", "[", "{a:", ",", " ", "\\", "(", "1_", "“", "'a' ", "/*,"]
+  ) {
     test(`arguments of '${piece}'`, () => {
       for (const head of ["", "{", "[", '{"a":', "{'a':'"]) {
         const read = parseTolerant(head + repeat(piece));
@@ -124,7 +126,10 @@ describe("what a model leaks, over and over, whole and in pieces:", () => {
         const [longest = ""] = texts;
         const text = longest.slice(0, part * longest.length).repeat(Math.ceil(LEAKED / longest.length / part));
         for (const size of [LEAKED * 2, 7]) {
-          const pieces = Array.from({ length: Math.ceil(text.length / size) }, (_, i) => text.slice(i * size, (i + 1) * size));
+          const pieces = Array.from(
+            { length: Math.ceil(text.length / size) },
+            (_, i) => text.slice(i * size, (i + 1) * size),
+          );
           assert.ok(scan(models[0]!, pieces).length > 0);
         }
       });

@@ -42,10 +42,14 @@ describe("JSON nested deeper than anybody means", () => {
   const bodies = {
     lists: message(wrap("[", "]")),
     "an unknown block": message(`[{"type":"x","y":${wrap("[", "]")}}]`),
-    "tool results": message(`${'[{"type":"tool_result","tool_use_id":"x","content":'.repeat(DEEP)}"x"${"}]".repeat(DEEP)}`),
+    "tool results": message(
+      `${'[{"type":"tool_result","tool_use_id":"x","content":'.repeat(DEEP)}"x"${"}]".repeat(DEEP)}`,
+    ),
     "a schema": `{"model":"m/x","max_tokens":9,"messages":[{"role":"user","content":"x"}],` +
       `"tools":[{"name":"x","input_schema":${wrap('{"items":', "}")}}]}`,
-    "what nobody reads": `{"model":"m/x","max_tokens":9,"messages":[{"role":"user","content":"x"}],"z":${wrap('{"a":', "}")}}`,
+    "what nobody reads": `{"model":"m/x","max_tokens":9,"messages":[{"role":"user","content":"x"}],"z":${
+      wrap('{"a":', "}")
+    }}`,
   };
   for (const [what, body] of Object.entries(bodies)) {
     for (const path of ["/v1/messages", "/v1/messages/count_tokens", "/v1/chat/completions"]) {
@@ -69,7 +73,9 @@ describe("JSON nested deeper than anybody means", () => {
       const deep = wrap('{"a":', "}");
       const value = piece.endsWith("text") ? JSON.stringify(deep) : deep;
       const call = `{"index":0,"id":"c","function":{"name":"Bash","arguments":${value}}}`;
-      const { arbiter } = createRig(`data: {"choices":[{"delta":{"tool_calls":[${call}]},"finish_reason":"stop"}]}\n\n`);
+      const { arbiter } = createRig(
+        `data: {"choices":[{"delta":{"tool_calls":[${call}]},"finish_reason":"stop"}]}\n\n`,
+      );
       const response = await arbiter.fetch(post(JSON.stringify(BODY)));
       assert.doesNotMatch(await response.text(), /call stack|RangeError/);
     });
@@ -156,7 +162,11 @@ describe("nothing a client names becomes a header of its own", () => {
       "anthropic-beta": "x",
       "x-forwarded-host": "y",
     };
-    const request = new Request("http://localhost/v1/messages", { method: "POST", body: JSON.stringify(BODY), headers });
+    const request = new Request("http://localhost/v1/messages", {
+      method: "POST",
+      body: JSON.stringify(BODY),
+      headers,
+    });
     assert.equal((await arbiter.fetch(request)).status, 200);
     assert.deepEqual([...asked[0]!.headers.keys()], ["accept", "content-type", "user-agent"]);
   });
@@ -169,7 +179,12 @@ describe("nothing a client names becomes a header of its own", () => {
 });
 
 describe("no address that a client names is visited, nor does a name lead elsewhere:", () => {
-  const PRIVATE = ["http://169.254.169.254/latest/meta-data", "file:///etc/passwd", "http://127.0.0.1:1/", "gopher://x"];
+  const PRIVATE = [
+    "http://169.254.169.254/latest/meta-data",
+    "file:///etc/passwd",
+    "http://127.0.0.1:1/",
+    "gopher://x",
+  ];
   for (const url of PRIVATE) {
     test(url, async () => {
       const { arbiter, asked } = createRig();
@@ -183,7 +198,9 @@ describe("no address that a client names is visited, nor does a name lead elsewh
       assert.deepEqual(asked.map(({ url }) => url), ["http://host/v1/chat/completions"]);
     });
   }
-  for (const model of ["../../admin", "x/../../y", "http://theirs.example/v1", "theirs.example/m", "a\r\nb: c", "m?x#y"]) {
+  for (
+    const model of ["../../admin", "x/../../y", "http://theirs.example/v1", "theirs.example/m", "a\r\nb: c", "m?x#y"]
+  ) {
     test(`the model '${JSON.stringify(model)}'`, async () => {
       const { arbiter, asked } = createRig();
       await (await arbiter.fetch(post(JSON.stringify({ ...BODY, model })))).text();
@@ -238,7 +255,8 @@ describe("a connection that says two things", () => {
         return new Response("ok");
       });
       t.after(() => server.close());
-      const raw = `POST /first HTTP/1.1\r\nHost: 127.0.0.1\r\n${head}\r\n${body}GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n`;
+      const raw =
+        `POST /first HTTP/1.1\r\nHost: 127.0.0.1\r\n${head}\r\n${body}GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n`;
       await new Promise<void>((resolve) => {
         const socket = connect(server.port, "127.0.0.1", () => socket.write(raw));
         socket.on("data", () => socket.end()).on("error", () => {}).on("close", () => resolve());

@@ -147,7 +147,9 @@ describe("an answer without an end is given up", () => {
 
   test("of objects in the arguments of one call", async () => {
     const called = { name: "Bash", arguments: '{"a":1}'.repeat(5_000) };
-    const text = `data: ${JSON.stringify({ choices: [{ delta: { tool_calls: [{ index: 0, function: called }] } }] })}\n\n`;
+    const text = `data: ${
+      JSON.stringify({ choices: [{ delta: { tool_calls: [{ index: 0, function: called }] } }] })
+    }\n\n`;
     const { message } = await ask({ baseUrl: "http://host/v1" }, () => Promise.resolve(new Response(text)));
     assert.match(message, /has become nothing but tool calls/);
   });
