@@ -6388,6 +6388,7 @@ export class ChunkTranslator {
 // lib/stream/message.ts ---------------------------------------------------------------------
 /** Adds what a delta brings: texts go on, citations come one by one into a list, everything else comes whole. */
 function append(block: JsonObject, field: string, piece: unknown): void {
+  if (field === "__proto__") return; // Assigned to, it would not become a field.
   const before = block[field];
   if (field === "citation") block.citations = [...Array.isArray(block.citations) ? block.citations : [], piece];
   else block[field] = typeof piece === "string" && typeof before === "string" ? before + piece : piece;
@@ -12140,7 +12141,7 @@ async function askYesNo(question: string, env: Env): Promise<boolean | typeof LE
 }
 
 /** Finds Claude Code, installed or through npx; an exit code when there is none or the user does not want it. */
-async function findClaude({ env, platform, interactive, tell, cwd }: Io, yes = false): Promise<string | number> {
+async function findClaude({ env, platform, interactive, tell }: Io, yes = false): Promise<string | number> {
   const claude = await findOnPath("claude", env, platform);
   if (claude) return claude;
   const npx = await findOnPath("npx", env, platform);
@@ -12151,7 +12152,9 @@ async function findClaude({ env, platform, interactive, tell, cwd }: Io, yes = f
   if (npx && wanted) {
     // Asked only where the program is: npx would stand in the way of signals and exit codes.
     const where = platform === "win32" ? "where claude" : "command -v claude";
-    const found = await readLastLine({ command: npx, args: ["--yes", "-p", CLAUDE_PACKAGE, "-c", where] }, env, cwd);
+    const program = { command: npx, args: ["--yes", "-p", CLAUDE_PACKAGE, "-c", where] };
+    const { homedir } = await import("node:os"); // In the current folder its .npmrc or node_modules would choose the program.
+    const found = await readLastLine(program, env, homedir());
     if (found) return found;
   }
   tell(`To install it: npm install -g ${CLAUDE_PACKAGE}`);
