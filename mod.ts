@@ -565,6 +565,8 @@ class Reader {
   #window = "";
   #at = 0;
   #read: string[] = [];
+  /** How much has been read, what was read again included. */
+  total = 0;
   /** Whether no more will come. */
   ended = false;
 
@@ -767,6 +769,7 @@ class Reader {
   /** Gives back the end of what was read. */
   unread(text: string): void {
     if (text === "") return;
+    this.total -= text.length;
     this.#read = [this.#read.join("").slice(0, -text.length)];
     this.#window = text + this.#rest();
     this.#at = 0;
@@ -789,6 +792,7 @@ class Reader {
   #consume(length: number): string {
     const text = this.#window.slice(this.#at, this.#at + length);
     this.#at += text.length;
+    this.total += text.length;
     if (text !== "") this.#read.push(text);
     return text;
   }
@@ -5769,6 +5773,8 @@ function toFoundCall(written: WrittenCall, tools: DeclaredTools, whole: boolean)
 // lib/dialects/scanner.ts -------------------------------------------------------------------
 /** How often an answer may look like a call and not be one, before the rest is taken as it stands. */
 const MAX_FAILURES = 200;
+/** How many characters may have been read again for that: at each failure it can be all there is. */
+const MAX_READ_AGAIN = 2_000_000;
 
 /** So many characters behind a closing tag are waited for to see whether its line ends with it. */
 const MAX_BLANKS = 1000;
@@ -5813,6 +5819,8 @@ class Scanner {
   /** Whether blanks are dropped, because they follow a tag. */
   #trim = false;
   #failures = 0;
+  /** How many characters have come. */
+  #fed = 0;
   /** Whether a token has ended the turn: whatever follows is noise. */
   #ended = false;
 
@@ -5831,6 +5839,7 @@ class Scanner {
   feed(text: string): Found[] {
     const found: Found[] = [];
     if (this.#ended) return found;
+    this.#fed += text.length;
     if (this.#reading) this.#reader.push(text);
     else this.#pending += text;
     this.#advance(found, false, false);
@@ -5857,7 +5866,8 @@ class Scanner {
       let [code, from] = [this.#code, 0];
       // A marker at the end may still turn out to be the beginning of a longer one.
       let end = this.#pending.length - (last ? 0 : triggers.toHeld(this.#pending));
-      const next = this.#failures > MAX_FAILURES ? undefined : triggers.find(this.#pending, (trigger, at) => {
+      const tired = this.#failures > MAX_FAILURES || this.#reader.total > this.#fed + MAX_READ_AGAIN;
+      const next = tired ? undefined : triggers.find(this.#pending, (trigger, at) => {
         code = readCode(code, this.#pending.slice(from, at));
         from = at;
         const accepted = this.#accepts(trigger, code, at);
@@ -6658,6 +6668,7 @@ export class ChunkTranslator {
 // lib/stream/message.ts ---------------------------------------------------------------------
 /** Adds what a delta brings: texts go on, citations come one by one into a list, everything else comes whole. */
 function append(block: JsonObject, field: string, piece: unknown): void {
+  if (field === "__proto__") return; // Assigned to, it would not become a field.
   const before = block[field];
   if (field === "citation") block.citations = [...Array.isArray(block.citations) ? block.citations : [], piece];
   else block[field] = typeof piece === "string" && typeof before === "string" ? before + piece : piece;
@@ -9471,7 +9482,7 @@ function formatRoute({ chain, why, ...trace }: RouteTrace): string {
 
 /** A text as one line of a log: what others sent must not write lines, nor fill the disk. */
 function toLogLine(text: string): string {
-  return text.slice(0, MAX_LOG_CHARS).replace(/\p{Cc}+/gu, " ");
+  return text.slice(0, MAX_LOG_CHARS).replace(/[\p{Cc}\p{Bidi_Control}]+/gu, " ");
 }
 
 /** One line about a request, for people and for `grep`. */
@@ -11803,17 +11814,17 @@ async function pour(
 /** Answers one request. */
 export type Handler = (request: Request) => Response | Promise<Response>;
 
-/** Where to listen: an address (127.0.0.1 when left out) and a port (0, which takes a free one). */
-export type ServeOptions = { hostname?: string; port?: number };
+/**
+ * Where to listen: an address (127.0.0.1 when left out) and a port (0, which takes a free one); milliseconds a request
+ * may take to arrive (300,000 when left out).
+ */
+export type ServeOptions = { hostname?: string; port?: number; bodyTimeout?: number };
 
 /** A listening server: its port, its address such as `http://127.0.0.1:4005`; closing cuts open streams. */
 export type Server = { readonly port: number; readonly url: string; close(): Promise<void> };
 
 /** Milliseconds an idle connection is kept: after Node's 5 a client's next request may meet its closing. */
 const KEEP_ALIVE_TIMEOUT = 600_000;
-
-/** Milliseconds a request may take to arrive as a whole. */
-const MAX_BODY_TIME = 300_000;
 
 /** Addresses that mean all of a machine's, and the one by which it calls itself. */
 const OWN_NAMES: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "::": "::1" };
@@ -11832,10 +11843,14 @@ function toServerUrl(hostname: string, port: number): string {
  * @throws {Error} With the code `EADDRINUSE` if the port is taken.
  */
 export async function serve(handler: Handler, options: ServeOptions = {}): Promise<Server> {
-  const { hostname = "127.0.0.1", port = 0 } = options;
+  const { hostname = "127.0.0.1", port = 0, bodyTimeout = 300_000 } = options;
   const { createServer } = await import("node:http");
   const settings = { keepAliveTimeout: KEEP_ALIVE_TIMEOUT, shouldUpgradeCallback: wantsSocket };
   const server = createServer(settings, (incoming, outgoing) => {
+    if (hasBody(incoming)) {
+      const late = setTimeout(() => incoming.complete || outgoing.destroy(), bodyTimeout);
+      outgoing.once("close", () => clearTimeout(late));
+    }
     answerIncoming(handler, incoming, outgoing).catch(() => outgoing.destroy());
   });
   server.requestTimeout = 0; // Each runtime has another idea of it.
@@ -11862,6 +11877,8 @@ export async function serve(handler: Handler, options: ServeOptions = {}): Promi
       }),
   };
 }
+
+const hasBody = ({ method = "GET" }: IncomingMessage): boolean => method !== "GET" && method !== "HEAD";
 
 const wantsSocket = ({ headers }: IncomingMessage): boolean => /^websocket$/i.test(headers.upgrade ?? "");
 
@@ -11892,7 +11909,7 @@ async function toRequest(incoming: IncomingMessage, signal: AbortSignal): Promis
   for (const [name, values] of Object.entries(incoming.headersDistinct)) {
     for (const value of values ?? []) headers.append(name, value);
   }
-  const body = method === "GET" || method === "HEAD" ? null : Readable.toWeb(incoming);
+  const body = hasBody(incoming) ? Readable.toWeb(incoming) : null;
   const init = { method, headers, body, duplex: "half" } as RequestInit;
   // A target like `//` or `*` is no address by itself, but it must become a 404 and not an exception.
   const address = `http://localhost${url.startsWith("/") ? "" : "/"}${url}`;
@@ -11904,9 +11921,7 @@ async function toRequest(incoming: IncomingMessage, signal: AbortSignal): Promis
 
 async function answerIncoming(handler: Handler, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
   const gone = new AbortController();
-  const timer = setTimeout(() => incoming.complete || outgoing.destroy(), MAX_BODY_TIME);
   outgoing.once("close", () => {
-    clearTimeout(timer);
     if (!outgoing.writableFinished) gone.abort();
   });
   const response = await handler(await toRequest(incoming, gone.signal));
@@ -15143,7 +15158,7 @@ async function askYesNo(question: string, env: Env): Promise<boolean | typeof LE
 }
 
 /** Finds Claude Code, installed or through npx; an exit code when there is none or the user does not want it. */
-async function findClaude({ env, platform, interactive, tell, cwd }: Io, yes = false): Promise<string | number> {
+async function findClaude({ env, platform, interactive, tell }: Io, yes = false): Promise<string | number> {
   const claude = await findOnPath("claude", env, platform);
   if (claude) return claude;
   const npx = await findOnPath("npx", env, platform);
@@ -15154,7 +15169,9 @@ async function findClaude({ env, platform, interactive, tell, cwd }: Io, yes = f
   if (npx && wanted) {
     // Asked only where the program is: npx would stand in the way of signals and exit codes.
     const where = platform === "win32" ? "where claude" : "command -v claude";
-    const found = await readLastLine({ command: npx, args: ["--yes", "-p", CLAUDE_PACKAGE, "-c", where] }, env, cwd);
+    const program = { command: npx, args: ["--yes", "-p", CLAUDE_PACKAGE, "-c", where] };
+    const { homedir } = await import("node:os"); // In the current folder its .npmrc or node_modules would choose the program.
+    const found = await readLastLine(program, env, homedir());
     if (found) return found;
   }
   tell(`To install it: npm install -g ${CLAUDE_PACKAGE}`);

@@ -7,6 +7,7 @@ runSteps({
   "mod.ts": "bun scripts/amalgamate.ts --check",
   "Types (TypeScript)": "bun scripts/build.ts",
   "Types (Deno)": "deno check -q mod.ts cli.ts scripts/*.ts",
+  "Patterns": "bun scripts/check_regexes.ts",
   "Docs": "deno doc -q --lint mod.ts cli.ts",
   "JSR": "deno publish --config jsr.json --dry-run --allow-dirty",
   "npm": "npm pack -s --ignore-scripts --pack-destination dist",

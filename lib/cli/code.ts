@@ -21,7 +21,7 @@ async function askYesNo(question: string, env: Env): Promise<boolean | typeof LE
 }
 
 /** Finds Claude Code, installed or through npx; an exit code when there is none or the user does not want it. */
-async function findClaude({ env, platform, interactive, tell, cwd }: Io, yes = false): Promise<string | number> {
+async function findClaude({ env, platform, interactive, tell }: Io, yes = false): Promise<string | number> {
   const claude = await findOnPath("claude", env, platform);
   if (claude) return claude;
   const npx = await findOnPath("npx", env, platform);
@@ -32,7 +32,9 @@ async function findClaude({ env, platform, interactive, tell, cwd }: Io, yes = f
   if (npx && wanted) {
     // Asked only where the program is: npx would stand in the way of signals and exit codes.
     const where = platform === "win32" ? "where claude" : "command -v claude";
-    const found = await readLastLine({ command: npx, args: ["--yes", "-p", CLAUDE_PACKAGE, "-c", where] }, env, cwd);
+    const program = { command: npx, args: ["--yes", "-p", CLAUDE_PACKAGE, "-c", where] };
+    const { homedir } = await import("node:os"); // In the current folder its .npmrc or node_modules would choose the program.
+    const found = await readLastLine(program, env, homedir());
     if (found) return found;
   }
   tell(`To install it: npm install -g ${CLAUDE_PACKAGE}`);

@@ -62,6 +62,8 @@ export class Reader {
   #window = "";
   #at = 0;
   #read: string[] = [];
+  /** How much has been read, what was read again included. */
+  total = 0;
   /** Whether no more will come. */
   ended = false;
 
@@ -264,6 +266,7 @@ export class Reader {
   /** Gives back the end of what was read. */
   unread(text: string): void {
     if (text === "") return;
+    this.total -= text.length;
     this.#read = [this.#read.join("").slice(0, -text.length)];
     this.#window = text + this.#rest();
     this.#at = 0;
@@ -286,6 +289,7 @@ export class Reader {
   #consume(length: number): string {
     const text = this.#window.slice(this.#at, this.#at + length);
     this.#at += text.length;
+    this.total += text.length;
     if (text !== "") this.#read.push(text);
     return text;
   }

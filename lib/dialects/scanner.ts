@@ -6,6 +6,8 @@ import type { TriggerTable } from "./triggers.ts";
 
 /** How often an answer may look like a call and not be one, before the rest is taken as it stands. */
 const MAX_FAILURES = 200;
+/** How many characters may have been read again for that: at each failure it can be all there is. */
+const MAX_READ_AGAIN = 2_000_000;
 
 /** So many characters behind a closing tag are waited for to see whether its line ends with it. */
 const MAX_BLANKS = 1000;
@@ -50,6 +52,8 @@ export class Scanner {
   /** Whether blanks are dropped, because they follow a tag. */
   #trim = false;
   #failures = 0;
+  /** How many characters have come. */
+  #fed = 0;
   /** Whether a token has ended the turn: whatever follows is noise. */
   #ended = false;
 
@@ -68,6 +72,7 @@ export class Scanner {
   feed(text: string): Found[] {
     const found: Found[] = [];
     if (this.#ended) return found;
+    this.#fed += text.length;
     if (this.#reading) this.#reader.push(text);
     else this.#pending += text;
     this.#advance(found, false, false);
@@ -94,7 +99,8 @@ export class Scanner {
       let [code, from] = [this.#code, 0];
       // A marker at the end may still turn out to be the beginning of a longer one.
       let end = this.#pending.length - (last ? 0 : triggers.toHeld(this.#pending));
-      const next = this.#failures > MAX_FAILURES ? undefined : triggers.find(this.#pending, (trigger, at) => {
+      const tired = this.#failures > MAX_FAILURES || this.#reader.total > this.#fed + MAX_READ_AGAIN;
+      const next = tired ? undefined : triggers.find(this.#pending, (trigger, at) => {
         code = readCode(code, this.#pending.slice(from, at));
         from = at;
         const accepted = this.#accepts(trigger, code, at);

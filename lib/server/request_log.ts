@@ -81,7 +81,7 @@ export function formatRoute({ chain, why, ...trace }: RouteTrace): string {
 
 /** A text as one line of a log: what others sent must not write lines, nor fill the disk. */
 export function toLogLine(text: string): string {
-  return text.slice(0, MAX_LOG_CHARS).replace(/\p{Cc}+/gu, " ");
+  return text.slice(0, MAX_LOG_CHARS).replace(/[\p{Cc}\p{Bidi_Control}]+/gu, " ");
 }
 
 /** One line about a request, for people and for `grep`. */

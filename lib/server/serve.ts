@@ -9,17 +9,17 @@ import { answerUpgrade } from "./web_socket.ts";
 /** Answers one request. */
 export type Handler = (request: Request) => Response | Promise<Response>;
 
-/** Where to listen: an address (127.0.0.1 when left out) and a port (0, which takes a free one). */
-export type ServeOptions = { hostname?: string; port?: number };
+/**
+ * Where to listen: an address (127.0.0.1 when left out) and a port (0, which takes a free one); milliseconds a request
+ * may take to arrive (300,000 when left out).
+ */
+export type ServeOptions = { hostname?: string; port?: number; bodyTimeout?: number };
 
 /** A listening server: its port, its address such as `http://127.0.0.1:4005`; closing cuts open streams. */
 export type Server = { readonly port: number; readonly url: string; close(): Promise<void> };
 
 /** Milliseconds an idle connection is kept: after Node's 5 a client's next request may meet its closing. */
 const KEEP_ALIVE_TIMEOUT = 600_000;
-
-/** Milliseconds a request may take to arrive as a whole. */
-const MAX_BODY_TIME = 300_000;
 
 /** Addresses that mean all of a machine's, and the one by which it calls itself. */
 const OWN_NAMES: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "::": "::1" };
@@ -38,10 +38,14 @@ export function toServerUrl(hostname: string, port: number): string {
  * @throws {Error} With the code `EADDRINUSE` if the port is taken.
  */
 export async function serve(handler: Handler, options: ServeOptions = {}): Promise<Server> {
-  const { hostname = "127.0.0.1", port = 0 } = options;
+  const { hostname = "127.0.0.1", port = 0, bodyTimeout = 300_000 } = options;
   const { createServer } = await import("node:http");
   const settings = { keepAliveTimeout: KEEP_ALIVE_TIMEOUT, shouldUpgradeCallback: wantsSocket };
   const server = createServer(settings, (incoming, outgoing) => {
+    if (hasBody(incoming)) {
+      const late = setTimeout(() => incoming.complete || outgoing.destroy(), bodyTimeout);
+      outgoing.once("close", () => clearTimeout(late));
+    }
     answerIncoming(handler, incoming, outgoing).catch(() => outgoing.destroy());
   });
   server.requestTimeout = 0; // Each runtime has another idea of it.
@@ -68,6 +72,8 @@ export async function serve(handler: Handler, options: ServeOptions = {}): Promi
       }),
   };
 }
+
+const hasBody = ({ method = "GET" }: IncomingMessage): boolean => method !== "GET" && method !== "HEAD";
 
 const wantsSocket = ({ headers }: IncomingMessage): boolean => /^websocket$/i.test(headers.upgrade ?? "");
 
@@ -98,7 +104,7 @@ async function toRequest(incoming: IncomingMessage, signal: AbortSignal): Promis
   for (const [name, values] of Object.entries(incoming.headersDistinct)) {
     for (const value of values ?? []) headers.append(name, value);
   }
-  const body = method === "GET" || method === "HEAD" ? null : Readable.toWeb(incoming);
+  const body = hasBody(incoming) ? Readable.toWeb(incoming) : null;
   const init = { method, headers, body, duplex: "half" } as RequestInit;
   // A target like `//` or `*` is no address by itself, but it must become a 404 and not an exception.
   const address = `http://localhost${url.startsWith("/") ? "" : "/"}${url}`;
@@ -110,9 +116,7 @@ async function toRequest(incoming: IncomingMessage, signal: AbortSignal): Promis
 
 async function answerIncoming(handler: Handler, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
   const gone = new AbortController();
-  const timer = setTimeout(() => incoming.complete || outgoing.destroy(), MAX_BODY_TIME);
   outgoing.once("close", () => {
-    clearTimeout(timer);
     if (!outgoing.writableFinished) gone.abort();
   });
   const response = await handler(await toRequest(incoming, gone.signal));

@@ -4,6 +4,7 @@ import { isJsonObject } from "../wire/json.ts";
 
 /** Adds what a delta brings: texts go on, citations come one by one into a list, everything else comes whole. */
 function append(block: JsonObject, field: string, piece: unknown): void {
+  if (field === "__proto__") return; // Assigned to, it would not become a field.
   const before = block[field];
   if (field === "citation") block.citations = [...Array.isArray(block.citations) ? block.citations : [], piece];
   else block[field] = typeof piece === "string" && typeof before === "string" ? before + piece : piece;

@@ -35,12 +35,13 @@ function toToolResults({ messages }: ChatRequest): string[] {
   return messages.filter(({ role }) => role === "tool").map(toText);
 }
 
-/** Makes a place with node and npx on PATH, but no claude; npx finds the one installed for these tests. */
+/** Makes a place with node and npx on PATH, but no claude; npx finds the one installed in the home folder. */
 async function makePlaceWithoutClaude(t: TestContext): Promise<StartOptions> {
-  const { home } = await makePlace(t);
+  const { home, project } = await makePlace(t);
   const programs = { node: process.execPath, npx: join(dirname(process.execPath), "npx"), sh: "/bin/sh" };
   for (const [name, path] of Object.entries(programs)) await symlink(await realpath(path), join(home, name));
-  const project = join(ROOT, "tests/e2e");
+  // npx must not look into the project: who wrote that would choose the program.
+  for (const name of ["package.json", "node_modules"]) await symlink(join(ROOT, "tests/e2e", name), join(home, name));
   return { place: { home, project }, env: { PATH: home, npm_config_offline: "true" } };
 }
 

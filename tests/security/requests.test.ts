@@ -12,6 +12,8 @@ import { addRequest, createStats } from "../../lib/server/stats.ts";
 import { createMemoryStore } from "../../lib/store/memory_store.ts";
 import { Health } from "../../lib/upstream/health.ts";
 import { LearnedFacts } from "../../lib/upstream/learned.ts";
+import { toMessage } from "../../lib/stream/message.ts";
+import type { Message, MessageStreamEvent } from "../../lib/wire/anthropic.ts";
 import { systemClock } from "../../lib/wire/clock.ts";
 import { ApiError } from "../../lib/wire/errors.ts";
 import { parseJson } from "../../lib/wire/json.ts";
@@ -126,6 +128,18 @@ describe("names that every object has", () => {
       assert.equal(({} as Record<string, unknown>).x, undefined);
     });
   }
+
+  test("change no other object where a host sends them in pieces", () => {
+    const start = { id: "a", type: "message", role: "assistant", model: "m", content: [] } as unknown as Message;
+    const events = [
+      { type: "content_block_start", index: 0, content_block: { type: "text", text: "" } },
+      ...NAMES.map((name) => JSON.parse(`{"type":"content_block_delta","delta":{"${name}":{"polluted":1}}}`)),
+      { type: "content_block_stop", index: 0 },
+    ] as MessageStreamEvent[];
+    const [block] = toMessage(events, start).content;
+    assert.equal(Object.getPrototypeOf(block), Object.prototype);
+    assert.equal(({} as Record<string, unknown>).polluted, undefined);
+  });
 
   test("are counted as others are", () => {
     let stats = createStats(0);

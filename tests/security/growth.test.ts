@@ -1,0 +1,138 @@
+/**
+ * Work grows no faster than what others send: each text is so long that anything quadratic would take from minutes to
+ * days, so that these tests end only where nothing is.
+ */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { createArbiter } from "../../lib/arbiter.ts";
+import { readArguments } from "../../lib/dialects/arguments.ts";
+import { Scanner } from "../../lib/dialects/scanner.ts";
+import { parseTolerant } from "../../lib/dialects/tolerant_json.ts";
+import { resolveToolName } from "../../lib/dialects/tool_names.ts";
+import { DIALECTS } from "../../lib/models/dialect_tables.ts";
+import { toPlainName } from "../../lib/routing/reference.ts";
+import { toTypedText } from "../../lib/routing/typed_text.ts";
+import { SseDecoder } from "../../lib/stream/sse_decoder.ts";
+import { toMessagesRequest } from "../../lib/translate/client_chat_request.ts";
+import { toFaultText, toServerWords } from "../../lib/upstream/fault_text.ts";
+import { translate } from "../support/answers.ts";
+import { ALL } from "../dialects/vectors/mod.ts";
+import { scan } from "../dialects/vectors/vector.ts";
+
+const LONG = 1_000_000;
+/** The pieces of an answer are read again where they looked like a call and were none, up to a limit. */
+const LEAKED = 150_000;
+const repeat = (text: string) => text.repeat(Math.ceil(LONG / text.length));
+const TOOLS = new Map([["Bash", { name: "Bash", input_schema: { type: "object" } }]]);
+
+describe("what a client sends:", () => {
+  const texts = {
+    "a name": ["-latest-", "[1m", "-v1", "@12345678"],
+    "a data address": ["e", ";", ";base64", "data:"],
+    "a text": ["<a-a>", "<system-reminder>", "```", "[Image", "`<a-a>"],
+  };
+  for (const piece of texts["a name"]) {
+    test(`a model's name of '${piece}'`, () => assert.ok(toPlainName(`${repeat(piece)}x`).length >= LONG));
+  }
+  for (const piece of texts["a data address"]) {
+    test(`an image's address of '${piece}'`, () => {
+      const url = `data:${repeat(piece)}`;
+      const content = [{ type: "image_url" as const, image_url: { url } }];
+      const { request } = toMessagesRequest({ model: "m", messages: [{ role: "user", content }] });
+      assert.equal(request.messages.length, 1);
+    });
+  }
+  for (const piece of texts["a text"]) {
+    test(`a text of '${piece}'`, () => {
+      assert.ok(toTypedText([{ role: "user", content: repeat(piece) }]).length <= 1);
+    });
+  }
+  test("a path of slashes", async () => {
+    const request = new Request(`http://localhost/${repeat("/")}x`);
+    assert.equal((await createArbiter({ apiKey: "k" }).fetch(request)).status, 404);
+  });
+});
+
+describe("what a host sends:", () => {
+  for (
+    const piece of ["/*", "/**/", "//", "'", '"', '"a', "{}", "[", "{a:", ",", " ", "\\", "(", "1_", "“", "'a' ", "/*,"]
+  ) {
+    test(`arguments of '${piece}'`, () => {
+      for (const head of ["", "{", "[", '{"a":', "{'a':'"]) {
+        const read = parseTolerant(head + repeat(piece));
+        assert.ok(read === undefined || read.length <= LONG + 20);
+      }
+    });
+  }
+
+  test("arguments of blanks", () => {
+    assert.equal(readArguments(`${repeat(" ")}x`), undefined);
+    assert.equal(readArguments(`{${repeat(" ")}x`), undefined);
+  });
+
+  test("arguments of blanks, in small pieces", () => {
+    const call = (piece: string) => ({
+      choices: [{ delta: { tool_calls: [{ index: 0, function: { name: "Bash", arguments: piece } }] } }],
+    });
+    const pieces = Array.from({ length: 100_000 }, () => call(" ".repeat(20)));
+    assert.ok(translate([call("{"), ...pieces, call("}")], { tools: TOOLS }).length > 0);
+  });
+
+  test("a tool's name of blanks", () => assert.equal(resolveToolName(`x${repeat(" ")}●`, TOOLS), undefined));
+
+  for (const piece of ["input_value=", "input_value=, ", "'", '"', "`", "<", "1 ", "max_tokens maximum ", " ", "\\"]) {
+    test(`a refusal of '${piece}'`, () => {
+      for (const head of ["", "Error code: 400 - {'", "<html>", '{"message":"']) {
+        assert.ok(toServerWords(head + repeat(piece)).length <= 600);
+        assert.ok(toFaultText(head + repeat(piece)).length <= 1000);
+      }
+    });
+  }
+
+  for (const size of [1, 3]) {
+    test(`one line in pieces of ${size}`, () => {
+      const decoder = new SseDecoder();
+      const piece = new TextEncoder().encode("x".repeat(size));
+      for (let i = 0; i < LONG / 2; i += size) assert.deepEqual(decoder.feed(piece), []);
+    });
+    test(`many lines of one event in pieces of ${size}`, () => {
+      const decoder = new SseDecoder();
+      const piece = new TextEncoder().encode(size === 1 ? "\r" : "data:\n");
+      for (let i = 0; i < LONG / 4; i++) decoder.feed(piece);
+      assert.ok(decoder.flush().length <= 1);
+    });
+  }
+
+  for (const [name, triggers] of Object.entries(DIALECTS)) {
+    test(`blanks behind a tag that closes nothing, one by one (${name})`, () => {
+      const scanner = new Scanner({ triggers, tools: TOOLS });
+      let length = 0;
+      const count = (found: ReturnType<Scanner["feed"]>) => {
+        for (const piece of found) if (piece.kind !== "call") length += piece.text.length;
+      };
+      count(scanner.feed("x\n</think>"));
+      for (let i = 0; i < LONG / 10; i++) count(scanner.feed(" "));
+      count(scanner.flush());
+      assert.ok(length > 0);
+    });
+  }
+});
+
+describe("what a model leaks, over and over, whole and in pieces:", () => {
+  for (const { family, models, vectors } of ALL) {
+    const texts = vectors.map(({ text }) => text).sort((a, b) => b.length - a.length);
+    for (const part of [0.25, 0.75]) {
+      test(`${family}, cut at ${part}`, () => {
+        const [longest = ""] = texts;
+        const text = longest.slice(0, part * longest.length).repeat(Math.ceil(LEAKED / longest.length / part));
+        for (const size of [LEAKED * 2, 7]) {
+          const pieces = Array.from(
+            { length: Math.ceil(text.length / size) },
+            (_, i) => text.slice(i * size, (i + 1) * size),
+          );
+          assert.ok(scan(models[0]!, pieces).length > 0);
+        }
+      });
+    }
+  }
+});
