@@ -4885,7 +4885,7 @@ class InboundLimits {
  * @throws {ApiError} `request_too_large` beyond `maxBytes`, `invalid_request_error` if it is not JSON.
  */
 async function readJson(request: Request, maxBytes: number): Promise<{ value: unknown; size: number }> {
-  const decoder = new TextDecoder();
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true }); // Deno's takes marks from each chunk.
   let [text, bytes] = ["", 0];
   for await (const chunk of request.body ?? []) {
     bytes += chunk.byteLength;
@@ -4896,7 +4896,7 @@ async function readJson(request: Request, maxBytes: number): Promise<{ value: un
     text += decoder.decode(chunk, { stream: true });
   }
   text += decoder.decode();
-  const value = parseJson(text);
+  const value = parseJson(text.replace(/^\uFEFF/, ""));
   if (value === undefined) throw new ApiError("invalid_request_error", "The request body is not valid JSON");
   return { value, size: text.length };
 }
@@ -7296,7 +7296,8 @@ const MAX_LINE_CHARS = 16 * 1024 * 1024;
  * blank line or with the stream, since some hosts leave out the last blank line.
  */
 export class SseDecoder {
-  readonly #decoder = new TextDecoder();
+  readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  #begun = false;
   /** Pieces of the line that is not complete yet, joined once it is: appending would be quadratic. */
   #pieces: string[] = [];
   #pieceChars = 0;
@@ -7319,7 +7320,10 @@ export class SseDecoder {
     return this.#feedText(`${this.#decoder.decode()}\n\n`);
   }
 
-  #feedText(chunk: string): string[] {
+  #feedText(read: string): string[] {
+    // Deno's decoder would take byte order marks from the beginning of each read.
+    const chunk = this.#begun ? read : read.replace(/^\uFEFF/, "");
+    this.#begun ||= read !== "";
     let text = this.#afterCr && chunk.startsWith("\n") ? chunk.slice(1) : chunk;
     if (chunk !== "") this.#afterCr = chunk.endsWith("\r");
     if (text.includes("\r")) text = text.replace(/\r\n?/g, "\n");
@@ -7882,8 +7886,9 @@ class MessageReader implements AnswerReader {
     if (type !== "message_delta" && type !== "message_stop") {
       return /^(?!ping$|message_start$|content_block_)\w+$/.test(type) ? [event] : [];
     }
-    if (type === "message_delta") this.#reason ??= event.delta?.stop_reason ?? undefined;
-    else this.finished = true;
+    if (type === "message_stop") this.finished = true;
+    else if (isJsonObject(event.delta)) this.#reason ??= event.delta.stop_reason ?? undefined;
+    else throw new UpstreamFault("broken", "Cannot read the upstream's answer: its end is not told");
     const over = this.finished || this.#reason !== undefined;
     if (over && this.#blocks === 0 && !WORDLESS.includes(this.#reason ?? "")) throw new BadAnswer("empty", "was empty");
     if (this.finished && this.#reason === undefined) throw new BadAnswer("cut", "broke off");
@@ -8498,6 +8503,11 @@ class Health {
     return this.#clock.now() >= avoidedUntil && probe === undefined;
   }
 
+  /** When a model that is avoided may be asked again, in milliseconds since 1970. */
+  backAt(key: string): number {
+    return this.#of(key).avoidedUntil;
+  }
+
   /** Avoids a model for some milliseconds, whatever it did before. */
   avoid(key: string, ms: number): void {
     const health = this.#of(key);
@@ -8569,6 +8579,8 @@ type Standing = {
   facts: ModelFacts;
   /** Whether it may be asked, as far as its health goes. */
   well: boolean;
+  /** When it may be asked again if it is not well, in milliseconds since 1970. */
+  back: number;
   /** Whether an answer to this very request has broken off there. */
   cut: boolean;
 };
@@ -8576,7 +8588,8 @@ type Standing = {
 /**
  * Puts candidates in the order in which they are asked: as they were given, but first those that are well and can do it.
  *
- * Of those that are not well only one stays, the last resort: what is known of it may be out of date.
+ * Of those that are not well only the one that is soonest back stays, the last resort: what is known of it may be out of
+ * date.
  */
 function orderCandidates(
   request: MessagesRequest,
@@ -8587,7 +8600,7 @@ function orderCandidates(
   const needsTools = (request.tools?.length ?? 0) > 0;
   const needsEyes = candidates.length > 1 && hasImages(request);
   const ranked = candidates.map((candidate) => {
-    const { facts, well, cut } = toStanding(candidate);
+    const { facts, well, back, cut } = toStanding(candidate);
     const { tools, vision } = candidate.traits ?? toModel(candidate.model);
     const room = toWindow(candidate, facts) - MIN_OUTPUT_TOKENS;
     // The first reason outweighs all that follow; sight is the last, because a picture can be told of in words.
@@ -8598,10 +8611,10 @@ function orderCandidates(
       !well,
       needsEyes && !vision,
     ];
-    return { candidate, well, penalty: parseInt(reasons.map(Number).join(""), 2) };
+    return { candidate, well, back, penalty: parseInt(reasons.map(Number).join(""), 2) };
   });
   ranked.sort((a, b) => a.penalty - b.penalty);
-  const resort = ranked.find(({ well }) => !well);
+  const [resort] = ranked.filter(({ well }) => !well).sort((a, b) => a.penalty - b.penalty || a.back - b.back);
   return ranked.filter((one) => one.well || one === resort).map(({ candidate }) => candidate);
 }
 // lib/upstream/summary.ts -------------------------------------------------------------------
@@ -8772,7 +8785,9 @@ class Chain {
     const cuts = this.#cuts.of(request);
     return orderCandidates(request, candidates, tokens, (candidate) => {
       const [key, facts] = [toKey(candidate), this.#learned.of(candidate)];
-      return { facts, well: this.#health.isWell(key) && facts.goneSince === Infinity, cut: cuts.has(key) };
+      const gone = facts.goneSince < Infinity;
+      const back = gone ? Infinity : this.#health.backAt(key);
+      return { facts, well: this.#health.isWell(key) && !gone, back, cut: cuts.has(key) };
     });
   }
 
@@ -8953,6 +8968,8 @@ function formatMetrics(families: readonly MetricFamily[]): string {
 // lib/server/request_log.ts -----------------------------------------------------------------
 /** What the log says has answered where no model did. */
 const LOCAL_MODEL = "(local)";
+/** What the log says of a request that nobody waits for any more. */
+const CLIENT_GONE = "The client went away";
 /** Servers and clients limit all headers together to 8 to 16 kB. */
 const MAX_ROUTE_CHARS = 2_000;
 const MAX_LOG_CHARS = 4_000;
@@ -9428,7 +9445,7 @@ function toEventStream(
     pull: () => pull().catch((thrown) => over ? undefined : fail(toApiError(thrown))),
     cancel() {
       log.status = 499;
-      end("The client went away");
+      end(CLIENT_GONE);
     },
   });
 }
@@ -9647,7 +9664,7 @@ function createHandler(parts: HandlerParts): { fetch(request: Request): Promise<
         response = await answerRoute(exchange, parts, limits);
       } catch (thrown) {
         const error = toApiError(thrown);
-        log.error = error.message;
+        log.error = request.signal.aborted ? CLIENT_GONE : error.message;
         log.status = request.signal.aborted ? 499 : error.status;
         response = Response.json(toErrorBody(log.path, { ...error.toJSON(), request_id: log.id }), error);
       }

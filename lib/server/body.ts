@@ -7,7 +7,7 @@ import { parseJson } from "../wire/json.ts";
  * @throws {ApiError} `request_too_large` beyond `maxBytes`, `invalid_request_error` if it is not JSON.
  */
 export async function readJson(request: Request, maxBytes: number): Promise<{ value: unknown; size: number }> {
-  const decoder = new TextDecoder();
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true }); // Deno's takes marks from each chunk.
   let [text, bytes] = ["", 0];
   for await (const chunk of request.body ?? []) {
     bytes += chunk.byteLength;
@@ -18,7 +18,7 @@ export async function readJson(request: Request, maxBytes: number): Promise<{ va
     text += decoder.decode(chunk, { stream: true });
   }
   text += decoder.decode();
-  const value = parseJson(text);
+  const value = parseJson(text.replace(/^\uFEFF/, ""));
   if (value === undefined) throw new ApiError("invalid_request_error", "The request body is not valid JSON");
   return { value, size: text.length };
 }

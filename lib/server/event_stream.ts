@@ -2,7 +2,7 @@ import type { Answer } from "../upstream/send.ts";
 import type { MessageStreamEvent } from "../wire/anthropic.ts";
 import { ApiError, type ApiErrorBody, toApiError } from "../wire/errors.ts";
 import type { HandlerParts } from "./options.ts";
-import { type Exchange, noteUsage } from "./request_log.ts";
+import { CLIENT_GONE, type Exchange, noteUsage } from "./request_log.ts";
 
 /**
  * Milliseconds after which silence is filled with more than a ping: Claude Code gives up after ten minutes of pings,
@@ -93,7 +93,7 @@ export function toEventStream(
     pull: () => pull().catch((thrown) => over ? undefined : fail(toApiError(thrown))),
     cancel() {
       log.status = 499;
-      end("The client went away");
+      end(CLIENT_GONE);
     },
   });
 }

@@ -12,7 +12,7 @@ import { answerMessages } from "./messages.ts";
 import type { HandlerParts } from "./options.ts";
 import { PEERS } from "./peers.ts";
 import { formatMetrics, METRICS_TYPE } from "./prometheus.ts";
-import { type Exchange, formatRoute, type RequestLog } from "./request_log.ts";
+import { CLIENT_GONE, type Exchange, formatRoute, type RequestLog } from "./request_log.ts";
 import { toSessionId } from "./sessions.ts";
 
 /** What a route is asked with: the parsed body of a POST, and what the path's pattern captured. */
@@ -140,7 +140,7 @@ export function createHandler(parts: HandlerParts): { fetch(request: Request): P
         response = await answerRoute(exchange, parts, limits);
       } catch (thrown) {
         const error = toApiError(thrown);
-        log.error = error.message;
+        log.error = request.signal.aborted ? CLIENT_GONE : error.message;
         log.status = request.signal.aborted ? 499 : error.status;
         response = Response.json(toErrorBody(log.path, { ...error.toJSON(), request_id: log.id }), error);
       }

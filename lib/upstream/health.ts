@@ -29,6 +29,11 @@ export class Health {
     return this.#clock.now() >= avoidedUntil && probe === undefined;
   }
 
+  /** When a model that is avoided may be asked again, in milliseconds since 1970. */
+  backAt(key: string): number {
+    return this.#of(key).avoidedUntil;
+  }
+
   /** Avoids a model for some milliseconds, whatever it did before. */
   avoid(key: string, ms: number): void {
     const health = this.#of(key);
