@@ -1,5 +1,6 @@
 /** A session of the soak test: it asks as Claude Code does, and checks every answer to the last character. */
 import assert from "node:assert/strict";
+import { Agent, type IncomingMessage, request } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ContentBlock, MessageParam, Usage } from "../mod.ts";
 import { assertLegalStream, parseEvents } from "../tests/support/grammar.ts";
@@ -27,6 +28,14 @@ const TOOLS = ["Write", "Read", "Bash"].map((name) => ({
   input_schema: { type: "object", properties: { path: { type: "string" }, content: { type: "string" } } },
 }));
 const MAX_RETRIES = 10;
+const AGENT = new Agent({ keepAlive: true });
+
+async function readText(response: IncomingMessage): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const piece of response) text += decoder.decode(piece, { stream: true });
+  return text;
+}
 
 /** One of many sessions: conversations one after the other. */
 export class Session {
@@ -115,10 +124,9 @@ export class Session {
     ) {
       if (!await this.#soak.enter()) return;
       try {
-        const init = body ? { method: "POST", body: JSON.stringify({ model: "claude-haiku-4-5", ...body }) } : {};
-        const response = await fetch(`${this.#soak.url}/v1/${path}`, { ...init, headers: this.#headers });
-        const answer = await response.json();
-        assert.equal(response.status, 200, JSON.stringify(answer));
+        const response = await this.#post(path, body && { model: "claude-haiku-4-5", ...body });
+        const answer = JSON.parse(await readText(response));
+        assert.equal(response.statusCode, 200, JSON.stringify(answer));
         if (path === "messages") assert.equal(JSON.parse(answer.content[0].text).title, "Fix the bug");
         else if (path !== "models") assert.ok(answer.input_tokens > 5);
         this.#count("asked aside");
@@ -158,18 +166,18 @@ export class Session {
     return undefined;
   }
 
-  async #post(path: string, body: object, signal: AbortSignal, headers = this.#headers): Promise<Response> {
+  /** Asks over connections that are kept; the agent of `node:http` shows what is on the wire as it is. */
+  #post(path: string, body?: object, signal?: AbortSignal, headers = this.#headers): Promise<IncomingMessage> {
     const began = Date.now();
-    try {
-      return await fetch(`${this.#soak.url}/v1/${path}`, {
-        method: "POST",
-        headers,
-        body: JSON.stringify(body),
-        signal,
+    const options = { method: body ? "POST" : "GET", headers, agent: AGENT };
+    return new Promise((resolve, reject) => {
+      const asked = request(`${this.#soak.url}/v1/${path}`, options, resolve);
+      asked.on("error", (cause) => {
+        reject(new Error(`the connection broke after ${Date.now() - began} ms: ${path}`, { cause }));
       });
-    } catch (cause) {
-      throw new Error(`the connection broke after ${Date.now() - began} ms: ${path}`, { cause });
-    }
+      signal?.addEventListener("abort", () => asked.destroy(), { once: true });
+      asked.end(body ? JSON.stringify(body) : undefined);
+    });
   }
 
   #toBody(stream: boolean): object {
@@ -179,18 +187,19 @@ export class Session {
   }
 
   /** An error before an answer: Claude Code asks again for these. */
-  async #toRefusal(response: Response): Promise<Outcome> {
-    const { error } = await response.json();
-    assert.ok([429, 500, 502, 504, 529].includes(response.status), `${response.status}: ${JSON.stringify(error)}`);
+  async #toRefusal(response: IncomingMessage): Promise<Outcome> {
+    const { error } = JSON.parse(await readText(response));
+    const { statusCode: status = 0, headers } = response;
+    assert.ok([429, 500, 502, 504, 529].includes(status), `${status}: ${JSON.stringify(error)}`);
     assert.doesNotMatch(error.message, /Arbiter failed|is not a function|undefined/);
-    this.#count(`status ${response.status}`);
-    return { what: "again", wait: Number(response.headers.get("retry-after") ?? 1) * 1_000 };
+    this.#count(`status ${status}`);
+    return { what: "again", wait: Number(headers["retry-after"] ?? 1) * 1_000 };
   }
 
   async #askWhole(nonce: string): Promise<Outcome> {
     const response = await this.#post("messages", this.#toBody(false), AbortSignal.timeout(60_000));
-    if (response.status !== 200) return await this.#toRefusal(response);
-    const { content, stop_reason, usage } = await response.json();
+    if (response.statusCode !== 200) return await this.#toRefusal(response);
+    const { content, stop_reason, usage } = JSON.parse(await readText(response));
     return this.#check(nonce, content, stop_reason, usage);
   }
 
@@ -205,9 +214,9 @@ export class Session {
     const leaver = leaves < 3 ? setTimeout(() => gone.abort(), leaves * 40) : undefined;
     try {
       const response = await this.#post("messages", this.#toBody(true), gone.signal);
-      if (response.status !== 200) return await this.#toRefusal(response);
+      if (response.statusCode !== 200) return await this.#toRefusal(response);
       const decoder = new TextDecoder();
-      for await (const piece of response.body!) {
+      for await (const piece of response) {
         text += decoder.decode(piece, { stream: true });
         if (++pieces >= leaves) gone.abort();
       }
@@ -233,10 +242,10 @@ export class Session {
     const response = await this.#post("chat/completions", body, AbortSignal.timeout(60_000), {
       "content-type": "application/json",
     });
-    if (response.status !== 200) return await this.#toRefusal(response);
+    if (response.statusCode !== 200) return await this.#toRefusal(response);
     let text = "";
     try {
-      text = await response.text();
+      text = await readText(response);
     } catch {
       return { what: "again", wait: 500 };
     }
