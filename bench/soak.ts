@@ -53,6 +53,9 @@ const MAY_GROW: Record<string, [least: number, share: number]> = {
   files: [6, 0],
 };
 
+/** Fewer samples make no line. */
+const LEAST_SAMPLES = 5;
+
 type Sample = {
   at: number;
   heap: number;
@@ -211,7 +214,8 @@ async function soak(runtime: string): Promise<boolean> {
     const points = settled.map((one): [number, number] => [one.at, one[name as keyof Sample]]);
     const [first = 0, last = 0] = [points[0]?.[1], points.at(-1)?.[1]];
     const slope = toSlope(points);
-    if (slope * window > Math.max(least, first * share)) all.violations.push(`${name} grew from ${first} to ${last}`);
+    const grew = points.length >= LEAST_SAMPLES && slope * window > Math.max(least, first * share);
+    if (grew) all.violations.push(`${name} grew from ${first} to ${last}`);
     const unit = least > MIB ? MIB : 1;
     const show = (value: number) => (value / unit).toFixed(unit > 1 ? 1 : 0).padStart(9);
     return `${name.padEnd(8)}${show(first)}${show(last)}${show(slope * 3_600_000)} an hour${unit > 1 ? " (MiB)" : ""}`;

@@ -166,7 +166,7 @@ export class Session {
     return undefined;
   }
 
-  /** Asks over connections that are kept; the agent of `node:http` shows what is on the wire as it is. */
+  /** Asks over connections that are kept; Node's `fetch` may wait for ever for a body that is given up just as it ends. */
   #post(path: string, body?: object, signal?: AbortSignal, headers = this.#headers): Promise<IncomingMessage> {
     const began = Date.now();
     const options = { method: body ? "POST" : "GET", headers, agent: AGENT };

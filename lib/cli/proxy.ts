@@ -120,7 +120,7 @@ export async function createProxy(context: Context, write: (line: string) => voi
   const handling = toHandlerOptions(settings, write);
   const store = createLessonStore(io, write);
   if (flags.demo) {
-    const arbiter = createArbiter({ ...handling, ...DEMO_OPTIONS, fetch: createStandIn().fetch });
+    const arbiter = createArbiter({ ...handling, ...DEMO_OPTIONS, fetch: createStandIn({ keep: 0 }).fetch });
     const upstream = "the built-in demo model";
     return { arbiter, models: await readModelChoice(arbiter, context), upstream, ...toAddress(context), unwatch() {} };
   }

@@ -5,6 +5,9 @@ const MAX_FAULTS = 3;
 const FAULT_WINDOW = 30_000;
 const AVOID_TIME = 30_000;
 
+/** So many models are remembered; clients may ask for any name. */
+const MOST_MODELS = 1_000;
+
 type ModelHealth = {
   /** When it failed, in milliseconds since 1970. */
   faults: number[];
@@ -66,7 +69,10 @@ export class Health {
 
   #of(key: string): ModelHealth {
     let health = this.#models.get(key);
-    if (!health) this.#models.set(key, health = { faults: [], avoidedUntil: 0 });
+    if (health) return health;
+    this.#models.set(key, health = { faults: [], avoidedUntil: 0 });
+    const [oldest = ""] = this.#models.keys();
+    if (this.#models.size > MOST_MODELS) this.#models.delete(oldest);
     return health;
   }
 }

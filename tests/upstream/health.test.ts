@@ -117,3 +117,9 @@ test("how a request went is told once", () => {
   end(false);
   assert.equal(health.isWell(MODEL), true);
 });
+
+test("a thousand models are remembered, the oldest goes first", () => {
+  const health = new Health(new FakeClock());
+  for (let i = 0; i <= 1_000; i++) health.avoid(`${i}`, 5);
+  assert.deepEqual([health.isWell("1"), health.isWell("1000"), health.isWell("0")], [false, false, true]);
+});
