@@ -11,6 +11,9 @@ const factor = Number(speed);
 const began = Date.now();
 let [unhandled, timers] = [0, 0];
 
+/** Milliseconds that no time limit is shorter than, unless it was: a busy machine needs them. */
+const LEAST_TIMER = 500;
+
 const clock: Clock = {
   now: () => began + (Date.now() - began) * factor,
   after(ms, run) {
@@ -23,7 +26,7 @@ const clock: Clock = {
     const timer = setTimeout(() => {
       over();
       run();
-    }, Math.min(ms / factor, 2 ** 31 - 1));
+    }, Math.min(Math.max(ms / factor, Math.min(ms, LEAST_TIMER)), 2 ** 31 - 1));
     return () => {
       over();
       clearTimeout(timer);
