@@ -5173,18 +5173,23 @@ class InboundLimits {
  * @throws {ApiError} `request_too_large` beyond `maxBytes`, `invalid_request_error` if it is not JSON.
  */
 async function readJson(request: Request, maxBytes: number): Promise<{ value: unknown; size: number }> {
-  const decoder = new TextDecoder();
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true }); // Deno's takes marks from each chunk.
   let [text, bytes] = ["", 0];
-  for await (const chunk of request.body ?? []) {
-    bytes += chunk.byteLength;
-    if (bytes > maxBytes) {
-      const message = `Request exceeds the maximum size of ${Number((maxBytes / 1024 / 1024).toPrecision(2))} MiB`;
-      throw new ApiError("request_too_large", message, { headers: { connection: "close" } });
+  try {
+    for await (const chunk of request.body ?? []) {
+      bytes += chunk.byteLength;
+      if (bytes > maxBytes) {
+        const message = `Request exceeds the maximum size of ${Number((maxBytes / 1024 / 1024).toPrecision(2))} MiB`;
+        throw new ApiError("request_too_large", message, { headers: { connection: "close" } });
+      }
+      text += decoder.decode(chunk, { stream: true });
     }
-    text += decoder.decode(chunk, { stream: true });
+  } catch (cause) {
+    if (cause instanceof ApiError) throw cause;
+    throw new ApiError("invalid_request_error", "The request body broke off", { cause });
   }
   text += decoder.decode();
-  const value = parseJson(text);
+  const value = parseJson(text.replace(/^\uFEFF/, ""));
   if (value === undefined) {
     throw new ApiError("invalid_request_error", "The request body is not valid JSON, or nested more than 500 deep");
   }
@@ -7560,7 +7565,8 @@ const MAX_LINE_CHARS = 16 * 1024 * 1024;
  * blank line or with the stream, since some hosts leave out the last blank line.
  */
 export class SseDecoder {
-  readonly #decoder = new TextDecoder();
+  readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  #begun = false;
   /** Pieces of the line that is not complete yet, joined once it is: appending would be quadratic. */
   #pieces: string[] = [];
   #pieceChars = 0;
@@ -7583,7 +7589,10 @@ export class SseDecoder {
     return this.#feedText(`${this.#decoder.decode()}\n\n`);
   }
 
-  #feedText(chunk: string): string[] {
+  #feedText(read: string): string[] {
+    // Deno's decoder would take byte order marks from the beginning of each read.
+    const chunk = this.#begun ? read : read.replace(/^\uFEFF/, "");
+    this.#begun ||= read !== "";
     let text = this.#afterCr && chunk.startsWith("\n") ? chunk.slice(1) : chunk;
     if (chunk !== "") this.#afterCr = chunk.endsWith("\r");
     if (text.includes("\r")) text = text.replace(/\r\n?/g, "\n");
@@ -8152,8 +8161,9 @@ class MessageReader implements AnswerReader {
     if (type !== "message_delta" && type !== "message_stop") {
       return /^(?!ping$|message_start$|content_block_)\w+$/.test(type) ? [event] : [];
     }
-    if (type === "message_delta") this.#reason ??= event.delta?.stop_reason ?? undefined;
-    else this.finished = true;
+    if (type === "message_stop") this.finished = true;
+    else if (isJsonObject(event.delta)) this.#reason ??= event.delta.stop_reason ?? undefined;
+    else throw new UpstreamFault("broken", "Cannot read the upstream's answer: its end is not told");
     const over = this.finished || this.#reason !== undefined;
     if (over && this.#blocks === 0 && !WORDLESS.includes(this.#reason ?? "")) throw new BadAnswer("empty", "was empty");
     if (this.finished && this.#reason === undefined) throw new BadAnswer("cut", "broke off");
@@ -9026,7 +9036,8 @@ class Health {
 
   #of(key: string): ModelHealth {
     let health = this.#models.get(key);
-    if (!health) this.#models.set(key, health = { faults: [] });
+    if (health) return health;
+    this.#models.set(key, health = { faults: [] });
     const [oldest = ""] = this.#models.keys();
     if (this.#models.size > MOST_KNOWN) this.#models.delete(oldest);
     return health;
@@ -9067,6 +9078,8 @@ type Standing = {
   facts: ModelFacts;
   /** Whether it may be asked, as far as its health goes. */
   well: boolean;
+  /** When it may be asked again if it is not well, in milliseconds since 1970. */
+  back: number;
   /** Whether an answer to this very request has broken off there. */
   cut: boolean;
 };
@@ -9074,7 +9087,8 @@ type Standing = {
 /**
  * Puts candidates in the order in which they are asked: as they were given, but first those that are well and can do it.
  *
- * Of those that are not well only one stays, the last resort: what is known of it may be out of date.
+ * Of those that are not well only the one that is soonest back stays, the last resort: what is known of it may be out of
+ * date.
  */
 function orderCandidates(
   request: MessagesRequest,
@@ -9085,7 +9099,7 @@ function orderCandidates(
   const needsTools = (request.tools?.length ?? 0) > 0;
   const needsEyes = candidates.length > 1 && hasImages(request);
   const ranked = candidates.map((candidate) => {
-    const { facts, well, cut } = toStanding(candidate);
+    const { facts, well, back, cut } = toStanding(candidate);
     const { tools, vision } = candidate.traits ?? toModel(candidate.model);
     const room = toWindow(candidate, facts) - MIN_OUTPUT_TOKENS;
     // The first reason outweighs all that follow; sight is the last, because a picture can be told of in words.
@@ -9096,10 +9110,10 @@ function orderCandidates(
       !well,
       needsEyes && !vision,
     ];
-    return { candidate, well, penalty: parseInt(reasons.map(Number).join(""), 2) };
+    return { candidate, well, back, penalty: parseInt(reasons.map(Number).join(""), 2) };
   });
   ranked.sort((a, b) => a.penalty - b.penalty);
-  const resort = ranked.find(({ well }) => !well);
+  const [resort] = ranked.filter(({ well }) => !well).sort((a, b) => a.penalty - b.penalty || a.back - b.back);
   return ranked.filter((one) => one.well || one === resort).map(({ candidate }) => candidate);
 }
 // lib/upstream/summary.ts -------------------------------------------------------------------
@@ -9292,7 +9306,9 @@ class Chain {
     const cuts = this.#cuts.of(request);
     return orderCandidates(request, candidates, tokens, (candidate) => {
       const [key, facts] = [toKey(candidate), this.#learned.of(candidate)];
-      return { facts, well: this.#health.isWell(key) && facts.goneSince === Infinity, cut: cuts.has(key) };
+      const gone = facts.goneSince < Infinity;
+      const back = gone ? Infinity : this.#health.avoidedUntil(key);
+      return { facts, well: this.#health.isWell(key) && !gone, back, cut: cuts.has(key) };
     });
   }
 
@@ -9406,6 +9422,8 @@ function createChain(
 // lib/server/request_log.ts -----------------------------------------------------------------
 /** What the log says has answered where no model did. */
 const LOCAL_MODEL = "(local)";
+/** What the log says of a request that nobody waits for any more. */
+const CLIENT_GONE = "The client went away";
 /** Servers and clients limit all headers together to 8 to 16 kB. */
 const MAX_ROUTE_CHARS = 2_000;
 const MAX_LOG_CHARS = 4_000;
@@ -10756,7 +10774,7 @@ function toEventStream(
     pull: () => pull().catch((thrown) => over ? undefined : fail(toApiError(thrown))),
     cancel() {
       log.status = 499;
-      end("The client went away");
+      end(CLIENT_GONE);
     },
   });
 }
@@ -12178,7 +12196,7 @@ function createHandler(parts: HandlerParts): { fetch(request: Request): Promise<
       const session = toSessionId(headers);
       const log: RequestLog = { id: newId("req_"), method, path: toPath(url), status: 200, ms: 0, session };
       const stop = new AbortController();
-      const release = onAbort(request.signal, () => stop.abort(new ApiError("api_error", "The client went away")));
+      const release = onAbort(request.signal, () => stop.abort(new ApiError("api_error", CLIENT_GONE)));
       running.add(stop);
       const end = () => {
         release();
@@ -12205,7 +12223,7 @@ function createHandler(parts: HandlerParts): { fetch(request: Request): Promise<
         response = await answerRoute(exchange, parts, limits);
       } catch (thrown) {
         const error = toApiError(thrown);
-        log.error = error.message;
+        log.error = request.signal.aborted ? CLIENT_GONE : error.message;
         log.status = request.signal.aborted ? 499 : error.status;
         response = Response.json(toErrorBody(log.path, { ...error.toJSON(), request_id: log.id }), error);
       }
@@ -14165,13 +14183,14 @@ const DEMO_MODEL = "arbiter/demo-model";
 
 /**
  * Options of {@linkcode createStandIn}: what each model does (the demo model alone; one that is not listed does not
- * exist), the key that must be sent (any or none will do) and the clock that silences run on (the machine's).
+ * exist), the key that must be sent (any or none will do), the clock that silences run on (the machine's) and how many of
+ * the latest requests are kept (all).
  */
-export type StandInOptions = { models?: Record<string, Script>; apiKey?: string; clock?: Clock };
+export type StandInOptions = { models?: Record<string, Script>; apiKey?: string; clock?: Clock; keep?: number };
 
 /**
- * A fake of NVIDIA's hosted API: as strict, as talkative and, on request, as broken. It keeps every well-formed chat
- * request and counts the streams that are `open`.
+ * A fake of NVIDIA's hosted API: as strict, as talkative and, on request, as broken. It keeps well-formed chat
+ * requests and counts the streams that are `open`.
  */
 export type StandIn = { fetch: typeof fetch; requests: ChatRequest[]; readonly open: number };
 
@@ -14248,8 +14267,10 @@ async function toCompletion(request: ChatRequest, answer: ScriptedAnswer, wait: 
 
 /** Makes a fake upstream; what it does is the same each time. */
 export function createStandIn(options: StandInOptions = {}): StandIn {
-  const { models = { [DEMO_MODEL]: answerAsDemoModel }, apiKey, clock = systemClock } = options;
+  const { models = { [DEMO_MODEL]: answerAsDemoModel }, apiKey, clock = systemClock, keep = Infinity } = options;
   const requests: ChatRequest[] = [];
+  /** How many requests each model had. */
+  const turns = new Map<string, number>();
   let open = 0;
 
   function choose(body: ChatRequest): ScriptedAnswer {
@@ -14257,8 +14278,10 @@ export function createStandIn(options: StandInOptions = {}): StandIn {
     const detail = findRefusal(body);
     if (!script) return { status: 404, body: "404 page not found" };
     if (detail) return { status: 400, body: { status: 400, title: "Bad Request", detail } };
-    const turn = requests.filter(({ model }) => model === body.model).length;
+    const turn = turns.get(body.model) ?? 0;
+    turns.set(body.model, turn + 1);
     requests.push(body);
+    if (requests.length > keep) requests.shift();
     return script(body, turn) ?? answerAsDemoModel(body);
   }
 
@@ -14848,7 +14871,7 @@ async function createProxy(context: Context, write: (line: string) => void): Pro
   const handling = toHandlerOptions(settings, write);
   const store = await openStore(context, write);
   if (flags.demo) {
-    const arbiter = createArbiter({ ...handling, ...DEMO_OPTIONS, store, fetch: createStandIn().fetch });
+    const arbiter = createArbiter({ ...handling, ...DEMO_OPTIONS, store, fetch: createStandIn({ keep: 0 }).fetch });
     const models = await readModelChoice(arbiter, context, store);
     return { arbiter, store, models, upstream: "the built-in demo model", ...toAddress(context), unwatch() {} };
   }

@@ -129,7 +129,7 @@ export async function createProxy(context: Context, write: (line: string) => voi
   const handling = toHandlerOptions(settings, write);
   const store = await openStore(context, write);
   if (flags.demo) {
-    const arbiter = createArbiter({ ...handling, ...DEMO_OPTIONS, store, fetch: createStandIn().fetch });
+    const arbiter = createArbiter({ ...handling, ...DEMO_OPTIONS, store, fetch: createStandIn({ keep: 0 }).fetch });
     const models = await readModelChoice(arbiter, context, store);
     return { arbiter, store, models, upstream: "the built-in demo model", ...toAddress(context), unwatch() {} };
   }

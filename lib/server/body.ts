@@ -7,18 +7,23 @@ import { parseJson } from "../wire/json.ts";
  * @throws {ApiError} `request_too_large` beyond `maxBytes`, `invalid_request_error` if it is not JSON.
  */
 export async function readJson(request: Request, maxBytes: number): Promise<{ value: unknown; size: number }> {
-  const decoder = new TextDecoder();
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true }); // Deno's takes marks from each chunk.
   let [text, bytes] = ["", 0];
-  for await (const chunk of request.body ?? []) {
-    bytes += chunk.byteLength;
-    if (bytes > maxBytes) {
-      const message = `Request exceeds the maximum size of ${Number((maxBytes / 1024 / 1024).toPrecision(2))} MiB`;
-      throw new ApiError("request_too_large", message, { headers: { connection: "close" } });
+  try {
+    for await (const chunk of request.body ?? []) {
+      bytes += chunk.byteLength;
+      if (bytes > maxBytes) {
+        const message = `Request exceeds the maximum size of ${Number((maxBytes / 1024 / 1024).toPrecision(2))} MiB`;
+        throw new ApiError("request_too_large", message, { headers: { connection: "close" } });
+      }
+      text += decoder.decode(chunk, { stream: true });
     }
-    text += decoder.decode(chunk, { stream: true });
+  } catch (cause) {
+    if (cause instanceof ApiError) throw cause;
+    throw new ApiError("invalid_request_error", "The request body broke off", { cause });
   }
   text += decoder.decode();
-  const value = parseJson(text);
+  const value = parseJson(text.replace(/^\uFEFF/, ""));
   if (value === undefined) {
     throw new ApiError("invalid_request_error", "The request body is not valid JSON, or nested more than 500 deep");
   }

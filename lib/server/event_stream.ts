@@ -2,7 +2,7 @@ import type { MessageStreamEvent } from "../wire/anthropic.ts";
 import { ApiError, type ApiErrorBody, toApiError } from "../wire/errors.ts";
 import { onAbort } from "../wire/signal.ts";
 import type { HandlerParts } from "./options.ts";
-import { type Exchange, LOCAL_MODEL, noteUsage } from "./request_log.ts";
+import { CLIENT_GONE, type Exchange, LOCAL_MODEL, noteUsage } from "./request_log.ts";
 import type { GivenAnswer } from "./shared_answer.ts";
 
 /**
@@ -98,7 +98,7 @@ export function toEventStream(
     pull: () => pull().catch((thrown) => over ? undefined : fail(toApiError(thrown))),
     cancel() {
       log.status = 499;
-      end("The client went away");
+      end(CLIENT_GONE);
     },
   });
 }

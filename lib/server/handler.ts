@@ -14,7 +14,7 @@ import { answerMessages, STREAM_HEADERS } from "./messages.ts";
 import type { HandlerParts } from "./options.ts";
 import { PEERS } from "./peers.ts";
 import { formatMetrics, METRICS_TYPE } from "./prometheus.ts";
-import { type Exchange, formatRoute, type RequestLog } from "./request_log.ts";
+import { CLIENT_GONE, type Exchange, formatRoute, type RequestLog } from "./request_log.ts";
 import { toSessionId } from "./sessions.ts";
 import { asksForSocket, toSocketAnswer } from "./web_socket.ts";
 
@@ -132,7 +132,7 @@ export function createHandler(parts: HandlerParts): { fetch(request: Request): P
       const session = toSessionId(headers);
       const log: RequestLog = { id: newId("req_"), method, path: toPath(url), status: 200, ms: 0, session };
       const stop = new AbortController();
-      const release = onAbort(request.signal, () => stop.abort(new ApiError("api_error", "The client went away")));
+      const release = onAbort(request.signal, () => stop.abort(new ApiError("api_error", CLIENT_GONE)));
       running.add(stop);
       const end = () => {
         release();
@@ -159,7 +159,7 @@ export function createHandler(parts: HandlerParts): { fetch(request: Request): P
         response = await answerRoute(exchange, parts, limits);
       } catch (thrown) {
         const error = toApiError(thrown);
-        log.error = error.message;
+        log.error = request.signal.aborted ? CLIENT_GONE : error.message;
         log.status = request.signal.aborted ? 499 : error.status;
         response = Response.json(toErrorBody(log.path, { ...error.toJSON(), request_id: log.id }), error);
       }

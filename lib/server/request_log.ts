@@ -5,6 +5,8 @@ import type { AnswerFormat } from "./answer_format.ts";
 
 /** What the log says has answered where no model did. */
 export const LOCAL_MODEL = "(local)";
+/** What the log says of a request that nobody waits for any more. */
+export const CLIENT_GONE = "The client went away";
 /** Servers and clients limit all headers together to 8 to 16 kB. */
 const MAX_ROUTE_CHARS = 2_000;
 const MAX_LOG_CHARS = 4_000;

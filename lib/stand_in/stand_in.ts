@@ -9,13 +9,14 @@ export const DEMO_MODEL = "arbiter/demo-model";
 
 /**
  * Options of {@linkcode createStandIn}: what each model does (the demo model alone; one that is not listed does not
- * exist), the key that must be sent (any or none will do) and the clock that silences run on (the machine's).
+ * exist), the key that must be sent (any or none will do), the clock that silences run on (the machine's) and how many of
+ * the latest requests are kept (all).
  */
-export type StandInOptions = { models?: Record<string, Script>; apiKey?: string; clock?: Clock };
+export type StandInOptions = { models?: Record<string, Script>; apiKey?: string; clock?: Clock; keep?: number };
 
 /**
- * A fake of NVIDIA's hosted API: as strict, as talkative and, on request, as broken. It keeps every well-formed chat
- * request and counts the streams that are `open`.
+ * A fake of NVIDIA's hosted API: as strict, as talkative and, on request, as broken. It keeps well-formed chat
+ * requests and counts the streams that are `open`.
  */
 export type StandIn = { fetch: typeof fetch; requests: ChatRequest[]; readonly open: number };
 
@@ -92,8 +93,10 @@ async function toCompletion(request: ChatRequest, answer: ScriptedAnswer, wait: 
 
 /** Makes a fake upstream; what it does is the same each time. */
 export function createStandIn(options: StandInOptions = {}): StandIn {
-  const { models = { [DEMO_MODEL]: answerAsDemoModel }, apiKey, clock = systemClock } = options;
+  const { models = { [DEMO_MODEL]: answerAsDemoModel }, apiKey, clock = systemClock, keep = Infinity } = options;
   const requests: ChatRequest[] = [];
+  /** How many requests each model had. */
+  const turns = new Map<string, number>();
   let open = 0;
 
   function choose(body: ChatRequest): ScriptedAnswer {
@@ -101,8 +104,10 @@ export function createStandIn(options: StandInOptions = {}): StandIn {
     const detail = findRefusal(body);
     if (!script) return { status: 404, body: "404 page not found" };
     if (detail) return { status: 400, body: { status: 400, title: "Bad Request", detail } };
-    const turn = requests.filter(({ model }) => model === body.model).length;
+    const turn = turns.get(body.model) ?? 0;
+    turns.set(body.model, turn + 1);
     requests.push(body);
+    if (requests.length > keep) requests.shift();
     return script(body, turn) ?? answerAsDemoModel(body);
   }
 

@@ -8,7 +8,8 @@ const MAX_LINE_CHARS = 16 * 1024 * 1024;
  * blank line or with the stream, since some hosts leave out the last blank line.
  */
 export class SseDecoder {
-  readonly #decoder = new TextDecoder();
+  readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  #begun = false;
   /** Pieces of the line that is not complete yet, joined once it is: appending would be quadratic. */
   #pieces: string[] = [];
   #pieceChars = 0;
@@ -31,7 +32,10 @@ export class SseDecoder {
     return this.#feedText(`${this.#decoder.decode()}\n\n`);
   }
 
-  #feedText(chunk: string): string[] {
+  #feedText(read: string): string[] {
+    // Deno's decoder would take byte order marks from the beginning of each read.
+    const chunk = this.#begun ? read : read.replace(/^\uFEFF/, "");
+    this.#begun ||= read !== "";
     let text = this.#afterCr && chunk.startsWith("\n") ? chunk.slice(1) : chunk;
     if (chunk !== "") this.#afterCr = chunk.endsWith("\r");
     if (text.includes("\r")) text = text.replace(/\r\n?/g, "\n");

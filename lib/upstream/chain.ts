@@ -158,7 +158,9 @@ class Chain {
     const cuts = this.#cuts.of(request);
     return orderCandidates(request, candidates, tokens, (candidate) => {
       const [key, facts] = [toKey(candidate), this.#learned.of(candidate)];
-      return { facts, well: this.#health.isWell(key) && facts.goneSince === Infinity, cut: cuts.has(key) };
+      const gone = facts.goneSince < Infinity;
+      const back = gone ? Infinity : this.#health.avoidedUntil(key);
+      return { facts, well: this.#health.isWell(key) && !gone, back, cut: cuts.has(key) };
     });
   }
 

@@ -91,7 +91,8 @@ export class Health {
 
   #of(key: string): ModelHealth {
     let health = this.#models.get(key);
-    if (!health) this.#models.set(key, health = { faults: [] });
+    if (health) return health;
+    this.#models.set(key, health = { faults: [] });
     const [oldest = ""] = this.#models.keys();
     if (this.#models.size > MOST_KNOWN) this.#models.delete(oldest);
     return health;

@@ -81,8 +81,9 @@ export class MessageReader implements AnswerReader {
     if (type !== "message_delta" && type !== "message_stop") {
       return /^(?!ping$|message_start$|content_block_)\w+$/.test(type) ? [event] : [];
     }
-    if (type === "message_delta") this.#reason ??= event.delta?.stop_reason ?? undefined;
-    else this.finished = true;
+    if (type === "message_stop") this.finished = true;
+    else if (isJsonObject(event.delta)) this.#reason ??= event.delta.stop_reason ?? undefined;
+    else throw new UpstreamFault("broken", "Cannot read the upstream's answer: its end is not told");
     const over = this.finished || this.#reason !== undefined;
     if (over && this.#blocks === 0 && !WORDLESS.includes(this.#reason ?? "")) throw new BadAnswer("empty", "was empty");
     if (this.finished && this.#reason === undefined) throw new BadAnswer("cut", "broke off");

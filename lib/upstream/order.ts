@@ -12,6 +12,8 @@ export type Standing = {
   facts: ModelFacts;
   /** Whether it may be asked, as far as its health goes. */
   well: boolean;
+  /** When it may be asked again if it is not well, in milliseconds since 1970. */
+  back: number;
   /** Whether an answer to this very request has broken off there. */
   cut: boolean;
 };
@@ -19,7 +21,8 @@ export type Standing = {
 /**
  * Puts candidates in the order in which they are asked: as they were given, but first those that are well and can do it.
  *
- * Of those that are not well only one stays, the last resort: what is known of it may be out of date.
+ * Of those that are not well only the one that is soonest back stays, the last resort: what is known of it may be out of
+ * date.
  */
 export function orderCandidates(
   request: MessagesRequest,
@@ -30,7 +33,7 @@ export function orderCandidates(
   const needsTools = (request.tools?.length ?? 0) > 0;
   const needsEyes = candidates.length > 1 && hasImages(request);
   const ranked = candidates.map((candidate) => {
-    const { facts, well, cut } = toStanding(candidate);
+    const { facts, well, back, cut } = toStanding(candidate);
     const { tools, vision } = candidate.traits ?? toModel(candidate.model);
     const room = toWindow(candidate, facts) - MIN_OUTPUT_TOKENS;
     // The first reason outweighs all that follow; sight is the last, because a picture can be told of in words.
@@ -41,9 +44,9 @@ export function orderCandidates(
       !well,
       needsEyes && !vision,
     ];
-    return { candidate, well, penalty: parseInt(reasons.map(Number).join(""), 2) };
+    return { candidate, well, back, penalty: parseInt(reasons.map(Number).join(""), 2) };
   });
   ranked.sort((a, b) => a.penalty - b.penalty);
-  const resort = ranked.find(({ well }) => !well);
+  const [resort] = ranked.filter(({ well }) => !well).sort((a, b) => a.penalty - b.penalty || a.back - b.back);
   return ranked.filter((one) => one.well || one === resort).map(({ candidate }) => candidate);
 }

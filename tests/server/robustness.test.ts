@@ -96,6 +96,14 @@ test("what a client sent as JSON and is none does not come back in the error", a
   assert.equal(error.message, "The request body is not valid JSON, or nested more than 500 deep");
 });
 
+test("a client that goes away while it sends its request is no failure of the proxy", async () => {
+  const logs: RequestLog[] = [];
+  const body = new ReadableStream({ pull: (controller) => controller.error(new TypeError("aborted")) });
+  const request = new Request("http://localhost/v1/messages", { method: "POST", body, duplex: "half" } as RequestInit);
+  const response = await createArbiter({ apiKey: "k", onRequest: (log) => void logs.push(log) }).fetch(request);
+  assert.deepEqual([response.status, logs[0]?.error], [400, "The request body broke off"]);
+});
+
 test("an API key that no header can carry is refused without being told", () => {
   for (const apiKey of ["nvapi-SECRET\n2", "nvapi SECRET", "nvapi-SECRÉT"]) {
     assert.throws(() => createArbiter({ apiKey }), (error: Error) => {

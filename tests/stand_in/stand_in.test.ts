@@ -109,3 +109,10 @@ test("a script sees the request and how many there were before", async () => {
   assert.deepEqual(turns, [0, 1]);
   assert.equal(standIn.requests.length, 2);
 });
+
+test("only the latest requests are kept where not all are wanted", async () => {
+  const turns: number[] = [];
+  const standIn = createStandIn({ models: { m: (_request, turn) => void turns.push(turn) }, keep: 1 });
+  for (const max_tokens of [1, 2, 3]) await standIn.fetch(post({ ...BODY, max_tokens }));
+  assert.deepEqual([standIn.requests.map(({ max_tokens }) => max_tokens), turns], [[3], [0, 1, 2]]);
+});

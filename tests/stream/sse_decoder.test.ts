@@ -22,6 +22,7 @@ const ROWS: [name: string, text: string, expected: string[]][] = [
   ["event names, ids, retry and comments", ": hi\nevent: x\nid: 1\nretry: 5\ndata: a\n\n: bye\n\n", ["a"]],
   ["a byte order mark", "\uFEFFdata: a\n\n", ["a"]],
   ["no blank line at the end", "data: a\n\ndata: b", ["a", "b"]],
+  ["a byte order mark in the middle", "data: a\uFEFFb\n\n\uFEFFdata: c\n\n", ["a\uFEFFb"]],
   ["empty data", "data\n\ndata:\n\n", [""]],
   ["characters of two, three and four bytes", "data: é｜▁👋\n\n", ["é｜▁👋"]],
   ["nothing", "", []],

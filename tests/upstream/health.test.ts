@@ -190,3 +190,9 @@ test("what is forgotten is forgotten by all", async () => {
   await look();
   for (const health of [one, other]) assert.equal(health.isWell(MODEL), true);
 });
+
+test("a thousand models are remembered, the oldest goes first", () => {
+  const health = new Health(new FakeClock());
+  for (let i = 0; i <= 1_000; i++) health.avoid(`${i}`, 5);
+  assert.deepEqual([health.isWell("1"), health.isWell("1000"), health.isWell("0")], [false, false, true]);
+});

@@ -151,6 +151,10 @@ test("a block without a number makes the answer a broken one", () => {
   assert.throws(() => read(START, { ...BLOCK, index: undefined }), { kind: "broken" });
 });
 
+test("an end that says nothing makes the answer a broken one", () => {
+  assert.throws(() => read(START, BLOCK, CLOSE, { type: "message_delta" }), { kind: "broken" });
+});
+
 test("an answer that stops without a reason has broken off", () => {
   assert.throws(() => read(START, BLOCK, CLOSE, STOP), { kind: "cut" });
 });

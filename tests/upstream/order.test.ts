@@ -13,7 +13,7 @@ const FACTS: Standing["facts"] = {
   noTools: false,
   goneSince: Infinity,
 };
-const FINE: Standing = { facts: FACTS, well: true, cut: false };
+const FINE: Standing = { facts: FACTS, well: true, back: 0, cut: false };
 
 /** The order of models, each with what is known about it. */
 function toOrder(
@@ -34,6 +34,16 @@ test("candidates keep the order they were given in", () => assert.equal(toOrder(
 test("those that are not well come after those that are, and only the first of them is left", () => {
   assert.equal(toOrder({ a: { well: false }, b: {}, c: { well: false }, d: {} }), "b d a");
   assert.equal(toOrder({ a: { well: false }, b: { well: false } }), "a");
+});
+
+test("of those that are not well the one that is soonest back is left, not one that is gone", () => {
+  const gone = { well: false, back: Infinity };
+  assert.equal(toOrder({ a: gone, b: { well: false, back: 9_000 }, c: { well: false, back: 5_000 } }), "c");
+  assert.equal(toOrder({ a: gone, b: gone }), "a");
+  assert.equal(
+    toOrder({ a: { well: false, back: 1, facts: { ...FACTS, noTools: true } }, b: gone }, { tools: [TOOL] }),
+    "b",
+  );
 });
 
 test("where this request broke off is worse than not being well", () => {
