@@ -2775,7 +2775,7 @@ function checkClientKeys(keys: readonly ClientKey[]): void {
  *
  * @throws {TypeError} Saying what is wrong, but not with which key.
  */
-function parseClientKeys(value: string): ClientKey[] {
+export function parseClientKeys(value: string): ClientKey[] {
   const keys = value.split(",").map((text) => {
     const [, name, key = "", rpm] = KEY_PATTERN.exec(text.trim()) ?? [];
     if (!key) throw new TypeError("expected KEY or NAME=KEY:RPM, with commas between several; no colon within a key");
