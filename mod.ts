@@ -7172,6 +7172,12 @@ export interface Store {
   /** Ends what holds the process open; what is asked afterwards rejects. */
   close(): Promise<void>;
 }
+
+/** What a store is made of is not there, as its message says, together with what to install. */
+export class MissingEngineError extends Error {
+  /** Always `MissingEngineError`. */
+  override readonly name = "MissingEngineError";
+}
 // lib/upstream/accounts.ts ------------------------------------------------------------------
 /** Two models that are refused within so many milliseconds show that the account is at its limit, not a model. */
 const REFUSAL_WINDOW = 10_000;
@@ -9556,6 +9562,17 @@ function isSameJson(a: unknown, b: unknown): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }
 
+/** What becomes of who wants a place in windows, by when the places of the others in each of them end. */
+function toTaken(windows: readonly SlidingWindow[], others: readonly number[][], now: number): Taken {
+  const waits = windows.map(({ limit }, i) => {
+    const ends = others[i]!.sort((a, b) => a - b);
+    return ends.length < limit ? 0 : (ends[ends.length - limit] ?? Infinity) - now;
+  });
+  const wait = Math.max(0, ...waits);
+  const left = (windows[0]?.limit ?? Infinity) - (others[0]?.length ?? 0) - (wait === 0 ? 1 : 0);
+  return { wait, left: Math.max(0, left) };
+}
+
 /** Makes a store that lasts as long as the process; `entries` are there from the beginning. */
 export function createMemoryStore(
   entries: Iterable<[key: string, value: unknown]> = [],
@@ -9587,13 +9604,9 @@ export function createMemoryStore(
   function take(id: string, windows: readonly SlidingWindow[]): Taken {
     const now = clock.now();
     const others = windows.map(({ key }) => othersOf(id, key));
-    const waits = windows.map(({ limit }, i) => {
-      const ends = [...others[i]!.values()].sort((a, b) => a - b);
-      return ends.length < limit ? 0 : (ends[ends.length - limit] ?? Infinity) - now;
-    });
-    const wait = Math.max(0, ...waits);
-    if (wait === 0) windows.forEach(({ key, ms }, i) => places.set(key, others[i]!.set(id, now + ms)));
-    return { wait, left: Math.max(0, (windows[0]?.limit ?? Infinity) - (others[0]?.size ?? 0)) };
+    const taken = toTaken(windows, others.map((ends) => [...ends.values()]), now);
+    if (taken.wait === 0) windows.forEach(({ key, ms }, i) => places.set(key, others[i]!.set(id, now + ms)));
+    return taken;
   }
 
   for (const [key, value] of entries) set(key, value);
@@ -13266,6 +13279,391 @@ export type Sanitiser = {
 export function createSanitiser(model: string, tools: DeclaredTools = new Map()): Sanitiser {
   const { dialect: triggers, startsInThinking = false } = toFamily(model);
   return new Scanner({ triggers, tools, startsInThinking });
+}
+// lib/store/redis_client.ts -----------------------------------------------------------------
+/** As much of the npm package `redis` as is used here, of its versions from 4. */
+type RedisClient = {
+  connect(): Promise<unknown>;
+  sendCommand(command: readonly string[]): Promise<unknown>;
+  on(event: "error", listener: () => void): unknown;
+  /** Closes the connection at once; version 4 has the other. */
+  destroy?(): void;
+  disconnect(): void;
+};
+type RedisPackage = { createClient(options: object): RedisClient };
+
+/** Asks Redis. */
+type RedisConnection = {
+  /** Sends one command; rejects if there is no connection, or no answer in time. */
+  ask(...command: string[]): Promise<unknown>;
+  /** Waits for what is on its way, and ends the connection. */
+  close(): Promise<void>;
+};
+
+/** Milliseconds to wait for a connection; who asks meanwhile waits no longer than for an answer. */
+const CONNECT_TIMEOUT = 5_000;
+
+/** Loads `redis`: a package of Arbiter's own surroundings, or of the current folder, or, with Deno, from npm. */
+async function loadRedis(): Promise<RedisPackage> {
+  const { createRequire } = await import("node:module");
+  const { default: process } = await import("node:process");
+  const name: string = "redis"; // Known only when it runs, so that whoever bundles Arbiter needs none.
+  const places: (() => unknown)[] = [
+    () => import(name),
+    () => createRequire(`${process.cwd()}/`)(name),
+    ...(process.versions.deno ? [() => import(`npm:${name}@6`)] : []),
+  ];
+  for (const load of places) {
+    try {
+      const found = await load() as RedisPackage & { default?: RedisPackage };
+      return found.default ?? found;
+    } catch {
+      // Perhaps it is in the next place.
+    }
+  }
+  throw new MissingEngineError("Redis needs the npm package redis: run npm install redis, or npm install -g redis");
+}
+
+/** Connects when it is first asked something, and again whenever the connection was lost. */
+async function createRedisConnection(options: object, timeout: number, clock: Clock): Promise<RedisConnection> {
+  const { createClient } = await loadRedis();
+  let current: { client: RedisClient; ready: Promise<unknown>; isReady: boolean } | undefined;
+  let closed = false;
+
+  /** Waits so long, and no longer. */
+  function within<T>(ms: number, promise: Promise<T>, run: () => void): Promise<T> {
+    let cancel = () => {};
+    const late = new Promise<never>((_, reject) => {
+      cancel = clock.after(ms, () => {
+        run();
+        reject(new Error(`no answer within ${ms} ms`));
+      });
+    });
+    return Promise.race([promise, late]).finally(cancel);
+  }
+
+  function drop(client: RedisClient): void {
+    if (current?.client === client) current = undefined;
+    try {
+      if (client.destroy) client.destroy();
+      else client.disconnect();
+    } catch {
+      // It is closed already.
+    }
+  }
+
+  function connect(): NonNullable<typeof current> {
+    const socket = { connectTimeout: CONNECT_TIMEOUT, reconnectStrategy: false };
+    const client = createClient({ ...options, socket, RESP: 2, disableOfflineQueue: true, disableClientInfo: true });
+    client.on("error", () => drop(client));
+    const made = { client, isReady: false, ready: within(CONNECT_TIMEOUT, client.connect(), () => drop(client)) };
+    made.ready.then(() => made.isReady = true, () => drop(client));
+    return made;
+  }
+
+  async function ask(...command: string[]): Promise<unknown> {
+    if (closed) throw new Error("The store is closed");
+    const used = current ??= connect();
+    try {
+      // What does not answer may be gone without a word; what is not even there yet may still come.
+      return await within(timeout, used.ready.then(() => used.client.sendCommand(command)), () => {
+        if (used.isReady) drop(used.client);
+      });
+    } catch (cause) {
+      const { message, code } = cause as Error & { code?: string };
+      throw new Error(`Redis: ${message || code}`, { cause });
+    }
+  }
+
+  return {
+    ask,
+    async close() {
+      if (current?.isReady) await ask("PING").catch(() => {}); // Answers come in order: this one is the last.
+      closed = true;
+      if (current) drop(current.client);
+    },
+  };
+}
+// lib/store/redis_store.ts ------------------------------------------------------------------
+/** Options of {@linkcode createRedisStore}. */
+export interface RedisStoreOptions {
+  /** Where Redis is, `redis://127.0.0.1:6379` unless told; `rediss:` for TLS, with user, password and database in it. */
+  url?: string;
+  /** The password, if the address has none. */
+  password?: string;
+  /** What all keys begin with, `arbiter:` unless told. */
+  prefix?: string;
+  /** Milliseconds to wait for an answer, 500 unless told. */
+  timeout?: number;
+  /** Time to wait by; what ends when is told by Redis' own clock, for machines differ. */
+  clock?: Clock;
+}
+
+const NOW = `local time = redis.call("TIME") local now = time[1] * 1000 + math.floor(time[2] / 1000)`;
+/** What is of another type where an index or places belong is nobody's. */
+const clear = (key: string) => `if redis.call("TYPE", ${key}).ok ~= "zset" then redis.call("DEL", ${key}) end`;
+
+/** KEYS: value, index. ARGV: name, what to keep, or nothing, for how many ms, if not for ever, and what has to be there. */
+const CHANGE = `${NOW} ${clear("KEYS[2]")}
+local name, value, ms, before = unpack(ARGV)
+local found = redis.pcall("GET", KEYS[1])
+if before and before ~= (type(found) == "string" and found or "") then return 0 end
+redis.call("ZREMRANGEBYSCORE", KEYS[2], "-inf", now)
+if value == "" then
+  redis.call("DEL", KEYS[1])
+  redis.call("ZREM", KEYS[2], name)
+elseif ms == "" then
+  redis.call("SET", KEYS[1], value)
+  redis.call("ZADD", KEYS[2], "+inf", name)
+else
+  redis.call("SET", KEYS[1], value, "PX", ms)
+  redis.call("ZADD", KEYS[2], now + ms, name)
+end
+return 1`;
+
+/** KEYS: index. ARGV: what keys of values begin with, prefix. */
+const LIST = `${NOW} ${clear("KEYS[1]")}
+redis.call("ZREMRANGEBYSCORE", KEYS[1], "-inf", now)
+local found = {}
+for _, name in ipairs(redis.call("ZRANGE", KEYS[1], 0, -1)) do
+  local value = redis.pcall("GET", ARGV[1] .. name)
+  if type(value) == "string" and name:sub(1, #ARGV[2]) == ARGV[2] then
+    found[#found + 1] = name
+    found[#found + 1] = value
+  end
+end
+return found`;
+
+/** KEYS: places in each window. ARGV: who, then limit and ms of each window. A wait of -1 is one without end. */
+const TAKE = `${NOW}
+local id, wait, left = ARGV[1], 0, 0
+for i, key in ipairs(KEYS) do
+  ${clear("key")}
+  redis.call("ZREMRANGEBYSCORE", key, "-inf", now)
+  local limit, own = tonumber(ARGV[2 * i]), redis.call("ZRANK", key, id)
+  local others = redis.call("ZCARD", key) - (own and 1 or 0)
+  if i == 1 then left = limit - others end
+  if others >= limit then
+    local place = others - limit
+    if own and own <= place then place = place + 1 end
+    local last = redis.call("ZRANGE", key, place, place, "WITHSCORES")[2]
+    if not last then return {-1, 0} end
+    wait = math.max(wait, last - now)
+  end
+end
+if wait > 0 then return {wait, math.max(left, 0)} end
+for i, key in ipairs(KEYS) do
+  local ms = tonumber(ARGV[2 * i + 1])
+  redis.call("ZADD", key, now + ms, id)
+  if redis.call("PTTL", key) < ms then redis.call("PEXPIRE", key, ms) end
+end
+return {0, left - 1}`;
+
+/** A time as Redis takes it: whole milliseconds, and nothing for one without end. */
+function toMs(ms: number): string {
+  return ms < Infinity ? String(Math.max(1, Math.ceil(ms))) : "";
+}
+
+/** JSON, and nothing for what is not there. */
+function toStored(value: unknown): string {
+  return value === undefined ? "" : JSON.stringify(value);
+}
+
+/**
+ * Makes a store in Redis, 5 or later, which several machines share: each question is one round trip. It connects when it is first used,
+ * and again whenever the connection was lost; what is asked while there is none, or is not answered in time, rejects.
+ *
+ * @throws {TypeError} If the address is of no use.
+ * @throws {MissingEngineError} If the npm package `redis` cannot be found.
+ */
+export async function createRedisStore(options: RedisStoreOptions = {}): Promise<Store> {
+  const { url = "redis://127.0.0.1:6379", password, prefix = "arbiter:", timeout = 500, clock = systemClock } = options;
+  if (!URL.canParse(url) || !/^rediss?:$/.test(new URL(url).protocol)) {
+    throw new TypeError("Cannot use the address of Redis: expected one such as redis://127.0.0.1:6379"); // It may have a password.
+  }
+  const server = password === undefined ? { url } : { url, password };
+  const { ask, close } = await createRedisConnection(server, timeout, clock);
+  const values = `${prefix}value:`;
+  const toIndex = (key: string) => `${prefix}index:${key.split(" ", 1)[0]}`;
+  const toPlaces = (key: string) => `${prefix}places:${key}`;
+  const run = (script: string, keys: readonly string[], args: readonly string[]) =>
+    ask("EVAL", script, String(keys.length), ...keys, ...args);
+  const change = (key: string, after: unknown, ms: number, ...before: string[]) =>
+    run(CHANGE, [values + key, toIndex(key)], [key, toStored(after), toMs(ms), ...before]);
+
+  return {
+    shared: true,
+    async get(key) {
+      const [found] = await ask("MGET", values + key) as unknown[]; // Nothing, and no error, for another type.
+      return typeof found === "string" ? parseJson(found) : undefined;
+    },
+    async list(prefix) {
+      const found = await run(LIST, [toIndex(prefix)], [values, prefix]) as string[];
+      const names = found.filter((_, i) => i % 2 === 0);
+      return names.map((name, i) => [name, parseJson(found[2 * i + 1]!)]);
+    },
+    async set(key, value, ms = Infinity) {
+      await change(key, value, ms);
+    },
+    swap: async (key, before, after, ms = Infinity) => await change(key, after, ms, toStored(before)) === 1,
+    async take(id, windows): Promise<Taken> {
+      if (windows.length === 0) return { wait: 0, left: Infinity };
+      const sizes = windows.flatMap(({ limit, ms }) => [String(limit), toMs(ms)]);
+      const [wait = 0, left = 0] = await run(TAKE, windows.map(({ key }) => toPlaces(key)), [id, ...sizes]) as number[];
+      return { wait: wait < 0 ? Infinity : wait, left };
+    },
+    async free(id, key) {
+      await ask("ZREM", toPlaces(key), id);
+    },
+    close,
+  };
+}
+// lib/store/sqlite_store.ts -----------------------------------------------------------------
+/** Options of {@linkcode createSqliteStore}. */
+export interface SqliteStoreOptions {
+  /** Time; several processes count by that of their machine. */
+  clock?: Clock;
+  /** Milliseconds to wait for another process that is writing, 2 seconds unless told. */
+  patience?: number;
+}
+
+/** What comes with all of Deno, Bun and Node but its oldest versions. */
+type Sqlite = typeof import("node:sqlite");
+type Database = InstanceType<Sqlite["DatabaseSync"]>;
+
+/** So many changes, and what is over is thrown away. */
+const CHANGES_PER_CLEANING = 1_000;
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS entries (key TEXT PRIMARY KEY, value TEXT NOT NULL, until REAL NOT NULL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS places (key TEXT, id TEXT, until REAL NOT NULL, PRIMARY KEY (key, id)) WITHOUT ROWID;
+`;
+
+async function loadSqlite(): Promise<Sqlite> {
+  try {
+    return await import("node:sqlite");
+  } catch (cause) {
+    const { default: { versions } } = await import("node:process");
+    const { deno, bun, node } = versions;
+    const runtime = deno ? `Deno ${deno}` : bun ? `Bun ${bun}` : `Node ${node}`;
+    throw new MissingEngineError(
+      `SQLite needs Node 22.13, Deno 2.2 or Bun 1.4, or a later one, and this is ${runtime}`,
+      { cause },
+    );
+  }
+}
+
+/** Opens the file, which only its owner may read, and so those that SQLite puts beside it. */
+async function openDatabase({ DatabaseSync }: Sqlite, path: string, patience: number): Promise<Database> {
+  const { mkdir, open } = await import("node:fs/promises");
+  const { dirname } = await import("node:path");
+  await mkdir(dirname(path), { recursive: true });
+  await (await open(path, "a", 0o600)).close();
+  const database = new DatabaseSync(path);
+  try {
+    database.exec(
+      `PRAGMA busy_timeout = ${patience}; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; ${SCHEMA}`,
+    );
+    return database;
+  } catch (thrown) {
+    database.close();
+    throw thrown;
+  }
+}
+
+type Queries = ReturnType<typeof toQueries>;
+
+/** Makes what is asked of an open database; each statement is prepared once. */
+function toQueries(database: Database) {
+  const sql = (text: string) => database.prepare(text);
+  const getOne = sql("SELECT value FROM entries WHERE key = ? AND until > ?");
+  const listAll = sql("SELECT key, value FROM entries WHERE key >= ? AND key < ? || char(1114111) AND until > ?");
+  const forget = sql("DELETE FROM entries WHERE key = ?");
+  const keep = sql("INSERT OR REPLACE INTO entries VALUES (?, ?, ?)");
+  const others = sql("SELECT until FROM places WHERE key = ? AND id <> ? AND until > ?");
+  const place = sql("INSERT OR REPLACE INTO places VALUES (?, ?, ?)");
+  const leave = sql("DELETE FROM places WHERE key = ? AND id = ?");
+  const clean = [sql("DELETE FROM entries WHERE until <= ?"), sql("DELETE FROM places WHERE until <= ?")];
+
+  const get = (key: string, now: number) => getOne.get(key, now)?.value as string | undefined;
+  const set = (key: string, value: unknown, until: number) =>
+    void (value === undefined ? forget.run(key) : keep.run(key, JSON.stringify(value), until));
+  /** Does all or nothing, and nobody else writes meanwhile. */
+  function change<T>(run: () => T): T {
+    database.exec("BEGIN IMMEDIATE");
+    try {
+      const result = run();
+      database.exec("COMMIT");
+      return result;
+    } catch (thrown) {
+      database.exec("ROLLBACK");
+      throw thrown;
+    }
+  }
+  return {
+    get,
+    set,
+    list: (prefix: string, now: number) => listAll.all(prefix, prefix, now) as { key: string; value: string }[],
+    swap: (key: string, before: unknown, after: unknown, now: number, until: number) =>
+      change(() => {
+        const same = get(key, now) === JSON.stringify(before);
+        if (same) set(key, after, until);
+        return same;
+      }),
+    take: (id: string, windows: readonly SlidingWindow[], now: number): Taken =>
+      change(() => {
+        const ends = windows.map(({ key }) => others.all(key, id, now).map(({ until }) => until as number));
+        const taken = toTaken(windows, ends, now);
+        if (taken.wait === 0) { for (const { key, ms } of windows) place.run(key, id, now + ms); }
+        return taken;
+      }),
+    free: (id: string, key: string) => void leave.run(key, id),
+    clean: (now: number) => clean.forEach((statement) => statement.run(now)),
+    close: () => database.close(),
+  };
+}
+
+/**
+ * Makes a store in a file of SQLite, which several processes of one machine share; its folder is made, and the file
+ * opened, when it is first used. A file that cannot be opened is tried anew each time.
+ *
+ * @param path Where the file is; SQLite puts two more beside it.
+ * @throws {Error} If the runtime has no SQLite.
+ */
+export async function createSqliteStore(path: string, options: SqliteStoreOptions = {}): Promise<Store> {
+  const { clock = systemClock, patience = 2_000 } = options;
+  const sqlite = await loadSqlite();
+  let opened: Promise<Queries> | undefined;
+  let [changes, closed] = [0, false];
+
+  async function ask<T>(run: (queries: Queries, now: number) => T): Promise<T> {
+    if (closed) throw new Error("The store is closed");
+    opened ??= openDatabase(sqlite, path, patience).then(toQueries);
+    const queries = await opened.catch((cause) => {
+      opened = undefined;
+      throw new Error(`Cannot open ${path}: ${cause.message}`, { cause });
+    });
+    return run(queries, clock.now());
+  }
+  const change = <T>(run: (queries: Queries, now: number) => T): Promise<T> =>
+    ask((queries, now) => {
+      if (changes++ % CHANGES_PER_CLEANING === 0) queries.clean(now);
+      return run(queries, now);
+    });
+  return {
+    shared: true,
+    get: (key) => ask(({ get }, now) => parseJson(get(key, now) ?? "")),
+    list: (prefix) => ask(({ list }, now) => list(prefix, now).map(({ key, value }) => [key, parseJson(value)])),
+    set: (key, value, ms = Infinity) => change(({ set }, now) => set(key, value, now + ms)),
+    swap: (key, before, after, ms = Infinity) => change(({ swap }, now) => swap(key, before, after, now, now + ms)),
+    take: (id, windows) => change(({ take }, now) => take(id, windows, now)),
+    free: (id, key) => ask(({ free }) => free(id, key)),
+    async close() {
+      closed = true;
+      await opened?.then(({ close }) => close(), () => {});
+      opened = undefined;
+    },
+  };
 }
 // lib/mod.ts --------------------------------------------------------------------------------
 if (import.meta.main) {

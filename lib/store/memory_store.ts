@@ -9,6 +9,17 @@ export function isSameJson(a: unknown, b: unknown): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }
 
+/** What becomes of who wants a place in windows, by when the places of the others in each of them end. */
+export function toTaken(windows: readonly SlidingWindow[], others: readonly number[][], now: number): Taken {
+  const waits = windows.map(({ limit }, i) => {
+    const ends = others[i]!.sort((a, b) => a - b);
+    return ends.length < limit ? 0 : (ends[ends.length - limit] ?? Infinity) - now;
+  });
+  const wait = Math.max(0, ...waits);
+  const left = (windows[0]?.limit ?? Infinity) - (others[0]?.length ?? 0) - (wait === 0 ? 1 : 0);
+  return { wait, left: Math.max(0, left) };
+}
+
 /** Makes a store that lasts as long as the process; `entries` are there from the beginning. */
 export function createMemoryStore(
   entries: Iterable<[key: string, value: unknown]> = [],
@@ -40,13 +51,9 @@ export function createMemoryStore(
   function take(id: string, windows: readonly SlidingWindow[]): Taken {
     const now = clock.now();
     const others = windows.map(({ key }) => othersOf(id, key));
-    const waits = windows.map(({ limit }, i) => {
-      const ends = [...others[i]!.values()].sort((a, b) => a - b);
-      return ends.length < limit ? 0 : (ends[ends.length - limit] ?? Infinity) - now;
-    });
-    const wait = Math.max(0, ...waits);
-    if (wait === 0) windows.forEach(({ key, ms }, i) => places.set(key, others[i]!.set(id, now + ms)));
-    return { wait, left: Math.max(0, (windows[0]?.limit ?? Infinity) - (others[0]?.size ?? 0)) };
+    const taken = toTaken(windows, others.map((ends) => [...ends.values()]), now);
+    if (taken.wait === 0) windows.forEach(({ key, ms }, i) => places.set(key, others[i]!.set(id, now + ms)));
+    return taken;
   }
 
   for (const [key, value] of entries) set(key, value);

@@ -28,3 +28,9 @@ export interface Store {
   /** Ends what holds the process open; what is asked afterwards rejects. */
   close(): Promise<void>;
 }
+
+/** What a store is made of is not there, as its message says, together with what to install. */
+export class MissingEngineError extends Error {
+  /** Always `MissingEngineError`. */
+  override readonly name = "MissingEngineError";
+}

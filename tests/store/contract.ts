@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test, type TestContext } from "node:test";
+import { test as runTest, type TestContext } from "node:test";
 import type { Store } from "../../lib/store/store.ts";
 
 /** A store under test: itself, a second one on the same state if it can be shared, and what lets time pass. */
@@ -10,8 +10,11 @@ export interface Opened {
   pass: (ms: number) => Promise<void>;
 }
 
+/** What runs a test, where what it needs is there. */
+export type RunTest = (name: string, run: (t: TestContext) => Promise<void>) => void;
+
 /** What every store keeps to; `open` makes an empty one that is gone when the test is over. */
-export function testStore(name: string, open: (t: TestContext) => Promise<Opened>): void {
+export function testStore(name: string, open: (t: TestContext) => Promise<Opened>, test: RunTest = runTest): void {
   test(`${name}: what was set can be got and listed by its first word, and forgotten`, async (t) => {
     const { store, other = store } = await open(t);
     const value = { deep: [1, "two", null, { three: true }], text: "ü\u0000€" };
