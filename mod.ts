@@ -2851,6 +2851,10 @@ const LOG_LEVELS: [string, "info" | "error" | "silent"][] = [
   ["silent off", "silent"],
 ];
 
+/** Where what outlives a request is kept. */
+type StoreName = "memory" | "sqlite" | "redis";
+const STORES: [string, StoreName][] = [["memory", "memory"], ["sqlite", "sqlite"], ["redis", "redis"]];
+
 /** How a value is read, the variables it may come from (Arbiter's own name first, then those of earlier tools), a flag. */
 type Row<T> = readonly [parse: (value: string) => T, names: string, flag?: string];
 
@@ -2888,6 +2892,10 @@ const ROWS = {
   filepathsAnswer: [onOff, "ENABLE_FILEPATH_EXTRACTION_MOCK"],
   prefixAnswer: [onOff, "FAST_PREFIX_DETECTION"],
   targetDir: [String, "TARGET_DIR"],
+  store: [word<StoreName>("memory, sqlite or redis", STORES), "ARBITER_STORE STORAGE_ENGINE"],
+  redisUrl: [String, "REDIS_URL"], // Checked only where it is used: a project's .env may have one of its own.
+  redisPrefix: [String, "REDIS_PREFIX"],
+  redisPassword: [String, "REDIS_PASSWORD"],
 } satisfies Record<string, Row<unknown>>;
 
 /** What a user has set, and the key from a file of `--api-key-file`; what is absent takes its default where it is used. */
@@ -10147,16 +10155,556 @@ function createFileStore(path: string, warn: (warning: string) => void = () => {
     close: () => writing,
   };
 }
-// lib/cli/lessons_file.ts -------------------------------------------------------------------
-/** Makes the store of what models have taught: a file, or memory where nobody knows where files of a user belong. */
-function createLessonStore(io: Io, warn: (warning: string) => void): Store {
-  const path = toStateFile("lessons.json", io);
+// lib/store/redis_client.ts -----------------------------------------------------------------
+/** As much of the npm package `redis` as is used here, of its versions from 4. */
+type RedisClient = {
+  connect(): Promise<unknown>;
+  sendCommand(command: readonly string[]): Promise<unknown>;
+  on(event: "error", listener: () => void): unknown;
+  unref(): void;
+  /** Closes the connection at once; version 4 has the other. */
+  destroy?(): void;
+  disconnect(): unknown;
+};
+type RedisPackage = { createClient(options: object): RedisClient };
+
+/** Asks Redis. */
+type RedisConnection = {
+  /** Sends one command; rejects if there is no connection, or no answer in time. */
+  ask(...command: string[]): Promise<unknown>;
+  /** Waits for what is on its way, and ends the connection. */
+  close(): Promise<void>;
+};
+
+/** Milliseconds after which a connection is not waited for any more; who asks waits no longer than for an answer. */
+const CONNECT_TIMEOUT = 5_000;
+
+/** Loads `redis`: a package of Arbiter's own surroundings, or of the current folder, or, with Deno, from npm. */
+async function loadRedis(): Promise<RedisPackage> {
+  const { createRequire } = await import("node:module");
+  const { default: process } = await import("node:process");
+  const name: string = "redis"; // Known only when it runs, so that whoever bundles Arbiter needs none.
+  const places: (() => unknown)[] = [
+    () => import(name),
+    () => createRequire(`${process.cwd()}/`)(name),
+    ...(process.versions.deno ? [() => import(`npm:${name}@6`)] : []),
+  ];
+  for (const load of places) {
+    try {
+      const found = await load() as RedisPackage & { default?: RedisPackage };
+      return found.default ?? found;
+    } catch {
+      // Perhaps it is in the next place.
+    }
+  }
+  throw new MissingEngineError("Redis needs the npm package redis: run npm install redis in the current folder");
+}
+
+/** Connects when it is first asked, and again whenever the connection was lost; only a question holds the process open. */
+async function createRedisConnection(options: object, timeout: number, clock: Clock): Promise<RedisConnection> {
+  const { createClient } = await loadRedis();
+  let current: { client: RedisClient; ready: Promise<unknown>; since: number; isReady: boolean } | undefined;
+  let closed = false;
+
+  async function drop(client: RedisClient): Promise<void> {
+    if (current?.client === client) current = undefined;
+    try {
+      await (client.destroy ? client.destroy() : client.disconnect());
+    } catch {
+      // It is closed already.
+    }
+  }
+
+  function connect(): NonNullable<typeof current> {
+    const socket = { connectTimeout: CONNECT_TIMEOUT, reconnectStrategy: false };
+    const client = createClient({ ...options, socket, RESP: 2, disableOfflineQueue: true, disableClientInfo: true });
+    client.on("error", () => drop(client));
+    client.unref();
+    const made = { client, ready: client.connect(), since: clock.now(), isReady: false };
+    made.ready.then(() => made.isReady = true, () => drop(client));
+    return made;
+  }
+
+  async function ask(...command: string[]): Promise<unknown> {
+    if (closed) throw new Error("The store is closed");
+    const asked = current ??= connect();
+    const { client, ready, since } = asked;
+    let forget = () => {};
+    const late = new Promise<never>((_, reject) => {
+      forget = clock.after(timeout, () => {
+        // What does not answer may be gone without a word; what is not even there yet may still come.
+        if (asked.isReady || clock.now() - since >= CONNECT_TIMEOUT) drop(client);
+        reject(new Error(`no answer within ${timeout} ms`));
+      });
+    });
+    try {
+      return await Promise.race([ready.then(() => client.sendCommand(command)), late]);
+    } catch (cause) {
+      const { message, code } = cause as Error & { code?: string };
+      throw new Error(message || code, { cause });
+    } finally {
+      forget();
+    }
+  }
+
+  return {
+    ask,
+    async close() {
+      if (current) await ask("PING").catch(() => {}); // Answers come in order: this one is the last.
+      closed = true;
+      if (current) await drop(current.client);
+    },
+  };
+}
+// lib/store/redis_store.ts ------------------------------------------------------------------
+/** Options of {@linkcode createRedisStore}. */
+export interface RedisStoreOptions {
+  /** Where Redis is, `redis://127.0.0.1:6379` unless told; `rediss:` for TLS, with user, password and database in it. */
+  url?: string;
+  /** The password, if the address has none. */
+  password?: string;
+  /** What all keys begin with, `arbiter:` unless told. */
+  prefix?: string;
+  /** Milliseconds to wait for an answer, 500 unless told. */
+  timeout?: number;
+  /** Time to wait by; what ends when is told by Redis' own clock, for machines differ. */
+  clock?: Clock;
+}
+
+const NOW = `local time = redis.call("TIME") local now = time[1] * 1000 + math.floor(time[2] / 1000)`;
+/** What is of another type where an index or places belong is nobody's. */
+const clear = (key: string) => `if redis.call("TYPE", ${key}).ok ~= "zset" then redis.call("DEL", ${key}) end`;
+
+/** KEYS: value, index. ARGV: name, what to keep, or nothing, for how many ms, if not for ever, and what has to be there. */
+const CHANGE = `${NOW} ${clear("KEYS[2]")}
+local name, value, ms, before = unpack(ARGV)
+local found = redis.pcall("GET", KEYS[1])
+if before and before ~= (type(found) == "string" and found or "") then return 0 end
+redis.call("ZREMRANGEBYSCORE", KEYS[2], "-inf", now)
+if value == "" then
+  redis.call("DEL", KEYS[1])
+  redis.call("ZREM", KEYS[2], name)
+elseif ms == "" then
+  redis.call("SET", KEYS[1], value)
+  redis.call("ZADD", KEYS[2], "+inf", name)
+else
+  redis.call("SET", KEYS[1], value, "PX", ms)
+  redis.call("ZADD", KEYS[2], now + ms, name)
+end
+return 1`;
+
+/** KEYS: index. ARGV: what keys of values begin with, prefix. */
+const LIST = `${NOW} ${clear("KEYS[1]")}
+redis.call("ZREMRANGEBYSCORE", KEYS[1], "-inf", now)
+local found = {}
+for _, name in ipairs(redis.call("ZRANGE", KEYS[1], 0, -1)) do
+  local value = redis.pcall("GET", ARGV[1] .. name)
+  if type(value) == "string" and name:sub(1, #ARGV[2]) == ARGV[2] then
+    found[#found + 1] = name
+    found[#found + 1] = value
+  end
+end
+return found`;
+
+/** KEYS: places in each window. ARGV: who, then limit and ms of each window. A wait of -1 is one without end. */
+const TAKE = `${NOW}
+local id, wait, left = ARGV[1], 0, 0
+for i, key in ipairs(KEYS) do
+  ${clear("key")}
+  redis.call("ZREMRANGEBYSCORE", key, "-inf", now)
+  local limit, own = tonumber(ARGV[2 * i]), redis.call("ZRANK", key, id)
+  local others = redis.call("ZCARD", key) - (own and 1 or 0)
+  if i == 1 then left = limit - others end
+  if others >= limit then
+    local place = others - limit
+    if own and own <= place then place = place + 1 end
+    local last = redis.call("ZRANGE", key, place, place, "WITHSCORES")[2]
+    if not last then return {-1, 0} end
+    wait = math.max(wait, last - now)
+  end
+end
+if wait > 0 then return {wait, math.max(left, 0)} end
+for i, key in ipairs(KEYS) do
+  local ms = tonumber(ARGV[2 * i + 1])
+  redis.call("ZADD", key, now + ms, id)
+  if redis.call("PTTL", key) < ms then redis.call("PEXPIRE", key, ms) end
+end
+return {0, left - 1}`;
+
+/** A time as Redis takes it: whole milliseconds, and nothing for one without end. */
+function toMs(ms: number): string {
+  return ms < Infinity ? String(Math.max(1, Math.ceil(ms))) : "";
+}
+
+/** JSON, and nothing for what is not there. */
+function toStored(value: unknown): string {
+  return value === undefined ? "" : JSON.stringify(value);
+}
+
+/**
+ * Makes a store in Redis, 5 or later, which several machines share: each question is one round trip. It connects when it is first used,
+ * and again whenever the connection was lost; what is asked while there is none, or is not answered in time, rejects.
+ *
+ * @throws {TypeError} If the address is of no use.
+ * @throws {MissingEngineError} If the npm package `redis` cannot be found.
+ */
+export async function createRedisStore(options: RedisStoreOptions = {}): Promise<Store> {
+  const { url = "redis://127.0.0.1:6379", password, prefix = "arbiter:", timeout = 500, clock = systemClock } = options;
+  if (!URL.canParse(url) || !/^rediss?:$/.test(new URL(url).protocol)) {
+    throw new TypeError(
+      "Cannot use the address of Redis, REDIS_URL: expected one such as redis://127.0.0.1:6379", // It may have a password.
+    );
+  }
+  const server = password === undefined ? { url } : { url, password };
+  const { ask, close } = await createRedisConnection(server, timeout, clock);
+  const values = `${prefix}value:`;
+  const toIndex = (key: string) => `${prefix}index:${key.split(" ", 1)[0]}`;
+  const toPlaces = (key: string) => `${prefix}places:${key}`;
+  const run = (script: string, keys: readonly string[], args: readonly string[]) =>
+    ask("EVAL", script, String(keys.length), ...keys, ...args);
+  const change = (key: string, after: unknown, ms: number, ...before: string[]) =>
+    run(CHANGE, [values + key, toIndex(key)], [key, toStored(after), toMs(ms), ...before]);
+
+  return {
+    shared: true,
+    async get(key) {
+      const [found] = await ask("MGET", values + key) as unknown[]; // Nothing, and no error, for another type.
+      return typeof found === "string" ? parseJson(found) : undefined;
+    },
+    async list(prefix) {
+      const found = await run(LIST, [toIndex(prefix)], [values, prefix]) as string[];
+      const names = found.filter((_, i) => i % 2 === 0);
+      return names.map((name, i) => [name, parseJson(found[2 * i + 1]!)]);
+    },
+    async set(key, value, ms = Infinity) {
+      await change(key, value, ms);
+    },
+    swap: async (key, before, after, ms = Infinity) => await change(key, after, ms, toStored(before)) === 1,
+    async take(id, windows): Promise<Taken> {
+      if (windows.length === 0) return { wait: 0, left: Infinity };
+      const sizes = windows.flatMap(({ limit, ms }) => [String(limit), toMs(ms)]);
+      const [wait = 0, left = 0] = await run(TAKE, windows.map(({ key }) => toPlaces(key)), [id, ...sizes]) as number[];
+      return { wait: wait < 0 ? Infinity : wait, left };
+    },
+    async free(id, key) {
+      await ask("ZREM", toPlaces(key), id);
+    },
+    close,
+  };
+}
+// lib/store/sqlite_store.ts -----------------------------------------------------------------
+/** Options of {@linkcode createSqliteStore}. */
+export interface SqliteStoreOptions {
+  /** Time; several processes count by that of their machine. */
+  clock?: Clock;
+  /** Milliseconds to wait for another process that is writing, 2 seconds unless told. */
+  patience?: number;
+}
+
+/** What comes with all of Deno, Bun and Node but its oldest versions. */
+type Sqlite = typeof import("node:sqlite");
+type Database = InstanceType<Sqlite["DatabaseSync"]>;
+
+/** So many changes, and what is over is thrown away. */
+const CHANGES_PER_CLEANING = 1_000;
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS entries (key TEXT PRIMARY KEY, value TEXT NOT NULL, until REAL NOT NULL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS places (key TEXT, id TEXT, until REAL NOT NULL, PRIMARY KEY (key, id)) WITHOUT ROWID;
+`;
+
+async function loadSqlite(): Promise<Sqlite> {
+  try {
+    return await import("node:sqlite");
+  } catch (cause) {
+    const { default: { versions } } = await import("node:process");
+    const { deno, bun, node } = versions;
+    const runtime = deno ? `Deno ${deno}` : bun ? `Bun ${bun}` : `Node ${node}`;
+    throw new MissingEngineError(
+      `SQLite needs Node 22.13, Deno 2.2 or Bun 1.4, or a later one, and this is ${runtime}`,
+      { cause },
+    );
+  }
+}
+
+/** Opens the file, which only its owner may read, and so those that SQLite puts beside it. */
+async function openDatabase({ DatabaseSync }: Sqlite, path: string, patience: number): Promise<Database> {
+  const { mkdir, open } = await import("node:fs/promises");
+  const { dirname } = await import("node:path");
+  await mkdir(dirname(path), { recursive: true });
+  await (await open(path, "a", 0o600)).close();
+  const database = new DatabaseSync(path);
+  try {
+    database.exec(
+      `PRAGMA busy_timeout = ${patience}; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; ${SCHEMA}`,
+    );
+    return database;
+  } catch (thrown) {
+    database.close();
+    throw thrown;
+  }
+}
+
+type Queries = ReturnType<typeof toQueries>;
+
+/** Makes what is asked of an open database; each statement is prepared once. */
+function toQueries(database: Database) {
+  const sql = (text: string) => database.prepare(text);
+  const getOne = sql("SELECT value FROM entries WHERE key = ? AND until > ?");
+  const listAll = sql("SELECT key, value FROM entries WHERE key >= ? AND key < ? || char(1114111) AND until > ?");
+  const forget = sql("DELETE FROM entries WHERE key = ?");
+  const keep = sql("INSERT OR REPLACE INTO entries VALUES (?, ?, ?)");
+  const others = sql("SELECT until FROM places WHERE key = ? AND id <> ? AND until > ?");
+  const place = sql("INSERT OR REPLACE INTO places VALUES (?, ?, ?)");
+  const leave = sql("DELETE FROM places WHERE key = ? AND id = ?");
+  const clean = [sql("DELETE FROM entries WHERE until <= ?"), sql("DELETE FROM places WHERE until <= ?")];
+
+  const get = (key: string, now: number) => getOne.get(key, now)?.value as string | undefined;
+  const set = (key: string, value: unknown, until: number) =>
+    void (value === undefined ? forget.run(key) : keep.run(key, JSON.stringify(value), until));
+  /** Does all or nothing, and nobody else writes meanwhile. */
+  function change<T>(run: () => T): T {
+    database.exec("BEGIN IMMEDIATE");
+    try {
+      const result = run();
+      database.exec("COMMIT");
+      return result;
+    } catch (thrown) {
+      database.exec("ROLLBACK");
+      throw thrown;
+    }
+  }
+  return {
+    get,
+    set,
+    list: (prefix: string, now: number) => listAll.all(prefix, prefix, now) as { key: string; value: string }[],
+    swap: (key: string, before: unknown, after: unknown, now: number, until: number) =>
+      change(() => {
+        const same = get(key, now) === JSON.stringify(before);
+        if (same) set(key, after, until);
+        return same;
+      }),
+    take: (id: string, windows: readonly SlidingWindow[], now: number): Taken =>
+      change(() => {
+        const ends = windows.map(({ key }) => others.all(key, id, now).map(({ until }) => until as number));
+        const taken = toTaken(windows, ends, now);
+        if (taken.wait === 0) { for (const { key, ms } of windows) place.run(key, id, now + ms); }
+        return taken;
+      }),
+    free: (id: string, key: string) => void leave.run(key, id),
+    clean: (now: number) => clean.forEach((statement) => statement.run(now)),
+    close: () => database.close(),
+  };
+}
+
+/**
+ * Makes a store in a file of SQLite, which several processes of one machine share; its folder is made, and the file
+ * opened, when it is first used. A file that cannot be opened is tried anew each time.
+ *
+ * @param path Where the file is; SQLite puts two more beside it.
+ * @throws {Error} If the runtime has no SQLite.
+ */
+export async function createSqliteStore(path: string, options: SqliteStoreOptions = {}): Promise<Store> {
+  const { clock = systemClock, patience = 2_000 } = options;
+  const sqlite = await loadSqlite();
+  let opened: Promise<Queries> | undefined;
+  let [changes, closed] = [0, false];
+
+  async function ask<T>(run: (queries: Queries, now: number) => T): Promise<T> {
+    if (closed) throw new Error("The store is closed");
+    opened ??= openDatabase(sqlite, path, patience).then(toQueries);
+    const queries = await opened.catch((cause) => {
+      opened = undefined;
+      throw new Error(`Cannot open ${path}: ${cause.message}`, { cause });
+    });
+    return run(queries, clock.now());
+  }
+  const change = <T>(run: (queries: Queries, now: number) => T): Promise<T> =>
+    ask((queries, now) => {
+      if (changes++ % CHANGES_PER_CLEANING === 0) queries.clean(now);
+      return run(queries, now);
+    });
+  return {
+    shared: true,
+    get: (key) => ask(({ get }, now) => parseJson(get(key, now) ?? "")),
+    list: (prefix) => ask(({ list }, now) => list(prefix, now).map(({ key, value }) => [key, parseJson(value)])),
+    set: (key, value, ms = Infinity) => change(({ set }, now) => set(key, value, now + ms)),
+    swap: (key, before, after, ms = Infinity) => change(({ swap }, now) => swap(key, before, after, now, now + ms)),
+    take: (id, windows) => change(({ take }, now) => take(id, windows, now)),
+    free: (id, key) => ask(({ free }) => free(id, key)),
+    async close() {
+      closed = true;
+      await opened?.then(({ close }) => close(), () => {});
+      opened = undefined;
+    },
+  };
+}
+// lib/store/steady_store.ts -----------------------------------------------------------------
+/** Options of {@linkcode createSteadyStore}. */
+export interface SteadyStoreOptions {
+  /** What people call the store. */
+  name: string;
+  /** Told that the store is away, and that it is back. */
+  warn?: (warning: string) => void;
+  /** Time. */
+  clock?: Clock;
+}
+
+/** What the other store has missed: until when it matters, how it is told, and what has to be there, if anything. */
+type Missed = { until: number; tell: (left: number) => Promise<unknown>; base?: { value: unknown } | undefined };
+
+/** Milliseconds until a store that is away is asked again. */
+const PAUSE = 1_000;
+/** Milliseconds after which a place that nobody gave back is free anyhow. */
+const LONGEST_PLACE = 3_600_000;
+
+/**
+ * Makes a store that never fails of one that may: while that is away, this process does with what it has kept itself.
+ *
+ * Only who finds out that it is away waits for it. From then on it is asked about once a second, beside the
+ * requests, until it takes again what it has missed; what others have swapped meanwhile stays.
+ */
+export function createSteadyStore(remote: Store, options: SteadyStoreOptions): Store {
+  const { name, warn = () => {}, clock = systemClock } = options;
+  const local = createMemoryStore([], clock);
+  const missed = new Map<string, Missed>();
+  let [away, returning, closed] = [false, false, false];
+  let askAgainAt = 0;
+
+  function miss(what: string, ms: number, tell: Missed["tell"], base?: Missed["base"]): void {
+    missed.set(what, { until: clock.now() + ms, tell, base });
+  }
+
+  function leave(cause: Error): void {
+    askAgainAt = clock.now() + PAUSE;
+    if (!away) warn(`${name} is away (${cause.message}): limits count for this process alone until it is back`);
+    away = true;
+  }
+
+  async function comeBack(): Promise<void> {
+    returning = true;
+    for (const [what, { until }] of missed) if (until <= clock.now()) missed.delete(what);
+    try {
+      await remote.set("steady check", true, PAUSE); // One that can be read but not written is not back.
+      while (missed.size > 0) {
+        for (const [what, one] of missed) {
+          await one.tell(Math.max(1, one.until - clock.now()));
+          if (missed.get(what) === one) missed.delete(what);
+        }
+      }
+      away = false;
+      warn(`${name} is back`);
+    } catch {
+      askAgainAt = clock.now() + PAUSE;
+    }
+    returning = false;
+  }
+
+  /** Asks the other store, or this process where that is away. */
+  async function ask<T>(there: () => Promise<T>, here: () => Promise<T>): Promise<T> {
+    if (closed) throw new Error("The store is closed");
+    if (away && !returning && clock.now() >= askAgainAt) comeBack();
+    try {
+      if (!away) return await there();
+    } catch (thrown) {
+      if (closed) throw thrown;
+      leave(thrown as Error);
+    }
+    return await here();
+  }
+
+  return {
+    shared: true,
+    get: (key) => ask(() => remote.get(key), () => local.get(key)),
+    list: (prefix) => ask(() => remote.list(prefix), () => local.list(prefix)),
+    set: (key, value, ms = Infinity) =>
+      ask(async () => {
+        await remote.set(key, value, ms);
+        await local.set(key, value, ms);
+      }, () => {
+        miss(`value ${key}`, ms, (left) => remote.set(key, value, left));
+        return local.set(key, value, ms);
+      }),
+    swap: (key, before, after, ms = Infinity) =>
+      ask(async () => {
+        const same = await remote.swap(key, before, after, ms);
+        if (same) await local.set(key, after, ms);
+        return same;
+      }, async () => {
+        const same = await local.swap(key, before, after, ms);
+        const earlier = missed.get(`value ${key}`);
+        const base = earlier ? earlier.base : { value: before };
+        const tell = async (left: number) =>
+          base
+            ? await remote.swap(key, base.value, after, left) || await remote.swap(key, undefined, after, left)
+            : await remote.set(key, after, left);
+        if (same) miss(`value ${key}`, ms, tell, base);
+        return same;
+      }),
+    take: (id, windows) =>
+      ask(async () => {
+        const taken = await remote.take(id, windows);
+        if (taken.wait === 0) await local.take(id, windows);
+        return taken;
+      }, async () => {
+        const taken = await local.take(id, windows);
+        for (const { key, ms } of taken.wait === 0 ? windows : []) {
+          // Nobody asks there any more whether it was free: the place is in use.
+          const limit = Number.MAX_SAFE_INTEGER;
+          miss(`place ${id} ${key}`, ms, (left) => remote.take(id, [{ key, limit, ms: left }]));
+        }
+        return taken;
+      }),
+    free: (id, key) =>
+      ask(async () => {
+        await remote.free(id, key);
+        await local.free(id, key);
+      }, () => {
+        miss(`place ${id} ${key}`, LONGEST_PLACE, () => remote.free(id, key));
+        return local.free(id, key);
+      }),
+    async close() {
+      closed = true;
+      await remote.close();
+    },
+  };
+}
+// lib/cli/open_store.ts ---------------------------------------------------------------------
+/** What people call the stores that are shared. */
+const STORE_NAMES = { redis: "Redis", sqlite: "SQLite" } as const;
+
+/** Makes the store that is shared, as the settings name it; what fails in it fails. Nothing where none is shared. */
+async function openSharedStore({ settings, flags, io }: Context): Promise<Store | undefined> {
+  const { store, redisUrl: url, redisPrefix: prefix, redisPassword: password } = settings;
+  if (flags.demo || store === "memory" || store === undefined) return undefined;
+  try {
+    if (store === "redis") return await createRedisStore({ url, prefix, password });
+    const path = toStateFile("store.sqlite", io);
+    if (path) return await createSqliteStore(path);
+    throw new ConfigError("ARBITER_STORE=sqlite needs a folder for its file: set HOME");
+  } catch (cause) {
+    const isTheirs = cause instanceof MissingEngineError || cause instanceof TypeError;
+    throw isTheirs ? new ConfigError(cause.message, { cause }) : cause;
+  }
+}
+
+/**
+ * Makes the store of the settings, which never fails: one that is shared, or a file for what models teach, or memory where
+ * nobody knows where files of a user belong.
+ *
+ * @throws {ConfigError} If the store needs something that is not there.
+ */
+async function openStore(context: Context, warn: (warning: string) => void): Promise<Store> {
+  const { settings: { store = "memory" }, flags, io } = context;
+  const shared = await openSharedStore(context);
+  if (shared && store !== "memory") return createSteadyStore(shared, { name: STORE_NAMES[store], warn });
+  const path = flags.demo ? undefined : toStateFile("lessons.json", io);
   return path ? createFileStore(path, warn) : createMemoryStore();
 }
 
 /** Reads what models have taught. */
-async function readLessons(io: Io): Promise<LearnedFacts> {
-  const learned = new LearnedFacts(createLessonStore(io, io.tell), systemClock);
+async function readLessons(store: Store): Promise<LearnedFacts> {
+  const learned = new LearnedFacts(store, systemClock);
   await learned.load();
   return learned;
 }
@@ -10183,10 +10731,14 @@ function toModelNames({ router: { catalog } }: Arbiter): ModelNames {
 }
 
 /** Finds the limits of the main model: what it has taught itself goes before what the roster says. */
-async function readModelLimits({ router: { catalog } }: Arbiter, { io, settings }: Context): Promise<ModelLimits> {
+async function readModelLimits(
+  { router: { catalog } }: Arbiter,
+  { settings }: Context,
+  store: Store,
+): Promise<ModelLimits> {
   const candidate = toCandidate(catalog.elite, catalog);
   const { traits = toModel(candidate.model) } = candidate;
-  const facts = (await readLessons(io)).of(candidate);
+  const facts = (await readLessons(store)).of(candidate);
   const window = toWindow(candidate, facts);
   const contextTokens = window < Infinity ? window : CONTEXT_TOKENS;
   const { maxTokens = Infinity, hardMaxTokens = Infinity, clientMaxTokens } = settings;
@@ -10196,9 +10748,9 @@ async function readModelLimits({ router: { catalog } }: Arbiter, { io, settings 
   return { contextTokens, ...(outputTokens === OUTPUT_TOKENS ? {} : { outputTokens }) };
 }
 
-/** What Claude Code is to be told of the models of a proxy. */
-async function readModelChoice(arbiter: Arbiter, context: Context): Promise<ModelChoice> {
-  return { ...toModelNames(arbiter), ...await readModelLimits(arbiter, context) };
+/** What Claude Code is to be told of the models of a proxy; the store has what they have taught. */
+async function readModelChoice(arbiter: Arbiter, context: Context, store: Store): Promise<ModelChoice> {
+  return { ...toModelNames(arbiter), ...await readModelLimits(arbiter, context, store) };
 }
 // lib/cli/claude_env.ts ---------------------------------------------------------------------
 /** What would lead Claude Code elsewhere; with a key of Anthropic's it also asks whether to use that. */
@@ -11569,9 +12121,13 @@ function toNoKey({ lacks, name }: Backend): string | undefined {
   return lacks === "NVIDIA_API_KEY" ? NO_KEY : lacks && `No API key for '${name}': set ${lacks}`;
 }
 
-/** A proxy made from settings: what it talks to, for people, its models, its address, and what ends its care for files. */
+/**
+ * A proxy made from settings: its store, what it talks to, for people, its models, its address, and what ends its care for
+ * files.
+ */
 type ConfiguredProxy = {
   arbiter: Arbiter;
+  store: Store;
   models: ModelChoice;
   upstream: string;
   host: string;
@@ -11656,11 +12212,11 @@ async function createProxy(context: Context, write: (line: string) => void): Pro
   const { settings, flags, io } = context;
   checkHost(settings);
   const handling = toHandlerOptions(settings, write);
-  const store = createLessonStore(io, write);
+  const store = await openStore(context, write);
   if (flags.demo) {
-    const arbiter = createArbiter({ ...handling, ...DEMO_OPTIONS, fetch: createStandIn().fetch });
-    const upstream = "the built-in demo model";
-    return { arbiter, models: await readModelChoice(arbiter, context), upstream, ...toAddress(context), unwatch() {} };
+    const arbiter = createArbiter({ ...handling, ...DEMO_OPTIONS, store, fetch: createStandIn().fetch });
+    const models = await readModelChoice(arbiter, context, store);
+    return { arbiter, store, models, upstream: "the built-in demo model", ...toAddress(context), unwatch() {} };
   }
   const { port, path, ...options } = await readRouterOptions(context, undefined, io.tell);
   const arbiter = toConfigured(() => createArbiter({ ...handling, ...options, store }));
@@ -11672,7 +12228,8 @@ async function createProxy(context: Context, write: (line: string) => void): Pro
     write(`Read ${path} again`);
   }, (error) => write(`Kept the configuration as it was: ${error.message}`));
   const address = toAddress(context, { port });
-  return { arbiter, models: await readModelChoice(arbiter, context), upstream: backend.baseUrl, ...address, unwatch };
+  const models = await readModelChoice(arbiter, context, store);
+  return { arbiter, store, models, upstream: backend.baseUrl, ...address, unwatch };
 }
 
 /** Listens, and notes that for `stop` until the server is closed. */
@@ -11759,7 +12316,8 @@ async function runProbe(context: Context): Promise<number> {
     skip: settings.skipCheck ?? false,
     maxAge: (candidate) => inUse.has(candidate) ? 0 : PROBE_LIFE,
     onResult: (result) => show(ids.get(result.candidate)!, toAvailability(result)),
-    ...(flags.demo ? { fetch: createStandIn().fetch } : { store: createLessonStore(io, io.tell) }),
+    store: await openStore(context, io.tell),
+    ...(flags.demo ? { fetch: createStandIn().fetch } : {}),
   });
   const rows = results.map(({ candidate, ...result }) => ({ model: ids.get(candidate), ...result }));
   if (flags.json) io.print(JSON.stringify(rows, null, 2));
@@ -11853,8 +12411,8 @@ async function askUnset(context: Context, again = false, given?: Wizard): Promis
   const { lacks } = elite.backend;
   const chooses = again || !namesModel(options);
   if (!lacks && !chooses) return context;
-  const wizard = given ??
-    { prompts: createPrompts(io.env), write: replaceFile, store: createLessonStore(io, () => {}), fetch: patientFetch };
+  const store = given?.store ?? await openStore(context, () => {});
+  const wizard = given ?? { prompts: createPrompts(io.env), write: replaceFile, store, fetch: patientFetch };
   const candidates = [elite, ...fallbacks].map((target) => toCandidate(target, catalog));
   try {
     const ready = lacks ? await askKey(context, lacks, candidates, wizard) : context;
@@ -11938,10 +12496,8 @@ const REACH_TIMEOUT = 5_000, KNOWN_REACH_TIMEOUT = 100;
 
 /** Why the upstream cannot be reached at all, as a sentence; any answer will do, and slowness is no proof. */
 async function findUnreachable(
-  { upstream, arbiter: { router: { catalog } } }: ConfiguredProxy,
-  io: Io,
+  { upstream, store, arbiter: { router: { catalog } } }: ConfiguredProxy,
 ): Promise<string | undefined> {
-  const store = createLessonStore(io, () => {});
   const known = await hasAnswered(toCandidate(catalog.elite, catalog), { store, maxAge: PROBE_LIFE });
   const signal = AbortSignal.timeout(known ? KNOWN_REACH_TIMEOUT : REACH_TIMEOUT);
   try {
@@ -12002,7 +12558,7 @@ async function runCode(given: Context): Promise<number> {
   const log = createLogFile(io); // The terminal is Claude Code's.
   const proxy = await createProxy(context, log.write);
   // Whether the upstream is there takes a while to find out: Arbiter begins to listen meanwhile.
-  const checking = flags.demo || settings.skipCheck ? undefined : findUnreachable(proxy, io);
+  const checking = flags.demo || settings.skipCheck ? undefined : findUnreachable(proxy);
   const server = await listen(proxy, io, (taken) => {
     io.tell(`Port ${taken} is taken, perhaps by another Arbiter: using a free one.`);
   });
@@ -12018,6 +12574,7 @@ async function runCode(given: Context): Promise<number> {
     proxy.unwatch();
     proxy.arbiter.close();
     await server.close();
+    await proxy.store.close();
     const where = await log.close();
     const summary = toSummary(proxy.arbiter.status());
     if (summary && settings.logLevel !== "silent") io.tell([summary, where].filter(Boolean).join(". "));
@@ -12541,7 +13098,8 @@ async function tryModel(options: RouterOptions, fetch: Machine["fetch"]): Promis
 async function checkUpstream(options: RouterOptions, { fetch, now }: Machine, context: Context): Promise<Finding[]> {
   const { elite, elite: { backend }, tiers } = createRouter(options).catalog;
   const findings = [checkKey(backend), checkBaseUrl(backend)];
-  const learned = await readLessons(context.io);
+  const store = await openStore(context, () => {}).catch(() => createMemoryStore()); // It has a row of its own.
+  const learned = await readLessons(store);
   for (const target of new Map([elite, ...Object.values(tiers)].map((one) => [one.model, one])).values()) {
     const { gone, successor = "another" } = toModel(target.model, options.models);
     if (!gone && learned.of(target).goneSince === Infinity) continue;
@@ -12557,6 +13115,26 @@ async function checkUpstream(options: RouterOptions, { fetch, now }: Machine, co
   }
   // What is wrong already need not be tried.
   return findings.some(({ state }) => state === "FAIL") ? findings : [...findings, await tryModel(options, fetch)];
+}
+
+const STORE_FIXES = {
+  redis: "Start Redis, or correct REDIS_URL and REDIS_PASSWORD.",
+  sqlite: "Make it a file that Arbiter may write, or remove it.",
+};
+
+/** Whether the store that is shared can be written to. */
+async function checkStore(context: Context): Promise<Finding[]> {
+  const { store: name = "memory" } = context.settings;
+  if (name === "memory") return [];
+  try {
+    const store = await openSharedStore(context);
+    await store?.set("doctor check", true, 1_000);
+    await store?.close();
+    return store ? [found("store", "OK", `${STORE_NAMES[name]} takes what it is given`)] : [];
+  } catch (thrown) {
+    const fix = thrown instanceof ConfigError ? undefined : STORE_FIXES[name]; // Those say themselves what to do.
+    return [found("store", "FAIL", `${STORE_NAMES[name]}: ${(thrown as Error).message}`, fix)];
+  }
 }
 
 /** Looks for every ordinary mistake. */
@@ -12575,6 +13153,7 @@ async function diagnose(context: Context, machine: Machine): Promise<Finding[]> 
   } catch (thrown) {
     findings.push(found("settings", "FAIL", (thrown as Error).message, "Correct that first."));
   }
+  findings.push(...await checkStore(context));
   const [claude, version] = await machine.findClaude();
   findings.push(checkClaude(claude, version), ...checkClaudeEnv(env));
   const home = env.CLAUDE_CONFIG_DIR || `${env.HOME || env.USERPROFILE}/.claude`;
@@ -12635,7 +13214,8 @@ async function runEnv(context: Context): Promise<number> {
   const options = await readOptions(context, io.tell);
   const { host, port } = toAddress(context, options);
   if (port === 0) throw new ConfigError("Port 0 is any free one: name the proxy's with --port");
-  const models = await readModelChoice(toConfigured(() => createArbiter(options)), context);
+  const store = await openStore(context, io.tell);
+  const models = await readModelChoice(toConfigured(() => createArbiter(options)), context, store);
   const variables = toClaudeVariables(io.env, toServerUrl(host, port), models, toToken(context.settings));
   if (!json) {
     for (const line of toScript(variables, shell as ShellName)) io.print(line);
@@ -12806,7 +13386,7 @@ async function explain({ router }: Arbiter, name: string, prompt: string, contex
   const request = { model: name, max_tokens: 1, messages, tools };
   const { wanted, trace } = router.route({ request, headers: new Headers(), inputTokens: () => 0 });
   const traits = wanted.traits ?? toModel(wanted.model);
-  const learned = await readLessons(context.io);
+  const learned = await readLessons(await openStore(context, context.io.tell));
   const lessons = toLessonWords(learned.of(wanted), learned.ratios.get(toKey(wanted)));
   const { flags, io } = context;
   if (flags.json) {
@@ -12834,7 +13414,7 @@ async function explain({ router }: Arbiter, name: string, prompt: string, contex
 
 /** Shows what all models have taught. */
 async function showLessons(context: Context): Promise<void> {
-  const lessons = (await readLessons(context.io)).all();
+  const lessons = (await readLessons(await openStore(context, context.io.tell))).all();
   if (context.flags.json) {
     const rows = lessons.map(([key, facts]) => {
       const [host, model] = key.split(" ");
@@ -12862,10 +13442,10 @@ async function runModels(context: Context): Promise<number> {
 
 /** Forgets the choice, and what models have taught and how they were found; keys stay. */
 async function runReset(context: Context): Promise<number> {
-  const learned = await readLessons(context.io);
+  const store = await openStore(context, context.io.tell);
+  const learned = await readLessons(store);
   const count = learned.all().length;
   await learned.forget();
-  const store = createLessonStore(context.io, context.io.tell);
   for (const [key] of await store.list(PROBE_PREFIX)) await store.set(key, undefined);
   const whose = `${count} ${count === 1 ? "model" : "models"}`;
   context.io.print(`Forgot what ${whose} had taught.`);
@@ -12909,6 +13489,7 @@ async function runServe(context: Context): Promise<number> {
   proxy.unwatch();
   proxy.arbiter.close();
   await server.close();
+  await proxy.store.close();
   return 0;
 }
 // lib/cli/status_command.ts -----------------------------------------------------------------
@@ -13279,391 +13860,6 @@ export type Sanitiser = {
 export function createSanitiser(model: string, tools: DeclaredTools = new Map()): Sanitiser {
   const { dialect: triggers, startsInThinking = false } = toFamily(model);
   return new Scanner({ triggers, tools, startsInThinking });
-}
-// lib/store/redis_client.ts -----------------------------------------------------------------
-/** As much of the npm package `redis` as is used here, of its versions from 4. */
-type RedisClient = {
-  connect(): Promise<unknown>;
-  sendCommand(command: readonly string[]): Promise<unknown>;
-  on(event: "error", listener: () => void): unknown;
-  /** Closes the connection at once; version 4 has the other. */
-  destroy?(): void;
-  disconnect(): void;
-};
-type RedisPackage = { createClient(options: object): RedisClient };
-
-/** Asks Redis. */
-type RedisConnection = {
-  /** Sends one command; rejects if there is no connection, or no answer in time. */
-  ask(...command: string[]): Promise<unknown>;
-  /** Waits for what is on its way, and ends the connection. */
-  close(): Promise<void>;
-};
-
-/** Milliseconds to wait for a connection; who asks meanwhile waits no longer than for an answer. */
-const CONNECT_TIMEOUT = 5_000;
-
-/** Loads `redis`: a package of Arbiter's own surroundings, or of the current folder, or, with Deno, from npm. */
-async function loadRedis(): Promise<RedisPackage> {
-  const { createRequire } = await import("node:module");
-  const { default: process } = await import("node:process");
-  const name: string = "redis"; // Known only when it runs, so that whoever bundles Arbiter needs none.
-  const places: (() => unknown)[] = [
-    () => import(name),
-    () => createRequire(`${process.cwd()}/`)(name),
-    ...(process.versions.deno ? [() => import(`npm:${name}@6`)] : []),
-  ];
-  for (const load of places) {
-    try {
-      const found = await load() as RedisPackage & { default?: RedisPackage };
-      return found.default ?? found;
-    } catch {
-      // Perhaps it is in the next place.
-    }
-  }
-  throw new MissingEngineError("Redis needs the npm package redis: run npm install redis, or npm install -g redis");
-}
-
-/** Connects when it is first asked something, and again whenever the connection was lost. */
-async function createRedisConnection(options: object, timeout: number, clock: Clock): Promise<RedisConnection> {
-  const { createClient } = await loadRedis();
-  let current: { client: RedisClient; ready: Promise<unknown>; isReady: boolean } | undefined;
-  let closed = false;
-
-  /** Waits so long, and no longer. */
-  function within<T>(ms: number, promise: Promise<T>, run: () => void): Promise<T> {
-    let cancel = () => {};
-    const late = new Promise<never>((_, reject) => {
-      cancel = clock.after(ms, () => {
-        run();
-        reject(new Error(`no answer within ${ms} ms`));
-      });
-    });
-    return Promise.race([promise, late]).finally(cancel);
-  }
-
-  function drop(client: RedisClient): void {
-    if (current?.client === client) current = undefined;
-    try {
-      if (client.destroy) client.destroy();
-      else client.disconnect();
-    } catch {
-      // It is closed already.
-    }
-  }
-
-  function connect(): NonNullable<typeof current> {
-    const socket = { connectTimeout: CONNECT_TIMEOUT, reconnectStrategy: false };
-    const client = createClient({ ...options, socket, RESP: 2, disableOfflineQueue: true, disableClientInfo: true });
-    client.on("error", () => drop(client));
-    const made = { client, isReady: false, ready: within(CONNECT_TIMEOUT, client.connect(), () => drop(client)) };
-    made.ready.then(() => made.isReady = true, () => drop(client));
-    return made;
-  }
-
-  async function ask(...command: string[]): Promise<unknown> {
-    if (closed) throw new Error("The store is closed");
-    const used = current ??= connect();
-    try {
-      // What does not answer may be gone without a word; what is not even there yet may still come.
-      return await within(timeout, used.ready.then(() => used.client.sendCommand(command)), () => {
-        if (used.isReady) drop(used.client);
-      });
-    } catch (cause) {
-      const { message, code } = cause as Error & { code?: string };
-      throw new Error(`Redis: ${message || code}`, { cause });
-    }
-  }
-
-  return {
-    ask,
-    async close() {
-      if (current?.isReady) await ask("PING").catch(() => {}); // Answers come in order: this one is the last.
-      closed = true;
-      if (current) drop(current.client);
-    },
-  };
-}
-// lib/store/redis_store.ts ------------------------------------------------------------------
-/** Options of {@linkcode createRedisStore}. */
-export interface RedisStoreOptions {
-  /** Where Redis is, `redis://127.0.0.1:6379` unless told; `rediss:` for TLS, with user, password and database in it. */
-  url?: string;
-  /** The password, if the address has none. */
-  password?: string;
-  /** What all keys begin with, `arbiter:` unless told. */
-  prefix?: string;
-  /** Milliseconds to wait for an answer, 500 unless told. */
-  timeout?: number;
-  /** Time to wait by; what ends when is told by Redis' own clock, for machines differ. */
-  clock?: Clock;
-}
-
-const NOW = `local time = redis.call("TIME") local now = time[1] * 1000 + math.floor(time[2] / 1000)`;
-/** What is of another type where an index or places belong is nobody's. */
-const clear = (key: string) => `if redis.call("TYPE", ${key}).ok ~= "zset" then redis.call("DEL", ${key}) end`;
-
-/** KEYS: value, index. ARGV: name, what to keep, or nothing, for how many ms, if not for ever, and what has to be there. */
-const CHANGE = `${NOW} ${clear("KEYS[2]")}
-local name, value, ms, before = unpack(ARGV)
-local found = redis.pcall("GET", KEYS[1])
-if before and before ~= (type(found) == "string" and found or "") then return 0 end
-redis.call("ZREMRANGEBYSCORE", KEYS[2], "-inf", now)
-if value == "" then
-  redis.call("DEL", KEYS[1])
-  redis.call("ZREM", KEYS[2], name)
-elseif ms == "" then
-  redis.call("SET", KEYS[1], value)
-  redis.call("ZADD", KEYS[2], "+inf", name)
-else
-  redis.call("SET", KEYS[1], value, "PX", ms)
-  redis.call("ZADD", KEYS[2], now + ms, name)
-end
-return 1`;
-
-/** KEYS: index. ARGV: what keys of values begin with, prefix. */
-const LIST = `${NOW} ${clear("KEYS[1]")}
-redis.call("ZREMRANGEBYSCORE", KEYS[1], "-inf", now)
-local found = {}
-for _, name in ipairs(redis.call("ZRANGE", KEYS[1], 0, -1)) do
-  local value = redis.pcall("GET", ARGV[1] .. name)
-  if type(value) == "string" and name:sub(1, #ARGV[2]) == ARGV[2] then
-    found[#found + 1] = name
-    found[#found + 1] = value
-  end
-end
-return found`;
-
-/** KEYS: places in each window. ARGV: who, then limit and ms of each window. A wait of -1 is one without end. */
-const TAKE = `${NOW}
-local id, wait, left = ARGV[1], 0, 0
-for i, key in ipairs(KEYS) do
-  ${clear("key")}
-  redis.call("ZREMRANGEBYSCORE", key, "-inf", now)
-  local limit, own = tonumber(ARGV[2 * i]), redis.call("ZRANK", key, id)
-  local others = redis.call("ZCARD", key) - (own and 1 or 0)
-  if i == 1 then left = limit - others end
-  if others >= limit then
-    local place = others - limit
-    if own and own <= place then place = place + 1 end
-    local last = redis.call("ZRANGE", key, place, place, "WITHSCORES")[2]
-    if not last then return {-1, 0} end
-    wait = math.max(wait, last - now)
-  end
-end
-if wait > 0 then return {wait, math.max(left, 0)} end
-for i, key in ipairs(KEYS) do
-  local ms = tonumber(ARGV[2 * i + 1])
-  redis.call("ZADD", key, now + ms, id)
-  if redis.call("PTTL", key) < ms then redis.call("PEXPIRE", key, ms) end
-end
-return {0, left - 1}`;
-
-/** A time as Redis takes it: whole milliseconds, and nothing for one without end. */
-function toMs(ms: number): string {
-  return ms < Infinity ? String(Math.max(1, Math.ceil(ms))) : "";
-}
-
-/** JSON, and nothing for what is not there. */
-function toStored(value: unknown): string {
-  return value === undefined ? "" : JSON.stringify(value);
-}
-
-/**
- * Makes a store in Redis, 5 or later, which several machines share: each question is one round trip. It connects when it is first used,
- * and again whenever the connection was lost; what is asked while there is none, or is not answered in time, rejects.
- *
- * @throws {TypeError} If the address is of no use.
- * @throws {MissingEngineError} If the npm package `redis` cannot be found.
- */
-export async function createRedisStore(options: RedisStoreOptions = {}): Promise<Store> {
-  const { url = "redis://127.0.0.1:6379", password, prefix = "arbiter:", timeout = 500, clock = systemClock } = options;
-  if (!URL.canParse(url) || !/^rediss?:$/.test(new URL(url).protocol)) {
-    throw new TypeError("Cannot use the address of Redis: expected one such as redis://127.0.0.1:6379"); // It may have a password.
-  }
-  const server = password === undefined ? { url } : { url, password };
-  const { ask, close } = await createRedisConnection(server, timeout, clock);
-  const values = `${prefix}value:`;
-  const toIndex = (key: string) => `${prefix}index:${key.split(" ", 1)[0]}`;
-  const toPlaces = (key: string) => `${prefix}places:${key}`;
-  const run = (script: string, keys: readonly string[], args: readonly string[]) =>
-    ask("EVAL", script, String(keys.length), ...keys, ...args);
-  const change = (key: string, after: unknown, ms: number, ...before: string[]) =>
-    run(CHANGE, [values + key, toIndex(key)], [key, toStored(after), toMs(ms), ...before]);
-
-  return {
-    shared: true,
-    async get(key) {
-      const [found] = await ask("MGET", values + key) as unknown[]; // Nothing, and no error, for another type.
-      return typeof found === "string" ? parseJson(found) : undefined;
-    },
-    async list(prefix) {
-      const found = await run(LIST, [toIndex(prefix)], [values, prefix]) as string[];
-      const names = found.filter((_, i) => i % 2 === 0);
-      return names.map((name, i) => [name, parseJson(found[2 * i + 1]!)]);
-    },
-    async set(key, value, ms = Infinity) {
-      await change(key, value, ms);
-    },
-    swap: async (key, before, after, ms = Infinity) => await change(key, after, ms, toStored(before)) === 1,
-    async take(id, windows): Promise<Taken> {
-      if (windows.length === 0) return { wait: 0, left: Infinity };
-      const sizes = windows.flatMap(({ limit, ms }) => [String(limit), toMs(ms)]);
-      const [wait = 0, left = 0] = await run(TAKE, windows.map(({ key }) => toPlaces(key)), [id, ...sizes]) as number[];
-      return { wait: wait < 0 ? Infinity : wait, left };
-    },
-    async free(id, key) {
-      await ask("ZREM", toPlaces(key), id);
-    },
-    close,
-  };
-}
-// lib/store/sqlite_store.ts -----------------------------------------------------------------
-/** Options of {@linkcode createSqliteStore}. */
-export interface SqliteStoreOptions {
-  /** Time; several processes count by that of their machine. */
-  clock?: Clock;
-  /** Milliseconds to wait for another process that is writing, 2 seconds unless told. */
-  patience?: number;
-}
-
-/** What comes with all of Deno, Bun and Node but its oldest versions. */
-type Sqlite = typeof import("node:sqlite");
-type Database = InstanceType<Sqlite["DatabaseSync"]>;
-
-/** So many changes, and what is over is thrown away. */
-const CHANGES_PER_CLEANING = 1_000;
-
-const SCHEMA = `
-  CREATE TABLE IF NOT EXISTS entries (key TEXT PRIMARY KEY, value TEXT NOT NULL, until REAL NOT NULL) WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS places (key TEXT, id TEXT, until REAL NOT NULL, PRIMARY KEY (key, id)) WITHOUT ROWID;
-`;
-
-async function loadSqlite(): Promise<Sqlite> {
-  try {
-    return await import("node:sqlite");
-  } catch (cause) {
-    const { default: { versions } } = await import("node:process");
-    const { deno, bun, node } = versions;
-    const runtime = deno ? `Deno ${deno}` : bun ? `Bun ${bun}` : `Node ${node}`;
-    throw new MissingEngineError(
-      `SQLite needs Node 22.13, Deno 2.2 or Bun 1.4, or a later one, and this is ${runtime}`,
-      { cause },
-    );
-  }
-}
-
-/** Opens the file, which only its owner may read, and so those that SQLite puts beside it. */
-async function openDatabase({ DatabaseSync }: Sqlite, path: string, patience: number): Promise<Database> {
-  const { mkdir, open } = await import("node:fs/promises");
-  const { dirname } = await import("node:path");
-  await mkdir(dirname(path), { recursive: true });
-  await (await open(path, "a", 0o600)).close();
-  const database = new DatabaseSync(path);
-  try {
-    database.exec(
-      `PRAGMA busy_timeout = ${patience}; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; ${SCHEMA}`,
-    );
-    return database;
-  } catch (thrown) {
-    database.close();
-    throw thrown;
-  }
-}
-
-type Queries = ReturnType<typeof toQueries>;
-
-/** Makes what is asked of an open database; each statement is prepared once. */
-function toQueries(database: Database) {
-  const sql = (text: string) => database.prepare(text);
-  const getOne = sql("SELECT value FROM entries WHERE key = ? AND until > ?");
-  const listAll = sql("SELECT key, value FROM entries WHERE key >= ? AND key < ? || char(1114111) AND until > ?");
-  const forget = sql("DELETE FROM entries WHERE key = ?");
-  const keep = sql("INSERT OR REPLACE INTO entries VALUES (?, ?, ?)");
-  const others = sql("SELECT until FROM places WHERE key = ? AND id <> ? AND until > ?");
-  const place = sql("INSERT OR REPLACE INTO places VALUES (?, ?, ?)");
-  const leave = sql("DELETE FROM places WHERE key = ? AND id = ?");
-  const clean = [sql("DELETE FROM entries WHERE until <= ?"), sql("DELETE FROM places WHERE until <= ?")];
-
-  const get = (key: string, now: number) => getOne.get(key, now)?.value as string | undefined;
-  const set = (key: string, value: unknown, until: number) =>
-    void (value === undefined ? forget.run(key) : keep.run(key, JSON.stringify(value), until));
-  /** Does all or nothing, and nobody else writes meanwhile. */
-  function change<T>(run: () => T): T {
-    database.exec("BEGIN IMMEDIATE");
-    try {
-      const result = run();
-      database.exec("COMMIT");
-      return result;
-    } catch (thrown) {
-      database.exec("ROLLBACK");
-      throw thrown;
-    }
-  }
-  return {
-    get,
-    set,
-    list: (prefix: string, now: number) => listAll.all(prefix, prefix, now) as { key: string; value: string }[],
-    swap: (key: string, before: unknown, after: unknown, now: number, until: number) =>
-      change(() => {
-        const same = get(key, now) === JSON.stringify(before);
-        if (same) set(key, after, until);
-        return same;
-      }),
-    take: (id: string, windows: readonly SlidingWindow[], now: number): Taken =>
-      change(() => {
-        const ends = windows.map(({ key }) => others.all(key, id, now).map(({ until }) => until as number));
-        const taken = toTaken(windows, ends, now);
-        if (taken.wait === 0) { for (const { key, ms } of windows) place.run(key, id, now + ms); }
-        return taken;
-      }),
-    free: (id: string, key: string) => void leave.run(key, id),
-    clean: (now: number) => clean.forEach((statement) => statement.run(now)),
-    close: () => database.close(),
-  };
-}
-
-/**
- * Makes a store in a file of SQLite, which several processes of one machine share; its folder is made, and the file
- * opened, when it is first used. A file that cannot be opened is tried anew each time.
- *
- * @param path Where the file is; SQLite puts two more beside it.
- * @throws {Error} If the runtime has no SQLite.
- */
-export async function createSqliteStore(path: string, options: SqliteStoreOptions = {}): Promise<Store> {
-  const { clock = systemClock, patience = 2_000 } = options;
-  const sqlite = await loadSqlite();
-  let opened: Promise<Queries> | undefined;
-  let [changes, closed] = [0, false];
-
-  async function ask<T>(run: (queries: Queries, now: number) => T): Promise<T> {
-    if (closed) throw new Error("The store is closed");
-    opened ??= openDatabase(sqlite, path, patience).then(toQueries);
-    const queries = await opened.catch((cause) => {
-      opened = undefined;
-      throw new Error(`Cannot open ${path}: ${cause.message}`, { cause });
-    });
-    return run(queries, clock.now());
-  }
-  const change = <T>(run: (queries: Queries, now: number) => T): Promise<T> =>
-    ask((queries, now) => {
-      if (changes++ % CHANGES_PER_CLEANING === 0) queries.clean(now);
-      return run(queries, now);
-    });
-  return {
-    shared: true,
-    get: (key) => ask(({ get }, now) => parseJson(get(key, now) ?? "")),
-    list: (prefix) => ask(({ list }, now) => list(prefix, now).map(({ key, value }) => [key, parseJson(value)])),
-    set: (key, value, ms = Infinity) => change(({ set }, now) => set(key, value, now + ms)),
-    swap: (key, before, after, ms = Infinity) => change(({ swap }, now) => swap(key, before, after, now, now + ms)),
-    take: (id, windows) => change(({ take }, now) => take(id, windows, now)),
-    free: (id, key) => ask(({ free }) => free(id, key)),
-    async close() {
-      closed = true;
-      await opened?.then(({ close }) => close(), () => {});
-      opened = undefined;
-    },
-  };
 }
 // lib/mod.ts --------------------------------------------------------------------------------
 if (import.meta.main) {

@@ -98,6 +98,7 @@ export { MissingEngineError, type SlidingWindow, type Store, type Taken } from "
 export { createMemoryStore } from "./store/memory_store.ts";
 export { createRedisStore, type RedisStoreOptions } from "./store/redis_store.ts";
 export { createSqliteStore, type SqliteStoreOptions } from "./store/sqlite_store.ts";
+export { createSteadyStore, type SteadyStoreOptions } from "./store/steady_store.ts";
 export { type ChainOptions } from "./upstream/chain.ts";
 export { probeModels, type ProbeOptions, type ProbeResult, type ProbeState } from "./upstream/probe.ts";
 export { type ClientKey, parseClientKeys } from "./config/client_keys.ts";

@@ -57,7 +57,7 @@ export async function runCode(given: Context): Promise<number> {
   const log = createLogFile(io); // The terminal is Claude Code's.
   const proxy = await createProxy(context, log.write);
   // Whether the upstream is there takes a while to find out: Arbiter begins to listen meanwhile.
-  const checking = flags.demo || settings.skipCheck ? undefined : findUnreachable(proxy, io);
+  const checking = flags.demo || settings.skipCheck ? undefined : findUnreachable(proxy);
   const server = await listen(proxy, io, (taken) => {
     io.tell(`Port ${taken} is taken, perhaps by another Arbiter: using a free one.`);
   });
@@ -73,6 +73,7 @@ export async function runCode(given: Context): Promise<number> {
     proxy.unwatch();
     proxy.arbiter.close();
     await server.close();
+    await proxy.store.close();
     const where = await log.close();
     const summary = toSummary(proxy.arbiter.status());
     if (summary && settings.logLevel !== "silent") io.tell([summary, where].filter(Boolean).join(". "));

@@ -1,11 +1,13 @@
 import { createArbiter } from "../arbiter.ts";
 import { toConfigFolder, toStateFolder } from "../config/folders.ts";
+import { ConfigError } from "../config/settings.ts";
 import { toModel } from "../models/roster.ts";
 import { toLabel } from "../routing/reference.ts";
 import { createRouter } from "../routing/router.ts";
 import type { RouterOptions } from "../routing/routing_options.ts";
 import type { RequestLog } from "../server/request_log.ts";
 import { serve } from "../server/serve.ts";
+import { createMemoryStore } from "../store/memory_store.ts";
 import { patientFetch } from "../upstream/patient_fetch.ts";
 import { VERSION } from "../version.ts";
 import { findOnPath, readLastLine } from "./child.ts";
@@ -30,7 +32,7 @@ import {
 } from "./doctor_checks.ts";
 import { toToken } from "./claude_env.ts";
 import type { Context, Io } from "./io.ts";
-import { readLessons } from "./lessons_file.ts";
+import { openSharedStore, openStore, readLessons, STORE_NAMES } from "./open_store.ts";
 import { DEFAULT_PORT, toAddress, toConfigured } from "./proxy.ts";
 import { readRouterOptions } from "./router_options.ts";
 import { toRows } from "./rows.ts";
@@ -106,7 +108,8 @@ async function tryModel(options: RouterOptions, fetch: Machine["fetch"]): Promis
 async function checkUpstream(options: RouterOptions, { fetch, now }: Machine, context: Context): Promise<Finding[]> {
   const { elite, elite: { backend }, tiers } = createRouter(options).catalog;
   const findings = [checkKey(backend), checkBaseUrl(backend)];
-  const learned = await readLessons(context.io);
+  const store = await openStore(context, () => {}).catch(() => createMemoryStore()); // It has a row of its own.
+  const learned = await readLessons(store);
   for (const target of new Map([elite, ...Object.values(tiers)].map((one) => [one.model, one])).values()) {
     const { gone, successor = "another" } = toModel(target.model, options.models);
     if (!gone && learned.of(target).goneSince === Infinity) continue;
@@ -122,6 +125,26 @@ async function checkUpstream(options: RouterOptions, { fetch, now }: Machine, co
   }
   // What is wrong already need not be tried.
   return findings.some(({ state }) => state === "FAIL") ? findings : [...findings, await tryModel(options, fetch)];
+}
+
+const STORE_FIXES = {
+  redis: "Start Redis, or correct REDIS_URL and REDIS_PASSWORD.",
+  sqlite: "Make it a file that Arbiter may write, or remove it.",
+};
+
+/** Whether the store that is shared can be written to. */
+async function checkStore(context: Context): Promise<Finding[]> {
+  const { store: name = "memory" } = context.settings;
+  if (name === "memory") return [];
+  try {
+    const store = await openSharedStore(context);
+    await store?.set("doctor check", true, 1_000);
+    await store?.close();
+    return store ? [found("store", "OK", `${STORE_NAMES[name]} takes what it is given`)] : [];
+  } catch (thrown) {
+    const fix = thrown instanceof ConfigError ? undefined : STORE_FIXES[name]; // Those say themselves what to do.
+    return [found("store", "FAIL", `${STORE_NAMES[name]}: ${(thrown as Error).message}`, fix)];
+  }
 }
 
 /** Looks for every ordinary mistake. */
@@ -140,6 +163,7 @@ export async function diagnose(context: Context, machine: Machine): Promise<Find
   } catch (thrown) {
     findings.push(found("settings", "FAIL", (thrown as Error).message, "Correct that first."));
   }
+  findings.push(...await checkStore(context));
   const [claude, version] = await machine.findClaude();
   findings.push(checkClaude(claude, version), ...checkClaudeEnv(env));
   const home = env.CLAUDE_CONFIG_DIR || `${env.HOME || env.USERPROFILE}/.claude`;

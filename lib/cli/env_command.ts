@@ -2,6 +2,7 @@ import { ConfigError } from "../config/settings.ts";
 import { type ClaudeVariables, toClaudeVariables, toToken } from "./claude_env.ts";
 import type { Context } from "./io.ts";
 import { readModelChoice } from "./model_choice.ts";
+import { openStore } from "./open_store.ts";
 import { readOptions, toAddress, toConfigured } from "./proxy.ts";
 import { createArbiter } from "../arbiter.ts";
 import { toServerUrl } from "../server/serve.ts";
@@ -38,7 +39,8 @@ export async function runEnv(context: Context): Promise<number> {
   const options = await readOptions(context, io.tell);
   const { host, port } = toAddress(context, options);
   if (port === 0) throw new ConfigError("Port 0 is any free one: name the proxy's with --port");
-  const models = await readModelChoice(toConfigured(() => createArbiter(options)), context);
+  const store = await openStore(context, io.tell);
+  const models = await readModelChoice(toConfigured(() => createArbiter(options)), context, store);
   const variables = toClaudeVariables(io.env, toServerUrl(host, port), models, toToken(context.settings));
   if (!json) {
     for (const line of toScript(variables, shell as ShellName)) io.print(line);

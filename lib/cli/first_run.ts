@@ -12,7 +12,7 @@ import { LEFT } from "./line_state.ts";
 import { MenuState } from "./menu.ts";
 import { toProbed } from "./probe_command.ts";
 import { createPrompts, type Prompts } from "./prompts.ts";
-import { createLessonStore } from "./lessons_file.ts";
+import { openStore } from "./open_store.ts";
 import { toConfigured } from "./proxy.ts";
 import { namesModel, readRouterOptions } from "./router_options.ts";
 
@@ -101,8 +101,8 @@ export async function askUnset(context: Context, again = false, given?: Wizard):
   const { lacks } = elite.backend;
   const chooses = again || !namesModel(options);
   if (!lacks && !chooses) return context;
-  const wizard = given ??
-    { prompts: createPrompts(io.env), write: replaceFile, store: createLessonStore(io, () => {}), fetch: patientFetch };
+  const store = given?.store ?? await openStore(context, () => {});
+  const wizard = given ?? { prompts: createPrompts(io.env), write: replaceFile, store, fetch: patientFetch };
   const candidates = [elite, ...fallbacks].map((target) => toCandidate(target, catalog));
   try {
     const ready = lacks ? await askKey(context, lacks, candidates, wizard) : context;

@@ -3,9 +3,10 @@ import { toModel } from "../models/roster.ts";
 import { toCandidate } from "../routing/catalog.ts";
 import { toLabel } from "../routing/reference.ts";
 import type { Tier } from "../routing/routing_options.ts";
+import type { Store } from "../store/store.ts";
 import { toWindow } from "../upstream/fit.ts";
 import type { Context } from "./io.ts";
-import { readLessons } from "./lessons_file.ts";
+import { readLessons } from "./open_store.ts";
 
 /** What Claude Code calls its models: the one for the main work, and those of its tiers, if they have their own. */
 export type ModelNames = { elite: string; tiers: Readonly<Partial<Record<Tier, string | undefined>>> };
@@ -29,10 +30,14 @@ function toModelNames({ router: { catalog } }: Arbiter): ModelNames {
 }
 
 /** Finds the limits of the main model: what it has taught itself goes before what the roster says. */
-async function readModelLimits({ router: { catalog } }: Arbiter, { io, settings }: Context): Promise<ModelLimits> {
+async function readModelLimits(
+  { router: { catalog } }: Arbiter,
+  { settings }: Context,
+  store: Store,
+): Promise<ModelLimits> {
   const candidate = toCandidate(catalog.elite, catalog);
   const { traits = toModel(candidate.model) } = candidate;
-  const facts = (await readLessons(io)).of(candidate);
+  const facts = (await readLessons(store)).of(candidate);
   const window = toWindow(candidate, facts);
   const contextTokens = window < Infinity ? window : CONTEXT_TOKENS;
   const { maxTokens = Infinity, hardMaxTokens = Infinity, clientMaxTokens } = settings;
@@ -42,7 +47,7 @@ async function readModelLimits({ router: { catalog } }: Arbiter, { io, settings 
   return { contextTokens, ...(outputTokens === OUTPUT_TOKENS ? {} : { outputTokens }) };
 }
 
-/** What Claude Code is to be told of the models of a proxy. */
-export async function readModelChoice(arbiter: Arbiter, context: Context): Promise<ModelChoice> {
-  return { ...toModelNames(arbiter), ...await readModelLimits(arbiter, context) };
+/** What Claude Code is to be told of the models of a proxy; the store has what they have taught. */
+export async function readModelChoice(arbiter: Arbiter, context: Context, store: Store): Promise<ModelChoice> {
+  return { ...toModelNames(arbiter), ...await readModelLimits(arbiter, context, store) };
 }

@@ -9,7 +9,7 @@ import { readChoice, toChoicePath } from "./choice.ts";
 import type { Context } from "./io.ts";
 import { fetchHostList, readHostList, toHostRows } from "./host_lists.ts";
 import { toKeyPath } from "./keep_key.ts";
-import { createLessonStore, readLessons } from "./lessons_file.ts";
+import { openStore, readLessons } from "./open_store.ts";
 import { readOptions, toConfigured } from "./proxy.ts";
 import { toRows, wrapLines } from "./rows.ts";
 
@@ -106,7 +106,7 @@ async function explain({ router }: Arbiter, name: string, prompt: string, contex
   const request = { model: name, max_tokens: 1, messages, tools };
   const { wanted, trace } = router.route({ request, headers: new Headers(), inputTokens: () => 0 });
   const traits = wanted.traits ?? toModel(wanted.model);
-  const learned = await readLessons(context.io);
+  const learned = await readLessons(await openStore(context, context.io.tell));
   const lessons = toLessonWords(learned.of(wanted), learned.ratios.get(toKey(wanted)));
   const { flags, io } = context;
   if (flags.json) {
@@ -134,7 +134,7 @@ async function explain({ router }: Arbiter, name: string, prompt: string, contex
 
 /** Shows what all models have taught. */
 async function showLessons(context: Context): Promise<void> {
-  const lessons = (await readLessons(context.io)).all();
+  const lessons = (await readLessons(await openStore(context, context.io.tell))).all();
   if (context.flags.json) {
     const rows = lessons.map(([key, facts]) => {
       const [host, model] = key.split(" ");
@@ -162,10 +162,10 @@ export async function runModels(context: Context): Promise<number> {
 
 /** Forgets the choice, and what models have taught and how they were found; keys stay. */
 export async function runReset(context: Context): Promise<number> {
-  const learned = await readLessons(context.io);
+  const store = await openStore(context, context.io.tell);
+  const learned = await readLessons(store);
   const count = learned.all().length;
   await learned.forget();
-  const store = createLessonStore(context.io, context.io.tell);
   for (const [key] of await store.list(PROBE_PREFIX)) await store.set(key, undefined);
   const whose = `${count} ${count === 1 ? "model" : "models"}`;
   context.io.print(`Forgot what ${whose} had taught.`);

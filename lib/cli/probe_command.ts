@@ -7,7 +7,7 @@ import { type Availability, PROBE_LIFE, toAvailability, toModelLines } from "./b
 import { fetchHostList, toHostRows } from "./host_lists.ts";
 import type { Context } from "./io.ts";
 import { wantsColor } from "./prompts.ts";
-import { createLessonStore } from "./lessons_file.ts";
+import { openStore } from "./open_store.ts";
 import { readOptions, toConfigured, toNoKey } from "./proxy.ts";
 
 /** A name that means a target, wherever it is read; a model may begin like a host that the user has declared. */
@@ -69,7 +69,8 @@ export async function runProbe(context: Context): Promise<number> {
     skip: settings.skipCheck ?? false,
     maxAge: (candidate) => inUse.has(candidate) ? 0 : PROBE_LIFE,
     onResult: (result) => show(ids.get(result.candidate)!, toAvailability(result)),
-    ...(flags.demo ? { fetch: createStandIn().fetch } : { store: createLessonStore(io, io.tell) }),
+    store: await openStore(context, io.tell),
+    ...(flags.demo ? { fetch: createStandIn().fetch } : {}),
   });
   const rows = results.map(({ candidate, ...result }) => ({ model: ids.get(candidate), ...result }));
   if (flags.json) io.print(JSON.stringify(rows, null, 2));

@@ -6,10 +6,11 @@ import { formatRequestLog, type RequestLog, toLogLine } from "../server/request_
 import type { HandlerOptions } from "../server/options.ts";
 import { STATUS_PATH } from "../server/stats.ts";
 import { serve, type Server } from "../server/serve.ts";
+import type { Store } from "../store/store.ts";
 import { createStandIn, DEMO_MODEL } from "../stand_in/stand_in.ts";
 import type { Context, Io } from "./io.ts";
-import { createLessonStore } from "./lessons_file.ts";
 import { type ModelChoice, readModelChoice } from "./model_choice.ts";
+import { openStore } from "./open_store.ts";
 import { keepRunFile } from "./run_file.ts";
 import type { Address } from "./running.ts";
 import { readRouterOptions, watchConfig } from "./router_options.ts";
@@ -31,9 +32,13 @@ export function toNoKey({ lacks, name }: Backend): string | undefined {
   return lacks === "NVIDIA_API_KEY" ? NO_KEY : lacks && `No API key for '${name}': set ${lacks}`;
 }
 
-/** A proxy made from settings: what it talks to, for people, its models, its address, and what ends its care for files. */
+/**
+ * A proxy made from settings: its store, what it talks to, for people, its models, its address, and what ends its care for
+ * files.
+ */
 export type ConfiguredProxy = {
   arbiter: Arbiter;
+  store: Store;
   models: ModelChoice;
   upstream: string;
   host: string;
@@ -118,11 +123,11 @@ export async function createProxy(context: Context, write: (line: string) => voi
   const { settings, flags, io } = context;
   checkHost(settings);
   const handling = toHandlerOptions(settings, write);
-  const store = createLessonStore(io, write);
+  const store = await openStore(context, write);
   if (flags.demo) {
-    const arbiter = createArbiter({ ...handling, ...DEMO_OPTIONS, fetch: createStandIn().fetch });
-    const upstream = "the built-in demo model";
-    return { arbiter, models: await readModelChoice(arbiter, context), upstream, ...toAddress(context), unwatch() {} };
+    const arbiter = createArbiter({ ...handling, ...DEMO_OPTIONS, store, fetch: createStandIn().fetch });
+    const models = await readModelChoice(arbiter, context, store);
+    return { arbiter, store, models, upstream: "the built-in demo model", ...toAddress(context), unwatch() {} };
   }
   const { port, path, ...options } = await readRouterOptions(context, undefined, io.tell);
   const arbiter = toConfigured(() => createArbiter({ ...handling, ...options, store }));
@@ -134,7 +139,8 @@ export async function createProxy(context: Context, write: (line: string) => voi
     write(`Read ${path} again`);
   }, (error) => write(`Kept the configuration as it was: ${error.message}`));
   const address = toAddress(context, { port });
-  return { arbiter, models: await readModelChoice(arbiter, context), upstream: backend.baseUrl, ...address, unwatch };
+  const models = await readModelChoice(arbiter, context, store);
+  return { arbiter, store, models, upstream: backend.baseUrl, ...address, unwatch };
 }
 
 /** Listens, and notes that for `stop` until the server is closed. */

@@ -2,8 +2,6 @@ import { toCandidate } from "../routing/catalog.ts";
 import { patientFetch, toCallFailure } from "../upstream/patient_fetch.ts";
 import { hasAnswered } from "../upstream/probe.ts";
 import { PROBE_LIFE } from "./badges.ts";
-import type { Io } from "./io.ts";
-import { createLessonStore } from "./lessons_file.ts";
 import type { ConfiguredProxy } from "./proxy.ts";
 
 /**
@@ -14,10 +12,8 @@ const REACH_TIMEOUT = 5_000, KNOWN_REACH_TIMEOUT = 100;
 
 /** Why the upstream cannot be reached at all, as a sentence; any answer will do, and slowness is no proof. */
 export async function findUnreachable(
-  { upstream, arbiter: { router: { catalog } } }: ConfiguredProxy,
-  io: Io,
+  { upstream, store, arbiter: { router: { catalog } } }: ConfiguredProxy,
 ): Promise<string | undefined> {
-  const store = createLessonStore(io, () => {});
   const known = await hasAnswered(toCandidate(catalog.elite, catalog), { store, maxAge: PROBE_LIFE });
   const signal = AbortSignal.timeout(known ? KNOWN_REACH_TIMEOUT : REACH_TIMEOUT);
   try {

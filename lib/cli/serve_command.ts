@@ -29,5 +29,6 @@ export async function runServe(context: Context): Promise<number> {
   proxy.unwatch();
   proxy.arbiter.close();
   await server.close();
+  await proxy.store.close();
   return 0;
 }

@@ -67,6 +67,10 @@ const LOG_LEVELS: [string, "info" | "error" | "silent"][] = [
   ["silent off", "silent"],
 ];
 
+/** Where what outlives a request is kept. */
+type StoreName = "memory" | "sqlite" | "redis";
+const STORES: [string, StoreName][] = [["memory", "memory"], ["sqlite", "sqlite"], ["redis", "redis"]];
+
 /** How a value is read, the variables it may come from (Arbiter's own name first, then those of earlier tools), a flag. */
 type Row<T> = readonly [parse: (value: string) => T, names: string, flag?: string];
 
@@ -104,6 +108,10 @@ const ROWS = {
   filepathsAnswer: [onOff, "ENABLE_FILEPATH_EXTRACTION_MOCK"],
   prefixAnswer: [onOff, "FAST_PREFIX_DETECTION"],
   targetDir: [String, "TARGET_DIR"],
+  store: [word<StoreName>("memory, sqlite or redis", STORES), "ARBITER_STORE STORAGE_ENGINE"],
+  redisUrl: [String, "REDIS_URL"], // Checked only where it is used: a project's .env may have one of its own.
+  redisPrefix: [String, "REDIS_PREFIX"],
+  redisPassword: [String, "REDIS_PASSWORD"],
 } satisfies Record<string, Row<unknown>>;
 
 /** What a user has set, and the key from a file of `--api-key-file`; what is absent takes its default where it is used. */

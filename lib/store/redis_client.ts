@@ -6,9 +6,10 @@ type RedisClient = {
   connect(): Promise<unknown>;
   sendCommand(command: readonly string[]): Promise<unknown>;
   on(event: "error", listener: () => void): unknown;
+  unref(): void;
   /** Closes the connection at once; version 4 has the other. */
   destroy?(): void;
-  disconnect(): void;
+  disconnect(): unknown;
 };
 type RedisPackage = { createClient(options: object): RedisClient };
 
@@ -20,7 +21,7 @@ export type RedisConnection = {
   close(): Promise<void>;
 };
 
-/** Milliseconds to wait for a connection; who asks meanwhile waits no longer than for an answer. */
+/** Milliseconds after which a connection is not waited for any more; who asks waits no longer than for an answer. */
 const CONNECT_TIMEOUT = 5_000;
 
 /** Loads `redis`: a package of Arbiter's own surroundings, or of the current folder, or, with Deno, from npm. */
@@ -41,32 +42,19 @@ async function loadRedis(): Promise<RedisPackage> {
       // Perhaps it is in the next place.
     }
   }
-  throw new MissingEngineError("Redis needs the npm package redis: run npm install redis, or npm install -g redis");
+  throw new MissingEngineError("Redis needs the npm package redis: run npm install redis in the current folder");
 }
 
-/** Connects when it is first asked something, and again whenever the connection was lost. */
+/** Connects when it is first asked, and again whenever the connection was lost; only a question holds the process open. */
 export async function createRedisConnection(options: object, timeout: number, clock: Clock): Promise<RedisConnection> {
   const { createClient } = await loadRedis();
-  let current: { client: RedisClient; ready: Promise<unknown>; isReady: boolean } | undefined;
+  let current: { client: RedisClient; ready: Promise<unknown>; since: number; isReady: boolean } | undefined;
   let closed = false;
 
-  /** Waits so long, and no longer. */
-  function within<T>(ms: number, promise: Promise<T>, run: () => void): Promise<T> {
-    let cancel = () => {};
-    const late = new Promise<never>((_, reject) => {
-      cancel = clock.after(ms, () => {
-        run();
-        reject(new Error(`no answer within ${ms} ms`));
-      });
-    });
-    return Promise.race([promise, late]).finally(cancel);
-  }
-
-  function drop(client: RedisClient): void {
+  async function drop(client: RedisClient): Promise<void> {
     if (current?.client === client) current = undefined;
     try {
-      if (client.destroy) client.destroy();
-      else client.disconnect();
+      await (client.destroy ? client.destroy() : client.disconnect());
     } catch {
       // It is closed already.
     }
@@ -76,31 +64,40 @@ export async function createRedisConnection(options: object, timeout: number, cl
     const socket = { connectTimeout: CONNECT_TIMEOUT, reconnectStrategy: false };
     const client = createClient({ ...options, socket, RESP: 2, disableOfflineQueue: true, disableClientInfo: true });
     client.on("error", () => drop(client));
-    const made = { client, isReady: false, ready: within(CONNECT_TIMEOUT, client.connect(), () => drop(client)) };
+    client.unref();
+    const made = { client, ready: client.connect(), since: clock.now(), isReady: false };
     made.ready.then(() => made.isReady = true, () => drop(client));
     return made;
   }
 
   async function ask(...command: string[]): Promise<unknown> {
     if (closed) throw new Error("The store is closed");
-    const used = current ??= connect();
-    try {
-      // What does not answer may be gone without a word; what is not even there yet may still come.
-      return await within(timeout, used.ready.then(() => used.client.sendCommand(command)), () => {
-        if (used.isReady) drop(used.client);
+    const asked = current ??= connect();
+    const { client, ready, since } = asked;
+    let forget = () => {};
+    const late = new Promise<never>((_, reject) => {
+      forget = clock.after(timeout, () => {
+        // What does not answer may be gone without a word; what is not even there yet may still come.
+        if (asked.isReady || clock.now() - since >= CONNECT_TIMEOUT) drop(client);
+        reject(new Error(`no answer within ${timeout} ms`));
       });
+    });
+    try {
+      return await Promise.race([ready.then(() => client.sendCommand(command)), late]);
     } catch (cause) {
       const { message, code } = cause as Error & { code?: string };
-      throw new Error(`Redis: ${message || code}`, { cause });
+      throw new Error(message || code, { cause });
+    } finally {
+      forget();
     }
   }
 
   return {
     ask,
     async close() {
-      if (current?.isReady) await ask("PING").catch(() => {}); // Answers come in order: this one is the last.
+      if (current) await ask("PING").catch(() => {}); // Answers come in order: this one is the last.
       closed = true;
-      if (current) drop(current.client);
+      if (current) await drop(current.client);
     },
   };
 }

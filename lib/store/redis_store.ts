@@ -97,7 +97,9 @@ function toStored(value: unknown): string {
 export async function createRedisStore(options: RedisStoreOptions = {}): Promise<Store> {
   const { url = "redis://127.0.0.1:6379", password, prefix = "arbiter:", timeout = 500, clock = systemClock } = options;
   if (!URL.canParse(url) || !/^rediss?:$/.test(new URL(url).protocol)) {
-    throw new TypeError("Cannot use the address of Redis: expected one such as redis://127.0.0.1:6379"); // It may have a password.
+    throw new TypeError(
+      "Cannot use the address of Redis, REDIS_URL: expected one such as redis://127.0.0.1:6379", // It may have a password.
+    );
   }
   const server = password === undefined ? { url } : { url, password };
   const { ask, close } = await createRedisConnection(server, timeout, clock);

@@ -4,25 +4,28 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { createArbiter } from "../../lib/arbiter.ts";
-import { createLessonStore } from "../../lib/cli/lessons_file.ts";
 import { type ModelLimits, readModelChoice } from "../../lib/cli/model_choice.ts";
 import { toCandidate } from "../../lib/routing/catalog.ts";
 import type { RouterOptions } from "../../lib/routing/routing_options.ts";
 import type { Env } from "../../lib/config/settings.ts";
+import { createMemoryStore } from "../../lib/store/memory_store.ts";
 import { LearnedFacts } from "../../lib/upstream/learned.ts";
 import { systemClock } from "../../lib/wire/clock.ts";
+import { openStore } from "../../lib/cli/open_store.ts";
 import { makeContext } from "./support.ts";
 
 async function readLimits(options: RouterOptions, env: Env = {}, typed: string[] = []): Promise<ModelLimits> {
   const context = await makeContext(["env", ...typed], { env });
-  const { contextTokens, outputTokens } = await readModelChoice(createArbiter(options), context);
+  const store = await openStore(context, assert.fail);
+  const { contextTokens, outputTokens } = await readModelChoice(createArbiter(options), context, store);
   return { contextTokens, ...(outputTokens === undefined ? {} : { outputTokens }) };
 }
 
 describe("readModelChoice()", () => {
   test("names the model for the main work and those of the tiers", async () => {
     const options = { model: "nvidia/nemotron-3-super-120b-a12b", tiers: { haiku: "openai/gpt-oss-20b" } };
-    const { elite, tiers } = await readModelChoice(createArbiter(options), await makeContext(["env"]));
+    const context = await makeContext(["env"]);
+    const { elite, tiers } = await readModelChoice(createArbiter(options), context, createMemoryStore());
     assert.equal(elite, "nvidia/nemotron-3-super-120b-a12b");
     assert.equal(tiers.haiku, "openai/gpt-oss-20b");
   });
@@ -64,9 +67,8 @@ describe("readModelChoice()", () => {
     try {
       const env = { XDG_STATE_HOME: folder };
       const options = { model: "nvidia/nemotron-3-super-120b-a12b" };
-      const { io } = await makeContext(["env"], { env });
       const { router: { catalog } } = createArbiter(options);
-      const store = createLessonStore(io, assert.fail);
+      const store = await openStore(await makeContext(["env"], { env }), assert.fail);
       const learned = new LearnedFacts(store, systemClock);
       learned.learn(toCandidate(catalog.elite, catalog), { context: 98_304, maxOutput: 8192 });
       await store.set("last", true); // Changes are written in their order.
