@@ -4657,10 +4657,173 @@ function sleep(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
     });
   });
 }
+// lib/store/store.ts ------------------------------------------------------------------------
+/**
+ * At most `limit` holders of a place under `key`; each keeps it for `ms` milliseconds, unless it is given back before. Who
+ * takes it for 0 only looks whether there is one.
+ */
+export type SlidingWindow = { key: string; limit: number; ms: number };
+
+/** Whether places were taken: if not, milliseconds until they may be free; and how many are left in the first window. */
+export type Taken = { wait: number; left: number };
+
+/**
+ * Remembers JSON values under keys such as `model nvidia z-ai/glm4.7`, whose first word says what they are about.
+ *
+ * What it does to one key is atomic, also where several processes share it. Whatever fails rejects: whoever asks has to
+ * do without what others know.
+ */
+export interface Store {
+  /** Whether other processes see what is kept here. */
+  readonly shared: boolean;
+  /** The value under a key, `undefined` if there is none, or its time is over. */
+  get(key: string): Promise<unknown>;
+  /** Every key that begins with `prefix`, which is a first word and a blank, with its value. */
+  list(prefix: string): Promise<[key: string, value: unknown][]>;
+  /** Keeps a value, for `ms` milliseconds if they are given; `undefined` forgets the key. */
+  set(key: string, value: unknown, ms?: number): Promise<void>;
+  /** Keeps `after` only if `before` is what is there, `undefined` for nothing; tells whether it was. */
+  swap(key: string, before: unknown, after: unknown, ms?: number): Promise<boolean>;
+  /** Takes a place in each of the windows, or in none of them; one that `id` has already lasts from now on. */
+  take(id: string, windows: readonly SlidingWindow[]): Promise<Taken>;
+  /** Gives a place back. */
+  free(id: string, key: string): Promise<void>;
+  /** Ends what holds the process open; what is asked afterwards rejects. */
+  close(): Promise<void>;
+}
+
+/** What a store is made of is not there, as its message says, together with what to install. */
+export class MissingEngineError extends Error {
+  /** Always `MissingEngineError`. */
+  override readonly name = "MissingEngineError";
+}
+// lib/wire/ids.ts ---------------------------------------------------------------------------
+/** Makes an id no other call has made, such as `msg_` followed by 24 letters and digits. */
+export type NewId = (prefix: string) => string;
+
+const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/**
+ * Makes a random id in the form of Anthropic's own.
+ *
+ * Ids must differ over a whole conversation: Claude Code throws away a tool call whose id it has seen before.
+ */
+export function randomId(prefix: string): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(24));
+  return `${prefix}${Array.from(bytes, (byte) => DIGITS[byte % DIGITS.length]).join("")}`;
+}
+
+/** A short text that stands for `value`: the same in each run, on each machine (FNV-1a, 53 bits). */
+function toDigest(value: string, length: number): string {
+  let [a, b] = [0x811c9dc5, 0x01000193];
+  for (let i = 0; i < value.length; i++) {
+    a = Math.imul(a ^ value.charCodeAt(i), 0x01000193);
+    b = Math.imul(b ^ value.charCodeAt(i), 0x85ebca6b) ^ (a >>> 13);
+  }
+  const number = (a >>> 0) * 2 ** 21 + ((b >>> 0) >>> 11);
+  return number.toString(36).padStart(length, "0").slice(-length);
+}
+// lib/upstream/shared_places.ts -------------------------------------------------------------
+/** Milliseconds a running request keeps its place after its process was killed, and after which a living one renews it. */
+const LEASE = 15_000;
+const RENEWAL = 5_000;
+/** So many processes may block an account at once. */
+const MOST_BLOCKS = 1_000_000;
+
+/** What came of asking for a place: how long to wait, 0 if it was given, and how many more requests may start now. */
+type SharedPlace = {
+  wait: number;
+  left: number;
+  /** Gives the place back; a request that `never` started does not count either. */
+  leave: (never?: boolean) => void;
+};
+
+/** The place of whoever has only the limits of its own process. */
+const UNSHARED: SharedPlace = { wait: 0, left: Infinity, leave: () => {} };
+
+/** What an account is called where others may read it: its key cannot be found from it. */
+async function toSecretDigest(value: string): Promise<string> {
+  const bytes = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(value));
+  return Array.from(new Uint8Array(bytes, 0, 16), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** The places of an account that processes share; each is on its own where the store fails. */
+class SharedPlaces {
+  readonly #store: Store;
+  readonly #clock: Clock;
+  readonly #limits: RateLimits;
+  readonly #account: string;
+  #digest: Promise<string> | undefined;
+
+  /** @param account Address and key. */
+  constructor(store: Store, clock: Clock, account: string, limits: RateLimits) {
+    this.#store = store;
+    this.#clock = clock;
+    this.#limits = limits;
+    this.#account = account;
+  }
+
+  /** Takes the place of one request, where no more than `limit` may start in the window; asks the store once. */
+  async take(limit: number): Promise<SharedPlace> {
+    try {
+      const [store, id, windows] = [this.#store, randomId(""), await this.#toWindows(limit)];
+      const limited = windows.filter(({ limit }) => limit < Infinity);
+      const { wait, left } = await store.take(id, limited);
+      const [rate, run] = windows;
+      const stop = wait === 0 && limited.includes(run) ? this.#renew(id, run) : () => {};
+      const leave = (never = false) => {
+        stop();
+        for (const { key } of never ? [run, rate] : [run]) store.free(id, key).catch(() => {});
+      };
+      return { wait, left: limit < Infinity ? left : Infinity, leave };
+    } catch {
+      return UNSHARED;
+    }
+  }
+
+  /** Keeps everybody out for some milliseconds. */
+  async block(ms: number): Promise<void> {
+    try {
+      const [, , block] = await this.#toWindows(0);
+      await this.#store.take(randomId(""), [{ ...block, limit: MOST_BLOCKS, ms }]);
+    } catch {
+      // The others will find out by themselves.
+    }
+  }
+
+  /** What starts, what runs, and who blocks: a request has no place among the last, and only looks for one. */
+  async #toWindows(limit: number): Promise<[rate: SlidingWindow, run: SlidingWindow, block: SlidingWindow]> {
+    const account = await (this.#digest ??= toSecretDigest(this.#account));
+    const { window, concurrency } = this.#limits;
+    return [
+      { key: `rate ${account}`, limit, ms: window },
+      { key: `run ${account}`, limit: concurrency, ms: LEASE },
+      { key: `block ${account}`, limit: 1, ms: 0 },
+    ];
+  }
+
+  /** Keeps a place until what is returned is called. */
+  #renew(id: string, run: SlidingWindow): () => void {
+    let cancel = () => {};
+    const wait = () => {
+      cancel = this.#clock.after(RENEWAL, () => {
+        this.#store.take(id, [run]).catch(() => {});
+        wait();
+      });
+    };
+    wait();
+    return () => cancel();
+  }
+}
 // lib/upstream/rate_window.ts ---------------------------------------------------------------
+/** The longest pause, in milliseconds, until other processes are looked at again: they may give places back at any time. */
+const POLL_PAUSE = 250;
+
+type Leave = SharedPlace["leave"];
+
 /** Those of one priority who wait, by the number each drew; how many numbers have been drawn, and how many called. */
 class Line {
-  readonly waiting = new Map<number, () => void>();
+  readonly waiting = new Map<number, (leave: Leave) => void>();
   drawn = 0;
   called = 0;
 }
@@ -4670,6 +4833,7 @@ class Line {
  *
  * The window slides: in no interval of its length, the end not included, do more requests start than the limit says.
  * Where the upstream says 429 earlier, the limit drops to what it took, and grows by one for each full window since.
+ * Whoever may enter takes one of the places that processes share, too, if there are such.
  */
 class RateWindow {
   readonly #limits: RateLimits;
@@ -4689,25 +4853,36 @@ class RateWindow {
   /** When it grows next; `Infinity` while it is full. */
   #growsAt = Infinity;
   #cancel = () => {};
+  readonly #places: SharedPlaces | undefined;
+  /** How many shared places are being asked for, how many may be at once, and until when it makes no sense to ask. */
+  #asking = 0;
+  #atOnce = Infinity;
+  #refusedUntil = 0;
+  /** How many more shared places there were when last asked, and until when some of those taken last. */
+  #seen = { left: Infinity, until: 0 };
 
-  constructor(limits: RateLimits, clock: Clock) {
+  /** @param toPlaces Makes the places that processes share, of the limits as they are here. */
+  constructor(limits: RateLimits, clock: Clock, toPlaces?: (limits: RateLimits) => SharedPlaces) {
     this.#limit = (limits.window && limits.limit) || Infinity;
     this.#limits = { ...limits, limit: this.#limit, concurrency: limits.concurrency || Infinity };
     this.#clock = clock;
+    this.#places = toPlaces?.(this.#limits);
   }
 
   /** How many requests may start now. */
   get left(): number {
     const now = this.#grow();
-    return now < this.#blockedUntil ? 0 : this.#limit - this.#leaves.filter((time) => time > now).length;
+    if (now < this.#blockedUntil) return 0;
+    const left = this.#limit - this.#leaves.filter((time) => time > now).length;
+    return now < this.#seen.until ? Math.min(left, this.#seen.left) : left;
   }
 
   /** Milliseconds until a request may start, whoever queues for that; 0 when one may start now. */
   get wait(): number {
     const now = this.#grow();
     const { limit } = this.#limits;
-    const free = this.#leaves[(this.#started + limit - this.#limit) % limit] ?? 0;
-    return Math.max(now, this.#blockedUntil, Math.min(free, this.#growsAt)) - now;
+    const free = this.#leaves[(this.#started + this.#asking + limit - this.#limit) % limit] ?? 0;
+    return Math.max(now, this.#blockedUntil, this.#refusedUntil, Math.min(free, this.#growsAt)) - now;
   }
 
   /**
@@ -4727,9 +4902,9 @@ class RateWindow {
         reject(signal.reason);
         this.#admit();
       });
-      line.waiting.set(number, () => {
+      line.waiting.set(number, (leave) => {
         release();
-        resolve(this.#start());
+        resolve(this.#start(leave));
       });
       this.#admit();
     });
@@ -4743,6 +4918,7 @@ class RateWindow {
     if (limit < Infinity) this.#limit = Math.max(1, this.#limit - this.left);
     this.#blockedUntil = Math.max(this.#blockedUntil, now + ms);
     this.#growsAt = this.#limit < limit ? this.#blockedUntil + window : Infinity;
+    void this.#places?.block(ms);
   }
 
   /** Lets the limit grow to what it is now, and gives the time. */
@@ -4753,31 +4929,62 @@ class RateWindow {
     return now;
   }
 
+  get #waiting(): number {
+    return Object.values(this.#lines).reduce((count, { waiting }) => count + waiting.size, 0);
+  }
+
   /** Lets in whoever may enter; sets a timer, which looks again, where the next one waits for the time only. */
   #admit(): void {
     this.#cancel();
-    for (const line of Object.values(this.#lines)) {
-      while (line.waiting.size > 0) {
-        if (this.#entered >= this.#limits.concurrency) return;
-        const wait = this.wait;
-        if (wait > 0) { // Timers of more than 31 bits fire at once.
-          this.#cancel = this.#clock.after(Math.min(wait, 2 ** 31 - 1), () => this.#admit());
-          return;
-        }
-        const number = line.called++;
-        line.waiting.get(number)?.();
-        line.waiting.delete(number);
+    while (this.#waiting > this.#asking) {
+      if (this.#entered + this.#asking >= this.#limits.concurrency) return;
+      if (this.#asking >= Math.min(this.#atOnce, this.#limit)) return;
+      const wait = this.wait;
+      if (wait > 0) { // Timers of more than 31 bits fire at once.
+        this.#cancel = this.#clock.after(Math.min(wait, 2 ** 31 - 1), () => this.#admit());
+        return;
       }
+      if (this.#places) void this.#ask(this.#places);
+      else this.#call(() => {});
     }
   }
 
-  #start(): () => void {
+  /** Asks for a shared place; who is the most urgent when it is given gets it. */
+  async #ask(places: SharedPlaces): Promise<void> {
+    this.#asking++;
+    const { wait, left, leave } = await places.take(this.#limit);
+    const now = this.#clock.now();
+    this.#asking--;
+    this.#atOnce = wait > 0 ? 1 : Math.max(1, left);
+    this.#seen = { left, until: now + this.#limits.window };
+    if (wait > 0) this.#refusedUntil = now + Math.min(wait, POLL_PAUSE);
+    else if (this.#waiting > 0) this.#call(leave);
+    else leave(true);
+    this.#admit();
+  }
+
+  /** Calls the first of the most urgent. */
+  #call(leave: Leave): void {
+    const line = Object.values(this.#lines).find(({ waiting }) => waiting.size > 0);
+    let enter: ((leave: Leave) => void) | undefined;
+    while (line && !enter) {
+      enter = line.waiting.get(line.called);
+      line.waiting.delete(line.called++);
+    }
+    enter?.(leave);
+  }
+
+  #start(leave: Leave): () => void {
     const { limit, window } = this.#limits;
     if (limit < Infinity) this.#leaves[this.#started++ % limit] = this.#clock.now() + window;
     this.#entered++;
     let held = true;
     return () => {
-      if (held) this.#entered--;
+      if (held) {
+        this.#entered--;
+        leave();
+        this.#refusedUntil = 0; // The place may be the one that is waited for.
+      }
       held = false;
       this.#admit();
     };
@@ -5771,32 +5978,6 @@ function toUsage(usage: ChatUsage | undefined, estimate: { input: number; output
     cache_read_input_tokens: cached,
     cache_creation_input_tokens: 0,
   };
-}
-// lib/wire/ids.ts ---------------------------------------------------------------------------
-/** Makes an id no other call has made, such as `msg_` followed by 24 letters and digits. */
-export type NewId = (prefix: string) => string;
-
-const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-
-/**
- * Makes a random id in the form of Anthropic's own.
- *
- * Ids must differ over a whole conversation: Claude Code throws away a tool call whose id it has seen before.
- */
-export function randomId(prefix: string): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(24));
-  return `${prefix}${Array.from(bytes, (byte) => DIGITS[byte % DIGITS.length]).join("")}`;
-}
-
-/** A short text that stands for `value`: the same in each run, on each machine (FNV-1a, 53 bits). */
-function toDigest(value: string, length: number): string {
-  let [a, b] = [0x811c9dc5, 0x01000193];
-  for (let i = 0; i < value.length; i++) {
-    a = Math.imul(a ^ value.charCodeAt(i), 0x01000193);
-    b = Math.imul(b ^ value.charCodeAt(i), 0x85ebca6b) ^ (a >>> 13);
-  }
-  const number = (a >>> 0) * 2 ** 21 + ((b >>> 0) >>> 11);
-  return number.toString(36).padStart(length, "0").slice(-length);
 }
 // lib/stream/block_sequencer.ts -------------------------------------------------------------
 /** The type of the deltas of each kind of block, and the field that holds their text. */
@@ -7107,7 +7288,7 @@ class TokenLedger {
   }
 
   /** Goes on from the ratios of another process. */
-  restore(ratios: ReadonlyMap<string, number>): void {
+  restore(ratios: Iterable<readonly [key: string, ratio: number]>): void {
     this.#calibration.restore(ratios);
   }
 
@@ -7170,43 +7351,6 @@ type SendOptions = {
  * noticing; rejects with an `ApiError` when no candidate answers.
  */
 type Send = (request: MessagesRequest, options: SendOptions) => Promise<Answer>;
-// lib/store/store.ts ------------------------------------------------------------------------
-/** At most `limit` holders of a place under `key`; each keeps it for `ms` milliseconds, unless it is given back before. */
-export type SlidingWindow = { key: string; limit: number; ms: number };
-
-/** Whether places were taken: if not, milliseconds until they may be free; and how many are left in the first window. */
-export type Taken = { wait: number; left: number };
-
-/**
- * Remembers JSON values under keys such as `model nvidia z-ai/glm4.7`, whose first word says what they are about.
- *
- * What it does to one key is atomic, also where several processes share it. Whatever fails rejects: whoever asks has to
- * do without what others know.
- */
-export interface Store {
-  /** Whether other processes see what is kept here. */
-  readonly shared: boolean;
-  /** The value under a key, `undefined` if there is none, or its time is over. */
-  get(key: string): Promise<unknown>;
-  /** Every key that begins with `prefix`, which is a first word and a blank, with its value. */
-  list(prefix: string): Promise<[key: string, value: unknown][]>;
-  /** Keeps a value, for `ms` milliseconds if they are given; `undefined` forgets the key. */
-  set(key: string, value: unknown, ms?: number): Promise<void>;
-  /** Keeps `after` only if `before` is what is there, `undefined` for nothing; tells whether it was. */
-  swap(key: string, before: unknown, after: unknown, ms?: number): Promise<boolean>;
-  /** Takes a place in each of the windows, or in none of them; one that `id` has already lasts from now on. */
-  take(id: string, windows: readonly SlidingWindow[]): Promise<Taken>;
-  /** Gives a place back. */
-  free(id: string, key: string): Promise<void>;
-  /** Ends what holds the process open; what is asked afterwards rejects. */
-  close(): Promise<void>;
-}
-
-/** What a store is made of is not there, as its message says, together with what to install. */
-export class MissingEngineError extends Error {
-  /** Always `MissingEngineError`. */
-  override readonly name = "MissingEngineError";
-}
 // lib/upstream/accounts.ts ------------------------------------------------------------------
 /** Two models that are refused within so many milliseconds show that the account is at its limit, not a model. */
 const REFUSAL_WINDOW = 10_000;
@@ -7227,9 +7371,12 @@ function isSameAccount(a: Backend, b: Backend): boolean {
 class Accounts {
   readonly #accounts = new Map<string, Account>();
   readonly #clock: Clock;
+  readonly #store: Store | undefined;
 
-  constructor(clock: Clock) {
+  /** @param store Where other processes with the same accounts see what they take, if it is shared. */
+  constructor(clock: Clock, store?: Store) {
     this.#clock = clock;
+    this.#store = store?.shared ? store : undefined;
   }
 
   /** The rate window of a backend's account. */
@@ -7250,7 +7397,12 @@ class Accounts {
   #of({ baseUrl, apiKey = "", limits = NO_LIMITS }: Backend): Account {
     const key = `${baseUrl} ${apiKey} ${Object.values(limits)}`; // A limit that changes begins anew.
     let account = this.#accounts.get(key);
-    if (!account) this.#accounts.set(key, account = { window: new RateWindow(limits, this.#clock) });
+    if (!account) {
+      const [store, clock] = [this.#store, this.#clock];
+      const toPlaces = store &&
+        ((limits: RateLimits) => new SharedPlaces(store, clock, `${baseUrl} ${apiKey}`, limits));
+      this.#accounts.set(key, account = { window: new RateWindow(limits, clock, toPlaces) });
+    }
     return account;
   }
 }
@@ -8209,6 +8361,187 @@ function toPassedRequest(
   const warnings = thinking && !fits ? [`Cannot let ${model} think: it has only ${max_tokens} output tokens`] : [];
   return { request: { max_tokens, ...mergeBodies(body, extraBody) }, warnings };
 }
+// lib/store/memory_store.ts -----------------------------------------------------------------
+/** So many changes, and what nobody asked for again since its time was over is thrown away. */
+const CHANGES_PER_SWEEP = 1_000;
+
+/** Whether two values are the same JSON, as a store compares them. */
+function isSameJson(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
+/** What becomes of who wants a place in windows, by when the places of the others in each of them end. */
+function toTaken(windows: readonly SlidingWindow[], others: readonly number[][], now: number): Taken {
+  const waits = windows.map(({ limit }, i) => {
+    const ends = others[i]!.sort((a, b) => a - b);
+    return ends.length < limit ? 0 : (ends[ends.length - limit] ?? Infinity) - now;
+  });
+  const wait = Math.max(0, ...waits);
+  const left = (windows[0]?.limit ?? Infinity) - (others[0]?.length ?? 0) - (wait === 0 ? 1 : 0);
+  return { wait, left: Math.max(0, left) };
+}
+
+/** Makes a store that lasts as long as the process; `entries` are there from the beginning. */
+export function createMemoryStore(
+  entries: Iterable<[key: string, value: unknown]> = [],
+  clock: Clock = systemClock,
+): Store {
+  const values = new Map<string, { value: unknown; until: number }>();
+  /** When each place ends, by the key of its window and who has it. */
+  const places = new Map<string, Map<string, number>>();
+  let changes = 0;
+
+  function set(key: string, value: unknown, ms = Infinity): void {
+    values.delete(key);
+    if (value !== undefined) values.set(key, { value, until: clock.now() + ms });
+    if (++changes % CHANGES_PER_SWEEP > 0) return;
+    for (const [key, { until }] of values) if (until <= clock.now()) values.delete(key);
+  }
+
+  function get(key: string): unknown {
+    const found = values.get(key);
+    return found && found.until > clock.now() ? found.value : undefined;
+  }
+
+  /** Who is in a window now, but for `id`. */
+  function othersOf(id: string, key: string): Map<string, number> {
+    const now = clock.now();
+    return new Map([...places.get(key) ?? []].filter(([holder, until]) => holder !== id && until > now));
+  }
+
+  function take(id: string, windows: readonly SlidingWindow[]): Taken {
+    const now = clock.now();
+    const others = windows.map(({ key }) => othersOf(id, key));
+    const taken = toTaken(windows, others.map((ends) => [...ends.values()]), now);
+    if (taken.wait === 0) windows.forEach(({ key, ms }, i) => places.set(key, others[i]!.set(id, now + ms)));
+    return taken;
+  }
+
+  for (const [key, value] of entries) set(key, value);
+  return {
+    shared: false,
+    get: (key) => Promise.resolve(get(key)),
+    list: (prefix) =>
+      Promise.resolve([...values.keys()].flatMap((key) => {
+        const value = key.startsWith(prefix) ? get(key) : undefined;
+        return value === undefined ? [] : [[key, value]];
+      })),
+    set: (key, value, ms) => Promise.resolve(set(key, value, ms)),
+    swap(key, before, after, ms) {
+      const same = isSameJson(get(key), before);
+      if (same) set(key, after, ms);
+      return Promise.resolve(same);
+    },
+    take: (id, windows) => Promise.resolve(take(id, windows)),
+    free(id, key) {
+      places.get(key)?.delete(id);
+      return Promise.resolve();
+    },
+    close: () => Promise.resolve(),
+  };
+}
+// lib/store/shared_map.ts -------------------------------------------------------------------
+/** How values are kept: read from what may be anything, written, and for how many milliseconds others are told of it. */
+type SharedMapFormat<T> = {
+  parse: (stored: unknown) => T | undefined;
+  format: (value: T) => unknown;
+  toLife: (value: T | undefined) => number;
+};
+
+/** Stands for what was forgotten, so that those who still know it forget it, too. */
+const FORGOTTEN = false;
+/** So often a change is tried anew because another process was faster. */
+const MAX_TRIES = 10;
+
+/** The values under one first word, in memory and in a store; where that is shared, all processes change them together. */
+class SharedMap<T> {
+  /** What is known here. */
+  readonly values: ReadonlyMap<string, T>;
+  readonly #values = new Map<string, T>();
+  readonly #store: Store;
+  readonly #prefix: string;
+  readonly #format: SharedMapFormat<T>;
+  /** How many changes of each key are on their way to a shared store. */
+  readonly #pending = new Map<string, number>();
+  #queue: Promise<unknown> = Promise.resolve();
+
+  /** @param prefix The first word and a blank. */
+  constructor(store: Store, prefix: string, format: SharedMapFormat<T>) {
+    this.values = this.#values;
+    this.#store = store;
+    this.#prefix = prefix;
+    this.#format = format;
+  }
+
+  /**
+   * Changes a value, here at once and then in the store; `undefined` forgets it. `update` makes the new value from the
+   * one that is there, which may be another in the store than here, so that no change of another process is lost.
+   */
+  change(key: string, update: (before: T | undefined) => T | undefined): void {
+    const before = this.#values.get(key);
+    const after = update(before);
+    if (isSameJson(before, after)) return;
+    this.#put(key, after);
+    const name = this.#prefix + key;
+    if (!this.#store.shared) {
+      this.#store.set(name, after === undefined ? undefined : this.#format.format(after)).catch(() => {});
+      return;
+    }
+    const count = (change: number) => this.#pending.set(key, (this.#pending.get(key) ?? 0) + change);
+    count(1);
+    this.#enqueue(() => this.#merge(name, update)).catch(() => {}).finally(() => count(-1));
+  }
+
+  /** Takes over what is in the store, and gives what was not known here; rejects if the store fails. */
+  sync(): Promise<[key: string, value: T][]> {
+    return this.#enqueue(async () => {
+      const news: [string, T][] = [];
+      for (const [name, stored] of await this.#store.list(this.#prefix)) {
+        const key = name.slice(this.#prefix.length);
+        if (this.#pending.get(key)) continue; // What it is about to become is known here only.
+        const value = this.#format.parse(stored);
+        if (stored === FORGOTTEN) this.#put(key, undefined);
+        if (value === undefined || isSameJson(value, this.#values.get(key))) continue;
+        this.#put(key, value);
+        news.push([key, value]);
+      }
+      return news;
+    });
+  }
+
+  /** Forgets everything, here and in the store. */
+  async forget(): Promise<void> {
+    this.#values.clear();
+    const [shared, life] = [this.#store.shared, this.#format.toLife(undefined)];
+    for (const [name] of await this.#store.list(this.#prefix)) {
+      await (shared ? this.#store.set(name, FORGOTTEN, life) : this.#store.set(name, undefined));
+    }
+  }
+
+  async #merge(name: string, update: (before: T | undefined) => T | undefined): Promise<void> {
+    const { parse, format, toLife } = this.#format;
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
+      const stored = await this.#store.get(name);
+      const before = parse(stored);
+      const after = update(before);
+      if (isSameJson(before, after)) return;
+      const next = after === undefined ? FORGOTTEN : format(after);
+      if (await this.#store.swap(name, stored, next, toLife(after))) return;
+    }
+  }
+
+  #put(key: string, value: T | undefined): void {
+    if (value === undefined) this.#values.delete(key);
+    else this.#values.set(key, value);
+  }
+
+  /** Does one thing after the other, so that what was read is never older than what was written before. */
+  #enqueue<R>(job: () => Promise<R>): Promise<R> {
+    const done = this.#queue.then(job);
+    this.#queue = done.catch(() => {});
+    return done;
+  }
+}
 // lib/upstream/learned.ts -------------------------------------------------------------------
 /** What a model at a backend has taught, all of it from its own answers. */
 type ModelFacts = {
@@ -8222,9 +8555,6 @@ type ModelFacts = {
   /** When its host retired it, in milliseconds since 1970, 0 if nobody said; `Infinity` while it is there. */
   goneSince: number;
 };
-
-/** A lesson as it is stored: JSON has no `Infinity`, so that limits nobody knows are left out. */
-type StoredFacts = Partial<ModelFacts> & { at: number };
 
 const NOTHING: ModelFacts = {
   refused: [],
@@ -8241,11 +8571,12 @@ const LEAST_CHANGE = 0.02;
 /** Milliseconds after which a lesson is forgotten: hosts change how they serve a model. */
 const LESSON_LIFE = 7 * 86_400_000;
 
-function parseFacts(value: unknown): StoredFacts | undefined {
-  if (!isJsonObject(value) || typeof value.at !== "number") return undefined;
-  const { at, refused, context, maxOutput, noTools, goneSince } = value;
+/** Reads a lesson as it is stored: JSON has no `Infinity`, so that limits nobody knows are left out. */
+function parseFacts(value: unknown, now: number): ModelFacts | undefined {
+  if (!isJsonObject(value) || typeof value.at !== "number" || now - value.at >= LESSON_LIFE) return undefined;
+  const { refused, context, maxOutput, noTools, goneSince } = value;
   return {
-    at,
+    ...NOTHING,
     ...(Array.isArray(refused) && refused.every((name) => typeof name === "string") ? { refused } : {}),
     ...(typeof context === "number" ? { context } : {}),
     ...(typeof maxOutput === "number" ? { maxOutput } : {}),
@@ -8254,99 +8585,82 @@ function parseFacts(value: unknown): StoredFacts | undefined {
   };
 }
 
-/** Learns from faults, so that the next request is asked as the model wants it, also after a restart. */
+/** Adds to what is known: more refused fields, smaller limits; nothing known is nothing kept. */
+function addFacts(before: ModelFacts, facts: Partial<ModelFacts>): ModelFacts | undefined {
+  const after: ModelFacts = {
+    refused: [...new Set([...before.refused, ...facts.refused ?? []])],
+    context: Math.min(before.context, facts.context ?? Infinity),
+    maxOutput: Math.min(before.maxOutput, facts.maxOutput ?? Infinity),
+    noTools: before.noTools || facts.noTools === true,
+    goneSince: Math.min(before.goneSince, facts.goneSince ?? Infinity),
+  };
+  return isSameJson(after, NOTHING) ? undefined : after;
+}
+
+/** Learns from faults, so that the next request is asked as the model wants it, also after a restart, and by others. */
 class LearnedFacts {
-  readonly #store: Store;
-  readonly #clock: Clock;
-  readonly #facts = new Map<string, ModelFacts>();
-  readonly #ratios = new Map<string, number>();
-  #loading: Promise<void> | undefined;
+  readonly #facts: SharedMap<ModelFacts>;
+  readonly #ratios: SharedMap<number>;
+  #loading: Promise<unknown> | undefined;
 
   constructor(store: Store, clock: Clock) {
-    this.#store = store;
-    this.#clock = clock;
+    this.#facts = new SharedMap(store, PREFIX, {
+      parse: (stored) => parseFacts(stored, clock.now()),
+      format: (facts) => ({ ...facts, at: clock.now() }),
+      toLife: () => LESSON_LIFE,
+    });
+    this.#ratios = new SharedMap(store, RATIO_PREFIX, {
+      parse: (stored) => typeof stored === "number" ? stored : undefined,
+      format: (ratio) => ratio,
+      toLife: () => LESSON_LIFE,
+    });
   }
 
   /** Reads what was learned before; a store that cannot be read has nothing. */
-  load(): Promise<void> {
-    return this.#loading ??= this.#read().catch(() => {});
+  async load(): Promise<void> {
+    await (this.#loading ??= this.sync().catch(() => {}));
   }
 
-  async #read(): Promise<void> {
-    for (const [key, value] of await this.#store.list(PREFIX)) {
-      const facts = parseFacts(value);
-      if (facts && this.#clock.now() - facts.at < LESSON_LIFE) this.#add(key.slice(PREFIX.length), facts);
-    }
-    for (const [key, value] of await this.#store.list(RATIO_PREFIX)) {
-      if (typeof value === "number") this.#ratios.set(key.slice(RATIO_PREFIX.length), value);
-    }
+  /** Takes over what other processes have learned, and gives the ratios among that. */
+  async sync(): Promise<[key: string, ratio: number][]> {
+    const [, ratios] = await Promise.all([this.#facts.sync(), this.#ratios.sync()]);
+    return ratios;
   }
 
   /** How many tokens an estimated one is, by what a candidate is remembered under. */
   get ratios(): ReadonlyMap<string, number> {
-    return this.#ratios;
+    return this.#ratios.values;
   }
 
   /** Keeps the ratio of a candidate; one that has hardly changed is not worth a write. */
   learnRatio(candidate: Candidate, ratio: number): void {
     const key = toKey(candidate);
-    if (Math.abs(ratio / (this.#ratios.get(key) ?? 1) - 1) <= LEAST_CHANGE) return;
-    this.#ratios.set(key, ratio);
-    this.#store.set(RATIO_PREFIX + key, ratio).catch(() => {});
+    if (Math.abs(ratio / (this.ratios.get(key) ?? 1) - 1) > LEAST_CHANGE) this.#ratios.change(key, () => ratio);
   }
 
   /** What is known about a candidate. */
   of(candidate: Candidate): ModelFacts {
-    return this.#facts.get(toKey(candidate)) ?? NOTHING;
+    return this.#facts.values.get(toKey(candidate)) ?? NOTHING;
   }
 
   /** All lessons, by what a candidate is remembered under. */
   all(): [key: string, facts: ModelFacts][] {
-    return [...this.#facts].sort();
+    return [...this.#facts.values].sort();
   }
 
   /** Forgets everything, here and in the store. */
   async forget(): Promise<void> {
-    this.#facts.clear();
-    this.#ratios.clear();
-    for (const prefix of [PREFIX, RATIO_PREFIX]) {
-      for (const [key] of await this.#store.list(prefix)) await this.#store.set(key, undefined);
-    }
+    for (const known of [this.#facts, this.#ratios]) await known.forget();
   }
 
-  /** Adds to what is known: more refused fields, smaller limits. */
+  /** Notes what a model has taught. */
   learn(candidate: Candidate, facts: Partial<ModelFacts>): void {
-    const key = toKey(candidate);
-    const before = JSON.stringify(this.of(candidate));
-    const after = this.#add(key, facts);
-    if (JSON.stringify(after) !== before) this.#keep(key, after);
+    this.#facts.change(toKey(candidate), (before = NOTHING) => addFacts(before, facts));
   }
 
   /** Notes that a model answers: it has come back, or was never gone. */
   learnBack(candidate: Candidate): void {
-    const [key, before] = [toKey(candidate), this.of(candidate)];
-    if (before.goneSince === Infinity) return;
-    this.#facts.delete(key);
-    this.#keep(key, this.#add(key, { ...before, goneSince: Infinity }));
-  }
-
-  #keep(key: string, facts: ModelFacts): void {
-    const taught = JSON.stringify(facts) !== JSON.stringify(NOTHING);
-    if (!taught) this.#facts.delete(key);
-    this.#store.set(PREFIX + key, taught ? { ...facts, at: this.#clock.now() } : undefined).catch(() => {});
-  }
-
-  #add(key: string, facts: Partial<ModelFacts>): ModelFacts {
-    const before = this.#facts.get(key) ?? NOTHING;
-    const after: ModelFacts = {
-      refused: [...new Set([...before.refused, ...facts.refused ?? []])],
-      context: Math.min(before.context, facts.context ?? Infinity),
-      maxOutput: Math.min(before.maxOutput, facts.maxOutput ?? Infinity),
-      noTools: before.noTools || facts.noTools === true,
-      goneSince: Math.min(before.goneSince, facts.goneSince ?? Infinity),
-    };
-    this.#facts.set(key, after);
-    return after;
+    this.#facts.change(toKey(candidate), (before = NOTHING) => addFacts({ ...before, goneSince: Infinity }, {}));
   }
 }
 // lib/upstream/fit.ts -----------------------------------------------------------------------
@@ -8400,8 +8714,6 @@ const AVOID_TIME = 30_000;
 type ModelHealth = {
   /** When it failed, in milliseconds since 1970. */
   faults: number[];
-  /** Until when it is avoided; 0 when nothing is counted against it. */
-  avoidedUntil: number;
   /** The one request that tries it again, while that is on its way. */
   probe?: symbol | undefined;
 };
@@ -8410,21 +8722,39 @@ type ModelHealth = {
 class Health {
   readonly #clock: Clock;
   readonly #models = new Map<string, ModelHealth>();
+  /** Until when each is avoided, if anything is counted against it. */
+  readonly #avoided: SharedMap<number>;
 
-  constructor(clock: Clock) {
+  /** @param store Where other processes learn which models are avoided, if it is shared. */
+  constructor(clock: Clock, store?: Store) {
     this.#clock = clock;
+    this.#avoided = new SharedMap(store?.shared ? store : createMemoryStore(), "avoid ", {
+      parse: (stored) => typeof stored === "number" ? stored : undefined,
+      format: (until) => until,
+      // Who comes later has to know that the model must be tried first.
+      toLife: (until = 0) => Math.max(0, until - clock.now()) + AVOID_TIME,
+    });
+  }
+
+  /** Takes over which models other processes avoid; rejects if the store fails. */
+  async sync(): Promise<void> {
+    await this.#avoided.sync();
+  }
+
+  /** Forgets which models are avoided, here and in a store that is shared. */
+  forget(): Promise<void> {
+    return this.#avoided.forget();
   }
 
   /** Whether a model may be asked now. */
   isWell(key: string): boolean {
-    const { avoidedUntil, probe } = this.#of(key);
-    return this.#clock.now() >= avoidedUntil && probe === undefined;
+    return this.#clock.now() >= this.#avoidedUntil(key) && this.#of(key).probe === undefined;
   }
 
   /** Avoids a model for some milliseconds, whatever it did before. */
   avoid(key: string, ms: number): void {
-    const health = this.#of(key);
-    health.avoidedUntil = Math.max(health.avoidedUntil, this.#clock.now() + ms);
+    const until = this.#clock.now() + ms;
+    this.#avoided.change(key, (before = 0) => Math.max(before, until));
   }
 
   /**
@@ -8433,7 +8763,7 @@ class Health {
    */
   begin(key: string): (well: boolean | undefined) => void {
     const health = this.#of(key);
-    const { avoidedUntil } = health;
+    const avoidedUntil = this.#avoidedUntil(key);
     const request = Symbol(key);
     if (avoidedUntil > 0) health.probe ??= request;
     let told = false;
@@ -8443,7 +8773,10 @@ class Health {
       const probe = health.probe === request;
       if (probe) health.probe = undefined;
       // An answer that began before the model was avoided does not speak for it.
-      if (well === true && health.avoidedUntil === avoidedUntil) Object.assign(health, { faults: [], avoidedUntil: 0 });
+      if (well === true && this.#avoidedUntil(key) <= avoidedUntil) {
+        health.faults = [];
+        this.#avoided.change(key, (until = 0) => until > avoidedUntil ? until : undefined);
+      }
       if (well !== false) return;
       const now = this.#clock.now();
       health.faults = [...health.faults, now].filter((at) => at > now - FAULT_WINDOW);
@@ -8451,9 +8784,13 @@ class Health {
     };
   }
 
+  #avoidedUntil(key: string): number {
+    return this.#avoided.values.get(key) ?? 0;
+  }
+
   #of(key: string): ModelHealth {
     let health = this.#models.get(key);
-    if (!health) this.#models.set(key, health = { faults: [], avoidedUntil: 0 });
+    if (!health) this.#models.set(key, health = { faults: [] });
     return health;
   }
 }
@@ -8615,6 +8952,9 @@ const MIN_LEFT = 5_000;
 /** Milliseconds an output token may take where the answer comes only when it is whole. */
 const TIME_PER_TOKEN = 20;
 
+/** Milliseconds after which what other processes know is read again. */
+const SYNC_PAUSE = 1_000;
+
 /** Whether two bodies for the same request and model differ in what can be mended. */
 function differ(a: FittingRequest["body"], b: FittingRequest["body"]): boolean {
   return JSON.stringify(a) !== JSON.stringify(b);
@@ -8629,13 +8969,15 @@ class Chain {
   readonly #cuts: Cuts;
   readonly #ledger: TokenLedger;
   #loading: Promise<void> | undefined;
+  /** When what others know is to be read again; never while that is going on. */
+  #syncAt = Infinity;
 
   constructor(settings: Required<ChainOptions>, { ledger, accounts }: ChainParts) {
     this.#settings = settings;
     this.#ledger = ledger;
     this.#accounts = accounts;
     this.#learned = new LearnedFacts(settings.store, settings.clock);
-    this.#health = new Health(settings.clock);
+    this.#health = new Health(settings.clock, settings.store);
     this.#cuts = new Cuts(settings.clock);
   }
 
@@ -8645,6 +8987,7 @@ class Chain {
     const end = clock.now() + requestTimeout;
     const tried = new Map<Candidate, ApiError>();
     await this.load();
+    if (clock.now() >= this.#syncAt) void this.#sync();
     let waiting = this.#order(request, options);
     let candidate = waiting.shift();
     const asks = new Map<Candidate, number>();
@@ -8688,7 +9031,16 @@ class Chain {
 
   /** Reads what was learned before. */
   load(): Promise<void> {
-    return this.#loading ??= this.#learned.load().then(() => this.#ledger.restore(this.#learned.ratios));
+    return this.#loading ??= this.#sync();
+  }
+
+  /** Takes over what other processes know; a store that fails knows nothing. */
+  async #sync(): Promise<void> {
+    const { store, clock } = this.#settings;
+    this.#syncAt = Infinity;
+    const [ratios] = await Promise.all([this.#learned.sync(), this.#health.sync()]).catch(() => [[]]);
+    this.#ledger.restore(ratios);
+    if (store.shared) this.#syncAt = clock.now() + SYNC_PAUSE;
   }
 
   #order(request: MessagesRequest, { candidates, tokens }: SendOptions): Candidate[] {
@@ -9092,6 +9444,22 @@ function addRequest(stats: Stats, log: RequestLog): Stats {
     firstToken: answered && firstMs !== undefined ? addTime(stats.firstToken, firstMs) : stats.firstToken,
   };
 }
+
+/** Adds up the numbers of two values of one shape; what only one of them has is left as it is. */
+function addUp(a: unknown, b: unknown): unknown {
+  if (typeof a === "number" && typeof b === "number") return a + b;
+  if (!isJsonObject(a) || !isJsonObject(b)) return a;
+  const sums = new Map<string, unknown>(Object.entries(a));
+  for (const [key, value] of Object.entries(b)) sums.set(key, sums.has(key) ? addUp(sums.get(key), value) : value);
+  return Object.fromEntries(sums);
+}
+
+/** The counts of two proxies as those of one. */
+function joinStats<T extends Stats>(a: T, b: T): T {
+  const sum = addUp(a, b) as T;
+  const slowest = Math.max(a.firstToken.slowest, b.firstToken.slowest);
+  return { ...sum, since: Math.min(a.since, b.since), firstToken: { ...sum.firstToken, slowest } };
+}
 // lib/server/metrics.ts ---------------------------------------------------------------------
 // The buckets of OpenTelemetry's conventions, and more for the minutes that answers may take.
 const DURATIONS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60, 120, 300, 600];
@@ -9184,6 +9552,10 @@ class Metrics {
 /** So many sessions are remembered. */
 const MOST_SESSIONS = 200;
 const MAX_ID_CHARS = 200;
+const PREFIX_OF_PARTS = "session ";
+/** Milliseconds between two writes of what has changed, and for which other processes know of it. */
+const WRITE_PAUSE = 1_000;
+const PART_LIFE = 86_400_000;
 
 /** What a session of Claude Code has come to: counts only. */
 type Session = Stats & {
@@ -9200,31 +9572,74 @@ function toSessionId(headers: Headers): string | undefined {
   return id?.slice(0, MAX_ID_CHARS);
 }
 
-/** The sessions that asked last. */
+/** Whether a value is what some proxy has kept of a session. */
+function isSession(value: unknown): value is Session {
+  return isJsonObject(value) && value.type === "session" && isJsonObject(value.firstToken);
+}
+
+/** The sessions that asked last: here, and at every process with the same store, of which each keeps its own part. */
 class Sessions {
   readonly #sessions = new Map<string, Session>();
+  readonly #clock: Clock;
+  readonly #store: Store | undefined;
+  readonly #process = randomId("");
+  readonly #changed = new Set<string>();
 
-  /** Notes a request that is over `now`; what is refused at the door begins no session. */
-  add(log: RequestLog, now: number): void {
+  /** @param store Where the parts of all processes are, if it is shared. */
+  constructor(clock: Clock, store?: Store) {
+    this.#clock = clock;
+    this.#store = store?.shared ? store : undefined;
+  }
+
+  /** How many have asked here. */
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  /** Notes a request that is over; what is refused at the door begins no session. */
+  add(log: RequestLog): void {
     const { session: id, ms } = log;
     if (id === undefined || !asksForMessage(log)) return;
     const known = this.#sessions.get(id);
     if (!known && !log.route) return;
+    const now = this.#clock.now();
     const stats = addRequest(known ?? createStats(now - ms), log);
     this.#sessions.delete(id);
     this.#sessions.set(id, { type: "session", id, last: now, ...stats });
     const [oldest = ""] = this.#sessions.keys();
     if (this.#sessions.size > MOST_SESSIONS) this.#sessions.delete(oldest);
+    if (this.#store) this.#keep(id, this.#store);
   }
 
   /** All of them, the one that asked last first. */
-  list(): Session[] {
-    return [...this.#sessions.values()].reverse();
+  async list(): Promise<Session[]> {
+    const stored = await this.#store?.list(PREFIX_OF_PARTS).catch(() => []) ?? [];
+    const others = stored.flatMap(([key, part]) => key.endsWith(this.#process) || !isSession(part) ? [] : [part]);
+    const joined = new Map<string, Session>();
+    for (const part of [...this.#sessions.values()].reverse().concat(others)) {
+      const known = joined.get(part.id);
+      joined.set(part.id, known ? { ...joinStats(known, part), last: Math.max(known.last, part.last) } : part);
+    }
+    return [...joined.values()].sort((a, b) => b.last - a.last).slice(0, MOST_SESSIONS);
   }
 
   /** Finds a session by its id. */
-  find(id: string): Session | undefined {
-    return this.#sessions.get(id);
+  async find(id: string): Promise<Session | undefined> {
+    return (await this.list()).find((session) => session.id === id);
+  }
+
+  /** Writes a part when it is time to, with all that have changed until then. */
+  #keep(id: string, store: Store): void {
+    const isFirst = this.#changed.size === 0;
+    this.#changed.add(id);
+    if (!isFirst) return;
+    this.#clock.after(WRITE_PAUSE, () => {
+      for (const id of this.#changed) {
+        const part = this.#sessions.get(id);
+        if (part) store.set(`${PREFIX_OF_PARTS}${id} ${this.#process}`, part, PART_LIFE).catch(() => {});
+      }
+      this.#changed.clear();
+    });
   }
 }
 // lib/server/options.ts ---------------------------------------------------------------------
@@ -9488,17 +9903,17 @@ const ROUTES: readonly RouteRow[] = [
     };
   }, "health"],
   [/^\/v1\/stream\/visualization$/, "GET, HEAD", ({ status }) => status()],
-  [/^\/v1\/sessions$/, "GET, HEAD", ({ sessions }) => {
-    const data = sessions.list();
+  [/^\/v1\/sessions$/, "GET, HEAD", async ({ sessions }) => {
+    const data = await sessions.list();
     return { object: "list", data, has_more: false, first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null };
   }],
-  [/^\/v1\/sessions\/(.+)$/, "GET, HEAD", ({ id, sessions }) => {
-    const session = sessions.find(id);
+  [/^\/v1\/sessions\/(.+)$/, "GET, HEAD", async ({ id, sessions }) => {
+    const session = await sessions.find(id);
     if (session) return session;
     throw new ApiError("not_found_error", `No session '${id}': GET /v1/sessions lists them`);
   }],
   [/^\/metrics$/, "GET, HEAD", ({ status, metrics, sessions }) => {
-    const text = formatMetrics(metrics.families(status(), sessions.list().length));
+    const text = formatMetrics(metrics.families(status(), sessions.size));
     return new Response(text, { headers: { "content-type": METRICS_TYPE } });
   }],
 ];
@@ -9582,85 +9997,6 @@ function createHandler(parts: HandlerParts): { fetch(request: Request): Promise<
     close: () => running.forEach((stop) => stop.abort(new ApiError("overloaded_error", "Arbiter is closing"))),
   };
 }
-// lib/store/memory_store.ts -----------------------------------------------------------------
-/** So many changes, and what nobody asked for again since its time was over is thrown away. */
-const CHANGES_PER_SWEEP = 1_000;
-
-/** Whether two values are the same JSON, as a store compares them. */
-function isSameJson(a: unknown, b: unknown): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
-}
-
-/** What becomes of who wants a place in windows, by when the places of the others in each of them end. */
-function toTaken(windows: readonly SlidingWindow[], others: readonly number[][], now: number): Taken {
-  const waits = windows.map(({ limit }, i) => {
-    const ends = others[i]!.sort((a, b) => a - b);
-    return ends.length < limit ? 0 : (ends[ends.length - limit] ?? Infinity) - now;
-  });
-  const wait = Math.max(0, ...waits);
-  const left = (windows[0]?.limit ?? Infinity) - (others[0]?.length ?? 0) - (wait === 0 ? 1 : 0);
-  return { wait, left: Math.max(0, left) };
-}
-
-/** Makes a store that lasts as long as the process; `entries` are there from the beginning. */
-export function createMemoryStore(
-  entries: Iterable<[key: string, value: unknown]> = [],
-  clock: Clock = systemClock,
-): Store {
-  const values = new Map<string, { value: unknown; until: number }>();
-  /** When each place ends, by the key of its window and who has it. */
-  const places = new Map<string, Map<string, number>>();
-  let changes = 0;
-
-  function set(key: string, value: unknown, ms = Infinity): void {
-    values.delete(key);
-    if (value !== undefined) values.set(key, { value, until: clock.now() + ms });
-    if (++changes % CHANGES_PER_SWEEP > 0) return;
-    for (const [key, { until }] of values) if (until <= clock.now()) values.delete(key);
-  }
-
-  function get(key: string): unknown {
-    const found = values.get(key);
-    return found && found.until > clock.now() ? found.value : undefined;
-  }
-
-  /** Who is in a window now, but for `id`. */
-  function othersOf(id: string, key: string): Map<string, number> {
-    const now = clock.now();
-    return new Map([...places.get(key) ?? []].filter(([holder, until]) => holder !== id && until > now));
-  }
-
-  function take(id: string, windows: readonly SlidingWindow[]): Taken {
-    const now = clock.now();
-    const others = windows.map(({ key }) => othersOf(id, key));
-    const taken = toTaken(windows, others.map((ends) => [...ends.values()]), now);
-    if (taken.wait === 0) windows.forEach(({ key, ms }, i) => places.set(key, others[i]!.set(id, now + ms)));
-    return taken;
-  }
-
-  for (const [key, value] of entries) set(key, value);
-  return {
-    shared: false,
-    get: (key) => Promise.resolve(get(key)),
-    list: (prefix) =>
-      Promise.resolve([...values.keys()].flatMap((key) => {
-        const value = key.startsWith(prefix) ? get(key) : undefined;
-        return value === undefined ? [] : [[key, value]];
-      })),
-    set: (key, value, ms) => Promise.resolve(set(key, value, ms)),
-    swap(key, before, after, ms) {
-      const same = isSameJson(get(key), before);
-      if (same) set(key, after, ms);
-      return Promise.resolve(same);
-    },
-    take: (id, windows) => Promise.resolve(take(id, windows)),
-    free(id, key) {
-      places.get(key)?.delete(id);
-      return Promise.resolve();
-    },
-    close: () => Promise.resolve(),
-  };
-}
 // lib/arbiter.ts ----------------------------------------------------------------------------
 /** Options of {@linkcode createArbiter}: where requests may go, and how clients and upstreams are treated. */
 export interface ArbiterOptions extends HandlerOptions, RouterOptions {}
@@ -9721,14 +10057,14 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
     localAnswers: options.localAnswers ?? ["title", "quota"],
     onRequest(log) {
       stats = addRequest(stats, log);
-      sessions.add(log, settings.clock.now());
+      sessions.add(log);
       metrics.add(log);
       options.onRequest?.(log);
     },
   };
-  const accounts = new Accounts(settings.clock);
+  const accounts = new Accounts(settings.clock, settings.store);
   let stats = createStats(settings.clock.now());
-  const [sessions, metrics] = [new Sessions(), new Metrics()];
+  const [sessions, metrics] = [new Sessions(settings.clock, settings.store), new Metrics()];
   let router: Router;
   function configure(options: RouterOptions): void {
     const next = createRouter(options);
@@ -10347,7 +10683,7 @@ end
 if wait > 0 then return {wait, math.max(left, 0)} end
 for i, key in ipairs(KEYS) do
   local ms = tonumber(ARGV[2 * i + 1])
-  redis.call("ZADD", key, now + ms, id)
+  if ms > 0 then redis.call("ZADD", key, now + ms, id) end
   if redis.call("PTTL", key) < ms then redis.call("PEXPIRE", key, ms) end
 end
 return {0, left - 1}`;
@@ -10403,7 +10739,7 @@ export async function createRedisStore(options: RedisStoreOptions = {}): Promise
     swap: async (key, before, after, ms = Infinity) => await change(key, after, ms, toStored(before)) === 1,
     async take(id, windows): Promise<Taken> {
       if (windows.length === 0) return { wait: 0, left: Infinity };
-      const sizes = windows.flatMap(({ limit, ms }) => [String(limit), toMs(ms)]);
+      const sizes = windows.flatMap(({ limit, ms }) => [limit, Math.ceil(ms)].map(String));
       const [wait = 0, left = 0] = await run(TAKE, windows.map(({ key }) => toPlaces(key)), [id, ...sizes]) as number[];
       return { wait: wait < 0 ? Infinity : wait, left };
     },
@@ -10509,7 +10845,8 @@ function toQueries(database: Database) {
       change(() => {
         const ends = windows.map(({ key }) => others.all(key, id, now).map(({ until }) => until as number));
         const taken = toTaken(windows, ends, now);
-        if (taken.wait === 0) { for (const { key, ms } of windows) place.run(key, id, now + ms); }
+        const kept = taken.wait > 0 ? [] : windows.filter(({ ms }) => ms > 0);
+        for (const { key, ms } of kept) place.run(key, id, now + ms);
         return taken;
       }),
     free: (id: string, key: string) => void leave.run(key, id),
@@ -10984,7 +11321,7 @@ export async function probeModels(
     clock = systemClock,
   }: ProbeOptions = {},
 ): Promise<ProbeResult[]> {
-  const accounts = new Accounts(clock);
+  const accounts = new Accounts(clock, store);
   const learned = new LearnedFacts(store, clock);
   const refused: ProbeResult[] = [];
   await learned.load();
@@ -13467,6 +13804,7 @@ async function runReset(context: Context): Promise<number> {
   const learned = await readLessons(store);
   const count = learned.all().length;
   await learned.forget();
+  await new Health(systemClock, store).forget();
   for (const [key] of await store.list(PROBE_PREFIX)) await store.set(key, undefined);
   const whose = `${count} ${count === 1 ? "model" : "models"}`;
   context.io.print(`Forgot what ${whose} had taught.`);

@@ -75,14 +75,14 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
     localAnswers: options.localAnswers ?? ["title", "quota"],
     onRequest(log) {
       stats = addRequest(stats, log);
-      sessions.add(log, settings.clock.now());
+      sessions.add(log);
       metrics.add(log);
       options.onRequest?.(log);
     },
   };
-  const accounts = new Accounts(settings.clock);
+  const accounts = new Accounts(settings.clock, settings.store);
   let stats = createStats(settings.clock.now());
-  const [sessions, metrics] = [new Sessions(), new Metrics()];
+  const [sessions, metrics] = [new Sessions(settings.clock, settings.store), new Metrics()];
   let router: Router;
   function configure(options: RouterOptions): void {
     const next = createRouter(options);

@@ -3,8 +3,10 @@ import { ConfigError } from "../config/settings.ts";
 import { type Model, ROSTER, toModel } from "../models/roster.ts";
 import { toKey } from "../routing/candidate.ts";
 import { toLabel } from "../routing/reference.ts";
+import { Health } from "../upstream/health.ts";
 import type { ModelFacts } from "../upstream/learned.ts";
 import { PROBE_PREFIX } from "../upstream/probe.ts";
+import { systemClock } from "../wire/clock.ts";
 import { readChoice, toChoicePath } from "./choice.ts";
 import type { Context } from "./io.ts";
 import { fetchHostList, readHostList, toHostRows } from "./host_lists.ts";
@@ -166,6 +168,7 @@ export async function runReset(context: Context): Promise<number> {
   const learned = await readLessons(store);
   const count = learned.all().length;
   await learned.forget();
+  await new Health(systemClock, store).forget();
   for (const [key] of await store.list(PROBE_PREFIX)) await store.set(key, undefined);
   const whose = `${count} ${count === 1 ? "model" : "models"}`;
   context.io.print(`Forgot what ${whose} had taught.`);

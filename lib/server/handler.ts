@@ -58,17 +58,17 @@ const ROUTES: readonly RouteRow[] = [
     };
   }, "health"],
   [/^\/v1\/stream\/visualization$/, "GET, HEAD", ({ status }) => status()],
-  [/^\/v1\/sessions$/, "GET, HEAD", ({ sessions }) => {
-    const data = sessions.list();
+  [/^\/v1\/sessions$/, "GET, HEAD", async ({ sessions }) => {
+    const data = await sessions.list();
     return { object: "list", data, has_more: false, first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null };
   }],
-  [/^\/v1\/sessions\/(.+)$/, "GET, HEAD", ({ id, sessions }) => {
-    const session = sessions.find(id);
+  [/^\/v1\/sessions\/(.+)$/, "GET, HEAD", async ({ id, sessions }) => {
+    const session = await sessions.find(id);
     if (session) return session;
     throw new ApiError("not_found_error", `No session '${id}': GET /v1/sessions lists them`);
   }],
   [/^\/metrics$/, "GET, HEAD", ({ status, metrics, sessions }) => {
-    const text = formatMetrics(metrics.families(status(), sessions.list().length));
+    const text = formatMetrics(metrics.families(status(), sessions.size));
     return new Response(text, { headers: { "content-type": METRICS_TYPE } });
   }],
 ];

@@ -1,9 +1,17 @@
+import type { Store } from "../store/store.ts";
+import type { Clock } from "../wire/clock.ts";
+import { randomId } from "../wire/ids.ts";
+import { isJsonObject } from "../wire/json.ts";
 import type { RequestLog } from "./request_log.ts";
-import { addRequest, asksForMessage, createStats, type Stats } from "./stats.ts";
+import { addRequest, asksForMessage, createStats, joinStats, type Stats } from "./stats.ts";
 
 /** So many sessions are remembered. */
 const MOST_SESSIONS = 200;
 const MAX_ID_CHARS = 200;
+const PREFIX_OF_PARTS = "session ";
+/** Milliseconds between two writes of what has changed, and for which other processes know of it. */
+const WRITE_PAUSE = 1_000;
+const PART_LIFE = 86_400_000;
 
 /** What a session of Claude Code has come to: counts only. */
 export type Session = Stats & {
@@ -20,30 +28,73 @@ export function toSessionId(headers: Headers): string | undefined {
   return id?.slice(0, MAX_ID_CHARS);
 }
 
-/** The sessions that asked last. */
+/** Whether a value is what some proxy has kept of a session. */
+function isSession(value: unknown): value is Session {
+  return isJsonObject(value) && value.type === "session" && isJsonObject(value.firstToken);
+}
+
+/** The sessions that asked last: here, and at every process with the same store, of which each keeps its own part. */
 export class Sessions {
   readonly #sessions = new Map<string, Session>();
+  readonly #clock: Clock;
+  readonly #store: Store | undefined;
+  readonly #process = randomId("");
+  readonly #changed = new Set<string>();
 
-  /** Notes a request that is over `now`; what is refused at the door begins no session. */
-  add(log: RequestLog, now: number): void {
+  /** @param store Where the parts of all processes are, if it is shared. */
+  constructor(clock: Clock, store?: Store) {
+    this.#clock = clock;
+    this.#store = store?.shared ? store : undefined;
+  }
+
+  /** How many have asked here. */
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  /** Notes a request that is over; what is refused at the door begins no session. */
+  add(log: RequestLog): void {
     const { session: id, ms } = log;
     if (id === undefined || !asksForMessage(log)) return;
     const known = this.#sessions.get(id);
     if (!known && !log.route) return;
+    const now = this.#clock.now();
     const stats = addRequest(known ?? createStats(now - ms), log);
     this.#sessions.delete(id);
     this.#sessions.set(id, { type: "session", id, last: now, ...stats });
     const [oldest = ""] = this.#sessions.keys();
     if (this.#sessions.size > MOST_SESSIONS) this.#sessions.delete(oldest);
+    if (this.#store) this.#keep(id, this.#store);
   }
 
   /** All of them, the one that asked last first. */
-  list(): Session[] {
-    return [...this.#sessions.values()].reverse();
+  async list(): Promise<Session[]> {
+    const stored = await this.#store?.list(PREFIX_OF_PARTS).catch(() => []) ?? [];
+    const others = stored.flatMap(([key, part]) => key.endsWith(this.#process) || !isSession(part) ? [] : [part]);
+    const joined = new Map<string, Session>();
+    for (const part of [...this.#sessions.values()].reverse().concat(others)) {
+      const known = joined.get(part.id);
+      joined.set(part.id, known ? { ...joinStats(known, part), last: Math.max(known.last, part.last) } : part);
+    }
+    return [...joined.values()].sort((a, b) => b.last - a.last).slice(0, MOST_SESSIONS);
   }
 
   /** Finds a session by its id. */
-  find(id: string): Session | undefined {
-    return this.#sessions.get(id);
+  async find(id: string): Promise<Session | undefined> {
+    return (await this.list()).find((session) => session.id === id);
+  }
+
+  /** Writes a part when it is time to, with all that have changed until then. */
+  #keep(id: string, store: Store): void {
+    const isFirst = this.#changed.size === 0;
+    this.#changed.add(id);
+    if (!isFirst) return;
+    this.#clock.after(WRITE_PAUSE, () => {
+      for (const id of this.#changed) {
+        const part = this.#sessions.get(id);
+        if (part) store.set(`${PREFIX_OF_PARTS}${id} ${this.#process}`, part, PART_LIFE).catch(() => {});
+      }
+      this.#changed.clear();
+    });
   }
 }

@@ -1,3 +1,4 @@
+import { isJsonObject } from "../wire/json.ts";
 import { toAnthropicCost } from "./prices.ts";
 import { LOCAL_MODEL, type RequestLog } from "./request_log.ts";
 
@@ -95,4 +96,20 @@ export function addRequest(stats: Stats, log: RequestLog): Stats {
     anthropicCost: stats.anthropicCost + (local ? 0 : toAnthropicCost(log)),
     firstToken: answered && firstMs !== undefined ? addTime(stats.firstToken, firstMs) : stats.firstToken,
   };
+}
+
+/** Adds up the numbers of two values of one shape; what only one of them has is left as it is. */
+function addUp(a: unknown, b: unknown): unknown {
+  if (typeof a === "number" && typeof b === "number") return a + b;
+  if (!isJsonObject(a) || !isJsonObject(b)) return a;
+  const sums = new Map<string, unknown>(Object.entries(a));
+  for (const [key, value] of Object.entries(b)) sums.set(key, sums.has(key) ? addUp(sums.get(key), value) : value);
+  return Object.fromEntries(sums);
+}
+
+/** The counts of two proxies as those of one. */
+export function joinStats<T extends Stats>(a: T, b: T): T {
+  const sum = addUp(a, b) as T;
+  const slowest = Math.max(a.firstToken.slowest, b.firstToken.slowest);
+  return { ...sum, since: Math.min(a.since, b.since), firstToken: { ...sum.firstToken, slowest } };
 }

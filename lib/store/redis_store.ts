@@ -72,7 +72,7 @@ end
 if wait > 0 then return {wait, math.max(left, 0)} end
 for i, key in ipairs(KEYS) do
   local ms = tonumber(ARGV[2 * i + 1])
-  redis.call("ZADD", key, now + ms, id)
+  if ms > 0 then redis.call("ZADD", key, now + ms, id) end
   if redis.call("PTTL", key) < ms then redis.call("PEXPIRE", key, ms) end
 end
 return {0, left - 1}`;
@@ -128,7 +128,7 @@ export async function createRedisStore(options: RedisStoreOptions = {}): Promise
     swap: async (key, before, after, ms = Infinity) => await change(key, after, ms, toStored(before)) === 1,
     async take(id, windows): Promise<Taken> {
       if (windows.length === 0) return { wait: 0, left: Infinity };
-      const sizes = windows.flatMap(({ limit, ms }) => [String(limit), toMs(ms)]);
+      const sizes = windows.flatMap(({ limit, ms }) => [limit, Math.ceil(ms)].map(String));
       const [wait = 0, left = 0] = await run(TAKE, windows.map(({ key }) => toPlaces(key)), [id, ...sizes]) as number[];
       return { wait: wait < 0 ? Infinity : wait, left };
     },

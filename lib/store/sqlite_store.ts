@@ -98,7 +98,8 @@ function toQueries(database: Database) {
       change(() => {
         const ends = windows.map(({ key }) => others.all(key, id, now).map(({ until }) => until as number));
         const taken = toTaken(windows, ends, now);
-        if (taken.wait === 0) { for (const { key, ms } of windows) place.run(key, id, now + ms); }
+        const kept = taken.wait > 0 ? [] : windows.filter(({ ms }) => ms > 0);
+        for (const { key, ms } of kept) place.run(key, id, now + ms);
         return taken;
       }),
     free: (id: string, key: string) => void leave.run(key, id),

@@ -1,4 +1,7 @@
-/** At most `limit` holders of a place under `key`; each keeps it for `ms` milliseconds, unless it is given back before. */
+/**
+ * At most `limit` holders of a place under `key`; each keeps it for `ms` milliseconds, unless it is given back before. Who
+ * takes it for 0 only looks whether there is one.
+ */
 export type SlidingWindow = { key: string; limit: number; ms: number };
 
 /** Whether places were taken: if not, milliseconds until they may be free; and how many are left in the first window. */

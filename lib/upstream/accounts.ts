@@ -1,7 +1,9 @@
 import type { Clock } from "../wire/clock.ts";
 import type { Backend, Candidate } from "../routing/candidate.ts";
 import type { RateLimits } from "../routing/rate_limits.ts";
+import type { Store } from "../store/store.ts";
 import { RateWindow } from "./rate_window.ts";
+import { SharedPlaces } from "./shared_places.ts";
 
 /** Two models that are refused within so many milliseconds show that the account is at its limit, not a model. */
 const REFUSAL_WINDOW = 10_000;
@@ -22,9 +24,12 @@ export function isSameAccount(a: Backend, b: Backend): boolean {
 export class Accounts {
   readonly #accounts = new Map<string, Account>();
   readonly #clock: Clock;
+  readonly #store: Store | undefined;
 
-  constructor(clock: Clock) {
+  /** @param store Where other processes with the same accounts see what they take, if it is shared. */
+  constructor(clock: Clock, store?: Store) {
     this.#clock = clock;
+    this.#store = store?.shared ? store : undefined;
   }
 
   /** The rate window of a backend's account. */
@@ -45,7 +50,12 @@ export class Accounts {
   #of({ baseUrl, apiKey = "", limits = NO_LIMITS }: Backend): Account {
     const key = `${baseUrl} ${apiKey} ${Object.values(limits)}`; // A limit that changes begins anew.
     let account = this.#accounts.get(key);
-    if (!account) this.#accounts.set(key, account = { window: new RateWindow(limits, this.#clock) });
+    if (!account) {
+      const [store, clock] = [this.#store, this.#clock];
+      const toPlaces = store &&
+        ((limits: RateLimits) => new SharedPlaces(store, clock, `${baseUrl} ${apiKey}`, limits));
+      this.#accounts.set(key, account = { window: new RateWindow(limits, clock, toPlaces) });
+    }
     return account;
   }
 }

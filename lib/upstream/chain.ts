@@ -56,6 +56,9 @@ const MIN_LEFT = 5_000;
 /** Milliseconds an output token may take where the answer comes only when it is whole. */
 const TIME_PER_TOKEN = 20;
 
+/** Milliseconds after which what other processes know is read again. */
+const SYNC_PAUSE = 1_000;
+
 /** Whether two bodies for the same request and model differ in what can be mended. */
 function differ(a: FittingRequest["body"], b: FittingRequest["body"]): boolean {
   return JSON.stringify(a) !== JSON.stringify(b);
@@ -70,13 +73,15 @@ class Chain {
   readonly #cuts: Cuts;
   readonly #ledger: TokenLedger;
   #loading: Promise<void> | undefined;
+  /** When what others know is to be read again; never while that is going on. */
+  #syncAt = Infinity;
 
   constructor(settings: Required<ChainOptions>, { ledger, accounts }: ChainParts) {
     this.#settings = settings;
     this.#ledger = ledger;
     this.#accounts = accounts;
     this.#learned = new LearnedFacts(settings.store, settings.clock);
-    this.#health = new Health(settings.clock);
+    this.#health = new Health(settings.clock, settings.store);
     this.#cuts = new Cuts(settings.clock);
   }
 
@@ -86,6 +91,7 @@ class Chain {
     const end = clock.now() + requestTimeout;
     const tried = new Map<Candidate, ApiError>();
     await this.load();
+    if (clock.now() >= this.#syncAt) void this.#sync();
     let waiting = this.#order(request, options);
     let candidate = waiting.shift();
     const asks = new Map<Candidate, number>();
@@ -129,7 +135,16 @@ class Chain {
 
   /** Reads what was learned before. */
   load(): Promise<void> {
-    return this.#loading ??= this.#learned.load().then(() => this.#ledger.restore(this.#learned.ratios));
+    return this.#loading ??= this.#sync();
+  }
+
+  /** Takes over what other processes know; a store that fails knows nothing. */
+  async #sync(): Promise<void> {
+    const { store, clock } = this.#settings;
+    this.#syncAt = Infinity;
+    const [ratios] = await Promise.all([this.#learned.sync(), this.#health.sync()]).catch(() => [[]]);
+    this.#ledger.restore(ratios);
+    if (store.shared) this.#syncAt = clock.now() + SYNC_PAUSE;
   }
 
   #order(request: MessagesRequest, { candidates, tokens }: SendOptions): Candidate[] {

@@ -1,3 +1,6 @@
+import { createMemoryStore } from "../store/memory_store.ts";
+import { SharedMap } from "../store/shared_map.ts";
+import type { Store } from "../store/store.ts";
 import type { Clock } from "../wire/clock.ts";
 
 /** So many faults within so many milliseconds, and a model is avoided for as long; then one request may try it. */
@@ -8,8 +11,6 @@ const AVOID_TIME = 30_000;
 type ModelHealth = {
   /** When it failed, in milliseconds since 1970. */
   faults: number[];
-  /** Until when it is avoided; 0 when nothing is counted against it. */
-  avoidedUntil: number;
   /** The one request that tries it again, while that is on its way. */
   probe?: symbol | undefined;
 };
@@ -18,21 +19,39 @@ type ModelHealth = {
 export class Health {
   readonly #clock: Clock;
   readonly #models = new Map<string, ModelHealth>();
+  /** Until when each is avoided, if anything is counted against it. */
+  readonly #avoided: SharedMap<number>;
 
-  constructor(clock: Clock) {
+  /** @param store Where other processes learn which models are avoided, if it is shared. */
+  constructor(clock: Clock, store?: Store) {
     this.#clock = clock;
+    this.#avoided = new SharedMap(store?.shared ? store : createMemoryStore(), "avoid ", {
+      parse: (stored) => typeof stored === "number" ? stored : undefined,
+      format: (until) => until,
+      // Who comes later has to know that the model must be tried first.
+      toLife: (until = 0) => Math.max(0, until - clock.now()) + AVOID_TIME,
+    });
+  }
+
+  /** Takes over which models other processes avoid; rejects if the store fails. */
+  async sync(): Promise<void> {
+    await this.#avoided.sync();
+  }
+
+  /** Forgets which models are avoided, here and in a store that is shared. */
+  forget(): Promise<void> {
+    return this.#avoided.forget();
   }
 
   /** Whether a model may be asked now. */
   isWell(key: string): boolean {
-    const { avoidedUntil, probe } = this.#of(key);
-    return this.#clock.now() >= avoidedUntil && probe === undefined;
+    return this.#clock.now() >= this.#avoidedUntil(key) && this.#of(key).probe === undefined;
   }
 
   /** Avoids a model for some milliseconds, whatever it did before. */
   avoid(key: string, ms: number): void {
-    const health = this.#of(key);
-    health.avoidedUntil = Math.max(health.avoidedUntil, this.#clock.now() + ms);
+    const until = this.#clock.now() + ms;
+    this.#avoided.change(key, (before = 0) => Math.max(before, until));
   }
 
   /**
@@ -41,7 +60,7 @@ export class Health {
    */
   begin(key: string): (well: boolean | undefined) => void {
     const health = this.#of(key);
-    const { avoidedUntil } = health;
+    const avoidedUntil = this.#avoidedUntil(key);
     const request = Symbol(key);
     if (avoidedUntil > 0) health.probe ??= request;
     let told = false;
@@ -51,7 +70,10 @@ export class Health {
       const probe = health.probe === request;
       if (probe) health.probe = undefined;
       // An answer that began before the model was avoided does not speak for it.
-      if (well === true && health.avoidedUntil === avoidedUntil) Object.assign(health, { faults: [], avoidedUntil: 0 });
+      if (well === true && this.#avoidedUntil(key) <= avoidedUntil) {
+        health.faults = [];
+        this.#avoided.change(key, (until = 0) => until > avoidedUntil ? until : undefined);
+      }
       if (well !== false) return;
       const now = this.#clock.now();
       health.faults = [...health.faults, now].filter((at) => at > now - FAULT_WINDOW);
@@ -59,9 +81,13 @@ export class Health {
     };
   }
 
+  #avoidedUntil(key: string): number {
+    return this.#avoided.values.get(key) ?? 0;
+  }
+
   #of(key: string): ModelHealth {
     let health = this.#models.get(key);
-    if (!health) this.#models.set(key, health = { faults: [], avoidedUntil: 0 });
+    if (!health) this.#models.set(key, health = { faults: [] });
     return health;
   }
 }

@@ -1,3 +1,5 @@
+import { isSameJson } from "../store/memory_store.ts";
+import { SharedMap } from "../store/shared_map.ts";
 import type { Store } from "../store/store.ts";
 import type { Clock } from "../wire/clock.ts";
 import { isJsonObject } from "../wire/json.ts";
@@ -16,9 +18,6 @@ export type ModelFacts = {
   goneSince: number;
 };
 
-/** A lesson as it is stored: JSON has no `Infinity`, so that limits nobody knows are left out. */
-type StoredFacts = Partial<ModelFacts> & { at: number };
-
 const NOTHING: ModelFacts = {
   refused: [],
   context: Infinity,
@@ -34,11 +33,12 @@ const LEAST_CHANGE = 0.02;
 /** Milliseconds after which a lesson is forgotten: hosts change how they serve a model. */
 const LESSON_LIFE = 7 * 86_400_000;
 
-function parseFacts(value: unknown): StoredFacts | undefined {
-  if (!isJsonObject(value) || typeof value.at !== "number") return undefined;
-  const { at, refused, context, maxOutput, noTools, goneSince } = value;
+/** Reads a lesson as it is stored: JSON has no `Infinity`, so that limits nobody knows are left out. */
+function parseFacts(value: unknown, now: number): ModelFacts | undefined {
+  if (!isJsonObject(value) || typeof value.at !== "number" || now - value.at >= LESSON_LIFE) return undefined;
+  const { refused, context, maxOutput, noTools, goneSince } = value;
   return {
-    at,
+    ...NOTHING,
     ...(Array.isArray(refused) && refused.every((name) => typeof name === "string") ? { refused } : {}),
     ...(typeof context === "number" ? { context } : {}),
     ...(typeof maxOutput === "number" ? { maxOutput } : {}),
@@ -47,98 +47,81 @@ function parseFacts(value: unknown): StoredFacts | undefined {
   };
 }
 
-/** Learns from faults, so that the next request is asked as the model wants it, also after a restart. */
+/** Adds to what is known: more refused fields, smaller limits; nothing known is nothing kept. */
+function addFacts(before: ModelFacts, facts: Partial<ModelFacts>): ModelFacts | undefined {
+  const after: ModelFacts = {
+    refused: [...new Set([...before.refused, ...facts.refused ?? []])],
+    context: Math.min(before.context, facts.context ?? Infinity),
+    maxOutput: Math.min(before.maxOutput, facts.maxOutput ?? Infinity),
+    noTools: before.noTools || facts.noTools === true,
+    goneSince: Math.min(before.goneSince, facts.goneSince ?? Infinity),
+  };
+  return isSameJson(after, NOTHING) ? undefined : after;
+}
+
+/** Learns from faults, so that the next request is asked as the model wants it, also after a restart, and by others. */
 export class LearnedFacts {
-  readonly #store: Store;
-  readonly #clock: Clock;
-  readonly #facts = new Map<string, ModelFacts>();
-  readonly #ratios = new Map<string, number>();
-  #loading: Promise<void> | undefined;
+  readonly #facts: SharedMap<ModelFacts>;
+  readonly #ratios: SharedMap<number>;
+  #loading: Promise<unknown> | undefined;
 
   constructor(store: Store, clock: Clock) {
-    this.#store = store;
-    this.#clock = clock;
+    this.#facts = new SharedMap(store, PREFIX, {
+      parse: (stored) => parseFacts(stored, clock.now()),
+      format: (facts) => ({ ...facts, at: clock.now() }),
+      toLife: () => LESSON_LIFE,
+    });
+    this.#ratios = new SharedMap(store, RATIO_PREFIX, {
+      parse: (stored) => typeof stored === "number" ? stored : undefined,
+      format: (ratio) => ratio,
+      toLife: () => LESSON_LIFE,
+    });
   }
 
   /** Reads what was learned before; a store that cannot be read has nothing. */
-  load(): Promise<void> {
-    return this.#loading ??= this.#read().catch(() => {});
+  async load(): Promise<void> {
+    await (this.#loading ??= this.sync().catch(() => {}));
   }
 
-  async #read(): Promise<void> {
-    for (const [key, value] of await this.#store.list(PREFIX)) {
-      const facts = parseFacts(value);
-      if (facts && this.#clock.now() - facts.at < LESSON_LIFE) this.#add(key.slice(PREFIX.length), facts);
-    }
-    for (const [key, value] of await this.#store.list(RATIO_PREFIX)) {
-      if (typeof value === "number") this.#ratios.set(key.slice(RATIO_PREFIX.length), value);
-    }
+  /** Takes over what other processes have learned, and gives the ratios among that. */
+  async sync(): Promise<[key: string, ratio: number][]> {
+    const [, ratios] = await Promise.all([this.#facts.sync(), this.#ratios.sync()]);
+    return ratios;
   }
 
   /** How many tokens an estimated one is, by what a candidate is remembered under. */
   get ratios(): ReadonlyMap<string, number> {
-    return this.#ratios;
+    return this.#ratios.values;
   }
 
   /** Keeps the ratio of a candidate; one that has hardly changed is not worth a write. */
   learnRatio(candidate: Candidate, ratio: number): void {
     const key = toKey(candidate);
-    if (Math.abs(ratio / (this.#ratios.get(key) ?? 1) - 1) <= LEAST_CHANGE) return;
-    this.#ratios.set(key, ratio);
-    this.#store.set(RATIO_PREFIX + key, ratio).catch(() => {});
+    if (Math.abs(ratio / (this.ratios.get(key) ?? 1) - 1) > LEAST_CHANGE) this.#ratios.change(key, () => ratio);
   }
 
   /** What is known about a candidate. */
   of(candidate: Candidate): ModelFacts {
-    return this.#facts.get(toKey(candidate)) ?? NOTHING;
+    return this.#facts.values.get(toKey(candidate)) ?? NOTHING;
   }
 
   /** All lessons, by what a candidate is remembered under. */
   all(): [key: string, facts: ModelFacts][] {
-    return [...this.#facts].sort();
+    return [...this.#facts.values].sort();
   }
 
   /** Forgets everything, here and in the store. */
   async forget(): Promise<void> {
-    this.#facts.clear();
-    this.#ratios.clear();
-    for (const prefix of [PREFIX, RATIO_PREFIX]) {
-      for (const [key] of await this.#store.list(prefix)) await this.#store.set(key, undefined);
-    }
+    for (const known of [this.#facts, this.#ratios]) await known.forget();
   }
 
-  /** Adds to what is known: more refused fields, smaller limits. */
+  /** Notes what a model has taught. */
   learn(candidate: Candidate, facts: Partial<ModelFacts>): void {
-    const key = toKey(candidate);
-    const before = JSON.stringify(this.of(candidate));
-    const after = this.#add(key, facts);
-    if (JSON.stringify(after) !== before) this.#keep(key, after);
+    this.#facts.change(toKey(candidate), (before = NOTHING) => addFacts(before, facts));
   }
 
   /** Notes that a model answers: it has come back, or was never gone. */
   learnBack(candidate: Candidate): void {
-    const [key, before] = [toKey(candidate), this.of(candidate)];
-    if (before.goneSince === Infinity) return;
-    this.#facts.delete(key);
-    this.#keep(key, this.#add(key, { ...before, goneSince: Infinity }));
-  }
-
-  #keep(key: string, facts: ModelFacts): void {
-    const taught = JSON.stringify(facts) !== JSON.stringify(NOTHING);
-    if (!taught) this.#facts.delete(key);
-    this.#store.set(PREFIX + key, taught ? { ...facts, at: this.#clock.now() } : undefined).catch(() => {});
-  }
-
-  #add(key: string, facts: Partial<ModelFacts>): ModelFacts {
-    const before = this.#facts.get(key) ?? NOTHING;
-    const after: ModelFacts = {
-      refused: [...new Set([...before.refused, ...facts.refused ?? []])],
-      context: Math.min(before.context, facts.context ?? Infinity),
-      maxOutput: Math.min(before.maxOutput, facts.maxOutput ?? Infinity),
-      noTools: before.noTools || facts.noTools === true,
-      goneSince: Math.min(before.goneSince, facts.goneSince ?? Infinity),
-    };
-    this.#facts.set(key, after);
-    return after;
+    this.#facts.change(toKey(candidate), (before = NOTHING) => addFacts({ ...before, goneSince: Infinity }, {}));
   }
 }

@@ -124,7 +124,7 @@ export async function probeModels(
     clock = systemClock,
   }: ProbeOptions = {},
 ): Promise<ProbeResult[]> {
-  const accounts = new Accounts(clock);
+  const accounts = new Accounts(clock, store);
   const learned = new LearnedFacts(store, clock);
   const refused: ProbeResult[] = [];
   await learned.load();

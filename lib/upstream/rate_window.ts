@@ -2,10 +2,16 @@ import type { Priority } from "../routing/priority.ts";
 import type { RateLimits } from "../routing/rate_limits.ts";
 import type { Clock } from "../wire/clock.ts";
 import { onAbort } from "../wire/signal.ts";
+import type { SharedPlace, SharedPlaces } from "./shared_places.ts";
+
+/** The longest pause, in milliseconds, until other processes are looked at again: they may give places back at any time. */
+const POLL_PAUSE = 250;
+
+type Leave = SharedPlace["leave"];
 
 /** Those of one priority who wait, by the number each drew; how many numbers have been drawn, and how many called. */
 class Line {
-  readonly waiting = new Map<number, () => void>();
+  readonly waiting = new Map<number, (leave: Leave) => void>();
   drawn = 0;
   called = 0;
 }
@@ -15,6 +21,7 @@ class Line {
  *
  * The window slides: in no interval of its length, the end not included, do more requests start than the limit says.
  * Where the upstream says 429 earlier, the limit drops to what it took, and grows by one for each full window since.
+ * Whoever may enter takes one of the places that processes share, too, if there are such.
  */
 export class RateWindow {
   readonly #limits: RateLimits;
@@ -34,25 +41,36 @@ export class RateWindow {
   /** When it grows next; `Infinity` while it is full. */
   #growsAt = Infinity;
   #cancel = () => {};
+  readonly #places: SharedPlaces | undefined;
+  /** How many shared places are being asked for, how many may be at once, and until when it makes no sense to ask. */
+  #asking = 0;
+  #atOnce = Infinity;
+  #refusedUntil = 0;
+  /** How many more shared places there were when last asked, and until when some of those taken last. */
+  #seen = { left: Infinity, until: 0 };
 
-  constructor(limits: RateLimits, clock: Clock) {
+  /** @param toPlaces Makes the places that processes share, of the limits as they are here. */
+  constructor(limits: RateLimits, clock: Clock, toPlaces?: (limits: RateLimits) => SharedPlaces) {
     this.#limit = (limits.window && limits.limit) || Infinity;
     this.#limits = { ...limits, limit: this.#limit, concurrency: limits.concurrency || Infinity };
     this.#clock = clock;
+    this.#places = toPlaces?.(this.#limits);
   }
 
   /** How many requests may start now. */
   get left(): number {
     const now = this.#grow();
-    return now < this.#blockedUntil ? 0 : this.#limit - this.#leaves.filter((time) => time > now).length;
+    if (now < this.#blockedUntil) return 0;
+    const left = this.#limit - this.#leaves.filter((time) => time > now).length;
+    return now < this.#seen.until ? Math.min(left, this.#seen.left) : left;
   }
 
   /** Milliseconds until a request may start, whoever queues for that; 0 when one may start now. */
   get wait(): number {
     const now = this.#grow();
     const { limit } = this.#limits;
-    const free = this.#leaves[(this.#started + limit - this.#limit) % limit] ?? 0;
-    return Math.max(now, this.#blockedUntil, Math.min(free, this.#growsAt)) - now;
+    const free = this.#leaves[(this.#started + this.#asking + limit - this.#limit) % limit] ?? 0;
+    return Math.max(now, this.#blockedUntil, this.#refusedUntil, Math.min(free, this.#growsAt)) - now;
   }
 
   /**
@@ -72,9 +90,9 @@ export class RateWindow {
         reject(signal.reason);
         this.#admit();
       });
-      line.waiting.set(number, () => {
+      line.waiting.set(number, (leave) => {
         release();
-        resolve(this.#start());
+        resolve(this.#start(leave));
       });
       this.#admit();
     });
@@ -88,6 +106,7 @@ export class RateWindow {
     if (limit < Infinity) this.#limit = Math.max(1, this.#limit - this.left);
     this.#blockedUntil = Math.max(this.#blockedUntil, now + ms);
     this.#growsAt = this.#limit < limit ? this.#blockedUntil + window : Infinity;
+    void this.#places?.block(ms);
   }
 
   /** Lets the limit grow to what it is now, and gives the time. */
@@ -98,31 +117,62 @@ export class RateWindow {
     return now;
   }
 
+  get #waiting(): number {
+    return Object.values(this.#lines).reduce((count, { waiting }) => count + waiting.size, 0);
+  }
+
   /** Lets in whoever may enter; sets a timer, which looks again, where the next one waits for the time only. */
   #admit(): void {
     this.#cancel();
-    for (const line of Object.values(this.#lines)) {
-      while (line.waiting.size > 0) {
-        if (this.#entered >= this.#limits.concurrency) return;
-        const wait = this.wait;
-        if (wait > 0) { // Timers of more than 31 bits fire at once.
-          this.#cancel = this.#clock.after(Math.min(wait, 2 ** 31 - 1), () => this.#admit());
-          return;
-        }
-        const number = line.called++;
-        line.waiting.get(number)?.();
-        line.waiting.delete(number);
+    while (this.#waiting > this.#asking) {
+      if (this.#entered + this.#asking >= this.#limits.concurrency) return;
+      if (this.#asking >= Math.min(this.#atOnce, this.#limit)) return;
+      const wait = this.wait;
+      if (wait > 0) { // Timers of more than 31 bits fire at once.
+        this.#cancel = this.#clock.after(Math.min(wait, 2 ** 31 - 1), () => this.#admit());
+        return;
       }
+      if (this.#places) void this.#ask(this.#places);
+      else this.#call(() => {});
     }
   }
 
-  #start(): () => void {
+  /** Asks for a shared place; who is the most urgent when it is given gets it. */
+  async #ask(places: SharedPlaces): Promise<void> {
+    this.#asking++;
+    const { wait, left, leave } = await places.take(this.#limit);
+    const now = this.#clock.now();
+    this.#asking--;
+    this.#atOnce = wait > 0 ? 1 : Math.max(1, left);
+    this.#seen = { left, until: now + this.#limits.window };
+    if (wait > 0) this.#refusedUntil = now + Math.min(wait, POLL_PAUSE);
+    else if (this.#waiting > 0) this.#call(leave);
+    else leave(true);
+    this.#admit();
+  }
+
+  /** Calls the first of the most urgent. */
+  #call(leave: Leave): void {
+    const line = Object.values(this.#lines).find(({ waiting }) => waiting.size > 0);
+    let enter: ((leave: Leave) => void) | undefined;
+    while (line && !enter) {
+      enter = line.waiting.get(line.called);
+      line.waiting.delete(line.called++);
+    }
+    enter?.(leave);
+  }
+
+  #start(leave: Leave): () => void {
     const { limit, window } = this.#limits;
     if (limit < Infinity) this.#leaves[this.#started++ % limit] = this.#clock.now() + window;
     this.#entered++;
     let held = true;
     return () => {
-      if (held) this.#entered--;
+      if (held) {
+        this.#entered--;
+        leave();
+        this.#refusedUntil = 0; // The place may be the one that is waited for.
+      }
       held = false;
       this.#admit();
     };

@@ -102,7 +102,7 @@ export class TokenLedger {
   }
 
   /** Goes on from the ratios of another process. */
-  restore(ratios: ReadonlyMap<string, number>): void {
+  restore(ratios: Iterable<readonly [key: string, ratio: number]>): void {
     this.#calibration.restore(ratios);
   }
 

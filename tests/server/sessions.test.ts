@@ -4,6 +4,7 @@ import { createArbiter } from "../../lib/arbiter.ts";
 import type { RouteTrace } from "../../lib/routing/router.ts";
 import type { RequestLog } from "../../lib/server/request_log.ts";
 import { Sessions, toSessionId } from "../../lib/server/sessions.ts";
+import { createMemoryStore } from "../../lib/store/memory_store.ts";
 import { createStandIn } from "../../lib/stand_in/stand_in.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 
@@ -22,40 +23,104 @@ describe("toSessionId() reads", () => {
 });
 
 describe("sessions", () => {
-  test("are counted apart, and come newest first", () => {
-    const sessions = new Sessions();
-    sessions.add({ ...LOG, session: "a", model: "m/x", outputTokens: 3 }, 100);
-    sessions.add({ ...LOG, session: "b", status: 529, error: "no" }, 200);
-    sessions.add({ ...LOG, session: "a", model: "m/x", outputTokens: 4 }, 300);
-    const seen = sessions.list().map(({ id, since, last, requests, errors, outputTokens }) => {
+  test("are counted apart, and come newest first", async () => {
+    const clock = new FakeClock();
+    const sessions = new Sessions(clock);
+    for (const log of [{ session: "a", outputTokens: 3 }, { session: "b", status: 529 }, { session: "a" }]) {
+      await clock.advance(100);
+      sessions.add({ ...LOG, outputTokens: 4, ...log });
+    }
+    const seen = (await sessions.list()).map(({ id, since, last, requests, errors, outputTokens }) => {
       return [id, since, last, requests, errors, outputTokens];
     });
-    assert.deepEqual(seen, [["a", 95, 300, 2, 0, 7], ["b", 195, 200, 1, 1, 0]]);
+    assert.deepEqual(seen, [["a", 95, 300, 2, 0, 7], ["b", 195, 200, 1, 1, 4]]);
   });
 
-  test("begin with a request for a message that names them", () => {
-    const sessions = new Sessions();
-    sessions.add({ ...LOG, session: "a", path: "/v1/messages/count_tokens" }, 0);
-    sessions.add(LOG, 0);
-    assert.deepEqual(sessions.list(), []);
+  test("begin with a request for a message that names them", async () => {
+    const sessions = new Sessions(new FakeClock());
+    sessions.add({ ...LOG, session: "a", path: "/v1/messages/count_tokens" });
+    sessions.add(LOG);
+    assert.deepEqual(await sessions.list(), []);
   });
 
-  test("do not begin with what is refused at the door, but count it", () => {
-    const sessions = new Sessions();
+  test("do not begin with what is refused at the door, but count it", async () => {
+    const sessions = new Sessions(new FakeClock());
     const { route: _, ...refused }: RequestLog = { ...LOG, session: "a", status: 401, error: "no key" };
-    sessions.add(refused, 0);
-    assert.equal(sessions.find("a"), undefined);
-    sessions.add({ ...LOG, session: "a" }, 0);
-    sessions.add(refused, 0);
-    assert.deepEqual([sessions.find("a")?.requests, sessions.find("a")?.errors], [2, 1]);
+    sessions.add(refused);
+    assert.equal(await sessions.find("a"), undefined);
+    sessions.add({ ...LOG, session: "a" });
+    sessions.add(refused);
+    const { requests, errors } = (await sessions.find("a"))!;
+    assert.deepEqual([requests, errors], [2, 1]);
   });
 
-  test("are forgotten beyond 200, the one that was silent longest first", () => {
-    const sessions = new Sessions();
-    for (let i = 0; i < 200; i++) sessions.add({ ...LOG, session: `${i}` }, i);
-    sessions.add({ ...LOG, session: "0" }, 200);
-    sessions.add({ ...LOG, session: "new" }, 201);
-    assert.deepEqual([sessions.list().length, sessions.find("1"), sessions.find("0")?.requests], [200, undefined, 2]);
+  test("are forgotten beyond 200, the one that was silent longest first", async () => {
+    const sessions = new Sessions(new FakeClock());
+    for (let i = 0; i < 200; i++) sessions.add({ ...LOG, session: `${i}` });
+    sessions.add({ ...LOG, session: "0" });
+    sessions.add({ ...LOG, session: "new" });
+    assert.deepEqual([sessions.size, (await sessions.list()).length], [200, 200]);
+    assert.deepEqual([await sessions.find("1"), (await sessions.find("0"))?.requests], [undefined, 2]);
+  });
+});
+
+describe("sessions of several processes", () => {
+  test("add up, from a second after a request", async () => {
+    const clock = new FakeClock();
+    const store = { ...createMemoryStore([], clock), shared: true };
+    const [one, other] = [new Sessions(clock, store), new Sessions(clock, store)];
+    one.add({ ...LOG, session: "a", model: "m/x", firstMs: 5, outputTokens: 1 });
+    await clock.advance(500);
+    one.add({ ...LOG, session: "a", model: "constructor", firstMs: 7, outputTokens: 10 });
+    other.add({ ...LOG, session: "a", model: "m/x", firstMs: 6, outputTokens: 100 });
+    assert.equal((await other.find("a"))?.requests, 1);
+    await clock.advance(1_000);
+    other.add({ ...LOG, session: "b" });
+    const list = await other.list();
+    assert.deepEqual(list.map(({ id }) => id), ["b", "a"]);
+    assert.deepEqual(await one.find("a"), list[1]);
+    const { requests, models, kinds, outputTokens, firstToken, since, last } = list[1]!;
+    assert.deepEqual([requests, kinds], [3, { main: 3 }]);
+    assert.deepEqual(Object.entries(models), [["m/x", 2], ["constructor", 1]]);
+    assert.deepEqual([outputTokens, firstToken], [111, { count: 3, ms: 18, slowest: 7 }]);
+    assert.deepEqual([since, last, one.size], [-5, 500, 1]);
+  });
+
+  test("are there for a day when a process has ended, and what makes no sense is passed over", async () => {
+    const clock = new FakeClock();
+    const store = { ...createMemoryStore([["session x 1", { id: "x" }], ["session y 2", 3]], clock), shared: true };
+    new Sessions(clock, store).add({ ...LOG, session: "a" });
+    await clock.advance(1_000);
+    const later = new Sessions(clock, store);
+    assert.deepEqual((await later.list()).map(({ id }) => id), ["a"]);
+    await clock.advance(86_400_000);
+    assert.deepEqual(await later.list(), []);
+  });
+
+  test("are written once a second at most", async () => {
+    const clock = new FakeClock();
+    let writes = 0;
+    const store = { ...createMemoryStore(), shared: true, set: () => Promise.resolve(void writes++) };
+    const sessions = new Sessions(clock, store);
+    for (let i = 0; i < 100; i++) {
+      sessions.add({ ...LOG, session: "a" });
+      await clock.advance(50);
+    }
+    assert.deepEqual([writes, clock.pending], [5, 0]);
+  });
+
+  test("are those of this process where the store fails, or is not shared", async () => {
+    const clock = new FakeClock();
+    const fails = () => Promise.reject(new Error("no store"));
+    const broken = { ...createMemoryStore(), shared: true, list: fails, set: fails };
+    const own = createMemoryStore();
+    for (const store of [broken, own]) {
+      const sessions = new Sessions(clock, store);
+      sessions.add({ ...LOG, session: "a" });
+      await clock.advance(1_000);
+      assert.equal((await sessions.list()).length, 1);
+    }
+    assert.deepEqual(await own.list(""), []);
   });
 });
 

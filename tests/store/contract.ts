@@ -107,4 +107,18 @@ export function testStore(name: string, open: (t: TestContext) => Promise<Opened
     );
     assert.equal(taken.filter(({ wait }) => wait === 0).length, 7);
   });
+
+  test(`${name}: whoever takes a place for no time only looks whether there is one`, async (t) => {
+    const { store, other = store, pass } = await open(t);
+    const look = [{ key: "block a", limit: 1, ms: 0 }];
+    const looks = await Promise.all(["1", "2", "3", "4"].map((id) => other.take(id, look)));
+    for (const taken of looks) assert.deepEqual(taken, { wait: 0, left: 0 });
+    for (const [id, ms] of [["long", 5_000], ["short", 1_000]] as const) {
+      assert.equal((await store.take(id, [{ key: "block a", limit: 1_000_000, ms }])).wait, 0);
+    }
+    const { wait } = await other.take("3", look);
+    assert.ok(wait > 4_000 && wait <= 5_000, `waits ${wait} ms`);
+    await pass(5_000);
+    assert.equal((await other.take("3", look)).wait, 0);
+  });
 }

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { createMemoryStore } from "../../lib/store/memory_store.ts";
 import { Health } from "../../lib/upstream/health.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { FakeClock, settle } from "../support/fake_clock.ts";
 
 const [ANOTHER, MODEL] = ["host another", "host model"];
 
@@ -116,4 +117,76 @@ test("how a request went is told once", () => {
   end(undefined);
   end(false);
   assert.equal(health.isWell(MODEL), true);
+});
+
+/** Two processes with one store; `look` lets both see what the other has written. */
+function startTwo(): { clock: FakeClock; one: Health; other: Health; look: () => Promise<void> } {
+  const clock = new FakeClock();
+  const store = { ...createMemoryStore([], clock), shared: true };
+  const [one, other] = [new Health(clock, store), new Health(clock, store)];
+  const look = async () => {
+    await settle();
+    for (const health of [one, other]) await health.sync();
+  };
+  return { clock, one, other, look };
+}
+
+test("a model that one process avoids all avoid, and the longer time counts", async () => {
+  const { clock, one, other, look } = startTwo();
+  one.avoid(MODEL, 180_000);
+  other.avoid(MODEL, 60_000);
+  await look();
+  for (const health of [one, other]) assert.deepEqual([health.isWell(MODEL), health.isWell(ANOTHER)], [false, true]);
+  await clock.advance(179_999);
+  await look();
+  assert.equal(other.isWell(MODEL), false);
+  await clock.advance(1);
+  for (const health of [one, other]) assert.equal(health.isWell(MODEL), true);
+});
+
+test("who tries an avoided model again speaks for all, and in each process only one tries", async () => {
+  const { clock, one, other, look } = startTwo();
+  one.avoid(MODEL, 30_000);
+  await look();
+  await clock.advance(30_000);
+  await look();
+  const end = other.begin(MODEL);
+  assert.deepEqual([other.isWell(MODEL), one.isWell(MODEL)], [false, true]);
+  end(false);
+  await look();
+  assert.equal(one.isWell(MODEL), false);
+  await clock.advance(30_000);
+  other.begin(MODEL)(true);
+  await look();
+  one.begin(MODEL);
+  assert.equal(one.isWell(MODEL), true, "nobody has to try any more");
+});
+
+test("an answer that one process gets does not undo what another has seen since", async () => {
+  const { one, other, look } = startTwo();
+  one.avoid(MODEL, 10_000);
+  await look();
+  const end = other.begin(MODEL);
+  one.avoid(MODEL, 180_000);
+  await settle();
+  end(true);
+  await look();
+  for (const health of [one, other]) assert.equal(health.isWell(MODEL), false);
+});
+
+test("a store that is not shared is told nothing", async () => {
+  const store = createMemoryStore();
+  const health = new Health(new FakeClock(), store);
+  health.avoid(MODEL, 1_000);
+  await health.sync();
+  assert.deepEqual([await store.list(""), health.isWell(MODEL)], [[], false]);
+});
+
+test("what is forgotten is forgotten by all", async () => {
+  const { one, other, look } = startTwo();
+  one.avoid(MODEL, 180_000);
+  await look();
+  await other.forget();
+  await look();
+  for (const health of [one, other]) assert.equal(health.isWell(MODEL), true);
 });

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { createMemoryStore } from "../../lib/store/memory_store.ts";
 import type { Store } from "../../lib/store/store.ts";
 import { LearnedFacts } from "../../lib/upstream/learned.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { FakeClock, settle } from "../support/fake_clock.ts";
 
 const toCandidate = (baseUrl: string) => ({ backend: { baseUrl }, model: "m" });
 const [ONE, SAME_ELSEWHERE] = [toCandidate("http://a/v1"), toCandidate("http://b/v1")];
@@ -126,4 +126,59 @@ test("a ratio that has hardly changed is not written", async () => {
   const learned = start(store);
   learned.learnRatio(ONE, 1.01);
   assert.deepEqual(await store.list(""), []);
+});
+
+/** Two processes with one store; `look` lets both see what the other has written. */
+function startTwo(): { store: Store; one: LearnedFacts; other: LearnedFacts; look: () => Promise<unknown[]> } {
+  const clock = new FakeClock();
+  const store = { ...createMemoryStore([], clock), shared: true };
+  const [one, other] = [start(store, clock), start(store, clock)];
+  const look = async () => {
+    await settle();
+    return [await one.sync(), await other.sync()];
+  };
+  return { store, one, other, look };
+}
+
+test("two processes that learn of one model at once both keep what the other has learned", async () => {
+  const { one, other, look } = startTwo();
+  one.learn(ONE, { refused: ["stop"], context: 8_192 });
+  other.learn(ONE, { refused: ["top_p"], noTools: true });
+  one.learn(ONE, { maxOutput: 4_096 });
+  await look();
+  const { refused, ...facts } = one.of(ONE);
+  assert.deepEqual([...refused].sort(), ["stop", "top_p"]);
+  assert.deepEqual(facts, { context: 8_192, maxOutput: 4_096, noTools: true, goneSince: Infinity });
+  assert.deepEqual(other.of(ONE), one.of(ONE));
+});
+
+test("what one process forgets no other brings back, whatever it learns next", async () => {
+  const { store, one, other, look } = startTwo();
+  one.learn(ONE, { goneSince: 0, refused: ["stop"] });
+  one.learn(SAME_ELSEWHERE, { noTools: true });
+  await look();
+  one.learnBack(ONE);
+  other.learn(ONE, { noTools: true });
+  await look();
+  for (const learned of [one, other]) {
+    assert.deepEqual(learned.of(ONE), { ...NOTHING, refused: ["stop"], noTools: true });
+  }
+  await one.forget();
+  other.learn(ONE, { context: 8_192 });
+  await look();
+  for (const learned of [one, other]) {
+    assert.deepEqual(learned.all(), [["http://a/v1 m", { ...NOTHING, context: 8_192 }]]);
+  }
+  const later = start(store);
+  await later.load();
+  assert.deepEqual(later.all(), one.all());
+});
+
+test("how tokens are counted is told to others, and not to who has told it", async () => {
+  const { one, other, look } = startTwo();
+  one.learnRatio(ONE, 1.2);
+  assert.deepEqual(await look(), [[], [["http://a/v1 m", 1.2]]]);
+  other.learnRatio(ONE, 1.21);
+  other.learnRatio(SAME_ELSEWHERE, 0.8);
+  assert.deepEqual(await look(), [[["http://b/v1 m", 0.8]], []]);
 });
