@@ -7,39 +7,54 @@
  *
  * `npx wrangler dev` runs it on this machine, with both in a file `.dev.vars`.
  *
+ * Workers run in many places at once. To keep to one limit and learn together they need a Redis that answers over HTTP,
+ * such as Upstash: REDIS_URL is its address (`https://…`), the secret REDIS_PASSWORD its token.
+ *
  * @module
  */
-import { type Arbiter, createArbiter, parseClientKeys } from "../mod.ts";
+import { type Arbiter, createArbiter, createRedisStore, createSteadyStore, parseClientKeys } from "../mod.ts";
 
 /** Secrets and variables of the Worker. */
-type Env = Partial<Record<"NVIDIA_API_KEY" | "NVIDIA_BASE_URL" | "ARBITER_API_KEY" | "ARBITER_MODEL", string>>;
+type Env = Partial<
+  Record<
+    | ("NVIDIA_API_KEY" | "NVIDIA_BASE_URL" | "ARBITER_API_KEY" | "ARBITER_MODEL" | "ARBITER_RATE_LIMIT")
+    | ("REDIS_URL" | "REDIS_PASSWORD"),
+    string
+  >
+>;
 
-/** One for all requests that a Worker gets in a place: its limits and what it learns are theirs together. */
-let arbiter: Arbiter | undefined;
+/** One for all requests that a Worker gets in a place. */
+let arbiter: Promise<Arbiter> | undefined;
 
 /** Makes it with the first request, for only requests are told secrets. */
-function create(env: Env): Arbiter {
+async function create(env: Env): Promise<Arbiter> {
+  const { REDIS_URL: url, REDIS_PASSWORD: password, ARBITER_RATE_LIMIT: limit } = env;
+  const redis = url ? await createRedisStore({ url, password, timeout: 2_000 }) : undefined;
   return createArbiter({
     apiKey: env.NVIDIA_API_KEY,
     baseUrl: env.NVIDIA_BASE_URL,
     model: env.ARBITER_MODEL,
+    rateLimit: limit ? Number(limit) : undefined,
     clientKeys: parseClientKeys(env.ARBITER_API_KEY ?? ""),
+    store: redis && createSteadyStore(redis, { name: "Redis", warn: console.warn }),
     onRequest: ({ path, status, ms, model, error }) => console.log(path, status, `${ms} ms`, model, error),
   });
 }
 
+async function answer(request: Request, env: Env): Promise<Response> {
+  try {
+    return await (await (arbiter ??= create(env))).fetch(request);
+  } catch (thrown) {
+    // Anybody can reach a Worker: without a key for clients it serves nobody.
+    return new Response(`Set ARBITER_API_KEY: ${(thrown as Error).message}\n`, { status: 503 });
+  }
+}
+
 export default {
   fetch(request: Request, env: Env, context: { waitUntil(promise: Promise<unknown>): void }): Promise<Response> {
-    try {
-      arbiter ??= create(env);
-    } catch (thrown) {
-      // Anybody can reach a Worker: without a key for clients it serves nobody.
-      const why = `Set ARBITER_API_KEY: ${(thrown as Error).message}\n`;
-      return Promise.resolve(new Response(why, { status: 503 }));
-    }
-    const answer = arbiter.fetch(request);
+    const answered = answer(request, env);
     // What one request has begun to read for all must not end when its client goes away.
-    context.waitUntil(answer);
-    return answer;
+    context.waitUntil(answered);
+    return answered;
   },
 };

@@ -4,19 +4,26 @@
  *
  *     deno serve -A --env-file examples/deno_deploy.ts
  *
+ * An app may run in several places at once. To keep to one limit and learn together they need a Redis: REDIS_URL is its
+ * address, `https://…` with REDIS_PASSWORD as the token where it answers over HTTP, such as Upstash.
+ *
  * @module
  */
-import { createArbiter, parseClientKeys } from "../mod.ts";
+import { createArbiter, createRedisStore, createSteadyStore, parseClientKeys } from "../mod.ts";
 
 const { env } = Deno;
 const keys = env.get("ARBITER_API_KEY");
 if (!keys) throw new Error("Set ARBITER_API_KEY: anybody can reach this proxy, and without a key it serves nobody");
 
+const [url, password, limit] = ["REDIS_URL", "REDIS_PASSWORD", "ARBITER_RATE_LIMIT"].map((name) => env.get(name));
+const redis = url ? await createRedisStore({ url, password, timeout: 2_000 }) : undefined;
 const arbiter = createArbiter({
   apiKey: env.get("NVIDIA_API_KEY"),
   baseUrl: env.get("NVIDIA_BASE_URL"),
   model: env.get("ARBITER_MODEL"),
+  rateLimit: limit ? Number(limit) : undefined,
   clientKeys: parseClientKeys(keys),
+  store: redis && createSteadyStore(redis, { name: "Redis", warn: console.warn }),
   onRequest: ({ path, status, ms, model, error }) => console.log(path, status, `${ms} ms`, model, error),
 });
 

@@ -3,11 +3,14 @@ import assert from "node:assert/strict";
 import { copyFile, mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { startRedisHttp } from "../support/redis_http.ts";
+import { startRedis } from "../support/redis_server.ts";
 import { assertLegalStream, parseEvents } from "../support/grammar.ts";
 import { CLAUDE, type Cleaner, makePlace, ROOT, type Running, startProgram, startUpstream, TOOLS } from "./support.ts";
 
 const OPTIONS = { timeout: 120_000 };
 const KEY = "a-key-for-clients";
+const TOOLS_OF_CLIENT = [{ name: "Read", input_schema: { type: "object" } }];
 const LISTENS = /https?:\/\/[\w.]+:([1-9]\d*)\/?\s*$/m;
 
 /** What starts each example, with these variables, in a folder that holds the examples and mod.ts alone. */
@@ -62,6 +65,24 @@ for (const [name, command] of Object.entries(EDGES)) {
       assert.equal(streamed.headers.get("content-type"), "text/event-stream; charset=utf-8");
       const { content } = assertLegalStream(parseEvents(await streamed.text()));
       assert.deepEqual(content, [{ type: "text", text: "Yes." }]);
+    });
+
+    it("two of them keep to one limit, through Redis over HTTP", async (t) => {
+      const { env, requests } = await startUpstream(t, () => ({ steps: [{ text: "Yes." }] }));
+      const redis = await startRedis(t);
+      const http = await startRedisHttp(t, redis.url);
+      const shared = { REDIS_URL: http.url, REDIS_PASSWORD: http.password, ARBITER_RATE_LIMIT: "2" };
+      const variables = { ...env, ...shared, ARBITER_API_KEY: KEY };
+      // One after the other: they look for a free port before they take it.
+      const one = await toUrl(await startEdge(t, command, variables));
+      const other = await toUrl(await startEdge(t, command, variables));
+      for (const url of [one, other]) assert.equal((await ask(url, { tools: TOOLS_OF_CLIENT })).status, 200);
+      const third = ask(one, { tools: TOOLS_OF_CLIENT });
+      await http.saw(({ result }) => Array.isArray(result) && Number(result[0]) > 0);
+      assert.equal(requests.length, 2, "requests that the limit lets pass");
+      await redis.pass(60_000);
+      assert.equal((await third).status, 200);
+      assert.equal(requests.length, 3);
     });
 
     it("without a key for clients nobody is served", async (t) => {
