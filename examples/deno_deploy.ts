@@ -15,13 +15,15 @@ const { env } = Deno;
 const keys = env.get("ARBITER_API_KEY");
 if (!keys) throw new Error("Set ARBITER_API_KEY: anybody can reach this proxy, and without a key it serves nobody");
 
-const [url, password, limit] = ["REDIS_URL", "REDIS_PASSWORD", "ARBITER_RATE_LIMIT"].map((name) => env.get(name));
+const [url, password] = [env.get("REDIS_URL"), env.get("REDIS_PASSWORD")];
+const [limit, most] = [env.get("ARBITER_RATE_LIMIT"), env.get("ARBITER_MAX_CONCURRENCY")];
 const redis = url ? await createRedisStore({ url, password, timeout: 2_000 }) : undefined;
 const arbiter = createArbiter({
   apiKey: env.get("NVIDIA_API_KEY"),
   baseUrl: env.get("NVIDIA_BASE_URL"),
   model: env.get("ARBITER_MODEL"),
   rateLimit: limit ? Number(limit) : undefined,
+  maxConcurrency: most ? Number(most) : undefined,
   clientKeys: parseClientKeys(keys),
   store: redis && createSteadyStore(redis, { name: "Redis", warn: console.warn }),
   onRequest: ({ path, status, ms, model, error }) => console.log(path, status, `${ms} ms`, model, error),

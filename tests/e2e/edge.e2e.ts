@@ -71,12 +71,18 @@ for (const [name, command] of Object.entries(EDGES)) {
       const { env, requests } = await startUpstream(t, () => ({ steps: [{ text: "Yes." }] }));
       const redis = await startRedis(t);
       const http = await startRedisHttp(t, redis.url);
-      const shared = { REDIS_URL: http.url, REDIS_PASSWORD: http.password, ARBITER_RATE_LIMIT: "2" };
+      const limits = { ARBITER_RATE_LIMIT: "2", ARBITER_MAX_CONCURRENCY: "1" };
+      const shared = { REDIS_URL: http.url, REDIS_PASSWORD: http.password, ...limits };
       const variables = { ...env, ...shared, ARBITER_API_KEY: KEY };
       // One after the other: they look for a free port before they take it.
       const one = await toUrl(await startEdge(t, command, variables));
       const other = await toUrl(await startEdge(t, command, variables));
-      for (const url of [one, other]) assert.equal((await ask(url, { tools: TOOLS_OF_CLIENT })).status, 200);
+      for (const [url, stream] of [[one, true], [other, false]] as const) {
+        const freed = http.saw(({ command, result }) => command[0] === "ZREM" && result === 1);
+        const answer = await ask(url, { stream, tools: TOOLS_OF_CLIENT });
+        assert.match(await answer.text(), /Yes\./);
+        await freed;
+      }
       const third = ask(one, { tools: TOOLS_OF_CLIENT });
       await http.saw(({ result }) => Array.isArray(result) && Number(result[0]) > 0);
       assert.equal(requests.length, 2, "requests that the limit lets pass");
