@@ -38,7 +38,7 @@ async function startEdge(t: Cleaner, command: string[], variables: Record<string
   const text = Object.entries(variables).map(([name, value]) => `${name}=${value}\n`).join("");
   for (const name of [".env", ".dev.vars"]) await writeFile(join(examples, name), text);
   const env = { CI: "1", WRANGLER_SEND_METRICS: "false", CLOUDFLARE_CF_FETCH_ENABLED: "false" };
-  return startProgram(t, command, { place: { home, project: examples }, env, limit: OPTIONS.timeout });
+  return startProgram(t, command, { place: { home, project: examples }, env, limit: 60_000 });
 }
 
 async function toUrl(edge: Running): Promise<string> {
@@ -65,6 +65,16 @@ for (const [name, command] of Object.entries(EDGES)) {
       assert.equal(streamed.headers.get("content-type"), "text/event-stream; charset=utf-8");
       const { content } = assertLegalStream(parseEvents(await streamed.text()));
       assert.deepEqual(content, [{ type: "text", text: "Yes." }]);
+    });
+
+    it("the call upstream ends when the client goes away", async (t) => {
+      const { env, left } = await startUpstream(t, () => ({ steps: [{ text: "Well" }, { wait: Infinity }] }));
+      const url = await toUrl(await startEdge(t, command, { ...env, ARBITER_API_KEY: KEY }));
+      const answer = await ask(url, { stream: true, tools: TOOLS_OF_CLIENT });
+      const reader = answer.body?.getReader();
+      assert.match(new TextDecoder().decode((await reader?.read())?.value), /message_start/);
+      await reader?.cancel();
+      await left; // A Worker notices with its next ping.
     });
 
     it("two of them keep to one limit, through Redis over HTTP", async (t) => {
