@@ -56,7 +56,10 @@ export async function* runLines(
   let errors = "";
   child.stderr.setEncoding("utf8").on("data", (text) => errors += text);
   const ended = new Promise<number | null>((resolve, reject) => child.once("close", resolve).once("error", reject));
-  const stop = () => child.kill("SIGINT");
+  const stop = () => {
+    child.kill("SIGINT");
+    setTimeout(() => child.kill("SIGKILL"), 5_000).unref();
+  };
   signal.addEventListener("abort", stop);
   try {
     for await (const line of createInterface({ input: child.stdout })) yield JSON.parse(line);

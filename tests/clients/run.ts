@@ -110,6 +110,9 @@ async function fill(clients: readonly Client[]): Promise<(string | undefined)[][
   const upstream = await startUpstream(cells);
   const arbiter = await startArbiter(upstream.url, folder);
 
+  // What one client needs is fetched while others work.
+  const lacks = new Map(clients.map((client) => [client, client.prepare?.().then(() => undefined, String)]));
+
   async function tryCell(client: Client, column: string): Promise<string | undefined> {
     const home = await mkdtemp(joinPath(folder, "home-"));
     await writeFile(joinPath(home, "weather.txt"), WEATHER);
@@ -122,6 +125,8 @@ async function fill(clients: readonly Client[]): Promise<(string | undefined)[][
       const { url } = arbiter;
       return { url, key: KEY, model: MODEL, prompt, folder: home, picture: PICTURE, signal: stop.signal, cell, stop };
     };
+    const lack = await lacks.get(client);
+    if (lack) return lack;
     let timer;
     const late = new Promise((_, reject) => timer = setTimeout(() => reject(new Error("not done in time")), LIMIT));
     try {
@@ -162,7 +167,6 @@ const [option = ""] = process.argv.slice(2);
 const checking = option === "--check";
 const clients = CLIENTS.filter(({ name }) => checking || name.toLowerCase().includes(option.toLowerCase()));
 const began = performance.now();
-await Promise.all(clients.map((client) => client.prepare?.()));
 const found = await fill(clients);
 console.log(`${((performance.now() - began) / 1000).toFixed(0)} s`);
 if (found.flat().some((wrong) => wrong !== undefined)) fail("Not everything is right");

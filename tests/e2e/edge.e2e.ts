@@ -8,7 +8,7 @@ import { startRedis } from "../support/redis_server.ts";
 import { assertLegalStream, parseEvents } from "../support/grammar.ts";
 import { CLAUDE, type Cleaner, makePlace, ROOT, type Running, startProgram, startUpstream, TOOLS } from "./support.ts";
 
-const OPTIONS = { timeout: 120_000 };
+const OPTIONS = { timeout: 180_000 };
 const KEY = "a-key-for-clients";
 const TOOLS_OF_CLIENT = [{ name: "Read", input_schema: { type: "object" } }];
 const LISTENS = /https?:\/\/[\w.]+:([1-9]\d*)\/?\s*$/m;
