@@ -4741,39 +4741,33 @@ type SharedPlace = {
 /** The place of whoever has only the limits of its own process. */
 const UNSHARED: SharedPlace = { wait: 0, left: Infinity, leave: () => {} };
 
-/** What an account is called where others may read it: its key cannot be found from it. */
-async function toSecretDigest(value: string): Promise<string> {
-  const bytes = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(value));
-  return Array.from(new Uint8Array(bytes, 0, 16), (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
 /** The places of an account that processes share; each is on its own where the store fails. */
 class SharedPlaces {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #limits: RateLimits;
   readonly #account: string;
-  #digest: Promise<string> | undefined;
 
   /** @param account Address and key. */
   constructor(store: Store, clock: Clock, account: string, limits: RateLimits) {
     this.#store = store;
     this.#clock = clock;
     this.#limits = limits;
-    this.#account = account;
+    this.#account = toDigest(account, 11); // Its 53 bits tell accounts apart, and are far too few to tell a key.
   }
 
   /** Takes the place of one request, where no more than `limit` may start in the window; asks the store once. */
   async take(limit: number): Promise<SharedPlace> {
     try {
-      const [store, id, windows] = [this.#store, randomId(""), await this.#toWindows(limit)];
+      const [store, id, windows] = [this.#store, randomId(""), this.#toWindows(limit)];
       const limited = windows.filter(({ limit }) => limit < Infinity);
       const { wait, left } = await store.take(id, limited);
       const [rate, run] = windows;
       const stop = wait === 0 && limited.includes(run) ? this.#renew(id, run) : () => {};
       const leave = (never = false) => {
         stop();
-        for (const { key } of never ? [run, rate] : [run]) store.free(id, key).catch(() => {});
+        const ended = limited.filter((window) => window === run || (never && window === rate));
+        for (const { key } of ended) store.free(id, key).catch(() => {});
       };
       return { wait, left: limit < Infinity ? left : Infinity, leave };
     } catch {
@@ -4784,7 +4778,7 @@ class SharedPlaces {
   /** Keeps everybody out for some milliseconds. */
   async block(ms: number): Promise<void> {
     try {
-      const [, , block] = await this.#toWindows(0);
+      const [, , block] = this.#toWindows(0);
       await this.#store.take(randomId(""), [{ ...block, limit: MOST_BLOCKS, ms }]);
     } catch {
       // The others will find out by themselves.
@@ -4792,13 +4786,12 @@ class SharedPlaces {
   }
 
   /** What starts, what runs, and who blocks: a request has no place among the last, and only looks for one. */
-  async #toWindows(limit: number): Promise<[rate: SlidingWindow, run: SlidingWindow, block: SlidingWindow]> {
-    const account = await (this.#digest ??= toSecretDigest(this.#account));
+  #toWindows(limit: number): [rate: SlidingWindow, run: SlidingWindow, block: SlidingWindow] {
     const { window, concurrency } = this.#limits;
     return [
-      { key: `rate ${account}`, limit, ms: window },
-      { key: `run ${account}`, limit: concurrency, ms: LEASE },
-      { key: `block ${account}`, limit: 1, ms: 0 },
+      { key: `rate ${this.#account}`, limit, ms: window },
+      { key: `run ${this.#account}`, limit: concurrency, ms: LEASE },
+      { key: `block ${this.#account}`, limit: 1, ms: 0 },
     ];
   }
 
@@ -9583,7 +9576,9 @@ class Sessions {
   readonly #clock: Clock;
   readonly #store: Store | undefined;
   readonly #process = randomId("");
+  /** What is to be written. */
   readonly #changed = new Set<string>();
+  #cancel = () => {};
 
   /** @param store Where the parts of all processes are, if it is shared. */
   constructor(clock: Clock, store?: Store) {
@@ -9608,7 +9603,9 @@ class Sessions {
     this.#sessions.set(id, { type: "session", id, last: now, ...stats });
     const [oldest = ""] = this.#sessions.keys();
     if (this.#sessions.size > MOST_SESSIONS) this.#sessions.delete(oldest);
-    if (this.#store) this.#keep(id, this.#store);
+    if (!this.#store) return;
+    if (this.#changed.size === 0) this.#cancel = this.#clock.after(WRITE_PAUSE, () => this.flush());
+    this.#changed.add(id);
   }
 
   /** All of them, the one that asked last first. */
@@ -9628,18 +9625,14 @@ class Sessions {
     return (await this.list()).find((session) => session.id === id);
   }
 
-  /** Writes a part when it is time to, with all that have changed until then. */
-  #keep(id: string, store: Store): void {
-    const isFirst = this.#changed.size === 0;
-    this.#changed.add(id);
-    if (!isFirst) return;
-    this.#clock.after(WRITE_PAUSE, () => {
-      for (const id of this.#changed) {
-        const part = this.#sessions.get(id);
-        if (part) store.set(`${PREFIX_OF_PARTS}${id} ${this.#process}`, part, PART_LIFE).catch(() => {});
-      }
-      this.#changed.clear();
-    });
+  /** Writes what has changed. */
+  flush(): void {
+    this.#cancel();
+    for (const id of this.#changed) {
+      const part = this.#sessions.get(id);
+      if (part) this.#store?.set(`${PREFIX_OF_PARTS}${id} ${this.#process}`, part, PART_LIFE).catch(() => {});
+    }
+    this.#changed.clear();
   }
 }
 // lib/server/options.ts ---------------------------------------------------------------------
@@ -10082,7 +10075,11 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
   const chain = createChain(settings, { ledger, accounts });
   const handler = createHandler({ ...settings, router: () => router, ledger, status, sessions, metrics, ...chain });
   return {
-    ...handler,
+    fetch: handler.fetch,
+    close() {
+      handler.close();
+      sessions.flush();
+    },
     configure,
     status,
     get router() {
@@ -10588,11 +10585,13 @@ async function createRedisConnection(options: object, timeout: number, clock: Cl
     const { client, ready, since } = asked;
     let forget = () => {};
     const late = new Promise<never>((_, reject) => {
-      forget = clock.after(timeout, () => {
+      const giveUp = () => {
         // What does not answer may be gone without a word; what is not even there yet may still come.
         if (asked.isReady || clock.now() - since >= CONNECT_TIMEOUT) drop(client);
         reject(new Error(`no answer within ${timeout} ms`));
-      });
+      };
+      // In two halves: a process that was held up itself has read what came meanwhile before the second is over.
+      forget = clock.after(timeout / 2, () => forget = clock.after(timeout / 2, giveUp));
     });
     try {
       return await Promise.race([ready.then(() => client.sendCommand(command)), late]);

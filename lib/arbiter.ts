@@ -100,7 +100,11 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
   const chain = createChain(settings, { ledger, accounts });
   const handler = createHandler({ ...settings, router: () => router, ledger, status, sessions, metrics, ...chain });
   return {
-    ...handler,
+    fetch: handler.fetch,
+    close() {
+      handler.close();
+      sessions.flush();
+    },
     configure,
     status,
     get router() {

@@ -39,7 +39,9 @@ export class Sessions {
   readonly #clock: Clock;
   readonly #store: Store | undefined;
   readonly #process = randomId("");
+  /** What is to be written. */
   readonly #changed = new Set<string>();
+  #cancel = () => {};
 
   /** @param store Where the parts of all processes are, if it is shared. */
   constructor(clock: Clock, store?: Store) {
@@ -64,7 +66,9 @@ export class Sessions {
     this.#sessions.set(id, { type: "session", id, last: now, ...stats });
     const [oldest = ""] = this.#sessions.keys();
     if (this.#sessions.size > MOST_SESSIONS) this.#sessions.delete(oldest);
-    if (this.#store) this.#keep(id, this.#store);
+    if (!this.#store) return;
+    if (this.#changed.size === 0) this.#cancel = this.#clock.after(WRITE_PAUSE, () => this.flush());
+    this.#changed.add(id);
   }
 
   /** All of them, the one that asked last first. */
@@ -84,17 +88,13 @@ export class Sessions {
     return (await this.list()).find((session) => session.id === id);
   }
 
-  /** Writes a part when it is time to, with all that have changed until then. */
-  #keep(id: string, store: Store): void {
-    const isFirst = this.#changed.size === 0;
-    this.#changed.add(id);
-    if (!isFirst) return;
-    this.#clock.after(WRITE_PAUSE, () => {
-      for (const id of this.#changed) {
-        const part = this.#sessions.get(id);
-        if (part) store.set(`${PREFIX_OF_PARTS}${id} ${this.#process}`, part, PART_LIFE).catch(() => {});
-      }
-      this.#changed.clear();
-    });
+  /** Writes what has changed. */
+  flush(): void {
+    this.#cancel();
+    for (const id of this.#changed) {
+      const part = this.#sessions.get(id);
+      if (part) this.#store?.set(`${PREFIX_OF_PARTS}${id} ${this.#process}`, part, PART_LIFE).catch(() => {});
+    }
+    this.#changed.clear();
   }
 }

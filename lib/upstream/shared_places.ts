@@ -1,7 +1,7 @@
 import type { RateLimits } from "../routing/rate_limits.ts";
 import type { SlidingWindow, Store } from "../store/store.ts";
 import type { Clock } from "../wire/clock.ts";
-import { randomId } from "../wire/ids.ts";
+import { randomId, toDigest } from "../wire/ids.ts";
 
 /** Milliseconds a running request keeps its place after its process was killed, and after which a living one renews it. */
 const LEASE = 15_000;
@@ -20,39 +20,33 @@ export type SharedPlace = {
 /** The place of whoever has only the limits of its own process. */
 const UNSHARED: SharedPlace = { wait: 0, left: Infinity, leave: () => {} };
 
-/** What an account is called where others may read it: its key cannot be found from it. */
-async function toSecretDigest(value: string): Promise<string> {
-  const bytes = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(value));
-  return Array.from(new Uint8Array(bytes, 0, 16), (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
 /** The places of an account that processes share; each is on its own where the store fails. */
 export class SharedPlaces {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #limits: RateLimits;
   readonly #account: string;
-  #digest: Promise<string> | undefined;
 
   /** @param account Address and key. */
   constructor(store: Store, clock: Clock, account: string, limits: RateLimits) {
     this.#store = store;
     this.#clock = clock;
     this.#limits = limits;
-    this.#account = account;
+    this.#account = toDigest(account, 11); // Its 53 bits tell accounts apart, and are far too few to tell a key.
   }
 
   /** Takes the place of one request, where no more than `limit` may start in the window; asks the store once. */
   async take(limit: number): Promise<SharedPlace> {
     try {
-      const [store, id, windows] = [this.#store, randomId(""), await this.#toWindows(limit)];
+      const [store, id, windows] = [this.#store, randomId(""), this.#toWindows(limit)];
       const limited = windows.filter(({ limit }) => limit < Infinity);
       const { wait, left } = await store.take(id, limited);
       const [rate, run] = windows;
       const stop = wait === 0 && limited.includes(run) ? this.#renew(id, run) : () => {};
       const leave = (never = false) => {
         stop();
-        for (const { key } of never ? [run, rate] : [run]) store.free(id, key).catch(() => {});
+        const ended = limited.filter((window) => window === run || (never && window === rate));
+        for (const { key } of ended) store.free(id, key).catch(() => {});
       };
       return { wait, left: limit < Infinity ? left : Infinity, leave };
     } catch {
@@ -63,7 +57,7 @@ export class SharedPlaces {
   /** Keeps everybody out for some milliseconds. */
   async block(ms: number): Promise<void> {
     try {
-      const [, , block] = await this.#toWindows(0);
+      const [, , block] = this.#toWindows(0);
       await this.#store.take(randomId(""), [{ ...block, limit: MOST_BLOCKS, ms }]);
     } catch {
       // The others will find out by themselves.
@@ -71,13 +65,12 @@ export class SharedPlaces {
   }
 
   /** What starts, what runs, and who blocks: a request has no place among the last, and only looks for one. */
-  async #toWindows(limit: number): Promise<[rate: SlidingWindow, run: SlidingWindow, block: SlidingWindow]> {
-    const account = await (this.#digest ??= toSecretDigest(this.#account));
+  #toWindows(limit: number): [rate: SlidingWindow, run: SlidingWindow, block: SlidingWindow] {
     const { window, concurrency } = this.#limits;
     return [
-      { key: `rate ${account}`, limit, ms: window },
-      { key: `run ${account}`, limit: concurrency, ms: LEASE },
-      { key: `block ${account}`, limit: 1, ms: 0 },
+      { key: `rate ${this.#account}`, limit, ms: window },
+      { key: `run ${this.#account}`, limit: concurrency, ms: LEASE },
+      { key: `block ${this.#account}`, limit: 1, ms: 0 },
     ];
   }
 

@@ -109,6 +109,15 @@ describe("sessions of several processes", () => {
     assert.deepEqual([writes, clock.pending], [5, 0]);
   });
 
+  test("are written at once when a process ends", async () => {
+    const clock = new FakeClock();
+    const store = { ...createMemoryStore([], clock), shared: true };
+    const sessions = new Sessions(clock, store);
+    sessions.add({ ...LOG, session: "a" });
+    sessions.flush();
+    assert.deepEqual([(await new Sessions(clock, store).list()).length, clock.pending], [1, 0]);
+  });
+
   test("are those of this process where the store fails, or is not shared", async () => {
     const clock = new FakeClock();
     const fails = () => Promise.reject(new Error("no store"));

@@ -97,7 +97,7 @@ export class RedisServer {
 }
 
 /** Starts a Redis that is gone when the test is over. */
-export async function startRedis(t: TestContext, args: string[] = []): Promise<RedisServer> {
+export async function startRedis(t: Pick<TestContext, "after">, args: string[] = []): Promise<RedisServer> {
   const folder = await mkdtemp(join(tmpdir(), "arbiter-redis-"));
   const server = new RedisServer(folder, await findFreePort(), args);
   t.after(async () => {

@@ -1,8 +1,7 @@
 /** What several proxies with one store know of each other, seen from outside. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Arbiter, createArbiter } from "../../lib/arbiter.ts";
-import type { RouterOptions } from "../../lib/routing/routing_options.ts";
+import { type Arbiter, type ArbiterOptions, createArbiter } from "../../lib/arbiter.ts";
 import type { Script } from "../../lib/stand_in/script.ts";
 import { createStandIn } from "../../lib/stand_in/stand_in.ts";
 import { createMemoryStore } from "../../lib/store/memory_store.ts";
@@ -20,7 +19,11 @@ class Team {
   readonly store: Store;
   readonly proxies: Arbiter[];
 
-  constructor(models: Record<string, Script>, options: RouterOptions = {}, change: (store: Store) => Store = (s) => s) {
+  constructor(
+    models: Record<string, Script>,
+    options: ArbiterOptions = {},
+    change: (store: Store) => Store = (s) => s,
+  ) {
     this.store = change({ ...createMemoryStore([], this.clock), shared: true });
     const [model = "", ...fallbacks] = Object.keys(models);
     const { clock, store } = this;
@@ -93,6 +96,29 @@ test("the store is read at the first request and then at most once a second, nev
   fast = false;
   for (let i = 0; i < 3; i++) assert.match(await team.ask(0), /Hello/);
   assert.equal(lists, 6);
+});
+
+test("a request takes as long as one question to the store longer, and its end none", async () => {
+  const slow = <A extends unknown[], R>(run: (...args: A) => Promise<R>) => async (...args: A): Promise<R> => {
+    await new Promise<void>((resolve) => team.clock.after(10, resolve));
+    return await run(...args);
+  };
+  const times: number[] = [];
+  const models = { "m/x": () => HELLO };
+  const team: Team = new Team(models, { onRequest: ({ ms }) => void times.push(ms) }, (store) => {
+    const { get, list, set, swap, take, free } = store;
+    const ways = {
+      get: slow(get),
+      list: slow(list),
+      set: slow(set),
+      swap: slow(swap),
+      take: slow(take),
+      free: slow(free),
+    };
+    return { ...store, ...ways };
+  });
+  for (let i = 0; i < 3; i++) await team.ask(0);
+  assert.deepEqual(times, [20, 10, 10], "the first one reads what is there already");
 });
 
 test("a store that fails at everything costs no answer and no time", async () => {
