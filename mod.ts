@@ -10533,16 +10533,24 @@ type RedisConnection = {
 /** Milliseconds after which a connection is not waited for any more; who asks waits no longer than for an answer. */
 const CONNECT_TIMEOUT = 5_000;
 
-/** Loads `redis`: a package of Arbiter's own surroundings, or of the current folder, or, with Deno, from npm. */
-async function loadRedis(): Promise<RedisPackage> {
+/** Where `redis` may be: among the packages around Arbiter, around the current folder, or, with Deno, wherever npm's are. */
+async function toPlaces(): Promise<(() => unknown)[]> {
   const { createRequire } = await import("node:module");
   const { default: process } = await import("node:process");
   const name: string = "redis"; // Known only when it runs, so that whoever bundles Arbiter needs none.
-  const places: (() => unknown)[] = [
+  return [
     () => import(name),
     () => createRequire(`${process.cwd()}/`)(name),
     ...(process.versions.deno ? [() => import(`npm:${name}@6`)] : []),
   ];
+}
+
+/**
+ * Loads `redis` from the first place that has it.
+ *
+ * @throws {MissingEngineError} If none has.
+ */
+async function loadRedis(places: readonly (() => unknown)[]): Promise<RedisPackage> {
   for (const load of places) {
     try {
       const found = await load() as RedisPackage & { default?: RedisPackage };
@@ -10556,7 +10564,7 @@ async function loadRedis(): Promise<RedisPackage> {
 
 /** Connects when it is first asked, and again whenever the connection was lost; only a question holds the process open. */
 async function createRedisConnection(options: object, timeout: number, clock: Clock): Promise<RedisConnection> {
-  const { createClient } = await loadRedis();
+  const { createClient } = await loadRedis(await toPlaces());
   let current: { client: RedisClient; ready: Promise<unknown>; since: number; isReady: boolean } | undefined;
   let closed = false;
 
@@ -10583,18 +10591,17 @@ async function createRedisConnection(options: object, timeout: number, clock: Cl
     if (closed) throw new Error("The store is closed");
     const asked = current ??= connect();
     const { client, ready, since } = asked;
-    let forget = () => {};
+    let [forget, isLate] = [() => {}, false];
     const late = new Promise<never>((_, reject) => {
-      const giveUp = () => {
+      forget = clock.after(timeout, () => {
+        isLate = true;
         // What does not answer may be gone without a word; what is not even there yet may still come.
         if (asked.isReady || clock.now() - since >= CONNECT_TIMEOUT) drop(client);
         reject(new Error(`no answer within ${timeout} ms`));
-      };
-      // In two halves: a process that was held up itself has read what came meanwhile before the second is over.
-      forget = clock.after(timeout / 2, () => forget = clock.after(timeout / 2, giveUp));
+      });
     });
     try {
-      return await Promise.race([ready.then(() => client.sendCommand(command)), late]);
+      return await Promise.race([ready.then(() => isLate || client.sendCommand(command)), late]);
     } catch (cause) {
       const { message, code } = cause as Error & { code?: string };
       throw new Error(message || code, { cause });
@@ -10613,28 +10620,34 @@ async function createRedisConnection(options: object, timeout: number, clock: Cl
   };
 }
 // lib/store/redis_http.ts -------------------------------------------------------------------
-/** Where Redis answers over HTTP, the token it wants, milliseconds to wait for it, and what asks. */
-type RedisHttpOptions = { url: string; token: string; timeout: number; fetch: typeof fetch };
+/** Where Redis answers over HTTP, the token it wants, milliseconds to wait for it, what asks, and time. */
+type RedisHttpOptions = { url: string; token: string; timeout: number; fetch: typeof fetch; clock: Clock };
 
 /**
  * Asks Redis over HTTP, as Upstash and its likes offer it: each command is a list in JSON.
  *
  * Where a connection belongs to the request that made it, as in a Cloudflare Worker, nothing else can be shared.
  */
-function createRedisHttp({ url, token, timeout, fetch }: RedisHttpOptions): RedisConnection {
+function createRedisHttp({ url, token, timeout, fetch, clock }: RedisHttpOptions): RedisConnection {
   const running = new Set<Promise<unknown>>();
   let closed = false;
 
   async function send(command: readonly string[]): Promise<unknown> {
-    const response = await fetch(url, {
-      method: "POST",
-      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
-      body: JSON.stringify(command),
-      signal: AbortSignal.timeout(timeout),
-    });
-    const answer = parseJson(await response.text());
-    if (isJsonObject(answer) && "result" in answer) return answer.result;
-    throw new Error(isJsonObject(answer) && answer.error ? String(answer.error) : `status ${response.status}`);
+    const stop = new AbortController();
+    const cancel = clock.after(timeout, () => stop.abort(new Error(`no answer within ${timeout} ms`)));
+    try {
+      const response = await fetch(url, {
+        method: "POST",
+        headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+        body: JSON.stringify(command),
+        signal: stop.signal,
+      });
+      const answer = parseJson(await response.text());
+      if (isJsonObject(answer) && "result" in answer) return answer.result;
+      throw new Error(isJsonObject(answer) && answer.error ? String(answer.error) : `status ${response.status}`);
+    } finally {
+      cancel();
+    }
   }
 
   return {
@@ -10718,7 +10731,7 @@ for i, key in ipairs(KEYS) do
     local place = others - limit
     if own and own <= place then place = place + 1 end
     local last = redis.call("ZRANGE", key, place, place, "WITHSCORES")[2]
-    if not last then return {-1, 0} end
+    if not last then return {-1, math.max(left, 0)} end
     wait = math.max(wait, last - now)
   end
 end
@@ -10741,22 +10754,23 @@ function toStored(value: unknown): string {
 }
 
 /**
- * Makes a store in Redis, 5 or later, which several machines share: each question is one round trip. It connects when it is first used,
- * and again whenever the connection was lost; what is asked while there is none, or is not answered in time, rejects.
+ * Makes a store in Redis, 5 or later, which several machines share: each question is one round trip. It connects when it
+ * is first used, and again whenever the connection was lost; what is asked while there is none, or is not answered in
+ * time, rejects.
  *
  * @throws {TypeError} If the address is of no use.
  * @throws {MissingEngineError} If the npm package `redis`, which HTTP does without, cannot be found.
  */
 export async function createRedisStore(options: RedisStoreOptions = {}): Promise<Store> {
   const { url = "redis://127.0.0.1:6379", password, prefix = "arbiter:", timeout = 500, clock = systemClock } = options;
-  if (!URL.canParse(url) || !/^(?:redis|http)s?:/.test(url)) {
+  if (!URL.canParse(url) || !/^rediss?:|^https?:[^@]*$/.test(url)) {
     throw new TypeError(
       "Cannot use the address of Redis, REDIS_URL: expected one such as redis://127.0.0.1:6379", // It may have a password.
     );
   }
   const server = password === undefined ? { url } : { url, password };
   const { ask, close } = url.startsWith("http")
-    ? createRedisHttp({ url, token: password ?? "", timeout, fetch: options.fetch ?? fetch })
+    ? createRedisHttp({ url, token: password ?? "", timeout, fetch: options.fetch ?? fetch, clock })
     : await createRedisConnection(server, timeout, clock);
   const values = `${prefix}value:`;
   const toIndex = (key: string) => `${prefix}index:${key.split(" ", 1)[0]}`;
@@ -10935,8 +10949,9 @@ export async function createSqliteStore(path: string, options: SqliteStoreOption
     take: (id, windows) => change(({ take }, now) => take(id, windows, now)),
     free: (id, key) => ask(({ free }) => free(id, key)),
     async close() {
+      const closing = opened && ask(({ close }) => close()).catch(() => {}); // After what was asked before.
       closed = true;
-      await opened?.then(({ close }) => close(), () => {});
+      await closing;
       opened = undefined;
     },
   };

@@ -24,16 +24,24 @@ export type RedisConnection = {
 /** Milliseconds after which a connection is not waited for any more; who asks waits no longer than for an answer. */
 const CONNECT_TIMEOUT = 5_000;
 
-/** Loads `redis`: a package of Arbiter's own surroundings, or of the current folder, or, with Deno, from npm. */
-async function loadRedis(): Promise<RedisPackage> {
+/** Where `redis` may be: among the packages around Arbiter, around the current folder, or, with Deno, wherever npm's are. */
+async function toPlaces(): Promise<(() => unknown)[]> {
   const { createRequire } = await import("node:module");
   const { default: process } = await import("node:process");
   const name: string = "redis"; // Known only when it runs, so that whoever bundles Arbiter needs none.
-  const places: (() => unknown)[] = [
+  return [
     () => import(name),
     () => createRequire(`${process.cwd()}/`)(name),
     ...(process.versions.deno ? [() => import(`npm:${name}@6`)] : []),
   ];
+}
+
+/**
+ * Loads `redis` from the first place that has it.
+ *
+ * @throws {MissingEngineError} If none has.
+ */
+export async function loadRedis(places: readonly (() => unknown)[]): Promise<RedisPackage> {
   for (const load of places) {
     try {
       const found = await load() as RedisPackage & { default?: RedisPackage };
@@ -47,7 +55,7 @@ async function loadRedis(): Promise<RedisPackage> {
 
 /** Connects when it is first asked, and again whenever the connection was lost; only a question holds the process open. */
 export async function createRedisConnection(options: object, timeout: number, clock: Clock): Promise<RedisConnection> {
-  const { createClient } = await loadRedis();
+  const { createClient } = await loadRedis(await toPlaces());
   let current: { client: RedisClient; ready: Promise<unknown>; since: number; isReady: boolean } | undefined;
   let closed = false;
 
@@ -74,18 +82,17 @@ export async function createRedisConnection(options: object, timeout: number, cl
     if (closed) throw new Error("The store is closed");
     const asked = current ??= connect();
     const { client, ready, since } = asked;
-    let forget = () => {};
+    let [forget, isLate] = [() => {}, false];
     const late = new Promise<never>((_, reject) => {
-      const giveUp = () => {
+      forget = clock.after(timeout, () => {
+        isLate = true;
         // What does not answer may be gone without a word; what is not even there yet may still come.
         if (asked.isReady || clock.now() - since >= CONNECT_TIMEOUT) drop(client);
         reject(new Error(`no answer within ${timeout} ms`));
-      };
-      // In two halves: a process that was held up itself has read what came meanwhile before the second is over.
-      forget = clock.after(timeout / 2, () => forget = clock.after(timeout / 2, giveUp));
+      });
     });
     try {
-      return await Promise.race([ready.then(() => client.sendCommand(command)), late]);
+      return await Promise.race([ready.then(() => isLate || client.sendCommand(command)), late]);
     } catch (cause) {
       const { message, code } = cause as Error & { code?: string };
       throw new Error(message || code, { cause });

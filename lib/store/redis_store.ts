@@ -71,7 +71,7 @@ for i, key in ipairs(KEYS) do
     local place = others - limit
     if own and own <= place then place = place + 1 end
     local last = redis.call("ZRANGE", key, place, place, "WITHSCORES")[2]
-    if not last then return {-1, 0} end
+    if not last then return {-1, math.max(left, 0)} end
     wait = math.max(wait, last - now)
   end
 end
@@ -94,22 +94,23 @@ function toStored(value: unknown): string {
 }
 
 /**
- * Makes a store in Redis, 5 or later, which several machines share: each question is one round trip. It connects when it is first used,
- * and again whenever the connection was lost; what is asked while there is none, or is not answered in time, rejects.
+ * Makes a store in Redis, 5 or later, which several machines share: each question is one round trip. It connects when it
+ * is first used, and again whenever the connection was lost; what is asked while there is none, or is not answered in
+ * time, rejects.
  *
  * @throws {TypeError} If the address is of no use.
  * @throws {MissingEngineError} If the npm package `redis`, which HTTP does without, cannot be found.
  */
 export async function createRedisStore(options: RedisStoreOptions = {}): Promise<Store> {
   const { url = "redis://127.0.0.1:6379", password, prefix = "arbiter:", timeout = 500, clock = systemClock } = options;
-  if (!URL.canParse(url) || !/^(?:redis|http)s?:/.test(url)) {
+  if (!URL.canParse(url) || !/^rediss?:|^https?:[^@]*$/.test(url)) {
     throw new TypeError(
       "Cannot use the address of Redis, REDIS_URL: expected one such as redis://127.0.0.1:6379", // It may have a password.
     );
   }
   const server = password === undefined ? { url } : { url, password };
   const { ask, close } = url.startsWith("http")
-    ? createRedisHttp({ url, token: password ?? "", timeout, fetch: options.fetch ?? fetch })
+    ? createRedisHttp({ url, token: password ?? "", timeout, fetch: options.fetch ?? fetch, clock })
     : await createRedisConnection(server, timeout, clock);
   const values = `${prefix}value:`;
   const toIndex = (key: string) => `${prefix}index:${key.split(" ", 1)[0]}`;

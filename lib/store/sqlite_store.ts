@@ -144,8 +144,9 @@ export async function createSqliteStore(path: string, options: SqliteStoreOption
     take: (id, windows) => change(({ take }, now) => take(id, windows, now)),
     free: (id, key) => ask(({ free }) => free(id, key)),
     async close() {
+      const closing = opened && ask(({ close }) => close()).catch(() => {}); // After what was asked before.
       closed = true;
-      await opened?.then(({ close }) => close(), () => {});
+      await closing;
       opened = undefined;
     },
   };

@@ -26,6 +26,7 @@ import { type Env, resolveSettings } from "../../lib/config/settings.ts";
 import { NVIDIA_BASE_URL } from "../../lib/routing/backends.ts";
 import { createStandIn } from "../../lib/stand_in/stand_in.ts";
 import { createStats } from "../../lib/server/stats.ts";
+import { findFreePort } from "../support/redis_server.ts";
 
 const KEY = `nvapi-${"a".repeat(64)}`;
 const NVIDIA = { name: "nvidia", baseUrl: NVIDIA_BASE_URL, keyName: "NVIDIA_API_KEY" };
@@ -283,6 +284,18 @@ describe("doctor", () => {
   test("finds models that are gone, and names who follows", async () => {
     const text = await find({ ...ENV, ARBITER_MODEL: "z-ai/glm4.7" });
     assert.match(text, /WARN model: z-ai\/glm4\.7 is gone \| Choose \S+;/);
+  });
+
+  test("looks whether the store takes what it is given, where others share it", async () => {
+    const redis = { ARBITER_STORE: "redis", REDIS_URL: `redis://:s3cret@127.0.0.1:${await findFreePort()}` };
+    const text = await find({ ...ENV, ARBITER_MODEL: "m/x", ...redis });
+    assert.match(
+      text,
+      /OK model: [^]*FAIL store: Redis: connect ECONNREFUSED \S+ \| Start Redis, or correct REDIS_URL/,
+    );
+    assert.doesNotMatch(text, /s3cret/);
+    assert.match(await find({ ...ENV, ...redis, REDIS_URL: "x" }), /FAIL store: Redis: Cannot use [^|]*$/m);
+    assert.doesNotMatch(await find({ ...ENV, ...redis, ARBITER_STORE: "memory" }), / store: /);
   });
 
   test("goes on where the settings are wrong", async () => {

@@ -48,6 +48,10 @@ describe("a variable is read under each of its names:", () => {
     ["filepathsAnswer", "ENABLE_FILEPATH_EXTRACTION_MOCK", "yes", true],
     ["prefixAnswer", "FAST_PREFIX_DETECTION", "on", true],
     ["targetDir", "TARGET_DIR", "/tmp/x", "/tmp/x"],
+    ["store", "ARBITER_STORE STORAGE_ENGINE", "Redis", "redis"],
+    ["redisUrl", "REDIS_URL", "whatever a project has", "whatever a project has"],
+    ["redisPrefix", "REDIS_PREFIX", "ncp:", "ncp:"],
+    ["redisPassword", "REDIS_PASSWORD", "secret", "secret"],
   ];
   for (const [key, names, value, expected] of rows) {
     for (const name of names.split(" ")) {

@@ -6,6 +6,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import { setImmediate } from "node:timers";
 import { test, type TestContext } from "node:test";
 import { createClient } from "redis";
 
@@ -46,15 +47,13 @@ export class RedisServer {
   readonly #folder: string;
   readonly #args: string[];
   readonly port: number;
+  readonly url: string;
 
   constructor(folder: string, port: number, args: string[]) {
     this.#folder = folder;
     this.#args = args;
     this.port = port;
-  }
-
-  get url(): string {
-    return `redis://127.0.0.1:${this.port}`;
+    this.url = `redis://127.0.0.1:${port}`;
   }
 
   /** Starts it, with nothing in it, and waits until it answers. */
@@ -75,18 +74,52 @@ export class RedisServer {
   async signal(name: "SIGKILL" | "SIGSTOP" | "SIGCONT"): Promise<void> {
     const child = this.#child;
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
-    child.kill(name);
+    process.kill(child.pid!, name); // Deno's child takes one signal only.
     if (name === "SIGKILL") await once(child, "exit");
   }
 
   /** Asks it by itself. */
   async ask(...command: string[]): Promise<unknown> {
-    const client = createClient({ url: this.url });
+    const at = this.#args.indexOf("--requirepass");
+    const password = at < 0 ? {} : { password: this.#args[at + 1]! };
+    const client = createClient({ url: this.url, RESP: 2, ...password });
     await client.connect();
     try {
       return await client.sendCommand(command);
     } finally {
       client.destroy();
+    }
+  }
+
+  /** The commands that come in while something is done, but for those of scripts. */
+  async watch(run: () => Promise<void>): Promise<string[]> {
+    const watcher = createClient({ url: this.url, RESP: 2 });
+    await watcher.connect();
+    const seen: string[] = [];
+    let finish = () => {};
+    const done = new Promise<void>((resolve) => finish = resolve);
+    await watcher.monitor((line) => {
+      const [, from = "", name = ""] = /^\S+ \[\d+ (\S+)\] "(\w+)"/.exec(String(line)) ?? [];
+      if (name === "ECHO") finish();
+      else if (from !== "lua") seen.push(name);
+    });
+    await run();
+    await this.ask("ECHO", "done");
+    await done;
+    watcher.destroy();
+    return seen;
+  }
+
+  /** Tries again and again until it does not fail. */
+  async until(run: () => Promise<void>): Promise<void> {
+    const began = Date.now();
+    for (;;) {
+      try {
+        return await run();
+      } catch (thrown) {
+        if (Date.now() - began > 20_000) throw thrown;
+        await new Promise((resolve) => setImmediate(resolve));
+      }
     }
   }
 
