@@ -4797,15 +4797,19 @@ class SharedPlaces {
 
   /** Keeps a place until what is returned is called. */
   #renew(id: string, run: SlidingWindow): () => void {
-    let cancel = () => {};
+    let [over, cancel] = [false, () => {}];
     const wait = () => {
       cancel = this.#clock.after(RENEWAL, () => {
+        if (over) return; // In a Worker no request can call off another's timer.
         this.#store.take(id, [run]).catch(() => {});
         wait();
       });
     };
     wait();
-    return () => cancel();
+    return () => {
+      over = true;
+      cancel();
+    };
   }
 }
 // lib/upstream/rate_window.ts ---------------------------------------------------------------
@@ -8511,6 +8515,11 @@ class SharedMap<T> {
     }
   }
 
+  /** Waits until a store that is shared has what was changed here, for whoever closes it then. */
+  async saved(): Promise<void> {
+    await this.#queue;
+  }
+
   async #merge(name: string, update: (before: T | undefined) => T | undefined): Promise<void> {
     const { parse, format, toLife } = this.#format;
     for (let tries = 0; tries < MAX_TRIES; tries++) {
@@ -8644,6 +8653,11 @@ class LearnedFacts {
   /** Forgets everything, here and in the store. */
   async forget(): Promise<void> {
     for (const known of [this.#facts, this.#ratios]) await known.forget();
+  }
+
+  /** Waits until what was learned is where others see it. */
+  async saved(): Promise<void> {
+    await Promise.all([this.#facts.saved(), this.#ratios.saved()]);
   }
 
   /** Notes what a model has taught. */
@@ -10593,12 +10607,14 @@ async function createRedisConnection(options: object, timeout: number, clock: Cl
     const { client, ready, since } = asked;
     let [forget, isLate] = [() => {}, false];
     const late = new Promise<never>((_, reject) => {
-      forget = clock.after(timeout, () => {
+      const giveUp = () => {
         isLate = true;
         // What does not answer may be gone without a word; what is not even there yet may still come.
         if (asked.isReady || clock.now() - since >= CONNECT_TIMEOUT) drop(client);
         reject(new Error(`no answer within ${timeout} ms`));
-      });
+      };
+      // In two halves: a process that was held up itself has read what came meanwhile before the second is over.
+      forget = clock.after(timeout / 2, () => forget = clock.after(timeout / 2, giveUp));
     });
     try {
       return await Promise.race([ready.then(() => isLate || client.sendCommand(command)), late]);
@@ -11450,11 +11466,13 @@ export async function probeModels(
     }
   }
 
-  return await Promise.all(candidates.map(async (candidate) => {
+  const results = await Promise.all(candidates.map(async (candidate) => {
     const result = await probe(candidate);
     onResult(result);
     return result;
   }));
+  await learned.saved();
+  return results;
 }
 // lib/cli/badges.ts -------------------------------------------------------------------------
 /** What is told of a model: how it was found, `pending` while nobody knows, and why in a few words. */
@@ -13867,7 +13885,8 @@ async function runReset(context: Context): Promise<number> {
   for (const [key] of await store.list(PROBE_PREFIX)) await store.set(key, undefined);
   const whose = `${count} ${count === 1 ? "model" : "models"}`;
   context.io.print(`Forgot what ${whose} had taught.`);
-  if (count > 0) context.io.print("A proxy that runs does so at its next start.");
+  const when = store.shared ? "with its next requests" : "at its next start";
+  if (count > 0) context.io.print(`A proxy that runs does so ${when}.`);
   const { model } = await readChoice(context.io);
   const { access, rm } = await import("node:fs/promises");
   const [choice, keys] = [toChoicePath(context.io), toKeyPath(context.io)];

@@ -172,7 +172,8 @@ export async function runReset(context: Context): Promise<number> {
   for (const [key] of await store.list(PROBE_PREFIX)) await store.set(key, undefined);
   const whose = `${count} ${count === 1 ? "model" : "models"}`;
   context.io.print(`Forgot what ${whose} had taught.`);
-  if (count > 0) context.io.print("A proxy that runs does so at its next start.");
+  const when = store.shared ? "with its next requests" : "at its next start";
+  if (count > 0) context.io.print(`A proxy that runs does so ${when}.`);
   const { model } = await readChoice(context.io);
   const { access, rm } = await import("node:fs/promises");
   const [choice, keys] = [toChoicePath(context.io), toKeyPath(context.io)];

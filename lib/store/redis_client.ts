@@ -84,12 +84,14 @@ export async function createRedisConnection(options: object, timeout: number, cl
     const { client, ready, since } = asked;
     let [forget, isLate] = [() => {}, false];
     const late = new Promise<never>((_, reject) => {
-      forget = clock.after(timeout, () => {
+      const giveUp = () => {
         isLate = true;
         // What does not answer may be gone without a word; what is not even there yet may still come.
         if (asked.isReady || clock.now() - since >= CONNECT_TIMEOUT) drop(client);
         reject(new Error(`no answer within ${timeout} ms`));
-      });
+      };
+      // In two halves: a process that was held up itself has read what came meanwhile before the second is over.
+      forget = clock.after(timeout / 2, () => forget = clock.after(timeout / 2, giveUp));
     });
     try {
       return await Promise.race([ready.then(() => isLate || client.sendCommand(command)), late]);

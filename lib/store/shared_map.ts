@@ -78,6 +78,11 @@ export class SharedMap<T> {
     }
   }
 
+  /** Waits until a store that is shared has what was changed here, for whoever closes it then. */
+  async saved(): Promise<void> {
+    await this.#queue;
+  }
+
   async #merge(name: string, update: (before: T | undefined) => T | undefined): Promise<void> {
     const { parse, format, toLife } = this.#format;
     for (let tries = 0; tries < MAX_TRIES; tries++) {

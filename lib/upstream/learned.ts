@@ -115,6 +115,11 @@ export class LearnedFacts {
     for (const known of [this.#facts, this.#ratios]) await known.forget();
   }
 
+  /** Waits until what was learned is where others see it. */
+  async saved(): Promise<void> {
+    await Promise.all([this.#facts.saved(), this.#ratios.saved()]);
+  }
+
   /** Notes what a model has taught. */
   learn(candidate: Candidate, facts: Partial<ModelFacts>): void {
     this.#facts.change(toKey(candidate), (before = NOTHING) => addFacts(before, facts));

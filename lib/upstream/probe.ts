@@ -194,9 +194,11 @@ export async function probeModels(
     }
   }
 
-  return await Promise.all(candidates.map(async (candidate) => {
+  const results = await Promise.all(candidates.map(async (candidate) => {
     const result = await probe(candidate);
     onResult(result);
     return result;
   }));
+  await learned.saved();
+  return results;
 }

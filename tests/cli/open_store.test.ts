@@ -30,7 +30,9 @@ async function assertKept(context: Context & Written): Promise<void> {
   const store = await openStore(context, assert.fail);
   assert.equal(store.shared, true);
   const { elite } = createCatalog({ model: "m/x" });
-  (await readLessons(store)).learn(elite, { noTools: true });
+  const learned = await readLessons(store);
+  learned.learn(elite, { noTools: true });
+  await learned.saved();
   await store.close();
   await runModels({ ...context, args: ["show"] });
   assert.match(
@@ -38,8 +40,11 @@ async function assertKept(context: Context & Written): Promise<void> {
     /^m\/x is served without tools \(https:\/\/integrate\.api\.nvidia\.com\/v1\)$/,
   );
   await runReset({ ...context, args: [] });
-  assert.match(context.printed.join("\n"), /Forgot what 1 model had taught/);
-  assert.deepEqual(await (await openStore(context, assert.fail)).list("model "), []);
+  assert.match(
+    context.printed.join("\n"),
+    /Forgot what 1 model had taught\.\nA proxy that runs does so with its next requests\./,
+  );
+  assert.deepEqual((await readLessons(await openStore(context, assert.fail))).all(), []);
   assert.deepEqual(context.told, []);
 }
 
@@ -67,7 +72,8 @@ testRedis("lessons are in Redis where the user wants that, under the user's pref
   await store.set("a 1", 1);
   await store.close();
   const keys = await server.ask("KEYS", "*");
-  assert.deepEqual((keys as string[]).sort(), ["team:index:a", "team:value:a 1"]);
+  assert.ok((keys as string[]).includes("team:value:a 1"));
+  assert.deepEqual((keys as string[]).filter((key) => !key.startsWith("team:")), []);
 });
 
 test("a demo keeps what it learns for itself, whatever is set", async (t) => {

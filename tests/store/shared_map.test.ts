@@ -96,6 +96,14 @@ test("where the store fails, only the process knows", async () => {
   assert.equal(map.values.get("x"), 2);
 });
 
+test("who waits until everything is saved may close the store", async () => {
+  const { store, maps: [one] } = start();
+  one!.change("x", add(1));
+  one!.change("x", add(1));
+  await one!.saved();
+  assert.equal(await store.get("a x"), 2);
+});
+
 test("who is always overtaken gives up", async () => {
   let tries = 0;
   const swap = () => Promise.resolve(++tries < 0);
