@@ -2822,7 +2822,7 @@ function checkClientKeys(keys: readonly ClientKey[]): void {
  *
  * @throws {TypeError} Saying what is wrong, but not with which key.
  */
-function parseClientKeys(value: string): ClientKey[] {
+export function parseClientKeys(value: string): ClientKey[] {
   const keys = value.split(",").map((text) => {
     const [, name, key = "", rpm] = KEY_PATTERN.exec(text.trim()) ?? [];
     if (!key) throw new TypeError("expected KEY or NAME=KEY:RPM, with commas between several; no colon within a key");
@@ -4227,11 +4227,22 @@ export const STATUS_BY_ERROR_TYPE = {
 /** An `error.type` of Anthropic's API. */
 export type ApiErrorType = keyof typeof STATUS_BY_ERROR_TYPE;
 
-/** Options of {@linkcode ApiError}: a status unlike the type's, further response headers such as `retry-after`. */
-export type ApiErrorOptions = ErrorOptions & { status?: number; headers?: Record<string, string> };
+/**
+ * Options of {@linkcode ApiError}: a status unlike the type's, further response headers such as `retry-after`, and what
+ * programs can read of it.
+ */
+export type ApiErrorOptions = ErrorOptions & {
+  status?: number;
+  headers?: Record<string, string>;
+  details?: Record<string, unknown>;
+};
 
 /** The body of an error response and of an SSE `error` event. */
-export type ApiErrorBody = { type: "error"; error: { type: ApiErrorType; message: string }; request_id?: string };
+export type ApiErrorBody = {
+  type: "error";
+  error: { type: ApiErrorType; message: string; details?: Record<string, unknown> };
+  request_id?: string;
+};
 
 /** A failure that has a shape on the Anthropic wire. */
 export class ApiError extends Error {
@@ -4243,6 +4254,8 @@ export class ApiError extends Error {
   readonly status: number;
   /** Headers of the error response. */
   readonly headers: Record<string, string>;
+  /** What programs can read of it. */
+  readonly details: Record<string, unknown> | undefined;
 
   /** Makes an error that is sent as `type` with `message`. */
   constructor(type: ApiErrorType, message: string, options: ApiErrorOptions = {}) {
@@ -4250,11 +4263,13 @@ export class ApiError extends Error {
     this.type = type;
     this.status = options.status ?? STATUS_BY_ERROR_TYPE[type];
     this.headers = options.headers ?? {};
+    this.details = options.details;
   }
 
   /** The body for an HTTP response and for an SSE `error` event. */
   toJSON(): ApiErrorBody {
-    return { type: "error", error: { type: this.type, message: this.message } };
+    const { type, message, details } = this;
+    return { type: "error", error: { type, message, ...(details ? { details } : {}) } };
   }
 }
 
@@ -4351,9 +4366,13 @@ function checkContent(content: unknown, path: string): void {
  */
 export function parseMessagesRequest(body: unknown, needsMaxTokens = true): MessagesRequest {
   checkFields(body, REQUEST_FIELDS, "");
-  // What is null is as good as absent.
-  const given = Object.entries(body as JsonObject).filter(([, value]) => value !== null);
-  const request = Object.fromEntries(given) as MessagesRequest;
+  const request = body as MessagesRequest;
+  if ((body as JsonObject).thread != null) {
+    // Only what is new would come. Anthropic's libraries, whose tool runners begin threads, send all when told like this.
+    const details = { error_code: "thread_unsupported_request", unsupported: ["thread"] };
+    const message = "thread: Arbiter holds no conversations: send all messages";
+    throw new ApiError("invalid_request_error", message, { details });
+  }
   if (request.messages.length === 0) refuse("messages", "at least one message is required");
   request.messages.forEach((message, i) => {
     checkFields(message, "role:role", `messages.${i}`);
@@ -4859,15 +4878,19 @@ class SharedPlaces {
 
   /** Keeps a place until what is returned is called. */
   #renew(id: string, run: SlidingWindow): () => void {
-    let cancel = () => {};
+    let [over, cancel] = [false, () => {}];
     const wait = () => {
       cancel = this.#clock.after(RENEWAL, () => {
+        if (over) return; // In a Worker no request can call off another's timer.
         this.#store.take(id, [run]).catch(() => {});
         wait();
       });
     };
     wait();
-    return () => cancel();
+    return () => {
+      over = true;
+      cancel();
+    };
   }
 }
 // lib/upstream/rate_window.ts ---------------------------------------------------------------
@@ -12913,17 +12936,66 @@ async function createRedisConnection(options: object, timeout: number, clock: Cl
     },
   };
 }
+// lib/store/redis_http.ts -------------------------------------------------------------------
+/** Where Redis answers over HTTP, the token it wants, milliseconds to wait for it, what asks, and time. */
+type RedisHttpOptions = { url: string; token: string; timeout: number; fetch: typeof fetch; clock: Clock };
+
+/**
+ * Asks Redis over HTTP, as Upstash and its likes offer it: each command is a list in JSON.
+ *
+ * Where a connection belongs to the request that made it, as in a Cloudflare Worker, nothing else can be shared.
+ */
+function createRedisHttp({ url, token, timeout, fetch, clock }: RedisHttpOptions): RedisConnection {
+  const running = new Set<Promise<unknown>>();
+  let closed = false;
+
+  async function send(command: readonly string[]): Promise<unknown> {
+    const stop = new AbortController();
+    const cancel = clock.after(timeout, () => stop.abort(new Error(`no answer within ${timeout} ms`)));
+    try {
+      const response = await fetch(url, {
+        method: "POST",
+        headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+        body: JSON.stringify(command),
+        signal: stop.signal,
+      });
+      const answer = parseJson(await response.text());
+      if (isJsonObject(answer) && "result" in answer) return answer.result;
+      throw new Error(isJsonObject(answer) && answer.error ? String(answer.error) : `status ${response.status}`);
+    } finally {
+      cancel();
+    }
+  }
+
+  return {
+    async ask(...command) {
+      if (closed) throw new Error("The store is closed");
+      const answer = send(command);
+      running.add(answer);
+      return await answer.finally(() => running.delete(answer));
+    },
+    async close() {
+      closed = true;
+      await Promise.allSettled(running);
+    },
+  };
+}
 // lib/store/redis_store.ts ------------------------------------------------------------------
 /** Options of {@linkcode createRedisStore}. */
 export interface RedisStoreOptions {
-  /** Where Redis is, `redis://127.0.0.1:6379` unless told; `rediss:` for TLS, with user, password and database in it. */
+  /**
+   * Where Redis is, `redis://127.0.0.1:6379` unless told; `rediss:` for TLS, with user, password and database in it.
+   * `https:` is where it takes commands over HTTP, as Upstash does.
+   */
   url?: string;
-  /** The password, if the address has none. */
+  /** The password, if the address has none; the token for HTTP. */
   password?: string;
   /** What all keys begin with, `arbiter:` unless told. */
   prefix?: string;
   /** Milliseconds to wait for an answer, 500 unless told. */
   timeout?: number;
+  /** What asks over HTTP. @default {the runtime's} */
+  fetch?: typeof globalThis.fetch;
   /** Time to wait by; what ends when is told by Redis' own clock, for machines differ. */
   clock?: Clock;
 }
@@ -13004,17 +13076,19 @@ function toStored(value: unknown): string {
  * time, rejects.
  *
  * @throws {TypeError} If the address is of no use.
- * @throws {MissingEngineError} If the npm package `redis` cannot be found.
+ * @throws {MissingEngineError} If the npm package `redis`, which HTTP does without, cannot be found.
  */
 export async function createRedisStore(options: RedisStoreOptions = {}): Promise<Store> {
   const { url = "redis://127.0.0.1:6379", password, prefix = "arbiter:", timeout = 500, clock = systemClock } = options;
-  if (!URL.canParse(url) || !/^rediss?:$/.test(new URL(url).protocol)) {
+  if (!URL.canParse(url) || !/^rediss?:|^https?:[^@]*$/.test(url)) {
     throw new TypeError(
       "Cannot use the address of Redis, REDIS_URL: expected one such as redis://127.0.0.1:6379", // It may have a password.
     );
   }
   const server = password === undefined ? { url } : { url, password };
-  const { ask, close } = await createRedisConnection(server, timeout, clock);
+  const { ask, close } = url.startsWith("http")
+    ? createRedisHttp({ url, token: password ?? "", timeout, fetch: options.fetch ?? fetch, clock })
+    : await createRedisConnection(server, timeout, clock);
   const values = `${prefix}value:`;
   const toIndex = (key: string) => `${prefix}index:${key.split(" ", 1)[0]}`;
   const toPlaces = (key: string) => `${prefix}places:${key}`;

@@ -102,7 +102,7 @@ export { createSqliteStore, type SqliteStoreOptions } from "./store/sqlite_store
 export { createSteadyStore, type SteadyStoreOptions } from "./store/steady_store.ts";
 export { type ChainOptions } from "./upstream/chain.ts";
 export { probeModels, type ProbeOptions, type ProbeResult, type ProbeState } from "./upstream/probe.ts";
-export { type ClientKey } from "./config/client_keys.ts";
+export { type ClientKey, parseClientKeys } from "./config/client_keys.ts";
 export { type HandlerOptions } from "./server/options.ts";
 export { type RequestLog } from "./server/request_log.ts";
 export { type ArbiterStatus, type Stats } from "./server/stats.ts";

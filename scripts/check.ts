@@ -6,7 +6,7 @@ runSteps({
   "Lint": "deno lint",
   "mod.ts": "bun scripts/amalgamate.ts --check",
   "Types (TypeScript)": "bun scripts/build.ts",
-  "Types (Deno)": "deno check -q mod.ts cli.ts scripts/*.ts",
+  "Types (Deno)": "deno check -q mod.ts cli.ts scripts/*.ts examples/*.ts",
   "Patterns": "bun scripts/check_regexes.ts",
   "Docs": "deno doc -q --lint mod.ts cli.ts",
   "JSR": "deno publish --config jsr.json --dry-run --allow-dirty",

@@ -1,18 +1,24 @@
 import { type Clock, systemClock } from "../wire/clock.ts";
 import { parseJson } from "../wire/json.ts";
 import { createRedisConnection } from "./redis_client.ts";
+import { createRedisHttp } from "./redis_http.ts";
 import type { Store, Taken } from "./store.ts";
 
 /** Options of {@linkcode createRedisStore}. */
 export interface RedisStoreOptions {
-  /** Where Redis is, `redis://127.0.0.1:6379` unless told; `rediss:` for TLS, with user, password and database in it. */
+  /**
+   * Where Redis is, `redis://127.0.0.1:6379` unless told; `rediss:` for TLS, with user, password and database in it.
+   * `https:` is where it takes commands over HTTP, as Upstash does.
+   */
   url?: string;
-  /** The password, if the address has none. */
+  /** The password, if the address has none; the token for HTTP. */
   password?: string;
   /** What all keys begin with, `arbiter:` unless told. */
   prefix?: string;
   /** Milliseconds to wait for an answer, 500 unless told. */
   timeout?: number;
+  /** What asks over HTTP. @default {the runtime's} */
+  fetch?: typeof globalThis.fetch;
   /** Time to wait by; what ends when is told by Redis' own clock, for machines differ. */
   clock?: Clock;
 }
@@ -93,17 +99,19 @@ function toStored(value: unknown): string {
  * time, rejects.
  *
  * @throws {TypeError} If the address is of no use.
- * @throws {MissingEngineError} If the npm package `redis` cannot be found.
+ * @throws {MissingEngineError} If the npm package `redis`, which HTTP does without, cannot be found.
  */
 export async function createRedisStore(options: RedisStoreOptions = {}): Promise<Store> {
   const { url = "redis://127.0.0.1:6379", password, prefix = "arbiter:", timeout = 500, clock = systemClock } = options;
-  if (!URL.canParse(url) || !/^rediss?:$/.test(new URL(url).protocol)) {
+  if (!URL.canParse(url) || !/^rediss?:|^https?:[^@]*$/.test(url)) {
     throw new TypeError(
       "Cannot use the address of Redis, REDIS_URL: expected one such as redis://127.0.0.1:6379", // It may have a password.
     );
   }
   const server = password === undefined ? { url } : { url, password };
-  const { ask, close } = await createRedisConnection(server, timeout, clock);
+  const { ask, close } = url.startsWith("http")
+    ? createRedisHttp({ url, token: password ?? "", timeout, fetch: options.fetch ?? fetch, clock })
+    : await createRedisConnection(server, timeout, clock);
   const values = `${prefix}value:`;
   const toIndex = (key: string) => `${prefix}index:${key.split(" ", 1)[0]}`;
   const toPlaces = (key: string) => `${prefix}places:${key}`;

@@ -76,14 +76,18 @@ export class SharedPlaces {
 
   /** Keeps a place until what is returned is called. */
   #renew(id: string, run: SlidingWindow): () => void {
-    let cancel = () => {};
+    let [over, cancel] = [false, () => {}];
     const wait = () => {
       cancel = this.#clock.after(RENEWAL, () => {
+        if (over) return; // In a Worker no request can call off another's timer.
         this.#store.take(id, [run]).catch(() => {});
         wait();
       });
     };
     wait();
-    return () => cancel();
+    return () => {
+      over = true;
+      cancel();
+    };
   }
 }

@@ -15,11 +15,22 @@ export const STATUS_BY_ERROR_TYPE = {
 /** An `error.type` of Anthropic's API. */
 export type ApiErrorType = keyof typeof STATUS_BY_ERROR_TYPE;
 
-/** Options of {@linkcode ApiError}: a status unlike the type's, further response headers such as `retry-after`. */
-export type ApiErrorOptions = ErrorOptions & { status?: number; headers?: Record<string, string> };
+/**
+ * Options of {@linkcode ApiError}: a status unlike the type's, further response headers such as `retry-after`, and what
+ * programs can read of it.
+ */
+export type ApiErrorOptions = ErrorOptions & {
+  status?: number;
+  headers?: Record<string, string>;
+  details?: Record<string, unknown>;
+};
 
 /** The body of an error response and of an SSE `error` event. */
-export type ApiErrorBody = { type: "error"; error: { type: ApiErrorType; message: string }; request_id?: string };
+export type ApiErrorBody = {
+  type: "error";
+  error: { type: ApiErrorType; message: string; details?: Record<string, unknown> };
+  request_id?: string;
+};
 
 /** A failure that has a shape on the Anthropic wire. */
 export class ApiError extends Error {
@@ -31,6 +42,8 @@ export class ApiError extends Error {
   readonly status: number;
   /** Headers of the error response. */
   readonly headers: Record<string, string>;
+  /** What programs can read of it. */
+  readonly details: Record<string, unknown> | undefined;
 
   /** Makes an error that is sent as `type` with `message`. */
   constructor(type: ApiErrorType, message: string, options: ApiErrorOptions = {}) {
@@ -38,11 +51,13 @@ export class ApiError extends Error {
     this.type = type;
     this.status = options.status ?? STATUS_BY_ERROR_TYPE[type];
     this.headers = options.headers ?? {};
+    this.details = options.details;
   }
 
   /** The body for an HTTP response and for an SSE `error` event. */
   toJSON(): ApiErrorBody {
-    return { type: "error", error: { type: this.type, message: this.message } };
+    const { type, message, details } = this;
+    return { type: "error", error: { type, message, ...(details ? { details } : {}) } };
   }
 }
 

@@ -1,4 +1,5 @@
 import type { JsonObject, MessagesRequest } from "./anthropic.ts";
+import { ApiError } from "./errors.ts";
 import { checkFields, refuse } from "./fields.ts";
 import { isJsonObject } from "./json.ts";
 
@@ -45,9 +46,13 @@ function checkContent(content: unknown, path: string): void {
  */
 export function parseMessagesRequest(body: unknown, needsMaxTokens = true): MessagesRequest {
   checkFields(body, REQUEST_FIELDS, "");
-  // What is null is as good as absent.
-  const given = Object.entries(body as JsonObject).filter(([, value]) => value !== null);
-  const request = Object.fromEntries(given) as MessagesRequest;
+  const request = body as MessagesRequest;
+  if ((body as JsonObject).thread != null) {
+    // Only what is new would come. Anthropic's libraries, whose tool runners begin threads, send all when told like this.
+    const details = { error_code: "thread_unsupported_request", unsupported: ["thread"] };
+    const message = "thread: Arbiter holds no conversations: send all messages";
+    throw new ApiError("invalid_request_error", message, { details });
+  }
   if (request.messages.length === 0) refuse("messages", "at least one message is required");
   request.messages.forEach((message, i) => {
     checkFields(message, "role:role", `messages.${i}`);

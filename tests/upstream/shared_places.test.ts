@@ -54,6 +54,17 @@ class Team {
   }
 }
 
+test("a place that was given back is not renewed, not even where a timer cannot be called off", async () => {
+  const clock = new FakeClock();
+  const store = { ...createMemoryStore([], clock), shared: true };
+  const stubborn = { now: () => clock.now(), after: (ms: number, run: () => void) => (clock.after(ms, run), () => {}) };
+  const backend = { baseUrl: "http://host/v1", limits: { limit: 0, window: 1_000, concurrency: 1 } };
+  const leave = await new Accounts(stubborn, store).windowOf(backend).enter("main", new AbortController().signal);
+  leave();
+  await clock.advance(60_000);
+  assert.equal(clock.pending, 0);
+});
+
 test("two processes together start no more than one account may, and nobody waits for longer than needed", async () => {
   const team = new Team({ limit: 3 });
   for (const process of [0, 1, 0, 1, 0, 1]) await team.ask(process);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import type { ApiError } from "../../lib/wire/errors.ts";
 import { parseMessagesRequest } from "../../lib/wire/messages_request.ts";
 
 const GOOD = { model: "claude-x", max_tokens: 10, messages: [{ role: "user", content: "Hi" }] };
@@ -34,6 +35,17 @@ describe("parseMessagesRequest() accepts", () => {
 });
 
 describe("parseMessagesRequest() refuses", () => {
+  for (const thread of [{ type: "create" }, { type: "continue", previous_message_id: "msg_1" }]) {
+    test(`to ${thread.type} a thread, in the words on which Anthropic's libraries send all messages`, () => {
+      const details = { error_code: "thread_unsupported_request", unsupported: ["thread"] };
+      const message = "thread: Arbiter holds no conversations: send all messages";
+      assert.throws(() => parseMessagesRequest({ ...GOOD, messages: [], thread }), (thrown: ApiError) => {
+        assert.deepEqual(thrown.toJSON().error, { type: "invalid_request_error", message, details });
+        return true;
+      });
+    });
+  }
+
   const rows: [body: unknown, message: string][] = [
     [undefined, "body: Input should be an object"],
     [[], "body: Input should be an object"],
