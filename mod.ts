@@ -4366,13 +4366,15 @@ function checkContent(content: unknown, path: string): void {
  */
 export function parseMessagesRequest(body: unknown, needsMaxTokens = true): MessagesRequest {
   checkFields(body, REQUEST_FIELDS, "");
-  const request = body as MessagesRequest;
-  if ((body as JsonObject).thread != null) {
+  // What is null is as good as absent.
+  const given = Object.fromEntries(Object.entries(body as JsonObject).filter(([, value]) => value !== null));
+  if (given.thread !== undefined) {
     // Only what is new would come. Anthropic's libraries, whose tool runners begin threads, send all when told like this.
     const details = { error_code: "thread_unsupported_request", unsupported: ["thread"] };
     const message = "thread: Arbiter holds no conversations: send all messages";
     throw new ApiError("invalid_request_error", message, { details });
   }
+  const request = given as MessagesRequest;
   if (request.messages.length === 0) refuse("messages", "at least one message is required");
   request.messages.forEach((message, i) => {
     checkFields(message, "role:role", `messages.${i}`);
@@ -5036,7 +5038,7 @@ class RateWindow {
     this.#atOnce = wait > 0 ? 1 : Math.max(1, left);
     this.#seen = { left, until: now + this.#limits.window };
     if (wait > 0) this.#refusedUntil = now + Math.min(wait, POLL_PAUSE);
-    else if (this.#waiting > 0) this.#call(leave);
+    else if (this.#waiting > 0 && now >= this.#blockedUntil) this.#call(leave);
     else leave(true);
     this.#admit();
   }
@@ -9207,7 +9209,7 @@ export interface ChainOptions {
   maxTokens?: number;
   /** Most upstream calls for one request. @default {6} */
   maxAttempts?: number;
-  /** Where what models teach is kept. @default {memory} */
+  /** Where what models teach is kept; proxies with one that is shared keep to limits together. @default {memory} */
   store?: Store;
   /** Sent upstream as `user-agent`. @default {"arbiter-proxy/" and the version} */
   userAgent?: string;

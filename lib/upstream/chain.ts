@@ -36,7 +36,7 @@ export interface ChainOptions {
   maxTokens?: number;
   /** Most upstream calls for one request. @default {6} */
   maxAttempts?: number;
-  /** Where what models teach is kept. @default {memory} */
+  /** Where what models teach is kept; proxies with one that is shared keep to limits together. @default {memory} */
   store?: Store;
   /** Sent upstream as `user-agent`. @default {"arbiter-proxy/" and the version} */
   userAgent?: string;

@@ -146,7 +146,7 @@ export class RateWindow {
     this.#atOnce = wait > 0 ? 1 : Math.max(1, left);
     this.#seen = { left, until: now + this.#limits.window };
     if (wait > 0) this.#refusedUntil = now + Math.min(wait, POLL_PAUSE);
-    else if (this.#waiting > 0) this.#call(leave);
+    else if (this.#waiting > 0 && now >= this.#blockedUntil) this.#call(leave);
     else leave(true);
     this.#admit();
   }

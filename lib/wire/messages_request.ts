@@ -46,13 +46,15 @@ function checkContent(content: unknown, path: string): void {
  */
 export function parseMessagesRequest(body: unknown, needsMaxTokens = true): MessagesRequest {
   checkFields(body, REQUEST_FIELDS, "");
-  const request = body as MessagesRequest;
-  if ((body as JsonObject).thread != null) {
+  // What is null is as good as absent.
+  const given = Object.fromEntries(Object.entries(body as JsonObject).filter(([, value]) => value !== null));
+  if (given.thread !== undefined) {
     // Only what is new would come. Anthropic's libraries, whose tool runners begin threads, send all when told like this.
     const details = { error_code: "thread_unsupported_request", unsupported: ["thread"] };
     const message = "thread: Arbiter holds no conversations: send all messages";
     throw new ApiError("invalid_request_error", message, { details });
   }
+  const request = given as MessagesRequest;
   if (request.messages.length === 0) refuse("messages", "at least one message is required");
   request.messages.forEach((message, i) => {
     checkFields(message, "role:role", `messages.${i}`);

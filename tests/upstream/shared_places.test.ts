@@ -176,6 +176,25 @@ test("who gives up while the store is asked gives everything back", async () => 
   assert.equal(team.clock.pending, 0);
 });
 
+test("who is being asked for when the account is blocked waits like the others", async () => {
+  const answers: (() => void)[] = [];
+  const team = new Team({ limit: 1 }, (store) => ({
+    async take(id, windows) {
+      const taken = await store.take(id, windows);
+      if (windows.length > 1) await new Promise<void>((resolve) => answers.push(resolve));
+      return taken;
+    },
+  }));
+  const guest = await team.ask(0);
+  team.window(0).block(500);
+  answers.shift()!();
+  await team.clock.advance(500);
+  assert.equal(guest.entered, undefined);
+  answers.shift()!();
+  await settle();
+  assert.equal(guest.entered, 500);
+});
+
 test("a blocked account is left alone by all, from the next request on, and the longer block counts", async () => {
   const team = new Team({ limit: 10 });
   for (const model of ["a", "b"]) team.refuse(0, model, 5_000);
