@@ -9623,13 +9623,15 @@ export type Stats = {
   firstToken: { count: number; ms: number; slowest: number };
 };
 
+/** Requests that an account may start now, of so many within so many milliseconds. */
+export type Quota = { left: number; limit: number; window: number };
+
 /** What `GET /v1/stream/visualization` tells; `quota` is that of the main model's account, if it has a limit. */
 export type ArbiterStatus = Stats & {
   name: "arbiter";
   version: string;
   model: string;
-  /** Requests that may start now, of so many within so many milliseconds. */
-  quota?: { left: number; limit: number; window: number };
+  quota?: Quota;
 };
 
 /** The counts of a proxy that has just started. */
@@ -9867,6 +9869,12 @@ class Live {
     });
   }
 
+  /** The hosts of these models. */
+  backends(): Backend[] {
+    const backends = [...this.#models.values()].map(({ candidate: { backend } }) => [backend.name, backend] as const);
+    return [...new Map(backends).values()];
+  }
+
   /** The steps of a request that its stream has not told of yet, as events for it. */
   tell(id: string): VisualizationEvent[] {
     const running = this.#running.get(id);
@@ -9882,6 +9890,7 @@ class Live {
     const { model, backend: { name: backend } } = candidate;
     let known = this.#models.get(key);
     if (!known) this.#models.set(key, known = { candidate, model, backend, answers: 0, faults: 0 });
+    known.candidate = candidate; // What is configured may have changed.
     forgetOldest(this.#models, MOST_MODELS);
     return known;
   }
@@ -10013,6 +10022,8 @@ type LiveState = ArbiterStatus & {
     requests: LiveRequest[];
     models: LiveModel[];
     sessions: Session[];
+    /** The quotas of the hosts of these models, where there is a limit. */
+    quotas: (Quota & { backend?: string | undefined })[];
     /** Whether this is all of it. */
     whole: boolean;
     /** Whether requests tell what their answers say. */
@@ -11213,7 +11224,7 @@ const DASHBOARD_PAGE = ` <!doctype html>
  tbody > tr > * {
  border-top: 1px solid var(--line);
  }
- #quota {
+ #quotas li {
  display: flex;
  flex-wrap: wrap;
  gap: 0 8px;
@@ -11295,9 +11306,7 @@ const DASHBOARD_PAGE = ` <!doctype html>
 
  <section>
  <h2 id="h-models">Models</h2>
- <p id="quota">
- <label for="left">Quota</label> <meter id="left" min="0"></meter> <span id="quota-words"></span>
- </p>
+ <ul id="quotas"></ul>
  <div class="scroll" role="region" aria-labelledby="h-models" tabindex="0">
  <table>
  <thead>
@@ -11605,12 +11614,16 @@ const DASHBOARD_PAGE = ` <!doctype html>
  );
  }
 
- function drawQuota({ quota }) {
- $("quota").hidden = !quota;
- if (!quota) return;
- const { left, limit, window } = quota;
- Object.assign($("left"), { max: limit, low: limit * .2, optimum: limit, value: left });
- set($("quota-words"), \`\${left} of \${limit} requests left, window \${duration(window)}\`);
+ function drawQuotas({ quotas }) {
+ align(
+ $("quotas"),
+ quotas.map((quota) => ({ id: quota.backend, ...quota })),
+ ({ id }) => make("li", {}, make("meter", { min: 0, "aria-label": \`Quota of \${id}\` }), make("span")),
+ (item, { id, left, limit, window }) => {
+ Object.assign(item.children[0], { max: limit, low: limit * .2, optimum: limit, value: left });
+ set(item.children[1], \`\${id}: \${left} of \${limit} requests left, window \${duration(window)}\`);
+ },
+ );
  }
 
  function draw() {
@@ -11625,7 +11638,7 @@ const DASHBOARD_PAGE = ` <!doctype html>
  drawTiles();
  align($("flight"), newest(flight, MOST_SHOWN * 2), createRequest, updateRequest);
  align($("recent"), newest(over, MOST_SHOWN), createRequest, updateRequest);
- drawQuota(state);
+ drawQuotas(live);
  fill(
  $("models"),
  live.models.map((one) => ({
@@ -12345,11 +12358,15 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
     router = next;
   }
   configure(options);
-  function status(): ArbiterStatus {
-    const { elite, elite: { backend } } = router.catalog;
+  function toQuota(backend: Backend): Quota | undefined {
     const { limit, window } = backend.limits ?? { limit: 0, window: 0 };
-    const quota = limit > 0 ? { quota: { left: accounts.windowOf(backend).left, limit, window } } : {};
-    return { name: "arbiter", version: VERSION, model: toLabel(elite, router.catalog), ...stats, ...quota };
+    return limit > 0 ? { left: accounts.windowOf(backend).left, limit, window } : undefined;
+  }
+  function status(): ArbiterStatus {
+    const { elite } = router.catalog;
+    const quota = toQuota(elite.backend);
+    const found = { name: "arbiter", version: VERSION, model: toLabel(elite, router.catalog) } as const;
+    return { ...found, ...stats, ...(quota ? { quota } : {}) };
   }
   const ledger = new TokenLedger();
   const chain = createChain(settings, { ledger, accounts });
@@ -12362,6 +12379,10 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
         at: settings.clock.now(),
         requests: live.requests(since),
         models: live.models(usual, chain.avoidedUntil),
+        quotas: live.backends().flatMap((backend) => {
+          const quota = toQuota(backend);
+          return quota ? [{ backend: backend.name, ...quota }] : [];
+        }),
         sessions: sessions.since(since),
         whole: since === 0,
         showsContent: settings.showContent,

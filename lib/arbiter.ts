@@ -1,4 +1,5 @@
 import { checkClientKeys } from "./config/client_keys.ts";
+import type { Backend } from "./routing/candidate.ts";
 import { toCandidate } from "./routing/catalog.ts";
 import { toLabel } from "./routing/reference.ts";
 import { createRouter, type Router } from "./routing/router.ts";
@@ -10,7 +11,7 @@ import { Metrics } from "./server/metrics.ts";
 import type { HandlerOptions } from "./server/options.ts";
 import { Sessions } from "./server/sessions.ts";
 import { SharedAnswers } from "./server/shared_answers.ts";
-import { addRequest, type ArbiterStatus, createStats } from "./server/stats.ts";
+import { addRequest, type ArbiterStatus, createStats, type Quota } from "./server/stats.ts";
 import { createMemoryStore } from "./store/memory_store.ts";
 import { Accounts } from "./upstream/accounts.ts";
 import { createChain } from "./upstream/chain.ts";
@@ -99,11 +100,15 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
     router = next;
   }
   configure(options);
-  function status(): ArbiterStatus {
-    const { elite, elite: { backend } } = router.catalog;
+  function toQuota(backend: Backend): Quota | undefined {
     const { limit, window } = backend.limits ?? { limit: 0, window: 0 };
-    const quota = limit > 0 ? { quota: { left: accounts.windowOf(backend).left, limit, window } } : {};
-    return { name: "arbiter", version: VERSION, model: toLabel(elite, router.catalog), ...stats, ...quota };
+    return limit > 0 ? { left: accounts.windowOf(backend).left, limit, window } : undefined;
+  }
+  function status(): ArbiterStatus {
+    const { elite } = router.catalog;
+    const quota = toQuota(elite.backend);
+    const found = { name: "arbiter", version: VERSION, model: toLabel(elite, router.catalog) } as const;
+    return { ...found, ...stats, ...(quota ? { quota } : {}) };
   }
   const ledger = new TokenLedger();
   const chain = createChain(settings, { ledger, accounts });
@@ -116,6 +121,10 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
         at: settings.clock.now(),
         requests: live.requests(since),
         models: live.models(usual, chain.avoidedUntil),
+        quotas: live.backends().flatMap((backend) => {
+          const quota = toQuota(backend);
+          return quota ? [{ backend: backend.name, ...quota }] : [];
+        }),
         sessions: sessions.since(since),
         whole: since === 0,
         showsContent: settings.showContent,

@@ -105,7 +105,7 @@ export { probeModels, type ProbeOptions, type ProbeResult, type ProbeState } fro
 export { type ClientKey, parseClientKeys } from "./config/client_keys.ts";
 export { type HandlerOptions } from "./server/options.ts";
 export { type RequestLog } from "./server/request_log.ts";
-export { type ArbiterStatus, type Stats } from "./server/stats.ts";
+export { type ArbiterStatus, type Quota, type Stats } from "./server/stats.ts";
 export { type Handler, serve, type ServeOptions, type Server } from "./server/serve.ts";
 export { createStandIn, type StandIn, type StandInOptions } from "./stand_in/stand_in.ts";
 export { type Script, type ScriptedAnswer, type ScriptedCall, type Step } from "./stand_in/script.ts";

@@ -307,7 +307,7 @@ export const DASHBOARD_PAGE = ` <!doctype html>
  tbody > tr > * {
  border-top: 1px solid var(--line);
  }
- #quota {
+ #quotas li {
  display: flex;
  flex-wrap: wrap;
  gap: 0 8px;
@@ -389,9 +389,7 @@ export const DASHBOARD_PAGE = ` <!doctype html>
 
  <section>
  <h2 id="h-models">Models</h2>
- <p id="quota">
- <label for="left">Quota</label> <meter id="left" min="0"></meter> <span id="quota-words"></span>
- </p>
+ <ul id="quotas"></ul>
  <div class="scroll" role="region" aria-labelledby="h-models" tabindex="0">
  <table>
  <thead>
@@ -699,12 +697,16 @@ export const DASHBOARD_PAGE = ` <!doctype html>
  );
  }
 
- function drawQuota({ quota }) {
- $("quota").hidden = !quota;
- if (!quota) return;
- const { left, limit, window } = quota;
- Object.assign($("left"), { max: limit, low: limit * .2, optimum: limit, value: left });
- set($("quota-words"), \`\${left} of \${limit} requests left, window \${duration(window)}\`);
+ function drawQuotas({ quotas }) {
+ align(
+ $("quotas"),
+ quotas.map((quota) => ({ id: quota.backend, ...quota })),
+ ({ id }) => make("li", {}, make("meter", { min: 0, "aria-label": \`Quota of \${id}\` }), make("span")),
+ (item, { id, left, limit, window }) => {
+ Object.assign(item.children[0], { max: limit, low: limit * .2, optimum: limit, value: left });
+ set(item.children[1], \`\${id}: \${left} of \${limit} requests left, window \${duration(window)}\`);
+ },
+ );
  }
 
  function draw() {
@@ -719,7 +721,7 @@ export const DASHBOARD_PAGE = ` <!doctype html>
  drawTiles();
  align($("flight"), newest(flight, MOST_SHOWN * 2), createRequest, updateRequest);
  align($("recent"), newest(over, MOST_SHOWN), createRequest, updateRequest);
- drawQuota(state);
+ drawQuotas(live);
  fill(
  $("models"),
  live.models.map((one) => ({

@@ -1,4 +1,4 @@
-import { type Candidate, toKey } from "../routing/candidate.ts";
+import { type Backend, type Candidate, toKey } from "../routing/candidate.ts";
 import { UpstreamFault } from "../upstream/faults.ts";
 import type { MessageStreamEvent, VisualizationEvent } from "../wire/anthropic.ts";
 import type { Clock } from "../wire/clock.ts";
@@ -169,6 +169,12 @@ export class Live {
     });
   }
 
+  /** The hosts of these models. */
+  backends(): Backend[] {
+    const backends = [...this.#models.values()].map(({ candidate: { backend } }) => [backend.name, backend] as const);
+    return [...new Map(backends).values()];
+  }
+
   /** The steps of a request that its stream has not told of yet, as events for it. */
   tell(id: string): VisualizationEvent[] {
     const running = this.#running.get(id);
@@ -184,6 +190,7 @@ export class Live {
     const { model, backend: { name: backend } } = candidate;
     let known = this.#models.get(key);
     if (!known) this.#models.set(key, known = { candidate, model, backend, answers: 0, faults: 0 });
+    known.candidate = candidate; // What is configured may have changed.
     forgetOldest(this.#models, MOST_MODELS);
     return known;
   }

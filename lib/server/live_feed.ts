@@ -3,7 +3,7 @@ import { onAbort } from "../wire/signal.ts";
 import type { LiveModel, LiveRequest } from "./live.ts";
 import type { Exchange } from "./request_log.ts";
 import type { Session } from "./sessions.ts";
-import type { ArbiterStatus } from "./stats.ts";
+import type { ArbiterStatus, Quota } from "./stats.ts";
 
 /** Milliseconds between two changes that are told, and those after which something is told although nothing changed. */
 const PACE = 200;
@@ -17,6 +17,8 @@ export type LiveState = ArbiterStatus & {
     requests: LiveRequest[];
     models: LiveModel[];
     sessions: Session[];
+    /** The quotas of the hosts of these models, where there is a limit. */
+    quotas: (Quota & { backend?: string | undefined })[];
     /** Whether this is all of it. */
     whole: boolean;
     /** Whether requests tell what their answers say. */

@@ -33,13 +33,15 @@ export type Stats = {
   firstToken: { count: number; ms: number; slowest: number };
 };
 
+/** Requests that an account may start now, of so many within so many milliseconds. */
+export type Quota = { left: number; limit: number; window: number };
+
 /** What `GET /v1/stream/visualization` tells; `quota` is that of the main model's account, if it has a limit. */
 export type ArbiterStatus = Stats & {
   name: "arbiter";
   version: string;
   model: string;
-  /** Requests that may start now, of so many within so many milliseconds. */
-  quota?: { left: number; limit: number; window: number };
+  quota?: Quota;
 };
 
 /** The counts of a proxy that has just started. */

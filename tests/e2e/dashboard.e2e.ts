@@ -2,7 +2,16 @@
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import { NO_BROWSER, openPage, startDirected } from "./browser.ts";
-import { makePlace, type Place, type Running, type Runtime, startArbiter } from "./support.ts";
+import {
+  makePlace,
+  type Place,
+  type Running,
+  type Runtime,
+  startArbiter,
+  startSession,
+  startUpstream,
+  toResult,
+} from "./support.ts";
 
 const RUNTIMES = ["node", "deno", "bun"] as const;
 const WORD = /swordfish/;
@@ -210,4 +219,13 @@ describe("the command dashboard", { concurrency: 3, timeout: 60_000 }, () => {
       assert.deepEqual([nobody.code, nobody.stderr], [1, `Nothing runs on port ${port}.\n`]);
     });
   }
+});
+
+it("Claude Code passes over events that tell of lanes", { timeout: 60_000 }, async (t) => {
+  const upstream = await startUpstream(t, () => ({ steps: [{ text: "Hi there." }] }));
+  const env = { ...upstream.env, R2_STREAM_VISUALIZATION: "1" };
+  const { url, place } = await startProxy(t, { env });
+  assert.match(await ask(url), /^event: ncp_visualization\ndata: .*"lane":"stream"/m);
+  const ended = await startSession(t, "Hi", { place, env }).ended;
+  assert.equal(toResult(ended), "Hi there.", ended.stderr);
 });

@@ -79,6 +79,7 @@ test("the state tells requests, models and sessions, but neither content nor key
     ["m/x", 0, 1],
     ["m/y", 1, 0],
   ]);
+  assert.deepEqual(live.quotas, [{ backend: "nvidia", left: 7, limit: 9, window: 60_000 }]);
   assert.deepEqual(live.sessions.map(({ id, requests }) => [id, requests]), [["s-1", 1]]);
   assert.doesNotMatch(text, /swordfish|secret/);
 });

@@ -110,6 +110,14 @@ describe("of models it tells", () => {
   });
 });
 
+test("a host that is configured anew is one host, and the new one", () => {
+  const { live } = createLive();
+  live.models([x, y], () => 0);
+  const changed = { ...backend, limits: { limit: 9, window: 1, concurrency: 0 } };
+  live.models([x, y].map((candidate) => ({ ...candidate, backend: changed })), () => 0);
+  assert.deepEqual(live.backends(), [changed]);
+});
+
 test("only what has changed since a time is told, those on their way first", async () => {
   const { live, clock } = createLive();
   for (const id of ["a", "b", "c"]) live.begin({ ...LOG, id }, 0);

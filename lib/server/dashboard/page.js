@@ -250,12 +250,16 @@ function drawTiles() {
   );
 }
 
-function drawQuota({ quota }) {
-  $("quota").hidden = !quota;
-  if (!quota) return;
-  const { left, limit, window } = quota;
-  Object.assign($("left"), { max: limit, low: limit * .2, optimum: limit, value: left });
-  set($("quota-words"), `${left} of ${limit} requests left, window ${duration(window)}`);
+function drawQuotas({ quotas }) {
+  align(
+    $("quotas"),
+    quotas.map((quota) => ({ id: quota.backend, ...quota })),
+    ({ id }) => make("li", {}, make("meter", { min: 0, "aria-label": `Quota of ${id}` }), make("span")),
+    (item, { id, left, limit, window }) => {
+      Object.assign(item.children[0], { max: limit, low: limit * .2, optimum: limit, value: left });
+      set(item.children[1], `${id}: ${left} of ${limit} requests left, window ${duration(window)}`);
+    },
+  );
 }
 
 function draw() {
@@ -270,7 +274,7 @@ function draw() {
   drawTiles();
   align($("flight"), newest(flight, MOST_SHOWN * 2), createRequest, updateRequest);
   align($("recent"), newest(over, MOST_SHOWN), createRequest, updateRequest);
-  drawQuota(state);
+  drawQuotas(live);
   fill(
     $("models"),
     live.models.map((one) => ({
