@@ -1,6 +1,6 @@
 /**
  * Sessions that never end, a host that fails at random, and a proxy between them that must neither give a wrong answer
- * nor grow: `npm run soak -- --minutes 1 --sessions 100 --seed 1 --runtime all --faults 0.25`.
+ * nor grow: `npm run soak -- --minutes 1 --sessions 100 --seed 1 --runtime all --faults 0.25 --warm-up 0.3`.
  *
  * Every text has a sum by which its reader sees that it is whole, and every answer repeats the number of its question. Now
  * and then all sessions pause; then no upstream call, no timer and no more sockets than before may be left, and the heap
@@ -24,6 +24,7 @@ const { values } = parseArgs({
     seed: { type: "string", default: String(Date.now() % 100_000) },
     runtime: { type: "string", default: "all" },
     faults: { type: "string", default: "0.25" },
+    "warm-up": { type: "string" },
   },
 });
 
@@ -139,7 +140,7 @@ async function soak(runtime: string): Promise<boolean> {
   const url = await proxy.read();
   const began = Date.now();
   const end = began + minutes * 60_000;
-  const warm = began + Math.min(60_000, minutes * 20_000);
+  const warm = began + Number(values["warm-up"] ?? Math.min(1, minutes / 3)) * 60_000;
   const interval = Math.max(5_000, minutes * 60_000 / 20);
   let [inside, paused, over] = [0, Promise.resolve(), false];
   const all: Soak = {
