@@ -3324,7 +3324,7 @@ async function findConfig(
 }
 // lib/version.ts ----------------------------------------------------------------------------
 /** The version of this package; written by scripts/amalgamate.ts from package.json. */
-const VERSION = "0.1.0";
+const VERSION = "1.0.0";
 // lib/cli/child.ts --------------------------------------------------------------------------
 /** A program to run, with the arguments that come before the user's. */
 type Program = { command: string; args: readonly string[] };
