@@ -48,13 +48,19 @@ async function prepare(t: TestContext): Promise<{ place: Place; env: Record<stri
   });
   const { port } = server.address() as AddressInfo;
   const nvidia = { baseUrl: `http://0.0.0.0:${port}/v1`, apiKeyEnv: "NVIDIA_API_KEY" };
-  await writeFile(join(place.project, "arbiter.json"), JSON.stringify({ backends: { nvidia } }));
+  // Named by the user: a file that is merely there sends no key to a host nobody knows.
+  const config = join(place.project, "arbiter.json");
+  await writeFile(config, JSON.stringify({ backends: { nvidia } }));
   const bin = join(place.home, "bin");
   await mkdir(bin);
   await writeFile(join(bin, "claude"), FAKE_CLAUDE);
   await chmod(join(bin, "claude"), 0o755);
   const PATH = [bin, process.env.PATH].join(delimiter);
-  return { place, env: { PATH, ARBITER_FALLBACK_MODELS: `${GONE},${OTHER}`, ARBITER_PORT: "0" }, calls };
+  return {
+    place,
+    env: { PATH, ARBITER_CONFIG: config, ARBITER_FALLBACK_MODELS: `${GONE},${OTHER}`, ARBITER_PORT: "0" },
+    calls,
+  };
 }
 
 /** What Arbiter keeps in a home, other than the folder in which running proxies are noted. */
