@@ -56,6 +56,7 @@ function ask(socket: Socket, request: Buffer): Promise<Answer> {
       clearTimeout(timer);
       socket.removeAllListeners("data").removeAllListeners("close");
       if (failed) answer.failed = failed;
+      if (/^connection: *close/im.test(head)) socket.destroy();
       resolve(answer);
     };
     const timer = setTimeout(() => {
