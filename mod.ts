@@ -7699,7 +7699,8 @@ function toLiteralEnd(text: string, from: number): number {
  * Nothing has to be known of a chunk for that: between the same beginning and the same end, two literals in a row are the
  * text of both.
  */
-function mergeChunks(data: readonly string[]): string[] {
+function mergeChunks(data: readonly string[]): readonly string[] {
+  if (data.length < 2) return data;
   const merged: string[] = [];
   let [head, texts, tail] = ["", "", ""];
   for (const chunk of data) {
@@ -7711,7 +7712,7 @@ function mergeChunks(data: readonly string[]): string[] {
       }
     }
     if (head !== "") merged.push(head + texts + tail);
-    const found = data.length > 1 ? TEXT_FIELD.exec(chunk) : null;
+    const found = TEXT_FIELD.exec(chunk);
     head = "";
     const from = found ? found.index + found[0].length : chunk.length;
     const end = toLiteralEnd(chunk, from);
@@ -11447,10 +11448,12 @@ async function answerIncoming(handler: Handler, incoming: IncomingMessage, outgo
   if (!incoming.complete) response.headers.set("connection", "close");
   outgoing.writeHead(response.status, [...response.headers].flat());
   if (!response.body || incoming.method === "HEAD") return void outgoing.end();
-  outgoing.flushHeaders();
+  // They wait for the first piece of the body, but not for long: mostly both leave as one packet.
+  const flush = setTimeout(() => outgoing.flushHeaders(), 0);
   const reader = response.body.getReader();
   onAbort(gone.signal, () => void reader.cancel(gone.signal.reason).catch(() => {}));
-  for (let read = await reader.read(); !read.done; read = await reader.read()) {
+  const first = await reader.read().finally(() => clearTimeout(flush));
+  for (let read = first; !read.done; read = await reader.read()) {
     if (outgoing.write(read.value) || outgoing.destroyed) continue;
     await new Promise<void>((resolve) => wake = resolve);
   }

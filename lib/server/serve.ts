@@ -86,10 +86,12 @@ async function answerIncoming(handler: Handler, incoming: IncomingMessage, outgo
   if (!incoming.complete) response.headers.set("connection", "close");
   outgoing.writeHead(response.status, [...response.headers].flat());
   if (!response.body || incoming.method === "HEAD") return void outgoing.end();
-  outgoing.flushHeaders();
+  // They wait for the first piece of the body, but not for long: mostly both leave as one packet.
+  const flush = setTimeout(() => outgoing.flushHeaders(), 0);
   const reader = response.body.getReader();
   onAbort(gone.signal, () => void reader.cancel(gone.signal.reason).catch(() => {}));
-  for (let read = await reader.read(); !read.done; read = await reader.read()) {
+  const first = await reader.read().finally(() => clearTimeout(flush));
+  for (let read = first; !read.done; read = await reader.read()) {
     if (outgoing.write(read.value) || outgoing.destroyed) continue;
     await new Promise<void>((resolve) => wake = resolve);
   }

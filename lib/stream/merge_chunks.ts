@@ -16,7 +16,8 @@ function toLiteralEnd(text: string, from: number): number {
  * Nothing has to be known of a chunk for that: between the same beginning and the same end, two literals in a row are the
  * text of both.
  */
-export function mergeChunks(data: readonly string[]): string[] {
+export function mergeChunks(data: readonly string[]): readonly string[] {
+  if (data.length < 2) return data;
   const merged: string[] = [];
   let [head, texts, tail] = ["", "", ""];
   for (const chunk of data) {
@@ -28,7 +29,7 @@ export function mergeChunks(data: readonly string[]): string[] {
       }
     }
     if (head !== "") merged.push(head + texts + tail);
-    const found = data.length > 1 ? TEXT_FIELD.exec(chunk) : null;
+    const found = TEXT_FIELD.exec(chunk);
     head = "";
     const from = found ? found.index + found[0].length : chunk.length;
     const end = toLiteralEnd(chunk, from);
