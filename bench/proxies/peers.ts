@@ -57,7 +57,7 @@ const PEERS: Peer[] = [
   {
     name: "litellm",
     floor: "pass-node",
-    pip: ["litellm[proxy]==1.93.0"],
+    pip: ["litellm[proxy]==1.106.2"],
     prepare({ folder, upstream }, port) {
       const config = write(
         join(folder, "config.yaml"),
@@ -72,7 +72,7 @@ const PEERS: Peer[] = [
 
 /** Alternatives that are not run, and why. */
 export const SKIPPED: readonly (readonly [name: string, why: string])[] = [
-  ["nvd-claude-proxy", "PyPI has it; it decides by NVIDIA's list of models and cannot be pointed at a made-up one"],
+  ["nvd-claude-proxy", "on PyPI; nobody has taught this program how to start it"],
   ["free-claude-code, y-router, Claudia-Router, anthropic-proxy-rs", "not in a package registry"],
 ];
 

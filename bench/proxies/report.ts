@@ -1,5 +1,5 @@
 /** Puts what was measured into words: ratios to the floor of the same runtime, round by round. */
-import { cpus, release, totalmem } from "node:os";
+import { cpus, loadavg, release, totalmem } from "node:os";
 import type { Case } from "./cases.ts";
 import { SCENARIOS } from "./scenarios.ts";
 import { DIRECT, type Target } from "./targets.ts";
@@ -166,7 +166,7 @@ export function toReport(results: Results, command: string): string {
 
 \`${command}\`: ${results.rounds} rounds, ${results.versions}, Linux ${release()}, ${cpus().length} × ${model.trim()}, ${
     Math.round(totalmem() / 2 ** 30)
-  } GiB. Written by bench/proxies.ts.
+  } GiB, load ${loadavg()[1]?.toFixed(1)} in the last five minutes. Written by bench/proxies.ts.
 
 Upstream, client and proxies share the machine, and take turns: case, then round, then target. Floors are absolute medians:
 \`direct\` is without a proxy, \`pass-…\` passes all bytes on, untranslated. Everything else is a ratio to the pass-through of
