@@ -21,7 +21,7 @@ import { CASES } from "./proxies/cases.ts";
 import { toChart } from "./proxies/chart.ts";
 import type { Job, Outcome } from "./proxies/client.ts";
 import { SKIPPED, toPeers } from "./proxies/peers.ts";
-import { end, forgetPeak, start, toCpu, toLines, toMemory } from "./proxies/process.ts";
+import { end, forgetPeak, start, toCpu, toLines, toMemory, toUsed } from "./proxies/process.ts";
 import { type Cell, type Results, toChunks, toReport } from "./proxies/report.ts";
 import { DIRECT, ROOT, type Target, toArbiters, toFloors, toFreePort } from "./proxies/targets.ts";
 
@@ -57,7 +57,8 @@ const readOutcome = toLines(client);
 
 async function ask(job: Job): Promise<Outcome> {
   client.stdin!.write(`${JSON.stringify(job)}\n`);
-  return JSON.parse(await readOutcome());
+  // JSON has no NaN.
+  return JSON.parse(await readOutcome(), (_, value) => value ?? NaN);
 }
 
 type Running = { target: Target; port: number; pid: number | undefined; end: () => void };
@@ -122,9 +123,9 @@ const cells: Results["cells"] = new Map();
 async function measure({ target, port, pid }: Running, tested: (typeof CASES)[number]): Promise<Cell> {
   const requests = flags.quick ? Math.ceil(tested.requests / 4) : tested.requests;
   if (pid) forgetPeak(pid);
-  const before = pid ? toCpu(pid) : NaN;
+  const before = pid ? toCpu(pid) : new Map();
   const outcome = await ask(toJob(target, port, { ...tested, requests }));
-  const cpu = pid ? toCpu(pid) - before : NaN;
+  const cpu = pid ? toUsed(before, toCpu(pid)) : NaN;
   const { first, total, delay, delay99, faults, answers, elapsed, broken } = outcome;
   const timed = { first, total, delay, delay99 };
   const good = broken < answers;

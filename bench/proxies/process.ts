@@ -51,16 +51,25 @@ function sum<T>(items: readonly T[], toNumber: (item: T) => number): number {
   return items.reduce((sum, item) => sum + toNumber(item), 0);
 }
 
-/** Microseconds of processor time a program has used so far; finer than the ticks of /proc/PID/stat. */
-export function toCpu(pid: number): number {
-  return sum(toTree(pid), (pid) =>
-    sum(readdirSync(`/proc/${pid}/task`), (task) => {
+/** Microseconds of processor time each thread of a program has used so far; finer than the ticks of /proc/PID/stat. */
+export function toCpu(pid: number): Map<string, number> {
+  const threads = new Map<string, number>();
+  for (const each of toTree(pid)) {
+    for (const task of readdirSync(`/proc/${each}/task`)) {
       try {
-        return Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, "utf8").split(" ", 1)[0]) / 1000;
+        const used = readFileSync(`/proc/${each}/task/${task}/schedstat`, "utf8").split(" ", 1)[0];
+        threads.set(task, Number(used) / 1000);
       } catch {
-        return 0; // A thread that has ended meanwhile.
+        // A thread that has ended meanwhile.
       }
-    }));
+    }
+  }
+  return threads;
+}
+
+/** What was used between two looks; what a thread has used that has ended meanwhile is not known. */
+export function toUsed(before: ReadonlyMap<string, number>, after: ReadonlyMap<string, number>): number {
+  return sum([...after], ([task, used]) => used - (before.get(task) ?? 0));
 }
 
 /** MiB of memory a program has now, or had at most since {@linkcode forgetPeak}. */
