@@ -11,7 +11,7 @@ const DRAWN: readonly [title: string, name: string][] = [
   ["A paced token's way, median", "paced.c1"],
 ];
 
-const [WIDTH, LABEL, BAR, GAP] = [760, 190, 16, 6];
+const [WIDTH, LABEL, BAR, GAP] = [800, 190, 16, 6];
 /** Ratios beyond it are drawn as if they were it. */
 const MOST = 20;
 
@@ -26,7 +26,7 @@ function escape(text: string): string {
 /** Ratios from 0.1 to {@linkcode MOST} by their logarithm. */
 function toX(ratio: number): number {
   const part = Math.log10(Math.min(Math.max(ratio, 0.1), MOST) * 10) / Math.log10(MOST * 10);
-  return LABEL + part * (WIDTH - LABEL - 130);
+  return LABEL + part * (WIDTH - LABEL - 170);
 }
 
 /** The bars of a figure in one case, and where the next may begin. */
