@@ -124,7 +124,8 @@ async function answerIncoming(handler: Handler, incoming: IncomingMessage, outgo
   if (!incoming.complete) response.headers.set("connection", "close");
   outgoing.writeHead(response.status, [...response.headers].flat());
   if (!response.body || incoming.method === "HEAD") return void outgoing.end();
-  outgoing.flushHeaders();
-  await pour(response.body, outgoing, gone.signal);
+  // They wait for the first piece of the body, but not for long: mostly both leave as one packet.
+  const flush = setTimeout(() => outgoing.flushHeaders(), 0);
+  await pour(response.body, outgoing, gone.signal).finally(() => clearTimeout(flush));
   outgoing.end();
 }

@@ -42,8 +42,12 @@ export class SseDecoder {
     const events: string[] = [];
     let start = 0;
     for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n", start)) {
-      this.#endLine(text.slice(start, end), events);
-      start = end + 1;
+      // Nearly every event is a line and a blank one, whole.
+      const whole = this.#pieces.length + this.#data.length === 0 && text.charCodeAt(end + 1) === 10 &&
+        text.startsWith("data: ", start);
+      if (whole) events.push(text.slice(start + 6, end));
+      else this.#endLine(text.slice(start, end), events);
+      start = end + (whole ? 2 : 1);
     }
     if (start === text.length) return events;
     this.#pieces.push(text.slice(start));

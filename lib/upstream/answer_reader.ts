@@ -1,5 +1,6 @@
 import type { Candidate } from "../routing/candidate.ts";
 import type { ChunkTranslator } from "../stream/chunk_translator.ts";
+import { mergeChunks } from "../stream/merge_chunks.ts";
 import type { MessageStreamEvent } from "../wire/anthropic.ts";
 import { ApiError } from "../wire/errors.ts";
 import { isJsonObject, parseJson } from "../wire/json.ts";
@@ -63,7 +64,7 @@ export class ChatReader implements AnswerReader {
   feed(data: readonly string[]): MessageStreamEvent[] {
     const end = data.indexOf("[DONE]");
     this.ended = end >= 0;
-    const chunks = end < 0 ? data : data.slice(0, end);
+    const chunks = mergeChunks(end < 0 ? data : data.slice(0, end));
     return this.#translator.feed(chunks.map((text) => toChunk(text, this.#candidate)));
   }
 

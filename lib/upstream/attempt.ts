@@ -13,8 +13,37 @@ import { MAX_ANSWER_BYTES, MAX_REFUSAL_BYTES, MAX_WHOLE_BYTES, readLimited } fro
 
 /** Milliseconds between two questions for an answer that is queued. */
 const POLL_INTERVAL = 1_000;
+/** Bytes that are read at once. */
+const READ_SIZE = 65_536;
 /** Milliseconds the upstream is given to end its response after `[DONE]`. */
 const DRAIN_TIMEOUT = 2_000;
+
+/** A reader that fills a buffer of ours, if the body is one that can. */
+function toByteReader(body: ReadableStream<Uint8Array>): ReadableStreamBYOBReader | undefined {
+  try {
+    return body.getReader({ mode: "byob" });
+  } catch {
+    return undefined; // A stream that a program has made.
+  }
+}
+
+/** The reads of a body. */
+async function* toReads(body: Response["body"]): AsyncGenerator<Uint8Array, undefined> {
+  // Deno's own way of iterating costs five times as much for each chunk that a host sends.
+  const reader = "Deno" in globalThis && body ? toByteReader(body) : undefined;
+  if (!reader) return yield* body ?? [];
+  let buffer = new ArrayBuffer(READ_SIZE);
+  try {
+    for (;;) {
+      const { value, done } = await reader.read(new Uint8Array(buffer));
+      if (done) return;
+      yield value;
+      buffer = value.buffer;
+    }
+  } finally {
+    reader.cancel().catch(() => {});
+  }
+}
 
 /** Reads the body of an answer: the data of the events of each read, or a JSON body as one. */
 async function* readData(response: Response, deadline: Deadline): AsyncGenerator<string[], undefined> {
@@ -25,7 +54,7 @@ async function* readData(response: Response, deadline: Deadline): AsyncGenerator
   const decoder = new SseDecoder();
   const toData = (data: string[]) => data.map((text) => text.trim()).filter((text) => text !== "");
   let size = 0;
-  for await (const bytes of response.body ?? []) {
+  for await (const bytes of toReads(response.body)) {
     size += bytes.byteLength;
     if (size > MAX_ANSWER_BYTES) throw new UpstreamFault("broken", "The upstream's answer does not end");
     deadline.heard();

@@ -490,6 +490,18 @@ test("a handler that fails does not take the server along", async (t) => {
   assert.equal(await (await ask(server, "/")).text(), "fine");
 });
 
+test("the head of a response does not wait for a body that takes its time", async (t) => {
+  let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
+  const body = new ReadableStream<Uint8Array>({ start: (given) => void (controller = given) });
+  const server = await serve(() => new Response(body, { status: 201 }));
+  t.after(() => server.close());
+  const response = await ask(server);
+  assert.equal(response.status, 201);
+  controller?.enqueue(new TextEncoder().encode("late"));
+  controller?.close();
+  assert.equal(await response.text(), "late");
+});
+
 test("a body that nobody takes any more is cancelled", async (t) => {
   let cancelled = false;
   const server = await serve(() => {
