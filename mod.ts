@@ -9351,7 +9351,6 @@ class Chain {
       if (wait > 0) await sleep(clock, wait, options.signal);
       const wanted = candidate.traits?.wholeAnswers ? { ...request, stream: false } : request;
       const { body, warnings } = this.#toBody(wanted, candidate, options);
-      options.onTry?.(candidate);
       try {
         const events = await this.#ask(wanted, body, candidate, {
           ...options,
@@ -9427,6 +9426,7 @@ class Chain {
     const { clock, patience } = this.#settings;
     const { signal, tokens, priority, end, hasOthers } = options;
     const leave = await this.#accounts.windowOf(candidate.backend).enter(priority, signal);
+    options.onTry?.(candidate);
     const tell = this.#health.begin(toKey(candidate));
     let release = () => {};
     const over = (well: boolean | undefined) => {
@@ -10355,11 +10355,11 @@ type GivenAnswer = {
   events: AsyncGenerator<MessageStreamEvent[], undefined>;
 };
 
-/** A request that can be asked: when it came, what makes the event its stream begins with, and what asks upstream. */
+/** A request that can be asked: when it came, what makes the event its stream begins with, and what asks upstream, and tells when it does. */
 type Question = {
   created: number;
   toStart: () => MessageStart;
-  ask: (signal: AbortSignal) => Promise<GivenAnswer>;
+  ask: (signal: AbortSignal, onAsked?: () => void) => Promise<GivenAnswer>;
 };
 
 /** An answer that was asked for, and what was in the {@linkcode Question} it is for. */
@@ -10409,6 +10409,8 @@ class SharedAnswer {
   readonly #onOver: (whole: boolean) => void;
   #first: Batch | undefined = { events: [] };
   #readers = 0;
+  /** Whether a model has been asked: until then it has cost nothing. */
+  asked = false;
   /** Whether nothing of it can come any more. */
   over = false;
   /** How much of it has come, in characters. */
@@ -10417,7 +10419,7 @@ class SharedAnswer {
   /** Asks; `onLeft` is called when the last reader has gone before the end, `onOver` when it ends, whole or not. */
   constructor({ ask, ...begun }: Question, onLeft: () => void, onOver: (whole: boolean) => void) {
     [this.#begun, this.#onLeft, this.#onOver] = [begun, onLeft, onOver];
-    this.#answer = ask(this.#stop.signal);
+    this.#answer = ask(this.#stop.signal, () => this.asked = true);
     this.#answer.catch(() => this.#end(false));
   }
 
@@ -10649,7 +10651,7 @@ class SharedAnswers {
     }
     const repeats = headers.has("x-stainless-retry-count");
     if (!repeats || this.#parts.linger === 0 || signal.aborted) return askAlone(question, signal);
-    const answer = this.#share(question, () => this.#linger(answer, exchange));
+    const answer = this.#share(question, () => answer.asked ? this.#linger(answer, exchange) : answer.giveUp());
     return answer.join(signal);
   }
 
@@ -10924,10 +10926,13 @@ function prepareQuestion(
     throw new ApiError("authentication_error", trace.why.at(-1) ?? "", { headers: { "x-should-retry": "false" } });
   }
   const priority = toPriority(kind);
-  const ask: Question["ask"] = async (signal) => {
+  const ask: Question["ask"] = async (signal, onAsked = () => {}) => {
     // Counting waits until the request is on its way; what it takes is not added to the time of the answer.
     setTimeout(() => tokens.count(wanted), 0);
-    const onTry: SendOptions["onTry"] = (candidate, fault) => parts.live.tried(log.id, candidate, fault);
+    const onTry: SendOptions["onTry"] = (candidate, fault) => {
+      onAsked();
+      parts.live.tried(log.id, candidate, fault);
+    };
     const options = { candidates, signal, tokens, priority, headers, onTry };
     const { candidate, warnings, events } = await parts.send(request, options);
     return { model: candidate.model, fellBack: candidate !== candidates[0], warnings, events };

@@ -50,10 +50,13 @@ function prepareQuestion(
     throw new ApiError("authentication_error", trace.why.at(-1) ?? "", { headers: { "x-should-retry": "false" } });
   }
   const priority = toPriority(kind);
-  const ask: Question["ask"] = async (signal) => {
+  const ask: Question["ask"] = async (signal, onAsked = () => {}) => {
     // Counting waits until the request is on its way; what it takes is not added to the time of the answer.
     setTimeout(() => tokens.count(wanted), 0);
-    const onTry: SendOptions["onTry"] = (candidate, fault) => parts.live.tried(log.id, candidate, fault);
+    const onTry: SendOptions["onTry"] = (candidate, fault) => {
+      onAsked();
+      parts.live.tried(log.id, candidate, fault);
+    };
     const options = { candidates, signal, tokens, priority, headers, onTry };
     const { candidate, warnings, events } = await parts.send(request, options);
     return { model: candidate.model, fellBack: candidate !== candidates[0], warnings, events };

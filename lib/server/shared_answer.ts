@@ -10,11 +10,11 @@ export type GivenAnswer = {
   events: AsyncGenerator<MessageStreamEvent[], undefined>;
 };
 
-/** A request that can be asked: when it came, what makes the event its stream begins with, and what asks upstream. */
+/** A request that can be asked: when it came, what makes the event its stream begins with, and what asks upstream, and tells when it does. */
 export type Question = {
   created: number;
   toStart: () => MessageStart;
-  ask: (signal: AbortSignal) => Promise<GivenAnswer>;
+  ask: (signal: AbortSignal, onAsked?: () => void) => Promise<GivenAnswer>;
 };
 
 /** An answer that was asked for, and what was in the {@linkcode Question} it is for. */
@@ -64,6 +64,8 @@ export class SharedAnswer {
   readonly #onOver: (whole: boolean) => void;
   #first: Batch | undefined = { events: [] };
   #readers = 0;
+  /** Whether a model has been asked: until then it has cost nothing. */
+  asked = false;
   /** Whether nothing of it can come any more. */
   over = false;
   /** How much of it has come, in characters. */
@@ -72,7 +74,7 @@ export class SharedAnswer {
   /** Asks; `onLeft` is called when the last reader has gone before the end, `onOver` when it ends, whole or not. */
   constructor({ ask, ...begun }: Question, onLeft: () => void, onOver: (whole: boolean) => void) {
     [this.#begun, this.#onLeft, this.#onOver] = [begun, onLeft, onOver];
-    this.#answer = ask(this.#stop.signal);
+    this.#answer = ask(this.#stop.signal, () => this.asked = true);
     this.#answer.catch(() => this.#end(false));
   }
 

@@ -64,7 +64,7 @@ export class SharedAnswers {
     }
     const repeats = headers.has("x-stainless-retry-count");
     if (!repeats || this.#parts.linger === 0 || signal.aborted) return askAlone(question, signal);
-    const answer = this.#share(question, () => this.#linger(answer, exchange));
+    const answer = this.#share(question, () => answer.asked ? this.#linger(answer, exchange) : answer.giveUp());
     return answer.join(signal);
   }
 

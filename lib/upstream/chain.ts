@@ -103,7 +103,6 @@ class Chain {
       if (wait > 0) await sleep(clock, wait, options.signal);
       const wanted = candidate.traits?.wholeAnswers ? { ...request, stream: false } : request;
       const { body, warnings } = this.#toBody(wanted, candidate, options);
-      options.onTry?.(candidate);
       try {
         const events = await this.#ask(wanted, body, candidate, {
           ...options,
@@ -179,6 +178,7 @@ class Chain {
     const { clock, patience } = this.#settings;
     const { signal, tokens, priority, end, hasOthers } = options;
     const leave = await this.#accounts.windowOf(candidate.backend).enter(priority, signal);
+    options.onTry?.(candidate);
     const tell = this.#health.begin(toKey(candidate));
     let release = () => {};
     const over = (well: boolean | undefined) => {

@@ -500,6 +500,17 @@ test("a connection that broke during the hold is joined by the same request, who
   await checkReleased(rig);
 });
 
+test("who leaves while waiting for a place has cost nothing, and does not linger", async () => {
+  const rig = createTimed({ steps: [{ text: "Once" }] }, { rateLimit: 1, rateWindow: 3_000 });
+  const first = new Asked(rig, {}, SESSION);
+  await rig.clock.advance(0);
+  const queued = new Asked(rig, { max_tokens: 7 }, SESSION);
+  await rig.clock.advance(1_000);
+  queued.drop();
+  await rig.clock.advance(LINGER);
+  assert.deepEqual([first.status, rig.calls.length], [200, 1]);
+});
+
 test("a connection that breaks again is joined again", async () => {
   const rig = createTimed({ steps: [{ text: "Once" }, { wait: 20_000 }, { text: " more" }] });
   for (let turn = 0; turn < 4; turn++) {
