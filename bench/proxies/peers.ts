@@ -62,17 +62,29 @@ const PEERS: Peer[] = [
       const config = write(
         join(folder, "config.yaml"),
         `model_list:\n  - model_name: claude-bench\n    litellm_params:\n      model: openai/mock\n` +
-          `      api_base: ${toHost(upstream)}/v1\n      api_key: key\n`,
+          `      api_base: ${toHost(upstream)}/v1\n      api_key: key\n` +
+          "litellm_settings:\n  use_chat_completions_url_for_anthropic_messages: true\n",
       );
       return [join(folder, "venv/bin/litellm"), "--config", config, "--port", String(port), "--host", "127.0.0.1"];
     },
+    // It would fetch prices, and wants a key of its own.
+    env: () => ({
+      LITELLM_LOCAL_MODEL_COST_MAP: "True",
+      LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY: "true",
+    }),
     model: "claude-bench",
+  },
+  {
+    name: "nvd-claude-proxy",
+    floor: "pass-node",
+    pip: ["nvd-claude-proxy==1.4.5"],
+    prepare: ({ folder }, port) => [join(folder, "venv/bin/ncp"), "proxy", "--host", "127.0.0.1", "--port", `${port}`],
+    env: ({ upstream }) => ({ NVIDIA_BASE_URL: `${toHost(upstream)}/v1`, NVIDIA_API_KEY: "nvapi-key" }),
   },
 ];
 
 /** Alternatives that are not run, and why. */
 export const SKIPPED: readonly (readonly [name: string, why: string])[] = [
-  ["nvd-claude-proxy", "on PyPI; nobody has taught this program how to start it"],
   ["free-claude-code, y-router, Claudia-Router, anthropic-proxy-rs", "not in a package registry"],
 ];
 
