@@ -3992,8 +3992,8 @@ function takeSubagentModel(
 /** Input tokens from which a request counts as a long one (the threshold of claude-code-router). */
 const LONG_TOKENS = 60_000;
 
-/** So many ways are remembered; clients may ask for any name. */
-const MOST_CHAINS = 200;
+/** So many names and ways are remembered, and so long ones; clients may ask for any. */
+const [MOST_KNOWN_NAMES, LONGEST_KNOWN_NAME] = [200, 256];
 
 /** A request, and what else is known of it. */
 export type Asked = { request: MessagesRequest; headers: Headers; inputTokens: (candidate: Candidate) => number };
@@ -4037,7 +4037,7 @@ export interface Router {
 function toTokenModel(headers: Headers, catalog: Catalog): string | undefined {
   return ["x-api-key", "authorization"]
     .map((name) => /^[^:]+:(.+)$/.exec(headers.get(name) ?? "")?.[1] ?? "")
-    .find((name) => findRule(name, catalog)?.sure || findTier(name));
+    .find((name) => name !== "" && (findRule(name, catalog)?.sure || findTier(name)));
 }
 
 /** Requests that need little, and that the user does not wait for. */
@@ -4095,14 +4095,23 @@ function toChain(first: Target, catalog: Catalog): Candidate[] {
 export function createRouter(options: RouterOptions): Router {
   const catalog = createCatalog(options);
   const chains = new Map<string, Candidate[]>();
+  const resolved = new Map<string, Resolution>();
 
   /** Requests of a session go the same way again and again. */
   function findChain(target: Target): Candidate[] {
     const key = `${target.backend.name} ${toLabel(target, catalog)} ${target.thinking}`;
     let chain = chains.get(key);
-    if (chains.size > MOST_CHAINS) chains.clear();
+    if (chains.size > MOST_KNOWN_NAMES) chains.clear();
     if (!chain) chains.set(key, chain = toChain(target, catalog));
     return chain;
+  }
+
+  /** And ask for the same names. */
+  function resolve(name: string): Resolution {
+    const known = resolved.get(name) ?? resolveModel(name, catalog);
+    if (resolved.size > MOST_KNOWN_NAMES) resolved.clear();
+    if (name.length <= LONGEST_KNOWN_NAME) resolved.set(name, known);
+    return known;
   }
 
   function route(asked: Asked): Route {
@@ -4110,7 +4119,7 @@ export function createRouter(options: RouterOptions): Router {
     const { request, model: tagged } = takeSubagentModel(asked.request, kind === "subagent");
     const named = toTokenModel(asked.headers, catalog);
     const name = tagged ?? named ?? request.model;
-    const found = resolveModel(name, catalog);
+    const found = resolve(name);
     const why = [tagged ? "named in the prompt" : named ? "named in the token" : "", found.why].filter(Boolean);
     let { target, tier } = found;
     const verdict = classifyTask(request);
@@ -4141,7 +4150,7 @@ export function createRouter(options: RouterOptions): Router {
     };
   }
 
-  return { catalog, route, find: (name) => toCandidate(resolveModel(name, catalog).target, catalog) };
+  return { catalog, route, find: (name) => toCandidate(resolve(name).target, catalog) };
 }
 // lib/routing/list_models.ts ----------------------------------------------------------------
 /** A model in a list of models: Anthropic's fields, and OpenAI's. */
@@ -4301,6 +4310,18 @@ const FIELD_KINDS: Record<string, [says: string, fits: (value: unknown) => boole
   content: ["a string or a list of parts", (value) => isString(value) || Array.isArray(value)],
 };
 
+/** What the text of some fields says, of each text once: every field, whether it may be absent, its kind. */
+const FIELDS = new Map<string, [name: string, optional: boolean, kind: string][]>();
+
+function parseFields(fields: string): [name: string, optional: boolean, kind: string][] {
+  const parsed = fields.split(" ").map((entry): [string, boolean, string] => {
+    const [, name = "", mark, kind = ""] = /^(\w+)(\??):(\w+)$/.exec(entry) ?? [];
+    return [name, mark !== "", kind];
+  });
+  FIELDS.set(fields, parsed);
+  return parsed;
+}
+
 /** Refuses a request because of what is at `path` in it. */
 function refuse(path: string, problem: string): never {
   throw new ApiError("invalid_request_error", `${path}: ${problem}`);
@@ -4314,12 +4335,11 @@ function refuse(path: string, problem: string): never {
  */
 function checkFields(value: unknown, fields: string, path: string): void {
   if (!isJsonObject(value)) return refuse(path || "body", "Input should be an object");
-  for (const [field = "", kind = ""] of fields.split(" ").map((entry) => entry.split(":"))) {
-    const name = field.replace("?", "");
-    const at = path ? `${path}.${name}` : name;
-    const absent = value[name] === undefined || value[name] === null;
-    if (absent && name === field) refuse(at, "Field required");
-    if (!absent && !FIELD_KINDS[kind]?.[1](value[name])) refuse(at, `Input should be ${FIELD_KINDS[kind]?.[0]}`);
+  for (const [name, optional, kind] of FIELDS.get(fields) ?? parseFields(fields)) {
+    const given = value[name] ?? undefined;
+    if (given === undefined ? optional : FIELD_KINDS[kind]?.[1](given)) continue;
+    const problem = given === undefined ? "Field required" : `Input should be ${FIELD_KINDS[kind]?.[0]}`;
+    refuse(path ? `${path}.${name}` : name, problem);
   }
 }
 // lib/wire/messages_request.ts --------------------------------------------------------------
@@ -5178,6 +5198,7 @@ class InboundLimits {
   /** Counts a request, or gives what it is refused with. */
   count(client: ClientKey | undefined): ApiError | undefined {
     const limit = client?.rpm ?? this.#rpm;
+    if (limit === 0) return undefined;
     const window = this.#windows.get(client) ?? new RateWindow({ limit, window: 60_000, concurrency: 0 }, this.#clock);
     this.#windows.set(client, window);
     const { wait } = window;
@@ -7986,6 +8007,9 @@ function toCallFailure(thrown: unknown): string {
   return why.replace(/^error sending request for url \(\S*\): /, "").replace(/^client error \(\w+\): /, "");
 }
 // lib/upstream/deadline.ts ------------------------------------------------------------------
+/** Why a signal fires when nothing is wrong; made for each, with its stack, it would cost as much as the signal. */
+const OVER = new DOMException("The attempt is over", "AbortError");
+
 /** One signal for both reasons to give up an attempt: nobody waits for it, or the upstream is silent for too long. */
 class Deadline {
   readonly #controller = new AbortController();
@@ -8027,7 +8051,7 @@ class Deadline {
   close(): void {
     this.#cancel();
     this.#release();
-    this.#controller.abort();
+    this.#controller.abort(OVER);
   }
 
   /** What an error was really about: runtimes differ in what they throw when a signal fires. */
@@ -8700,7 +8724,7 @@ const CHANGES_PER_SWEEP = 1_000;
 
 /** Whether two values are the same JSON, as a store compares them. */
 function isSameJson(a: unknown, b: unknown): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
+  return a === b || JSON.stringify(a) === JSON.stringify(b);
 }
 
 /** What becomes of who wants a place in windows, by when the places of the others in each of them end. */
@@ -9007,7 +9031,7 @@ class LearnedFacts {
 
   /** Notes that a model answers: it has come back, or was never gone. */
   learnBack(candidate: Candidate): void {
-    this.#facts.change(toKey(candidate), (before = NOTHING) => addFacts({ ...before, goneSince: Infinity }, {}));
+    this.#facts.change(toKey(candidate), (before) => before && addFacts({ ...before, goneSince: Infinity }, {}));
   }
 }
 // lib/upstream/fit.ts -----------------------------------------------------------------------
