@@ -5524,6 +5524,16 @@ function isInString(json: string): boolean {
   return (json.replace(/\\./gs, "").match(/"/g)?.length ?? 0) % 2 === 1;
 }
 // lib/translate/tool_input.ts ---------------------------------------------------------------
+/** Made once of each input: what is sent is weighed, too. */
+const INPUT_TEXTS = new WeakMap<JsonObject, string>();
+
+/** The input of a call as the text that hosts take. */
+function toInputText(input: JsonObject): string {
+  const text = INPUT_TEXTS.get(input) ?? JSON.stringify(input);
+  INPUT_TEXTS.set(input, text);
+  return text;
+}
+
 /** Parses arguments; what is no object comes in the form in which Claude Code itself replays such calls. */
 function parseInput(json: string): JsonObject {
   const input = parseJson(json);
@@ -7158,7 +7168,7 @@ function toChatMessages(
   const waiting: [clientId: string, call: ChatToolCall][] = [];
 
   function addCall({ id, name, input }: ContentBlockParam & { type: "tool_use" }): void {
-    const called = { name: toFunctionName(name), arguments: JSON.stringify(input) };
+    const called = { name: toFunctionName(name), arguments: toInputText(input) };
     let callId = toCallId(id || "call", called.name);
     // Hosts that go by the id would take two calls for one.
     for (let n = 2; waiting.some(([, call]) => call.id === callId); n++) callId = toCallId(`${id}_${n}`, called.name);
@@ -7335,7 +7345,7 @@ export function estimateRequestTokens(
     if (block.type === "text") return count(block.text);
     if (block.type === "thinking") return replays ? count(block.thinking) : 0;
     if (block.type.endsWith("thinking")) return 0;
-    if (block.type === "tool_use") return CALL + count(block.name) + count(JSON.stringify(block.input));
+    if (block.type === "tool_use") return CALL + count(block.name) + count(toInputText(block.input));
     if (block.type === "tool_result") return MESSAGE + countContent(block.content, false);
     if (block.type === "image" && (vision || passed)) return toImageTokens(block.source.data);
     if (passed && block.type !== "document") return count(JSON.stringify(block));
