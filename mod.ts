@@ -147,7 +147,11 @@ const MAX_NESTING = 500;
 
 function isDeeper(value: unknown, levels: number): boolean {
   if (typeof value !== "object" || value === null) return false;
-  return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1));
+  if (levels === 0) return true;
+  if (Array.isArray(value)) return value.some((inner) => isDeeper(inner, levels - 1));
+  // A list of the values would cost more than looking at them.
+  for (const name in value) if (isDeeper((value as JsonObject)[name], levels - 1)) return true;
+  return false;
 }
 
 /** Parses JSON that others wrote; nothing if it is none, or nested more than 500 deep. */
@@ -3866,7 +3870,9 @@ function readWeights(): Map<string, number[]> {
 }
 
 /** The task that most speaks for, and the word that does so most; of two as likely the first. */
-function judge(text: string): { task: Task | undefined; word: string } {
+type Judgement = { task: Task | undefined; word: string };
+
+function judge(text: string): Judgement {
   const known = weights ??= readWeights();
   const words = toWords(text);
   const rows = toTaskFeatures(words, text).flatMap((feature) => [known.get(feature) ?? []]);
@@ -3878,6 +3884,17 @@ function judge(text: string): { task: Task | undefined; word: string } {
   return { task: TASKS[at - 1], word };
 }
 
+/** What was judged of the last texts: the requests of a turn bring the same again and again. */
+const JUDGED = new Map<string, Judgement>();
+const MOST_JUDGED = 100;
+
+function recall(text: string): Judgement {
+  const judgement = JUDGED.get(text) ?? judge(text);
+  if (JUDGED.size >= MOST_JUDGED) JUDGED.clear();
+  JUDGED.set(text, judgement);
+  return judgement;
+}
+
 /**
  * Says what is asked for and which tier serves it: speed only for a small question or text that needs no project, never
  * amid the use of tools or when much thinking is wanted. A message that says nothing has the task of the one before.
@@ -3885,8 +3902,8 @@ function judge(text: string): { task: Task | undefined; word: string } {
 export function classifyTask(request: Pick<MessagesRequest, "messages"> & Partial<MessagesRequest>): TaskVerdict {
   const { messages, output_config: output } = request;
   const [[latest, at] = ["", 0], [before] = [""]] = toTypedText(messages);
-  const now = judge(latest);
-  const { task, word } = now.task ? now : judge(before);
+  const now = recall(latest);
+  const { task, word } = now.task ? now : recall(before);
   const busy = messages.slice(at).some((message) =>
     Array.isArray(message?.content) && message.content.some((block) => /^tool_/.test(block?.type))
   );
@@ -4812,8 +4829,9 @@ const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
  * Ids must differ over a whole conversation: Claude Code throws away a tool call whose id it has seen before.
  */
 export function randomId(prefix: string): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(24));
-  return `${prefix}${Array.from(bytes, (byte) => DIGITS[byte % DIGITS.length]).join("")}`;
+  let id = prefix;
+  for (const byte of crypto.getRandomValues(new Uint8Array(24))) id += DIGITS[byte % DIGITS.length];
+  return id;
 }
 
 /** A short text that stands for `value`: the same in each run, on each machine (FNV-1a, 53 bits). */
