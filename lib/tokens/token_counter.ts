@@ -23,15 +23,16 @@ export class TokenCounter {
       key = Math.imul(key, 31) + text.charCodeAt(Math.floor(text.length * i / LOOKS)) | 0;
     }
     const found = this.#kept.get(key);
-    const cost = found?.text === text ? found.cost : weighText(text);
+    // The older copy is kept: the new ones can go while they are young.
+    const entry = found?.text === text ? found : { text, cost: weighText(text) };
     this.#kept.delete(key); // What was asked for last goes last.
-    this.#kept.set(key, { text, cost });
+    this.#kept.set(key, entry);
     this.#size += text.length - (found?.text.length ?? 0);
     for (const [oldest, { text: { length } }] of this.#kept) {
       if (this.#size <= MAX_KEPT) break;
       this.#kept.delete(oldest);
       this.#size -= length;
     }
-    return cost;
+    return entry.cost;
   };
 }
