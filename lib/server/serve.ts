@@ -124,11 +124,9 @@ function toBodyStream(incoming: IncomingMessage): ReadableStream<Uint8Array> {
 function toRequest(incoming: IncomingMessage, signal: AbortSignal): Request {
   // A client that has hung up has no address any more, and must not pass for an embedding program.
   const { remoteAddress: peer = "unknown" } = incoming.socket;
-  const { method = "GET", url = "" } = incoming;
+  const { method = "GET", url = "", rawHeaders } = incoming;
   const headers = new Headers();
-  for (const [name, values] of Object.entries(incoming.headersDistinct)) {
-    for (const value of values ?? []) headers.append(name, value);
-  }
+  for (let i = 0; i < rawHeaders.length; i += 2) headers.append(rawHeaders[i]!, rawHeaders[i + 1]!);
   const body = hasBody(incoming) ? toBodyStream(incoming) : null;
   const init = { method, headers, body, duplex: "half" } as RequestInit;
   // A target like `//` or `*` is no address by itself, but it must become a 404 and not an exception.
