@@ -147,7 +147,11 @@ const MAX_NESTING = 500;
 
 function isDeeper(value: unknown, levels: number): boolean {
   if (typeof value !== "object" || value === null) return false;
-  return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1));
+  if (levels === 0) return true;
+  if (Array.isArray(value)) return value.some((inner) => isDeeper(inner, levels - 1));
+  // A list of the values would cost more than looking at them.
+  for (const name in value) if (isDeeper((value as JsonObject)[name], levels - 1)) return true;
+  return false;
 }
 
 /** Parses JSON that others wrote; nothing if it is none, or nested more than 500 deep. */
@@ -3866,7 +3870,9 @@ function readWeights(): Map<string, number[]> {
 }
 
 /** The task that most speaks for, and the word that does so most; of two as likely the first. */
-function judge(text: string): { task: Task | undefined; word: string } {
+type Judgement = { task: Task | undefined; word: string };
+
+function judge(text: string): Judgement {
   const known = weights ??= readWeights();
   const words = toWords(text);
   const rows = toTaskFeatures(words, text).flatMap((feature) => [known.get(feature) ?? []]);
@@ -3878,6 +3884,17 @@ function judge(text: string): { task: Task | undefined; word: string } {
   return { task: TASKS[at - 1], word };
 }
 
+/** What was judged of the last texts: the requests of a turn bring the same again and again. */
+const JUDGED = new Map<string, Judgement>();
+const MOST_JUDGED = 100;
+
+function recall(text: string): Judgement {
+  const judgement = JUDGED.get(text) ?? judge(text);
+  if (JUDGED.size >= MOST_JUDGED) JUDGED.clear();
+  JUDGED.set(text, judgement);
+  return judgement;
+}
+
 /**
  * Says what is asked for and which tier serves it: speed only for a small question or text that needs no project, never
  * amid the use of tools or when much thinking is wanted. A message that says nothing has the task of the one before.
@@ -3885,8 +3902,8 @@ function judge(text: string): { task: Task | undefined; word: string } {
 export function classifyTask(request: Pick<MessagesRequest, "messages"> & Partial<MessagesRequest>): TaskVerdict {
   const { messages, output_config: output } = request;
   const [[latest, at] = ["", 0], [before] = [""]] = toTypedText(messages);
-  const now = judge(latest);
-  const { task, word } = now.task ? now : judge(before);
+  const now = recall(latest);
+  const { task, word } = now.task ? now : recall(before);
   const busy = messages.slice(at).some((message) =>
     Array.isArray(message?.content) && message.content.some((block) => /^tool_/.test(block?.type))
   );
@@ -3992,8 +4009,8 @@ function takeSubagentModel(
 /** Input tokens from which a request counts as a long one (the threshold of claude-code-router). */
 const LONG_TOKENS = 60_000;
 
-/** So many ways are remembered; clients may ask for any name. */
-const MOST_CHAINS = 200;
+/** So many names and ways are remembered, and so long ones; clients may ask for any. */
+const [MOST_KNOWN_NAMES, LONGEST_KNOWN_NAME] = [200, 256];
 
 /** A request, and what else is known of it. */
 export type Asked = { request: MessagesRequest; headers: Headers; inputTokens: (candidate: Candidate) => number };
@@ -4037,7 +4054,7 @@ export interface Router {
 function toTokenModel(headers: Headers, catalog: Catalog): string | undefined {
   return ["x-api-key", "authorization"]
     .map((name) => /^[^:]+:(.+)$/.exec(headers.get(name) ?? "")?.[1] ?? "")
-    .find((name) => findRule(name, catalog)?.sure || findTier(name));
+    .find((name) => name !== "" && (findRule(name, catalog)?.sure || findTier(name)));
 }
 
 /** Requests that need little, and that the user does not wait for. */
@@ -4095,14 +4112,23 @@ function toChain(first: Target, catalog: Catalog): Candidate[] {
 export function createRouter(options: RouterOptions): Router {
   const catalog = createCatalog(options);
   const chains = new Map<string, Candidate[]>();
+  const resolved = new Map<string, Resolution>();
 
   /** Requests of a session go the same way again and again. */
   function findChain(target: Target): Candidate[] {
     const key = `${target.backend.name} ${toLabel(target, catalog)} ${target.thinking}`;
     let chain = chains.get(key);
-    if (chains.size > MOST_CHAINS) chains.clear();
+    if (chains.size > MOST_KNOWN_NAMES) chains.clear();
     if (!chain) chains.set(key, chain = toChain(target, catalog));
     return chain;
+  }
+
+  /** And ask for the same names. */
+  function resolve(name: string): Resolution {
+    const known = resolved.get(name) ?? resolveModel(name, catalog);
+    if (resolved.size > MOST_KNOWN_NAMES) resolved.clear();
+    if (name.length <= LONGEST_KNOWN_NAME) resolved.set(name, known);
+    return known;
   }
 
   function route(asked: Asked): Route {
@@ -4110,7 +4136,7 @@ export function createRouter(options: RouterOptions): Router {
     const { request, model: tagged } = takeSubagentModel(asked.request, kind === "subagent");
     const named = toTokenModel(asked.headers, catalog);
     const name = tagged ?? named ?? request.model;
-    const found = resolveModel(name, catalog);
+    const found = resolve(name);
     const why = [tagged ? "named in the prompt" : named ? "named in the token" : "", found.why].filter(Boolean);
     let { target, tier } = found;
     const verdict = classifyTask(request);
@@ -4141,7 +4167,7 @@ export function createRouter(options: RouterOptions): Router {
     };
   }
 
-  return { catalog, route, find: (name) => toCandidate(resolveModel(name, catalog).target, catalog) };
+  return { catalog, route, find: (name) => toCandidate(resolve(name).target, catalog) };
 }
 // lib/routing/list_models.ts ----------------------------------------------------------------
 /** A model in a list of models: Anthropic's fields, and OpenAI's. */
@@ -4301,6 +4327,18 @@ const FIELD_KINDS: Record<string, [says: string, fits: (value: unknown) => boole
   content: ["a string or a list of parts", (value) => isString(value) || Array.isArray(value)],
 };
 
+/** What the text of some fields says, of each text once: every field, whether it may be absent, its kind. */
+const FIELDS = new Map<string, [name: string, optional: boolean, kind: string][]>();
+
+function parseFields(fields: string): [name: string, optional: boolean, kind: string][] {
+  const parsed = fields.split(" ").map((entry): [string, boolean, string] => {
+    const [, name = "", mark, kind = ""] = /^(\w+)(\??):(\w+)$/.exec(entry) ?? [];
+    return [name, mark !== "", kind];
+  });
+  FIELDS.set(fields, parsed);
+  return parsed;
+}
+
 /** Refuses a request because of what is at `path` in it. */
 function refuse(path: string, problem: string): never {
   throw new ApiError("invalid_request_error", `${path}: ${problem}`);
@@ -4314,12 +4352,11 @@ function refuse(path: string, problem: string): never {
  */
 function checkFields(value: unknown, fields: string, path: string): void {
   if (!isJsonObject(value)) return refuse(path || "body", "Input should be an object");
-  for (const [field = "", kind = ""] of fields.split(" ").map((entry) => entry.split(":"))) {
-    const name = field.replace("?", "");
-    const at = path ? `${path}.${name}` : name;
-    const absent = value[name] === undefined || value[name] === null;
-    if (absent && name === field) refuse(at, "Field required");
-    if (!absent && !FIELD_KINDS[kind]?.[1](value[name])) refuse(at, `Input should be ${FIELD_KINDS[kind]?.[0]}`);
+  for (const [name, optional, kind] of FIELDS.get(fields) ?? parseFields(fields)) {
+    const given = value[name] ?? undefined;
+    if (given === undefined ? optional : FIELD_KINDS[kind]?.[1](given)) continue;
+    const problem = given === undefined ? "Field required" : `Input should be ${FIELD_KINDS[kind]?.[0]}`;
+    refuse(path ? `${path}.${name}` : name, problem);
   }
 }
 // lib/wire/messages_request.ts --------------------------------------------------------------
@@ -4792,8 +4829,9 @@ const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
  * Ids must differ over a whole conversation: Claude Code throws away a tool call whose id it has seen before.
  */
 export function randomId(prefix: string): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(24));
-  return `${prefix}${Array.from(bytes, (byte) => DIGITS[byte % DIGITS.length]).join("")}`;
+  let id = prefix;
+  for (const byte of crypto.getRandomValues(new Uint8Array(24))) id += DIGITS[byte % DIGITS.length];
+  return id;
 }
 
 /** A short text that stands for `value`: the same in each run, on each machine (FNV-1a, 53 bits). */
@@ -5178,6 +5216,7 @@ class InboundLimits {
   /** Counts a request, or gives what it is refused with. */
   count(client: ClientKey | undefined): ApiError | undefined {
     const limit = client?.rpm ?? this.#rpm;
+    if (limit === 0) return undefined;
     const window = this.#windows.get(client) ?? new RateWindow({ limit, window: 60_000, concurrency: 0 }, this.#clock);
     this.#windows.set(client, window);
     const { wait } = window;
@@ -5503,6 +5542,16 @@ function isInString(json: string): boolean {
   return (json.replace(/\\./gs, "").match(/"/g)?.length ?? 0) % 2 === 1;
 }
 // lib/translate/tool_input.ts ---------------------------------------------------------------
+/** Made once of each input: what is sent is weighed, too. */
+const INPUT_TEXTS = new WeakMap<JsonObject, string>();
+
+/** The input of a call as the text that hosts take. */
+function toInputText(input: JsonObject): string {
+  const text = INPUT_TEXTS.get(input) ?? JSON.stringify(input);
+  INPUT_TEXTS.set(input, text);
+  return text;
+}
+
 /** Parses arguments; what is no object comes in the form in which Claude Code itself replays such calls. */
 function parseInput(json: string): JsonObject {
   const input = parseJson(json);
@@ -7137,7 +7186,7 @@ function toChatMessages(
   const waiting: [clientId: string, call: ChatToolCall][] = [];
 
   function addCall({ id, name, input }: ContentBlockParam & { type: "tool_use" }): void {
-    const called = { name: toFunctionName(name), arguments: JSON.stringify(input) };
+    const called = { name: toFunctionName(name), arguments: toInputText(input) };
     let callId = toCallId(id || "call", called.name);
     // Hosts that go by the id would take two calls for one.
     for (let n = 2; waiting.some(([, call]) => call.id === callId); n++) callId = toCallId(`${id}_${n}`, called.name);
@@ -7314,7 +7363,7 @@ export function estimateRequestTokens(
     if (block.type === "text") return count(block.text);
     if (block.type === "thinking") return replays ? count(block.thinking) : 0;
     if (block.type.endsWith("thinking")) return 0;
-    if (block.type === "tool_use") return CALL + count(block.name) + count(JSON.stringify(block.input));
+    if (block.type === "tool_use") return CALL + count(block.name) + count(toInputText(block.input));
     if (block.type === "tool_result") return MESSAGE + countContent(block.content, false);
     if (block.type === "image" && (vision || passed)) return toImageTokens(block.source.data);
     if (passed && block.type !== "document") return count(JSON.stringify(block));
@@ -7337,6 +7386,8 @@ export function estimateRequestTokens(
 // lib/tokens/token_counter.ts ---------------------------------------------------------------
 /** Characters: of a text that is weighed sooner than found, and of all texts that are kept, ten full windows. */
 const SHORT_TEXT = 256, MAX_KEPT = 8_000_000;
+/** So many characters are looked at, at the beginning and over all: files differ at the top, results have numbers there. */
+const LOOKS = 32;
 
 /**
  * Remembers what texts cost, so that of a growing conversation only what is new is weighed. Requests bring their own
@@ -7351,18 +7402,22 @@ export class TokenCounter {
   readonly weigh = (text: string): TextCost => {
     if (text.length < SHORT_TEXT) return weighText(text);
     let key = text.length;
-    for (let i = 0; i < 16; i++) key = Math.imul(key, 31) + text.charCodeAt(text.length * i >> 4) | 0;
+    for (let i = 0; i < LOOKS; i++) {
+      key = Math.imul(key, 31) + text.charCodeAt(i) | 0;
+      key = Math.imul(key, 31) + text.charCodeAt(Math.floor(text.length * i / LOOKS)) | 0;
+    }
     const found = this.#kept.get(key);
-    const cost = found?.text === text ? found.cost : weighText(text);
+    // The older copy is kept: the new ones can go while they are young.
+    const entry = found?.text === text ? found : { text, cost: weighText(text) };
     this.#kept.delete(key); // What was asked for last goes last.
-    this.#kept.set(key, { text, cost });
+    this.#kept.set(key, entry);
     this.#size += text.length - (found?.text.length ?? 0);
     for (const [oldest, { text: { length } }] of this.#kept) {
       if (this.#size <= MAX_KEPT) break;
       this.#kept.delete(oldest);
       this.#size -= length;
     }
-    return cost;
+    return entry.cost;
   };
 }
 // lib/upstream/token_ledger.ts --------------------------------------------------------------
@@ -7981,6 +8036,9 @@ function toCallFailure(thrown: unknown): string {
   return why.replace(/^error sending request for url \(\S*\): /, "").replace(/^client error \(\w+\): /, "");
 }
 // lib/upstream/deadline.ts ------------------------------------------------------------------
+/** Why a signal fires when nothing is wrong; made for each, with its stack, it would cost as much as the signal. */
+const OVER = new DOMException("The attempt is over", "AbortError");
+
 /** One signal for both reasons to give up an attempt: nobody waits for it, or the upstream is silent for too long. */
 class Deadline {
   readonly #controller = new AbortController();
@@ -8022,7 +8080,7 @@ class Deadline {
   close(): void {
     this.#cancel();
     this.#release();
-    this.#controller.abort();
+    this.#controller.abort(OVER);
   }
 
   /** What an error was really about: runtimes differ in what they throw when a signal fires. */
@@ -8695,7 +8753,7 @@ const CHANGES_PER_SWEEP = 1_000;
 
 /** Whether two values are the same JSON, as a store compares them. */
 function isSameJson(a: unknown, b: unknown): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
+  return a === b || JSON.stringify(a) === JSON.stringify(b);
 }
 
 /** What becomes of who wants a place in windows, by when the places of the others in each of them end. */
@@ -9002,7 +9060,7 @@ class LearnedFacts {
 
   /** Notes that a model answers: it has come back, or was never gone. */
   learnBack(candidate: Candidate): void {
-    this.#facts.change(toKey(candidate), (before = NOTHING) => addFacts({ ...before, goneSince: Infinity }, {}));
+    this.#facts.change(toKey(candidate), (before) => before && addFacts({ ...before, goneSince: Infinity }, {}));
   }
 }
 // lib/upstream/fit.ts -----------------------------------------------------------------------
@@ -11962,6 +12020,9 @@ export type Server = { readonly port: number; readonly url: string; close(): Pro
 /** Milliseconds an idle connection is kept: after Node's 5 a client's next request may meet its closing. */
 const KEEP_ALIVE_TIMEOUT = 600_000;
 
+/** So many pieces of a body are read before somebody wants them. */
+const PIECES_AHEAD = 4;
+
 /** Addresses that mean all of a machine's, and the one by which it calls itself. */
 const OWN_NAMES: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "::": "::1" };
 
@@ -12033,19 +12094,39 @@ async function answerSocket(handler: Handler, incoming: IncomingMessage, socket:
   const gone = new AbortController();
   socket.on("error", () => {}); // "close" follows.
   for (const event of ["end", "close"]) socket.once(event, () => gone.abort());
-  await answerUpgrade(handler, await toRequest(incoming, gone.signal), { socket, head, gone });
+  await answerUpgrade(handler, toRequest(incoming, gone.signal), { socket, head, gone });
 }
 
-async function toRequest(incoming: IncomingMessage, signal: AbortSignal): Promise<Request> {
+/** The body of a request as it comes; Node's own way copies each piece. */
+function toBodyStream(incoming: IncomingMessage): ReadableStream<Uint8Array> {
+  let open = true;
+  const finish = (run: () => void) => {
+    if (open) run();
+    open = false;
+  };
+  return new ReadableStream<Uint8Array>({
+    start(controller) {
+      incoming.pause().on("data", (piece: Uint8Array) => {
+        if (!open) return;
+        controller.enqueue(piece);
+        if (controller.desiredSize! <= 0) incoming.pause();
+      });
+      incoming.on("error", () => {}); // "close" follows.
+      incoming.once("end", () => finish(() => controller.close()));
+      incoming.once("close", () => finish(() => controller.error(new Error("The client went away"))));
+    },
+    pull: () => void incoming.resume(),
+    cancel: () => finish(() => incoming.pause()),
+  }, { highWaterMark: PIECES_AHEAD });
+}
+
+function toRequest(incoming: IncomingMessage, signal: AbortSignal): Request {
   // A client that has hung up has no address any more, and must not pass for an embedding program.
   const { remoteAddress: peer = "unknown" } = incoming.socket;
-  const { Readable } = await import("node:stream");
-  const { method = "GET", url = "" } = incoming;
+  const { method = "GET", url = "", rawHeaders } = incoming;
   const headers = new Headers();
-  for (const [name, values] of Object.entries(incoming.headersDistinct)) {
-    for (const value of values ?? []) headers.append(name, value);
-  }
-  const body = hasBody(incoming) ? Readable.toWeb(incoming) : null;
+  for (let i = 0; i < rawHeaders.length; i += 2) headers.append(rawHeaders[i]!, rawHeaders[i + 1]!);
+  const body = hasBody(incoming) ? toBodyStream(incoming) : null;
   const init = { method, headers, body, duplex: "half" } as RequestInit;
   // A target like `//` or `*` is no address by itself, but it must become a 404 and not an exception.
   const address = `http://localhost${url.startsWith("/") ? "" : "/"}${url}`;
@@ -12060,7 +12141,7 @@ async function answerIncoming(handler: Handler, incoming: IncomingMessage, outgo
   outgoing.once("close", () => {
     if (!outgoing.writableFinished) gone.abort();
   });
-  const response = await handler(await toRequest(incoming, gone.signal));
+  const response = await handler(toRequest(incoming, gone.signal));
   // A body that nobody has read would stand in the way of the next request on this connection.
   if (!incoming.complete) response.headers.set("connection", "close");
   outgoing.writeHead(response.status, [...response.headers].flat());

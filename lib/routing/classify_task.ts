@@ -51,7 +51,9 @@ function readWeights(): Map<string, number[]> {
 }
 
 /** The task that most speaks for, and the word that does so most; of two as likely the first. */
-function judge(text: string): { task: Task | undefined; word: string } {
+type Judgement = { task: Task | undefined; word: string };
+
+function judge(text: string): Judgement {
   const known = weights ??= readWeights();
   const words = toWords(text);
   const rows = toTaskFeatures(words, text).flatMap((feature) => [known.get(feature) ?? []]);
@@ -63,6 +65,17 @@ function judge(text: string): { task: Task | undefined; word: string } {
   return { task: TASKS[at - 1], word };
 }
 
+/** What was judged of the last texts: the requests of a turn bring the same again and again. */
+const JUDGED = new Map<string, Judgement>();
+const MOST_JUDGED = 100;
+
+function recall(text: string): Judgement {
+  const judgement = JUDGED.get(text) ?? judge(text);
+  if (JUDGED.size >= MOST_JUDGED) JUDGED.clear();
+  JUDGED.set(text, judgement);
+  return judgement;
+}
+
 /**
  * Says what is asked for and which tier serves it: speed only for a small question or text that needs no project, never
  * amid the use of tools or when much thinking is wanted. A message that says nothing has the task of the one before.
@@ -70,8 +83,8 @@ function judge(text: string): { task: Task | undefined; word: string } {
 export function classifyTask(request: Pick<MessagesRequest, "messages"> & Partial<MessagesRequest>): TaskVerdict {
   const { messages, output_config: output } = request;
   const [[latest, at] = ["", 0], [before] = [""]] = toTypedText(messages);
-  const now = judge(latest);
-  const { task, word } = now.task ? now : judge(before);
+  const now = recall(latest);
+  const { task, word } = now.task ? now : recall(before);
   const busy = messages.slice(at).some((message) =>
     Array.isArray(message?.content) && message.content.some((block) => /^tool_/.test(block?.type))
   );

@@ -17,8 +17,8 @@ import { findTier } from "./tier.ts";
 /** Input tokens from which a request counts as a long one (the threshold of claude-code-router). */
 const LONG_TOKENS = 60_000;
 
-/** So many ways are remembered; clients may ask for any name. */
-const MOST_CHAINS = 200;
+/** So many names and ways are remembered, and so long ones; clients may ask for any. */
+const [MOST_KNOWN_NAMES, LONGEST_KNOWN_NAME] = [200, 256];
 
 /** A request, and what else is known of it. */
 export type Asked = { request: MessagesRequest; headers: Headers; inputTokens: (candidate: Candidate) => number };
@@ -62,7 +62,7 @@ export interface Router {
 function toTokenModel(headers: Headers, catalog: Catalog): string | undefined {
   return ["x-api-key", "authorization"]
     .map((name) => /^[^:]+:(.+)$/.exec(headers.get(name) ?? "")?.[1] ?? "")
-    .find((name) => findRule(name, catalog)?.sure || findTier(name));
+    .find((name) => name !== "" && (findRule(name, catalog)?.sure || findTier(name)));
 }
 
 /** Requests that need little, and that the user does not wait for. */
@@ -120,14 +120,23 @@ function toChain(first: Target, catalog: Catalog): Candidate[] {
 export function createRouter(options: RouterOptions): Router {
   const catalog = createCatalog(options);
   const chains = new Map<string, Candidate[]>();
+  const resolved = new Map<string, Resolution>();
 
   /** Requests of a session go the same way again and again. */
   function findChain(target: Target): Candidate[] {
     const key = `${target.backend.name} ${toLabel(target, catalog)} ${target.thinking}`;
     let chain = chains.get(key);
-    if (chains.size > MOST_CHAINS) chains.clear();
+    if (chains.size > MOST_KNOWN_NAMES) chains.clear();
     if (!chain) chains.set(key, chain = toChain(target, catalog));
     return chain;
+  }
+
+  /** And ask for the same names. */
+  function resolve(name: string): Resolution {
+    const known = resolved.get(name) ?? resolveModel(name, catalog);
+    if (resolved.size > MOST_KNOWN_NAMES) resolved.clear();
+    if (name.length <= LONGEST_KNOWN_NAME) resolved.set(name, known);
+    return known;
   }
 
   function route(asked: Asked): Route {
@@ -135,7 +144,7 @@ export function createRouter(options: RouterOptions): Router {
     const { request, model: tagged } = takeSubagentModel(asked.request, kind === "subagent");
     const named = toTokenModel(asked.headers, catalog);
     const name = tagged ?? named ?? request.model;
-    const found = resolveModel(name, catalog);
+    const found = resolve(name);
     const why = [tagged ? "named in the prompt" : named ? "named in the token" : "", found.why].filter(Boolean);
     let { target, tier } = found;
     const verdict = classifyTask(request);
@@ -166,5 +175,5 @@ export function createRouter(options: RouterOptions): Router {
     };
   }
 
-  return { catalog, route, find: (name) => toCandidate(resolveModel(name, catalog).target, catalog) };
+  return { catalog, route, find: (name) => toCandidate(resolve(name).target, catalog) };
 }

@@ -110,6 +110,7 @@ export class InboundLimits {
   /** Counts a request, or gives what it is refused with. */
   count(client: ClientKey | undefined): ApiError | undefined {
     const limit = client?.rpm ?? this.#rpm;
+    if (limit === 0) return undefined;
     const window = this.#windows.get(client) ?? new RateWindow({ limit, window: 60_000, concurrency: 0 }, this.#clock);
     this.#windows.set(client, window);
     const { wait } = window;

@@ -6,7 +6,7 @@ const CHANGES_PER_SWEEP = 1_000;
 
 /** Whether two values are the same JSON, as a store compares them. */
 export function isSameJson(a: unknown, b: unknown): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
+  return a === b || JSON.stringify(a) === JSON.stringify(b);
 }
 
 /** What becomes of who wants a place in windows, by when the places of the others in each of them end. */

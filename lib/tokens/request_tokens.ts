@@ -1,6 +1,7 @@
 import type { DigitRule } from "../models/families.ts";
 import { toPartsOf } from "../translate/content.ts";
 import { isTyped } from "../translate/messages.ts";
+import { toInputText } from "../translate/tool_input.ts";
 import type { ContentBlockParam, MessageContent, MessagesRequest } from "../wire/anthropic.ts";
 import { toImageTokens } from "../wire/image_size.ts";
 import { type TextCost, toTokens, weighText } from "./estimate.ts";
@@ -36,7 +37,7 @@ export function estimateRequestTokens(
     if (block.type === "text") return count(block.text);
     if (block.type === "thinking") return replays ? count(block.thinking) : 0;
     if (block.type.endsWith("thinking")) return 0;
-    if (block.type === "tool_use") return CALL + count(block.name) + count(JSON.stringify(block.input));
+    if (block.type === "tool_use") return CALL + count(block.name) + count(toInputText(block.input));
     if (block.type === "tool_result") return MESSAGE + countContent(block.content, false);
     if (block.type === "image" && (vision || passed)) return toImageTokens(block.source.data);
     if (passed && block.type !== "document") return count(JSON.stringify(block));

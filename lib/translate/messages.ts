@@ -3,6 +3,7 @@ import type { ChatMessage, ChatPart, ChatToolCall } from "../wire/openai.ts";
 import type { Family } from "../models/families.ts";
 import { createCallIds } from "./call_ids.ts";
 import { type ContentOptions, toContent, toPartsOf, toText } from "./content.ts";
+import { toInputText } from "./tool_input.ts";
 import { toFunctionName } from "./tools.ts";
 
 const NO_OUTPUT = "(no output)"; // Tool messages must not be empty.
@@ -52,7 +53,7 @@ export function toChatMessages(
   const waiting: [clientId: string, call: ChatToolCall][] = [];
 
   function addCall({ id, name, input }: ContentBlockParam & { type: "tool_use" }): void {
-    const called = { name: toFunctionName(name), arguments: JSON.stringify(input) };
+    const called = { name: toFunctionName(name), arguments: toInputText(input) };
     let callId = toCallId(id || "call", called.name);
     // Hosts that go by the id would take two calls for one.
     for (let n = 2; waiting.some(([, call]) => call.id === callId); n++) callId = toCallId(`${id}_${n}`, called.name);

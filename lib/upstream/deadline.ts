@@ -5,6 +5,9 @@ import { onAbort } from "../wire/signal.ts";
 import { UpstreamFault } from "./faults.ts";
 import { toCallFailure } from "./patient_fetch.ts";
 
+/** Why a signal fires when nothing is wrong; made for each, with its stack, it would cost as much as the signal. */
+const OVER = new DOMException("The attempt is over", "AbortError");
+
 /** One signal for both reasons to give up an attempt: nobody waits for it, or the upstream is silent for too long. */
 export class Deadline {
   readonly #controller = new AbortController();
@@ -46,7 +49,7 @@ export class Deadline {
   close(): void {
     this.#cancel();
     this.#release();
-    this.#controller.abort();
+    this.#controller.abort(OVER);
   }
 
   /** What an error was really about: runtimes differ in what they throw when a signal fires. */

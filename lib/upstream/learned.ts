@@ -127,6 +127,6 @@ export class LearnedFacts {
 
   /** Notes that a model answers: it has come back, or was never gone. */
   learnBack(candidate: Candidate): void {
-    this.#facts.change(toKey(candidate), (before = NOTHING) => addFacts({ ...before, goneSince: Infinity }, {}));
+    this.#facts.change(toKey(candidate), (before) => before && addFacts({ ...before, goneSince: Infinity }, {}));
   }
 }

@@ -22,6 +22,18 @@ const FIELD_KINDS: Record<string, [says: string, fits: (value: unknown) => boole
   content: ["a string or a list of parts", (value) => isString(value) || Array.isArray(value)],
 };
 
+/** What the text of some fields says, of each text once: every field, whether it may be absent, its kind. */
+const FIELDS = new Map<string, [name: string, optional: boolean, kind: string][]>();
+
+function parseFields(fields: string): [name: string, optional: boolean, kind: string][] {
+  const parsed = fields.split(" ").map((entry): [string, boolean, string] => {
+    const [, name = "", mark, kind = ""] = /^(\w+)(\??):(\w+)$/.exec(entry) ?? [];
+    return [name, mark !== "", kind];
+  });
+  FIELDS.set(fields, parsed);
+  return parsed;
+}
+
 /** Refuses a request because of what is at `path` in it. */
 export function refuse(path: string, problem: string): never {
   throw new ApiError("invalid_request_error", `${path}: ${problem}`);
@@ -35,11 +47,10 @@ export function refuse(path: string, problem: string): never {
  */
 export function checkFields(value: unknown, fields: string, path: string): void {
   if (!isJsonObject(value)) return refuse(path || "body", "Input should be an object");
-  for (const [field = "", kind = ""] of fields.split(" ").map((entry) => entry.split(":"))) {
-    const name = field.replace("?", "");
-    const at = path ? `${path}.${name}` : name;
-    const absent = value[name] === undefined || value[name] === null;
-    if (absent && name === field) refuse(at, "Field required");
-    if (!absent && !FIELD_KINDS[kind]?.[1](value[name])) refuse(at, `Input should be ${FIELD_KINDS[kind]?.[0]}`);
+  for (const [name, optional, kind] of FIELDS.get(fields) ?? parseFields(fields)) {
+    const given = value[name] ?? undefined;
+    if (given === undefined ? optional : FIELD_KINDS[kind]?.[1](given)) continue;
+    const problem = given === undefined ? "Field required" : `Input should be ${FIELD_KINDS[kind]?.[0]}`;
+    refuse(path ? `${path}.${name}` : name, problem);
   }
 }

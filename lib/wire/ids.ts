@@ -9,8 +9,9 @@ const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
  * Ids must differ over a whole conversation: Claude Code throws away a tool call whose id it has seen before.
  */
 export function randomId(prefix: string): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(24));
-  return `${prefix}${Array.from(bytes, (byte) => DIGITS[byte % DIGITS.length]).join("")}`;
+  let id = prefix;
+  for (const byte of crypto.getRandomValues(new Uint8Array(24))) id += DIGITS[byte % DIGITS.length];
+  return id;
 }
 
 /** A short text that stands for `value`: the same in each run, on each machine (FNV-1a, 53 bits). */

@@ -517,6 +517,25 @@ test("a body that nobody takes any more is cancelled", async (t) => {
   await until("the cancellation", () => cancelled);
 });
 
+for (const when of ["while its request is read", "before its request is read"]) {
+  test(`reading ends when a client leaves ${when}`, async (t) => {
+    let read: Promise<string> | undefined;
+    const server = await serve(async (request) => {
+      const gone = new Promise((resolve) => request.signal.addEventListener("abort", resolve));
+      socket.destroy();
+      if (when.startsWith("before")) await gone;
+      read = request.text();
+      await read.catch(() => {});
+      return new Response();
+    });
+    t.after(() => server.close());
+    const socket = connect(server.port, "127.0.0.1");
+    socket.write("POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\nhalf");
+    await until("the reading", () => read !== undefined);
+    await assert.rejects(read!);
+  });
+}
+
 test("each request is logged once, with what it came to", async (t) => {
   const logs: string[] = [];
   const { server } = await startRig(t, { steps: [{ text: "Hi" }], usage: { prompt_tokens: 7, completion_tokens: 2 } }, {
