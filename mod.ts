@@ -7500,7 +7500,7 @@ class TokenLedger {
 type Answer = {
   candidate: Candidate;
   warnings: string[];
-  events: AsyncGenerator<MessageStreamEvent[], undefined>;
+  events: AsyncIterableIterator<MessageStreamEvent[], undefined>;
 };
 
 /**
@@ -7524,6 +7524,11 @@ type SendOptions = {
  * noticing; rejects with an `ApiError` when no candidate answers.
  */
 type Send = (request: MessagesRequest, options: SendOptions) => Promise<Answer>;
+// lib/wire/iterate.ts -----------------------------------------------------------------------
+/** Makes an iterable of what `next` gives: in a stream of many small pieces, generators within generators cost the most. */
+function iterate<T>(next: () => Promise<IteratorResult<T, undefined>>): AsyncIterableIterator<T, undefined> {
+  return { next, [Symbol.asyncIterator]: () => iterate(next) };
+}
 // lib/upstream/accounts.ts ------------------------------------------------------------------
 /** Two models that are refused within so many milliseconds show that the account is at its limit, not a model. */
 const REFUSAL_WINDOW = 10_000;
@@ -8357,54 +8362,52 @@ const READ_SIZE = 65_536;
 /** Milliseconds the upstream is given to end its response after `[DONE]`. */
 const DRAIN_TIMEOUT = 2_000;
 
-/** A reader that fills a buffer of ours, if the body is one that can. */
-function toByteReader(body: ReadableStream<Uint8Array>): ReadableStreamBYOBReader | undefined {
-  try {
-    return body.getReader({ mode: "byob" });
-  } catch {
-    return undefined; // A stream that a program has made.
-  }
-}
-
-/** The reads of a body. */
-async function* toReads(body: Response["body"]): AsyncGenerator<Uint8Array, undefined> {
-  // Deno's own way of iterating costs five times as much for each chunk that a host sends.
-  const reader = "Deno" in globalThis && body ? toByteReader(body) : undefined;
-  if (!reader) return yield* body ?? [];
-  let buffer = new ArrayBuffer(READ_SIZE);
-  try {
-    for (;;) {
-      const { value, done } = await reader.read(new Uint8Array(buffer));
-      if (done) return;
-      yield value;
-      buffer = value.buffer;
+/** Makes what reads a body. */
+function toByteReader(body: ReadableStream<Uint8Array>): () => Promise<ReadableStreamReadResult<Uint8Array>> {
+  // Deno's own way of reading costs five times as much for each chunk that a host sends.
+  if ("Deno" in globalThis) {
+    try {
+      const reader = body.getReader({ mode: "byob" });
+      let buffer = new ArrayBuffer(READ_SIZE);
+      return async () => {
+        const read = await reader.read(new Uint8Array(buffer));
+        // Whoever reads the next bytes has done with these.
+        if (read.value) buffer = read.value.buffer;
+        return read;
+      };
+    } catch {
+      // A stream that a program has made.
     }
-  } finally {
-    reader.cancel().catch(() => {});
   }
+  const reader = body.getReader();
+  return () => reader.read();
 }
 
-/** Reads the body of an answer: the data of the events of each read, or a JSON body as one. */
-async function* readData(response: Response, deadline: Deadline): AsyncGenerator<string[], undefined> {
-  if (response.headers.get("content-type")?.includes("application/json")) {
-    yield [await readLimited(response, MAX_WHOLE_BYTES), "[DONE]"];
-    return;
+/** Makes what reads the body of an answer: the data of the events of each read, or a JSON body as one, then nothing. */
+function toDataReader(response: Response, deadline: Deadline): () => Promise<string[] | undefined> {
+  const { body } = response;
+  let whole: Promise<string> | undefined;
+  if (!body || response.headers.get("content-type")?.includes("application/json")) {
+    return async () => whole ? undefined : [await (whole = readLimited(response, MAX_WHOLE_BYTES)), "[DONE]"];
   }
+  const read = toByteReader(body);
   const decoder = new SseDecoder();
-  const toData = (data: string[]) => data.map((text) => text.trim()).filter((text) => text !== "");
-  let size = 0;
-  for await (const bytes of toReads(response.body)) {
-    size += bytes.byteLength;
-    if (size > MAX_ANSWER_BYTES) throw new UpstreamFault("broken", "The upstream's answer does not end");
-    deadline.heard();
-    yield toData(decoder.feed(bytes));
+  let [size, over] = [0, false];
+  return async () => {
+    if (over) return undefined;
     deadline.listen();
-  }
-  yield toData(decoder.flush());
+    const { value, done } = await read();
+    deadline.heard();
+    over = done;
+    size += value?.byteLength ?? 0;
+    if (size > MAX_ANSWER_BYTES) throw new UpstreamFault("broken", "The upstream's answer does not end");
+    const data = done ? decoder.flush() : decoder.feed(value);
+    return data.map((text) => text.trim()).filter((text) => text !== "");
+  };
 }
 
 /** Translates an answer as it comes; the batches are never empty. */
-async function* readEvents(
+function readEvents(
   response: Response,
   reader: AnswerReader,
   { deadline, clock, signal, onPromptTokens }: {
@@ -8413,47 +8416,67 @@ async function* readEvents(
     signal: AbortSignal;
     onPromptTokens: (actual: number) => void;
   },
-): AsyncGenerator<MessageStreamEvent[], undefined> {
-  const reads = readData(response, deadline);
-  // What breaks off behind the end of the answer is no loss; some hosts say no more than the finish reason.
-  const next = () =>
-    reads.next().catch((thrown) => {
+): Answer["events"] {
+  const read = toDataReader(response, deadline);
+  let done = false;
+
+  async function readOn(): Promise<MessageStreamEvent[]> {
+    // What breaks off behind the end of the answer is no loss; some hosts say no more than the finish reason.
+    const data = await read().catch((thrown) => {
       if (!reader.finished || signal.aborted) throw thrown;
-      return { value: undefined, done: true };
+      return undefined;
     });
-  try {
-    for (let done = false; !done;) {
-      const { value: data = [], done: over = false } = await next();
-      const events = readAnswer(() => reader.feed(data));
-      done = over || reader.ended;
-      if (over && !reader.finished) {
-        throw new UpstreamFault("cut", "The upstream broke off in the middle of its answer");
-      }
-      if (done) {
-        events.push(...readAnswer(() => reader.flush()));
-        if (reader.promptTokens) onPromptTokens(reader.promptTokens);
-      }
-      if (events.length > 0) yield events;
-      if (reader.finished) deadline.extend(DRAIN_TIMEOUT);
+    const events = readAnswer(() => reader.feed(data ?? []));
+    done = !data || reader.ended;
+    if (!data && !reader.finished) {
+      throw new UpstreamFault("cut", "The upstream broke off in the middle of its answer");
     }
-  } catch (thrown) {
-    deadline.close();
-    throw deadline.explain(thrown);
+    if (done) {
+      events.push(...readAnswer(() => reader.flush()));
+      if (reader.promptTokens) onPromptTokens(reader.promptTokens);
+    }
+    if (reader.finished) deadline.extend(DRAIN_TIMEOUT);
+    return events;
   }
-  // Reads what follows the end, so that the connection can be used again, but not for ever.
-  const cancel = clock.after(DRAIN_TIMEOUT, () => deadline.close());
-  const drain = async () => {
-    while (!(await reads.next()).done);
-  };
-  drain().catch(() => {}).finally(() => {
-    cancel();
-    deadline.close();
+
+  /** Reads what follows the end, so that the connection can be used again, but not for ever. */
+  function drain(): void {
+    const cancel = clock.after(DRAIN_TIMEOUT, () => deadline.close());
+    const readAll = async () => {
+      while (await read());
+    };
+    readAll().catch(() => {}).finally(() => {
+      cancel();
+      deadline.close();
+    });
+  }
+
+  return iterate(async () => {
+    try {
+      while (!done) {
+        const events = await readOn();
+        if (events.length > 0) return { value: events, done: false };
+      }
+    } catch (thrown) {
+      done = true;
+      deadline.close();
+      throw deadline.explain(thrown);
+    }
+    drain();
+    return { value: undefined, done: true };
   });
 }
 
-async function* prepend<T>(first: T | undefined, rest: AsyncGenerator<T, undefined>): AsyncGenerator<T, undefined> {
-  if (first) yield first;
-  return yield* rest;
+/** Puts back what has been taken from the beginning. */
+function prepend<T>(
+  first: IteratorResult<T, undefined>,
+  rest: AsyncIterator<T, undefined>,
+): AsyncIterableIterator<T, undefined> {
+  let next = () => {
+    next = () => rest.next();
+    return Promise.resolve(first);
+  };
+  return iterate(() => next());
 }
 
 /**
@@ -8495,7 +8518,7 @@ async function attempt(
       candidate,
     });
     const events = readEvents(response, reader, { ...options, deadline });
-    const { value: first } = await events.next();
+    const first = await events.next();
     deadline.extend(options.idleTimeout);
     return prepend(first, events);
   } catch (thrown) {
@@ -9460,24 +9483,27 @@ class Chain {
   }
 
   /** Passes events on, tells how the answer ended, and remembers who broke off. */
-  async *#watch(
+  #watch(
     events: Answer["events"],
     request: MessagesRequest,
     candidate: Candidate,
     signal: AbortSignal,
     over: (well: boolean | undefined) => void,
   ): Answer["events"] {
-    try {
-      yield* events;
-      over(true);
-      this.#learned.learnBack(candidate);
-    } catch (thrown) {
-      if (!signal.aborted) this.#cuts.note(request, toKey(candidate));
-      over(false);
-      throw thrown;
-    } finally {
-      over(undefined);
-    }
+    return iterate(async () => {
+      try {
+        const read = await events.next();
+        if (read.done) {
+          over(true);
+          this.#learned.learnBack(candidate);
+        }
+        return read;
+      } catch (thrown) {
+        if (!signal.aborted) this.#cuts.note(request, toKey(candidate));
+        over(false);
+        throw thrown;
+      }
+    });
   }
 
   /** Remembers what a fault says about a model. */
@@ -10352,7 +10378,7 @@ type GivenAnswer = {
   model: string;
   fellBack: boolean;
   warnings: string[];
-  events: AsyncGenerator<MessageStreamEvent[], undefined>;
+  events: AsyncIterableIterator<MessageStreamEvent[], undefined>;
 };
 
 /** A request that can be asked: when it came, what makes the event its stream begins with, and what asks upstream. */
@@ -10384,15 +10410,16 @@ function toSize(events: readonly MessageStreamEvent[]): number {
 }
 
 /** Makes an answer's events of what is there already, in one read. */
-async function* toBatches(...batches: MessageStreamEvent[][]): GivenAnswer["events"] {
+async function* toBatches(...batches: MessageStreamEvent[][]): AsyncGenerator<MessageStreamEvent[], undefined> {
   yield* batches;
 }
 
-async function* readFrom(first: Batch | undefined, pull: () => Promise<Batch | undefined>): GivenAnswer["events"] {
-  for (let at = first; at;) {
-    at = await (at.next ??= pull());
-    if (at) yield at.events;
-  }
+function readFrom(first: Batch | undefined, pull: () => Promise<Batch | undefined>): GivenAnswer["events"] {
+  let at = first;
+  return iterate(async () => {
+    at = await (at && (at.next ??= pull()));
+    return at ? { value: at.events, done: false } : { value: undefined, done: true };
+  });
 }
 
 /**
@@ -10407,6 +10434,7 @@ class SharedAnswer {
   readonly #stop = new AbortController();
   readonly #onLeft: () => void;
   readonly #onOver: (whole: boolean) => void;
+  #events: GivenAnswer["events"] | undefined;
   #first: Batch | undefined = { events: [] };
   #readers = 0;
   /** Whether nothing of it can come any more. */
@@ -10454,7 +10482,8 @@ class SharedAnswer {
 
   async #pull(): Promise<Batch | undefined> {
     try {
-      const { value: events, done } = await (await this.#answer).events.next();
+      this.#events ??= (await this.#answer).events;
+      const { value: events, done } = await this.#events.next();
       if (done) {
         this.#end(true);
         return undefined;
@@ -10821,6 +10850,7 @@ function toEventStream(
   let [content, over] = [false, false];
   let [lastWrite, lastContent] = [clock.now(), clock.now()];
   let cancelTick = () => {};
+  let given: GivenAnswer["events"] | undefined;
   let controller: ReadableStreamDefaultController<Uint8Array>;
 
   function write(events: (MessageStreamEvent | ApiErrorBody)[]): void {
@@ -10860,7 +10890,8 @@ function toEventStream(
   }
 
   async function pull(): Promise<void> {
-    const { value: events, done } = await (await answer).events.next();
+    given ??= (await answer).events;
+    const { value: events, done } = await given.next();
     if (over) return;
     if (done) {
       end();

@@ -34,6 +34,7 @@ export function toEventStream(
   let [content, over] = [false, false];
   let [lastWrite, lastContent] = [clock.now(), clock.now()];
   let cancelTick = () => {};
+  let given: GivenAnswer["events"] | undefined;
   let controller: ReadableStreamDefaultController<Uint8Array>;
 
   function write(events: (MessageStreamEvent | ApiErrorBody)[]): void {
@@ -73,7 +74,8 @@ export function toEventStream(
   }
 
   async function pull(): Promise<void> {
-    const { value: events, done } = await (await answer).events.next();
+    given ??= (await answer).events;
+    const { value: events, done } = await given.next();
     if (over) return;
     if (done) {
       end();
