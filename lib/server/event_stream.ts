@@ -69,8 +69,12 @@ export function toEventStream(
     end(error.message);
     if (content && (repeats || format.cuts)) return controller.error(error);
     const again = repeats && error.status >= 429 && error.headers["x-should-retry"] !== "false";
-    write([again ? new ApiError("overloaded_error", error.message).toJSON() : error.toJSON()]);
-    controller.close();
+    try {
+      write([again ? new ApiError("overloaded_error", error.message).toJSON() : error.toJSON()]);
+      controller.close();
+    } catch {
+      // Deno's own server takes nothing more for a client that has gone.
+    }
   }
 
   async function pull(): Promise<void> {
@@ -99,6 +103,7 @@ export function toEventStream(
     },
     pull: () => pull().catch((thrown) => over ? undefined : fail(toApiError(thrown))),
     cancel() {
+      if (over) return;
       log.status = 499;
       end(CLIENT_GONE);
     },
