@@ -19,9 +19,9 @@
 
 import type { ChildProcess } from "node:child_process";
 import type { EventEmitter } from "node:events";
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Agent, IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { Duplex, Writable } from "node:stream";
+import type { Duplex, Readable, Writable } from "node:stream";
 
 // lib/wire/anthropic.ts ---------------------------------------------------------------------
 /** A JSON object whose fields nobody has checked yet. */
@@ -6223,7 +6223,9 @@ class BlockSequencer {
 
   /** Hands over the events since the last call. */
   take(): MessageStreamEvent[] {
-    return this.#events.splice(0);
+    const events = this.#events;
+    this.#events = [];
+    return events;
   }
 
   #pushDelta(delta: BlockDelta): void {
@@ -6640,7 +6642,7 @@ export class ChunkTranslator {
   }
 
   /** Takes the chunks of one read; a delta that continues another is merged with it. */
-  feed(chunks: readonly ChatChunk[]): MessageStreamEvent[] {
+  feed(chunks: Iterable<ChatChunk>): MessageStreamEvent[] {
     for (const chunk of chunks) {
       if (chunk.usage) this.#usage = { ...this.#usage, ...chunk.usage };
       const { delta, message, finish_reason, stop_reason, matched_stop } = chunk.choices?.[0] ?? {};
@@ -7555,7 +7557,7 @@ class TokenLedger {
 type Answer = {
   candidate: Candidate;
   warnings: string[];
-  events: AsyncGenerator<MessageStreamEvent[], undefined>;
+  events: AsyncIterableIterator<MessageStreamEvent[], undefined>;
 };
 
 /**
@@ -7579,6 +7581,11 @@ type SendOptions = {
  * noticing; rejects with an `ApiError` when no candidate answers.
  */
 type Send = (request: MessagesRequest, options: SendOptions) => Promise<Answer>;
+// lib/wire/iterate.ts -----------------------------------------------------------------------
+/** Makes an iterable of what `next` gives: in a stream of many small pieces, generators within generators cost the most. */
+function iterate<T>(next: () => Promise<IteratorResult<T, undefined>>): AsyncIterableIterator<T, undefined> {
+  return { next, [Symbol.asyncIterator]: () => iterate(next) };
+}
 // lib/upstream/accounts.ts ------------------------------------------------------------------
 /** Two models that are refused within so many milliseconds show that the account is at its limit, not a model. */
 const REFUSAL_WINDOW = 10_000;
@@ -7661,7 +7668,9 @@ export class SseDecoder {
    * @throws {RangeError} If one line has more than 16 Mi characters.
    */
   feed(bytes: Uint8Array): string[] {
-    return this.#feedText(this.#decoder.decode(bytes, { stream: true }));
+    // No character goes on behind a read that ends in ASCII, and Node's decoder takes longer for what may go on.
+    const stream = (bytes.at(-1) ?? 128) > 127;
+    return this.#feedText(this.#decoder.decode(bytes, { stream }));
   }
 
   /** Gives the event the stream ended in, if any. */
@@ -8011,6 +8020,70 @@ function toUpstreamFault(
 function toOverflowError(used: number, limit: number): ApiError {
   return new ApiError("invalid_request_error", `prompt is too long: ${used} tokens > ${limit} maximum`);
 }
+// lib/upstream/node_fetch.ts ----------------------------------------------------------------
+/** Statuses of responses that have no body. */
+const BODYLESS: readonly unknown[] = [204, 205, 304];
+/** Milliseconds an idle connection is kept: many hosts close theirs after five seconds, just when it is used again. */
+const IDLE_TIMEOUT = 4_000;
+
+/** What keeps the connections, by protocol. */
+const AGENTS = new Map<string, Agent>();
+
+/** What has come in one read of the socket leaves as one piece. */
+function toIncomingBody(incoming: Readable): ReadableStream<Uint8Array> {
+  let give = () => {};
+  return new ReadableStream({
+    start(controller) {
+      give = () => {
+        const piece: Uint8Array | null = (controller.desiredSize ?? 0) > 0 ? incoming.read() : null;
+        if (piece) controller.enqueue(piece);
+      };
+      incoming.on("readable", () => give());
+      incoming.once("end", () => controller.close());
+      incoming.on("error", (error) => controller.error(error));
+    },
+    pull: () => give(),
+    cancel() {
+      give = () => {};
+      incoming.removeAllListeners("end").destroy();
+    },
+  });
+}
+
+/** Hosts pack what they send only if asked to, but for some. */
+async function unpack(incoming: IncomingMessage): Promise<Readable> {
+  const packed = incoming.headers["content-encoding"] ?? "identity";
+  if (packed === "identity") return incoming;
+  const [{ createBrotliDecompress, createUnzip }, { pipeline }] = await Promise.all([
+    import("node:zlib"),
+    import("node:stream"),
+  ]);
+  return pipeline(incoming, packed === "br" ? createBrotliDecompress() : createUnzip(), () => {});
+}
+
+/**
+ * What `fetch` does with `redirect: "manual"`, for Node: its own takes more time for each piece of an answer than all that
+ * is done with it here, and gives up on a host that is silent for 300 seconds.
+ */
+async function nodeFetch(url: string, init: RequestInit): Promise<Response> {
+  const protocol = url.startsWith("https:") ? "node:https" : "node:http";
+  const { Agent, request }: typeof import("node:http") = await import(protocol);
+  const agent = AGENTS.get(protocol) ?? new Agent({ keepAlive: true, timeout: IDLE_TIMEOUT });
+  AGENTS.set(protocol, agent);
+  const { method = "GET", body, signal } = init as { method?: string; body?: string; signal?: AbortSignal };
+  const headers = { "accept-encoding": "identity", ...Object.fromEntries(new Headers(init.headers)) };
+  const incoming = await new Promise<IncomingMessage>((resolve, reject) => {
+    const asked = request(url, { method, headers, signal, agent }, resolve);
+    asked.on("error", reject);
+    asked.end(body);
+  });
+  const { statusCode: status = 0, rawHeaders } = incoming;
+  const received = new Headers();
+  for (let i = 0; i < rawHeaders.length; i += 2) received.append(rawHeaders[i]!, rawHeaders[i + 1]!);
+  if (BODYLESS.includes(status)) incoming.resume();
+  const answer = BODYLESS.includes(status) ? null : toIncomingBody(await unpack(incoming));
+  return new Response(answer, { status, headers: received });
+}
 // lib/upstream/patient_fetch.ts -------------------------------------------------------------
 let patient: Promise<typeof fetch> | undefined;
 
@@ -8027,7 +8100,11 @@ async function create(): Promise<typeof fetch> {
 }
 
 /** The runtime's `fetch` without time limits of its own; deadlines are set by those who call it. */
-const patientFetch: typeof fetch = async (input, init) => await (await (patient ??= create()))(input, init);
+const patientFetch: typeof fetch = async (input, init) => {
+  const own = typeof input === "string" && /^https?:/.test(input) && init?.redirect === "manual";
+  if (own && !("Deno" in globalThis) && !("Bun" in globalThis)) return await nodeFetch(input, init);
+  return await (await (patient ??= create()))(input, init);
+};
 
 /** Why a call failed: Node has that in the cause, Deno behind the address. */
 function toCallFailure(thrown: unknown): string {
@@ -8110,14 +8187,33 @@ class Deadline {
 }
 // lib/stream/merge_chunks.ts ----------------------------------------------------------------
 /** Where the text of a chunk begins, up to its opening quote. */
-const TEXT_FIELD = /"(?:content|reasoning_content|reasoning)": ?"/;
+const TEXT_FIELD = /"(content|reasoning_content|reasoning)": ?"/;
 /** What may stand between the quotes of a JSON string. */
 const IN_QUOTES = /[^"\\]*(?:\\.[^"\\]*)*/y;
+
+const UNSPLIT = { head: "", text: "", tail: "" };
 
 /** Where the literal ends that begins in a text at `from`. */
 function toLiteralEnd(text: string, from: number): number {
   IN_QUOTES.lastIndex = from;
   return IN_QUOTES.test(text) ? IN_QUOTES.lastIndex : from;
+}
+
+/** Whether a text stands between `head` and `tail`; `startsWith` takes V8 four times as long. */
+function isBetween(head: string, tail: string, text: string): boolean {
+  return text.length >= head.length + tail.length && text.slice(0, head.length) === head &&
+    text.slice(text.length - tail.length) === tail;
+}
+
+/** What stands before and behind the first text of a chunk, the text as it is written, and its field; nothing without. */
+function splitChunk(chunk: string): { head: string; text: string; tail: string; field: string } | undefined {
+  const found = TEXT_FIELD.exec(chunk);
+  if (!found) return undefined;
+  const [opening, field = ""] = found;
+  const from = found.index + opening.length;
+  const end = toLiteralEnd(chunk, from);
+  if (end === chunk.length) return undefined;
+  return { head: chunk.slice(0, from), text: chunk.slice(from, end), tail: chunk.slice(end), field };
 }
 
 /**
@@ -8130,9 +8226,9 @@ function toLiteralEnd(text: string, from: number): number {
 function mergeChunks(data: readonly string[]): readonly string[] {
   if (data.length < 2) return data;
   const merged: string[] = [];
-  let [head, texts, tail] = ["", "", ""];
+  let { head, text: texts, tail } = UNSPLIT;
   for (const chunk of data) {
-    if (head !== "" && chunk.startsWith(head) && chunk.endsWith(tail) && chunk.length >= head.length + tail.length) {
+    if (head !== "" && isBetween(head, tail, chunk)) {
       const text = chunk.slice(head.length, -tail.length);
       if (!/["\\]/.test(text) || toLiteralEnd(text, 0) === text.length) {
         texts += text;
@@ -8140,15 +8236,53 @@ function mergeChunks(data: readonly string[]): readonly string[] {
       }
     }
     if (head !== "") merged.push(head + texts + tail);
-    const found = TEXT_FIELD.exec(chunk);
-    head = "";
-    const from = found ? found.index + found[0].length : chunk.length;
-    const end = toLiteralEnd(chunk, from);
-    if (end === chunk.length) merged.push(chunk);
-    else [head, texts, tail] = [chunk.slice(0, from), chunk.slice(from, end), chunk.slice(end)];
+    const split = splitChunk(chunk);
+    if (!split) merged.push(chunk);
+    ({ head, text: texts, tail } = split ?? UNSPLIT);
   }
   if (head !== "") merged.push(head + texts + tail);
   return merged;
+}
+// lib/stream/chunk_template.ts --------------------------------------------------------------
+/** Stands for the text of a chunk, to see where it comes out. */
+const MARK = "@";
+/** So often is learned from an answer; a host that changes something in each chunk has no template. */
+const MOST_LESSONS = 3;
+/** What makes a literal other than the text it stands for, or none. */
+// deno-lint-ignore no-control-regex
+const NOT_PLAIN = /["\\\u0000-\u001f]/;
+
+/** Reads the chunks of one answer; of those that differ in their text only, just one is parsed. */
+class ChunkTemplate {
+  #head = "";
+  #tail = "";
+  #setText: (text: string) => unknown = () => undefined;
+  #lessons = 0;
+
+  /** Parses a chunk, which is good until the next one; nothing if it is no JSON. */
+  parse(data: string): unknown {
+    const [head, tail] = [this.#head, this.#tail];
+    if (head !== "" && isBetween(head, tail, data)) {
+      const text = data.slice(head.length, data.length - tail.length);
+      if (!NOT_PLAIN.test(text)) return this.#setText(text);
+    } else if (this.#lessons < MOST_LESSONS) this.#learn(data);
+    return parseJson(data);
+  }
+
+  #learn(data: string): void {
+    const { head, tail, field } = splitChunk(data) ?? {};
+    if (!head || !tail || !field) return;
+    this.#lessons++;
+    const chunk = parseJson(head + MARK + tail);
+    const [choice] = isJsonObject(chunk) && Array.isArray(chunk.choices) ? chunk.choices : [];
+    const { delta } = isJsonObject(choice) ? choice : {};
+    if (!isJsonObject(delta) || delta[field] !== MARK) return;
+    [this.#head, this.#tail] = [head, tail];
+    this.#setText = (text) => {
+      delta[field] = text;
+      return chunk;
+    };
+  }
 }
 // lib/upstream/answer_reader.ts -------------------------------------------------------------
 /** Reads the answer of a host, in whatever format it comes. */
@@ -8176,8 +8310,7 @@ function readAnswer(step: () => MessageStreamEvent[]): MessageStreamEvent[] {
 }
 
 /** Reads one chunk; errors come as `error`, in SGLang's form, or in NVIDIA's. */
-function toChunk(data: string, candidate: Candidate): ChatChunk {
-  const chunk = parseJson(data);
+function toChunk(data: string, chunk: unknown, candidate: Candidate): ChatChunk {
   if (!isJsonObject(chunk)) throw new UpstreamFault("broken", "Cannot read the upstream's answer: it is not JSON");
   const { error, object, status, choices } = chunk;
   if (!error && object !== "error" && (choices || typeof status !== "number" || status < 400)) return chunk;
@@ -8189,6 +8322,7 @@ function toChunk(data: string, candidate: Candidate): ChatChunk {
 class ChatReader implements AnswerReader {
   readonly #translator: ChunkTranslator;
   readonly #candidate: Candidate;
+  readonly #template = new ChunkTemplate();
   ended = false;
 
   /** Reads for a translator what a candidate answers. */
@@ -8209,11 +8343,16 @@ class ChatReader implements AnswerReader {
     const end = data.indexOf("[DONE]");
     this.ended = end >= 0;
     const chunks = mergeChunks(end < 0 ? data : data.slice(0, end));
-    return this.#translator.feed(chunks.map((text) => toChunk(text, this.#candidate)));
+    return this.#translator.feed(this.#toChunks(chunks));
   }
 
   flush(): MessageStreamEvent[] {
     return this.#translator.flush();
+  }
+
+  /** One by one: each is good until the next. */
+  *#toChunks(data: readonly string[]): Generator<ChatChunk> {
+    for (const text of data) yield toChunk(text, this.#template.parse(text), this.#candidate);
   }
 }
 // lib/upstream/message_reader.ts ------------------------------------------------------------
@@ -8415,54 +8554,52 @@ const READ_SIZE = 65_536;
 /** Milliseconds the upstream is given to end its response after `[DONE]`. */
 const DRAIN_TIMEOUT = 2_000;
 
-/** A reader that fills a buffer of ours, if the body is one that can. */
-function toByteReader(body: ReadableStream<Uint8Array>): ReadableStreamBYOBReader | undefined {
-  try {
-    return body.getReader({ mode: "byob" });
-  } catch {
-    return undefined; // A stream that a program has made.
-  }
-}
-
-/** The reads of a body. */
-async function* toReads(body: Response["body"]): AsyncGenerator<Uint8Array, undefined> {
-  // Deno's own way of iterating costs five times as much for each chunk that a host sends.
-  const reader = "Deno" in globalThis && body ? toByteReader(body) : undefined;
-  if (!reader) return yield* body ?? [];
-  let buffer = new ArrayBuffer(READ_SIZE);
-  try {
-    for (;;) {
-      const { value, done } = await reader.read(new Uint8Array(buffer));
-      if (done) return;
-      yield value;
-      buffer = value.buffer;
+/** Makes what reads a body. */
+function toByteReader(body: ReadableStream<Uint8Array>): () => Promise<ReadableStreamReadResult<Uint8Array>> {
+  // Deno's own way of reading costs five times as much for each chunk that a host sends.
+  if ("Deno" in globalThis) {
+    try {
+      const reader = body.getReader({ mode: "byob" });
+      let buffer = new ArrayBuffer(READ_SIZE);
+      return async () => {
+        const read = await reader.read(new Uint8Array(buffer));
+        // Whoever reads the next bytes has done with these.
+        if (read.value) buffer = read.value.buffer;
+        return read;
+      };
+    } catch {
+      // A stream that a program has made.
     }
-  } finally {
-    reader.cancel().catch(() => {});
   }
+  const reader = body.getReader();
+  return () => reader.read();
 }
 
-/** Reads the body of an answer: the data of the events of each read, or a JSON body as one. */
-async function* readData(response: Response, deadline: Deadline): AsyncGenerator<string[], undefined> {
-  if (response.headers.get("content-type")?.includes("application/json")) {
-    yield [await readLimited(response, MAX_WHOLE_BYTES), "[DONE]"];
-    return;
+/** Makes what reads the body of an answer: the data of the events of each read, or a JSON body as one, then nothing. */
+function toDataReader(response: Response, deadline: Deadline): () => Promise<string[] | undefined> {
+  const { body } = response;
+  let whole: Promise<string> | undefined;
+  if (!body || response.headers.get("content-type")?.includes("application/json")) {
+    return async () => whole ? undefined : [await (whole = readLimited(response, MAX_WHOLE_BYTES)), "[DONE]"];
   }
+  const read = toByteReader(body);
   const decoder = new SseDecoder();
-  const toData = (data: string[]) => data.map((text) => text.trim()).filter((text) => text !== "");
-  let size = 0;
-  for await (const bytes of toReads(response.body)) {
-    size += bytes.byteLength;
-    if (size > MAX_ANSWER_BYTES) throw new UpstreamFault("broken", "The upstream's answer does not end");
-    deadline.heard();
-    yield toData(decoder.feed(bytes));
+  let [size, over] = [0, false];
+  return async () => {
+    if (over) return undefined;
     deadline.listen();
-  }
-  yield toData(decoder.flush());
+    const { value, done } = await read();
+    deadline.heard();
+    over = done;
+    size += value?.byteLength ?? 0;
+    if (size > MAX_ANSWER_BYTES) throw new UpstreamFault("broken", "The upstream's answer does not end");
+    const data = done ? decoder.flush() : decoder.feed(value);
+    return data.map((text) => text.trim()).filter((text) => text !== "");
+  };
 }
 
 /** Translates an answer as it comes; the batches are never empty. */
-async function* readEvents(
+function readEvents(
   response: Response,
   reader: AnswerReader,
   { deadline, clock, signal, onPromptTokens }: {
@@ -8471,47 +8608,67 @@ async function* readEvents(
     signal: AbortSignal;
     onPromptTokens: (actual: number) => void;
   },
-): AsyncGenerator<MessageStreamEvent[], undefined> {
-  const reads = readData(response, deadline);
-  // What breaks off behind the end of the answer is no loss; some hosts say no more than the finish reason.
-  const next = () =>
-    reads.next().catch((thrown) => {
+): Answer["events"] {
+  const read = toDataReader(response, deadline);
+  let done = false;
+
+  async function readOn(): Promise<MessageStreamEvent[]> {
+    // What breaks off behind the end of the answer is no loss; some hosts say no more than the finish reason.
+    const data = await read().catch((thrown) => {
       if (!reader.finished || signal.aborted) throw thrown;
-      return { value: undefined, done: true };
+      return undefined;
     });
-  try {
-    for (let done = false; !done;) {
-      const { value: data = [], done: over = false } = await next();
-      const events = readAnswer(() => reader.feed(data));
-      done = over || reader.ended;
-      if (over && !reader.finished) {
-        throw new UpstreamFault("cut", "The upstream broke off in the middle of its answer");
-      }
-      if (done) {
-        events.push(...readAnswer(() => reader.flush()));
-        if (reader.promptTokens) onPromptTokens(reader.promptTokens);
-      }
-      if (events.length > 0) yield events;
-      if (reader.finished) deadline.extend(DRAIN_TIMEOUT);
+    const events = readAnswer(() => reader.feed(data ?? []));
+    done = !data || reader.ended;
+    if (!data && !reader.finished) {
+      throw new UpstreamFault("cut", "The upstream broke off in the middle of its answer");
     }
-  } catch (thrown) {
-    deadline.close();
-    throw deadline.explain(thrown);
+    if (done) {
+      events.push(...readAnswer(() => reader.flush()));
+      if (reader.promptTokens) onPromptTokens(reader.promptTokens);
+    }
+    if (reader.finished) deadline.extend(DRAIN_TIMEOUT);
+    return events;
   }
-  // Reads what follows the end, so that the connection can be used again, but not for ever.
-  const cancel = clock.after(DRAIN_TIMEOUT, () => deadline.close());
-  const drain = async () => {
-    while (!(await reads.next()).done);
-  };
-  drain().catch(() => {}).finally(() => {
-    cancel();
-    deadline.close();
+
+  /** Reads what follows the end, so that the connection can be used again, but not for ever. */
+  function drain(): void {
+    const cancel = clock.after(DRAIN_TIMEOUT, () => deadline.close());
+    const readAll = async () => {
+      while (await read());
+    };
+    readAll().catch(() => {}).finally(() => {
+      cancel();
+      deadline.close();
+    });
+  }
+
+  return iterate(async () => {
+    try {
+      while (!done) {
+        const events = await readOn();
+        if (events.length > 0) return { value: events, done: false };
+      }
+    } catch (thrown) {
+      done = true;
+      deadline.close();
+      throw deadline.explain(thrown);
+    }
+    drain();
+    return { value: undefined, done: true };
   });
 }
 
-async function* prepend<T>(first: T | undefined, rest: AsyncGenerator<T, undefined>): AsyncGenerator<T, undefined> {
-  if (first) yield first;
-  return yield* rest;
+/** Puts back what has been taken from the beginning. */
+function prepend<T>(
+  first: IteratorResult<T, undefined>,
+  rest: AsyncIterator<T, undefined>,
+): AsyncIterableIterator<T, undefined> {
+  let next = () => {
+    next = () => rest.next();
+    return Promise.resolve(first);
+  };
+  return iterate(() => next());
 }
 
 /**
@@ -8553,7 +8710,7 @@ async function attempt(
       candidate,
     });
     const events = readEvents(response, reader, { ...options, deadline });
-    const { value: first } = await events.next();
+    const first = await events.next();
     deadline.extend(options.idleTimeout);
     return prepend(first, events);
   } catch (thrown) {
@@ -9518,24 +9675,27 @@ class Chain {
   }
 
   /** Passes events on, tells how the answer ended, and remembers who broke off. */
-  async *#watch(
+  #watch(
     events: Answer["events"],
     request: MessagesRequest,
     candidate: Candidate,
     signal: AbortSignal,
     over: (well: boolean | undefined) => void,
   ): Answer["events"] {
-    try {
-      yield* events;
-      over(true);
-      this.#learned.learnBack(candidate);
-    } catch (thrown) {
-      if (!signal.aborted) this.#cuts.note(request, toKey(candidate));
-      over(false);
-      throw thrown;
-    } finally {
-      over(undefined);
-    }
+    return iterate(async () => {
+      try {
+        const read = await events.next();
+        if (read.done) {
+          over(true);
+          this.#learned.learnBack(candidate);
+        }
+        return read;
+      } catch (thrown) {
+        if (!signal.aborted) this.#cuts.note(request, toKey(candidate));
+        over(false);
+        throw thrown;
+      }
+    });
   }
 
   /** Remembers what a fault says about a model. */
@@ -10410,7 +10570,7 @@ type GivenAnswer = {
   model: string;
   fellBack: boolean;
   warnings: string[];
-  events: AsyncGenerator<MessageStreamEvent[], undefined>;
+  events: AsyncIterableIterator<MessageStreamEvent[], undefined>;
 };
 
 /** A request that can be asked: when it came, what makes the event its stream begins with, and what asks upstream, and tells when it does. */
@@ -10442,15 +10602,16 @@ function toSize(events: readonly MessageStreamEvent[]): number {
 }
 
 /** Makes an answer's events of what is there already, in one read. */
-async function* toBatches(...batches: MessageStreamEvent[][]): GivenAnswer["events"] {
+async function* toBatches(...batches: MessageStreamEvent[][]): AsyncGenerator<MessageStreamEvent[], undefined> {
   yield* batches;
 }
 
-async function* readFrom(first: Batch | undefined, pull: () => Promise<Batch | undefined>): GivenAnswer["events"] {
-  for (let at = first; at;) {
-    at = await (at.next ??= pull());
-    if (at) yield at.events;
-  }
+function readFrom(first: Batch | undefined, pull: () => Promise<Batch | undefined>): GivenAnswer["events"] {
+  let at = first;
+  return iterate(async () => {
+    at = await (at && (at.next ??= pull()));
+    return at ? { value: at.events, done: false } : { value: undefined, done: true };
+  });
 }
 
 /**
@@ -10465,6 +10626,7 @@ class SharedAnswer {
   readonly #stop = new AbortController();
   readonly #onLeft: () => void;
   readonly #onOver: (whole: boolean) => void;
+  #events: GivenAnswer["events"] | undefined;
   #first: Batch | undefined = { events: [] };
   #readers = 0;
   /** Whether a model has been asked: until then it has cost nothing. */
@@ -10514,7 +10676,8 @@ class SharedAnswer {
 
   async #pull(): Promise<Batch | undefined> {
     try {
-      const { value: events, done } = await (await this.#answer).events.next();
+      this.#events ??= (await this.#answer).events;
+      const { value: events, done } = await this.#events.next();
       if (done) {
         this.#end(true);
         return undefined;
@@ -10881,6 +11044,7 @@ function toEventStream(
   let [content, over] = [false, false];
   let [lastWrite, lastContent] = [clock.now(), clock.now()];
   let cancelTick = () => {};
+  let given: GivenAnswer["events"] | undefined;
   let controller: ReadableStreamDefaultController<Uint8Array>;
 
   function write(events: (MessageStreamEvent | ApiErrorBody)[]): void {
@@ -10915,12 +11079,17 @@ function toEventStream(
     end(error.message);
     if (content && (repeats || format.cuts)) return controller.error(error);
     const again = repeats && error.status >= 429 && error.headers["x-should-retry"] !== "false";
-    write([again ? new ApiError("overloaded_error", error.message).toJSON() : error.toJSON()]);
-    controller.close();
+    try {
+      write([again ? new ApiError("overloaded_error", error.message).toJSON() : error.toJSON()]);
+      controller.close();
+    } catch {
+      // Deno's own server takes nothing more for a client that has gone.
+    }
   }
 
   async function pull(): Promise<void> {
-    const { value: events, done } = await (await answer).events.next();
+    given ??= (await answer).events;
+    const { value: events, done } = await given.next();
     if (over) return;
     if (done) {
       end();
@@ -10944,6 +11113,7 @@ function toEventStream(
     },
     pull: () => pull().catch((thrown) => over ? undefined : fail(toApiError(thrown))),
     cancel() {
+      if (over) return;
       log.status = 499;
       end(CLIENT_GONE);
     },

@@ -34,6 +34,7 @@ export function toEventStream(
   let [content, over] = [false, false];
   let [lastWrite, lastContent] = [clock.now(), clock.now()];
   let cancelTick = () => {};
+  let given: GivenAnswer["events"] | undefined;
   let controller: ReadableStreamDefaultController<Uint8Array>;
 
   function write(events: (MessageStreamEvent | ApiErrorBody)[]): void {
@@ -68,12 +69,17 @@ export function toEventStream(
     end(error.message);
     if (content && (repeats || format.cuts)) return controller.error(error);
     const again = repeats && error.status >= 429 && error.headers["x-should-retry"] !== "false";
-    write([again ? new ApiError("overloaded_error", error.message).toJSON() : error.toJSON()]);
-    controller.close();
+    try {
+      write([again ? new ApiError("overloaded_error", error.message).toJSON() : error.toJSON()]);
+      controller.close();
+    } catch {
+      // Deno's own server takes nothing more for a client that has gone.
+    }
   }
 
   async function pull(): Promise<void> {
-    const { value: events, done } = await (await answer).events.next();
+    given ??= (await answer).events;
+    const { value: events, done } = await given.next();
     if (over) return;
     if (done) {
       end();
@@ -97,6 +103,7 @@ export function toEventStream(
     },
     pull: () => pull().catch((thrown) => over ? undefined : fail(toApiError(thrown))),
     cancel() {
+      if (over) return;
       log.status = 499;
       end(CLIENT_GONE);
     },

@@ -1,5 +1,6 @@
 import type { MessageStart } from "../stream/chunk_translator.ts";
 import type { MessageStreamEvent } from "../wire/anthropic.ts";
+import { iterate } from "../wire/iterate.ts";
 import { onAbort } from "../wire/signal.ts";
 
 /** An answer that has begun: what the log says of it, and the events of each read of the upstream. */
@@ -7,7 +8,7 @@ export type GivenAnswer = {
   model: string;
   fellBack: boolean;
   warnings: string[];
-  events: AsyncGenerator<MessageStreamEvent[], undefined>;
+  events: AsyncIterableIterator<MessageStreamEvent[], undefined>;
 };
 
 /** A request that can be asked: when it came, what makes the event its stream begins with, and what asks upstream, and tells when it does. */
@@ -39,15 +40,16 @@ export function toSize(events: readonly MessageStreamEvent[]): number {
 }
 
 /** Makes an answer's events of what is there already, in one read. */
-export async function* toBatches(...batches: MessageStreamEvent[][]): GivenAnswer["events"] {
+export async function* toBatches(...batches: MessageStreamEvent[][]): AsyncGenerator<MessageStreamEvent[], undefined> {
   yield* batches;
 }
 
-async function* readFrom(first: Batch | undefined, pull: () => Promise<Batch | undefined>): GivenAnswer["events"] {
-  for (let at = first; at;) {
-    at = await (at.next ??= pull());
-    if (at) yield at.events;
-  }
+function readFrom(first: Batch | undefined, pull: () => Promise<Batch | undefined>): GivenAnswer["events"] {
+  let at = first;
+  return iterate(async () => {
+    at = await (at && (at.next ??= pull()));
+    return at ? { value: at.events, done: false } : { value: undefined, done: true };
+  });
 }
 
 /**
@@ -62,6 +64,7 @@ export class SharedAnswer {
   readonly #stop = new AbortController();
   readonly #onLeft: () => void;
   readonly #onOver: (whole: boolean) => void;
+  #events: GivenAnswer["events"] | undefined;
   #first: Batch | undefined = { events: [] };
   #readers = 0;
   /** Whether a model has been asked: until then it has cost nothing. */
@@ -111,7 +114,8 @@ export class SharedAnswer {
 
   async #pull(): Promise<Batch | undefined> {
     try {
-      const { value: events, done } = await (await this.#answer).events.next();
+      this.#events ??= (await this.#answer).events;
+      const { value: events, done } = await this.#events.next();
       if (done) {
         this.#end(true);
         return undefined;

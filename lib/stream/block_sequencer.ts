@@ -53,7 +53,9 @@ export class BlockSequencer {
 
   /** Hands over the events since the last call. */
   take(): MessageStreamEvent[] {
-    return this.#events.splice(0);
+    const events = this.#events;
+    this.#events = [];
+    return events;
   }
 
   #pushDelta(delta: BlockDelta): void {

@@ -121,7 +121,7 @@ export class ChunkTranslator {
   }
 
   /** Takes the chunks of one read; a delta that continues another is merged with it. */
-  feed(chunks: readonly ChatChunk[]): MessageStreamEvent[] {
+  feed(chunks: Iterable<ChatChunk>): MessageStreamEvent[] {
     for (const chunk of chunks) {
       if (chunk.usage) this.#usage = { ...this.#usage, ...chunk.usage };
       const { delta, message, finish_reason, stop_reason, matched_stop } = chunk.choices?.[0] ?? {};

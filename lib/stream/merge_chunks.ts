@@ -1,12 +1,31 @@
 /** Where the text of a chunk begins, up to its opening quote. */
-const TEXT_FIELD = /"(?:content|reasoning_content|reasoning)": ?"/;
+const TEXT_FIELD = /"(content|reasoning_content|reasoning)": ?"/;
 /** What may stand between the quotes of a JSON string. */
 const IN_QUOTES = /[^"\\]*(?:\\.[^"\\]*)*/y;
+
+const UNSPLIT = { head: "", text: "", tail: "" };
 
 /** Where the literal ends that begins in a text at `from`. */
 function toLiteralEnd(text: string, from: number): number {
   IN_QUOTES.lastIndex = from;
   return IN_QUOTES.test(text) ? IN_QUOTES.lastIndex : from;
+}
+
+/** Whether a text stands between `head` and `tail`; `startsWith` takes V8 four times as long. */
+export function isBetween(head: string, tail: string, text: string): boolean {
+  return text.length >= head.length + tail.length && text.slice(0, head.length) === head &&
+    text.slice(text.length - tail.length) === tail;
+}
+
+/** What stands before and behind the first text of a chunk, the text as it is written, and its field; nothing without. */
+export function splitChunk(chunk: string): { head: string; text: string; tail: string; field: string } | undefined {
+  const found = TEXT_FIELD.exec(chunk);
+  if (!found) return undefined;
+  const [opening, field = ""] = found;
+  const from = found.index + opening.length;
+  const end = toLiteralEnd(chunk, from);
+  if (end === chunk.length) return undefined;
+  return { head: chunk.slice(0, from), text: chunk.slice(from, end), tail: chunk.slice(end), field };
 }
 
 /**
@@ -19,9 +38,9 @@ function toLiteralEnd(text: string, from: number): number {
 export function mergeChunks(data: readonly string[]): readonly string[] {
   if (data.length < 2) return data;
   const merged: string[] = [];
-  let [head, texts, tail] = ["", "", ""];
+  let { head, text: texts, tail } = UNSPLIT;
   for (const chunk of data) {
-    if (head !== "" && chunk.startsWith(head) && chunk.endsWith(tail) && chunk.length >= head.length + tail.length) {
+    if (head !== "" && isBetween(head, tail, chunk)) {
       const text = chunk.slice(head.length, -tail.length);
       if (!/["\\]/.test(text) || toLiteralEnd(text, 0) === text.length) {
         texts += text;
@@ -29,12 +48,9 @@ export function mergeChunks(data: readonly string[]): readonly string[] {
       }
     }
     if (head !== "") merged.push(head + texts + tail);
-    const found = TEXT_FIELD.exec(chunk);
-    head = "";
-    const from = found ? found.index + found[0].length : chunk.length;
-    const end = toLiteralEnd(chunk, from);
-    if (end === chunk.length) merged.push(chunk);
-    else [head, texts, tail] = [chunk.slice(0, from), chunk.slice(from, end), chunk.slice(end)];
+    const split = splitChunk(chunk);
+    if (!split) merged.push(chunk);
+    ({ head, text: texts, tail } = split ?? UNSPLIT);
   }
   if (head !== "") merged.push(head + texts + tail);
   return merged;

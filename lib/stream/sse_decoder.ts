@@ -24,7 +24,9 @@ export class SseDecoder {
    * @throws {RangeError} If one line has more than 16 Mi characters.
    */
   feed(bytes: Uint8Array): string[] {
-    return this.#feedText(this.#decoder.decode(bytes, { stream: true }));
+    // No character goes on behind a read that ends in ASCII, and Node's decoder takes longer for what may go on.
+    const stream = (bytes.at(-1) ?? 128) > 127;
+    return this.#feedText(this.#decoder.decode(bytes, { stream }));
   }
 
   /** Gives the event the stream ended in, if any. */

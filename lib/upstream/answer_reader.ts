@@ -1,9 +1,10 @@
 import type { Candidate } from "../routing/candidate.ts";
+import { ChunkTemplate } from "../stream/chunk_template.ts";
 import type { ChunkTranslator } from "../stream/chunk_translator.ts";
 import { mergeChunks } from "../stream/merge_chunks.ts";
 import type { MessageStreamEvent } from "../wire/anthropic.ts";
 import { ApiError } from "../wire/errors.ts";
-import { isJsonObject, parseJson } from "../wire/json.ts";
+import { isJsonObject } from "../wire/json.ts";
 import type { ChatChunk } from "../wire/openai.ts";
 import { toUpstreamFault, UpstreamFault } from "./faults.ts";
 
@@ -32,8 +33,7 @@ export function readAnswer(step: () => MessageStreamEvent[]): MessageStreamEvent
 }
 
 /** Reads one chunk; errors come as `error`, in SGLang's form, or in NVIDIA's. */
-function toChunk(data: string, candidate: Candidate): ChatChunk {
-  const chunk = parseJson(data);
+function toChunk(data: string, chunk: unknown, candidate: Candidate): ChatChunk {
   if (!isJsonObject(chunk)) throw new UpstreamFault("broken", "Cannot read the upstream's answer: it is not JSON");
   const { error, object, status, choices } = chunk;
   if (!error && object !== "error" && (choices || typeof status !== "number" || status < 400)) return chunk;
@@ -45,6 +45,7 @@ function toChunk(data: string, candidate: Candidate): ChatChunk {
 export class ChatReader implements AnswerReader {
   readonly #translator: ChunkTranslator;
   readonly #candidate: Candidate;
+  readonly #template = new ChunkTemplate();
   ended = false;
 
   /** Reads for a translator what a candidate answers. */
@@ -65,10 +66,15 @@ export class ChatReader implements AnswerReader {
     const end = data.indexOf("[DONE]");
     this.ended = end >= 0;
     const chunks = mergeChunks(end < 0 ? data : data.slice(0, end));
-    return this.#translator.feed(chunks.map((text) => toChunk(text, this.#candidate)));
+    return this.#translator.feed(this.#toChunks(chunks));
   }
 
   flush(): MessageStreamEvent[] {
     return this.#translator.flush();
+  }
+
+  /** One by one: each is good until the next. */
+  *#toChunks(data: readonly string[]): Generator<ChatChunk> {
+    for (const text of data) yield toChunk(text, this.#template.parse(text), this.#candidate);
   }
 }

@@ -1,6 +1,7 @@
 import { SseDecoder } from "../stream/sse_decoder.ts";
 import type { JsonObject, MessagesRequest, MessageStreamEvent } from "../wire/anthropic.ts";
 import { type Clock, sleep } from "../wire/clock.ts";
+import { iterate } from "../wire/iterate.ts";
 import { toJsonText } from "../wire/json.ts";
 import type { Candidate } from "../routing/candidate.ts";
 import type { Answer, SendOptions } from "./send.ts";
@@ -18,54 +19,52 @@ const READ_SIZE = 65_536;
 /** Milliseconds the upstream is given to end its response after `[DONE]`. */
 const DRAIN_TIMEOUT = 2_000;
 
-/** A reader that fills a buffer of ours, if the body is one that can. */
-function toByteReader(body: ReadableStream<Uint8Array>): ReadableStreamBYOBReader | undefined {
-  try {
-    return body.getReader({ mode: "byob" });
-  } catch {
-    return undefined; // A stream that a program has made.
-  }
-}
-
-/** The reads of a body. */
-async function* toReads(body: Response["body"]): AsyncGenerator<Uint8Array, undefined> {
-  // Deno's own way of iterating costs five times as much for each chunk that a host sends.
-  const reader = "Deno" in globalThis && body ? toByteReader(body) : undefined;
-  if (!reader) return yield* body ?? [];
-  let buffer = new ArrayBuffer(READ_SIZE);
-  try {
-    for (;;) {
-      const { value, done } = await reader.read(new Uint8Array(buffer));
-      if (done) return;
-      yield value;
-      buffer = value.buffer;
+/** Makes what reads a body. */
+function toByteReader(body: ReadableStream<Uint8Array>): () => Promise<ReadableStreamReadResult<Uint8Array>> {
+  // Deno's own way of reading costs five times as much for each chunk that a host sends.
+  if ("Deno" in globalThis) {
+    try {
+      const reader = body.getReader({ mode: "byob" });
+      let buffer = new ArrayBuffer(READ_SIZE);
+      return async () => {
+        const read = await reader.read(new Uint8Array(buffer));
+        // Whoever reads the next bytes has done with these.
+        if (read.value) buffer = read.value.buffer;
+        return read;
+      };
+    } catch {
+      // A stream that a program has made.
     }
-  } finally {
-    reader.cancel().catch(() => {});
   }
+  const reader = body.getReader();
+  return () => reader.read();
 }
 
-/** Reads the body of an answer: the data of the events of each read, or a JSON body as one. */
-async function* readData(response: Response, deadline: Deadline): AsyncGenerator<string[], undefined> {
-  if (response.headers.get("content-type")?.includes("application/json")) {
-    yield [await readLimited(response, MAX_WHOLE_BYTES), "[DONE]"];
-    return;
+/** Makes what reads the body of an answer: the data of the events of each read, or a JSON body as one, then nothing. */
+function toDataReader(response: Response, deadline: Deadline): () => Promise<string[] | undefined> {
+  const { body } = response;
+  let whole: Promise<string> | undefined;
+  if (!body || response.headers.get("content-type")?.includes("application/json")) {
+    return async () => whole ? undefined : [await (whole = readLimited(response, MAX_WHOLE_BYTES)), "[DONE]"];
   }
+  const read = toByteReader(body);
   const decoder = new SseDecoder();
-  const toData = (data: string[]) => data.map((text) => text.trim()).filter((text) => text !== "");
-  let size = 0;
-  for await (const bytes of toReads(response.body)) {
-    size += bytes.byteLength;
-    if (size > MAX_ANSWER_BYTES) throw new UpstreamFault("broken", "The upstream's answer does not end");
-    deadline.heard();
-    yield toData(decoder.feed(bytes));
+  let [size, over] = [0, false];
+  return async () => {
+    if (over) return undefined;
     deadline.listen();
-  }
-  yield toData(decoder.flush());
+    const { value, done } = await read();
+    deadline.heard();
+    over = done;
+    size += value?.byteLength ?? 0;
+    if (size > MAX_ANSWER_BYTES) throw new UpstreamFault("broken", "The upstream's answer does not end");
+    const data = done ? decoder.flush() : decoder.feed(value);
+    return data.map((text) => text.trim()).filter((text) => text !== "");
+  };
 }
 
 /** Translates an answer as it comes; the batches are never empty. */
-async function* readEvents(
+function readEvents(
   response: Response,
   reader: AnswerReader,
   { deadline, clock, signal, onPromptTokens }: {
@@ -74,47 +73,67 @@ async function* readEvents(
     signal: AbortSignal;
     onPromptTokens: (actual: number) => void;
   },
-): AsyncGenerator<MessageStreamEvent[], undefined> {
-  const reads = readData(response, deadline);
-  // What breaks off behind the end of the answer is no loss; some hosts say no more than the finish reason.
-  const next = () =>
-    reads.next().catch((thrown) => {
+): Answer["events"] {
+  const read = toDataReader(response, deadline);
+  let done = false;
+
+  async function readOn(): Promise<MessageStreamEvent[]> {
+    // What breaks off behind the end of the answer is no loss; some hosts say no more than the finish reason.
+    const data = await read().catch((thrown) => {
       if (!reader.finished || signal.aborted) throw thrown;
-      return { value: undefined, done: true };
+      return undefined;
     });
-  try {
-    for (let done = false; !done;) {
-      const { value: data = [], done: over = false } = await next();
-      const events = readAnswer(() => reader.feed(data));
-      done = over || reader.ended;
-      if (over && !reader.finished) {
-        throw new UpstreamFault("cut", "The upstream broke off in the middle of its answer");
-      }
-      if (done) {
-        events.push(...readAnswer(() => reader.flush()));
-        if (reader.promptTokens) onPromptTokens(reader.promptTokens);
-      }
-      if (events.length > 0) yield events;
-      if (reader.finished) deadline.extend(DRAIN_TIMEOUT);
+    const events = readAnswer(() => reader.feed(data ?? []));
+    done = !data || reader.ended;
+    if (!data && !reader.finished) {
+      throw new UpstreamFault("cut", "The upstream broke off in the middle of its answer");
     }
-  } catch (thrown) {
-    deadline.close();
-    throw deadline.explain(thrown);
+    if (done) {
+      events.push(...readAnswer(() => reader.flush()));
+      if (reader.promptTokens) onPromptTokens(reader.promptTokens);
+    }
+    if (reader.finished) deadline.extend(DRAIN_TIMEOUT);
+    return events;
   }
-  // Reads what follows the end, so that the connection can be used again, but not for ever.
-  const cancel = clock.after(DRAIN_TIMEOUT, () => deadline.close());
-  const drain = async () => {
-    while (!(await reads.next()).done);
-  };
-  drain().catch(() => {}).finally(() => {
-    cancel();
-    deadline.close();
+
+  /** Reads what follows the end, so that the connection can be used again, but not for ever. */
+  function drain(): void {
+    const cancel = clock.after(DRAIN_TIMEOUT, () => deadline.close());
+    const readAll = async () => {
+      while (await read());
+    };
+    readAll().catch(() => {}).finally(() => {
+      cancel();
+      deadline.close();
+    });
+  }
+
+  return iterate(async () => {
+    try {
+      while (!done) {
+        const events = await readOn();
+        if (events.length > 0) return { value: events, done: false };
+      }
+    } catch (thrown) {
+      done = true;
+      deadline.close();
+      throw deadline.explain(thrown);
+    }
+    drain();
+    return { value: undefined, done: true };
   });
 }
 
-async function* prepend<T>(first: T | undefined, rest: AsyncGenerator<T, undefined>): AsyncGenerator<T, undefined> {
-  if (first) yield first;
-  return yield* rest;
+/** Puts back what has been taken from the beginning. */
+function prepend<T>(
+  first: IteratorResult<T, undefined>,
+  rest: AsyncIterator<T, undefined>,
+): AsyncIterableIterator<T, undefined> {
+  let next = () => {
+    next = () => rest.next();
+    return Promise.resolve(first);
+  };
+  return iterate(() => next());
 }
 
 /**
@@ -156,7 +175,7 @@ export async function attempt(
       candidate,
     });
     const events = readEvents(response, reader, { ...options, deadline });
-    const { value: first } = await events.next();
+    const first = await events.next();
     deadline.extend(options.idleTimeout);
     return prepend(first, events);
   } catch (thrown) {

@@ -3,6 +3,7 @@ import type { MessagesRequest } from "../wire/anthropic.ts";
 import { type Clock, sleep } from "../wire/clock.ts";
 import { type ApiError, toApiError } from "../wire/errors.ts";
 import type { NewId } from "../wire/ids.ts";
+import { iterate } from "../wire/iterate.ts";
 import { onAbort } from "../wire/signal.ts";
 import { type Accounts, isSameAccount } from "./accounts.ts";
 import { attempt } from "./attempt.ts";
@@ -212,24 +213,27 @@ class Chain {
   }
 
   /** Passes events on, tells how the answer ended, and remembers who broke off. */
-  async *#watch(
+  #watch(
     events: Answer["events"],
     request: MessagesRequest,
     candidate: Candidate,
     signal: AbortSignal,
     over: (well: boolean | undefined) => void,
   ): Answer["events"] {
-    try {
-      yield* events;
-      over(true);
-      this.#learned.learnBack(candidate);
-    } catch (thrown) {
-      if (!signal.aborted) this.#cuts.note(request, toKey(candidate));
-      over(false);
-      throw thrown;
-    } finally {
-      over(undefined);
-    }
+    return iterate(async () => {
+      try {
+        const read = await events.next();
+        if (read.done) {
+          over(true);
+          this.#learned.learnBack(candidate);
+        }
+        return read;
+      } catch (thrown) {
+        if (!signal.aborted) this.#cuts.note(request, toKey(candidate));
+        over(false);
+        throw thrown;
+      }
+    });
   }
 
   /** Remembers what a fault says about a model. */

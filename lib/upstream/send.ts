@@ -11,7 +11,7 @@ import type { PromptTokens } from "./token_ledger.ts";
 export type Answer = {
   candidate: Candidate;
   warnings: string[];
-  events: AsyncGenerator<MessageStreamEvent[], undefined>;
+  events: AsyncIterableIterator<MessageStreamEvent[], undefined>;
 };
 
 /**
