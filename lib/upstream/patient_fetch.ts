@@ -1,5 +1,3 @@
-import { nodeFetch } from "./node_fetch.ts";
-
 let patient: Promise<typeof fetch> | undefined;
 
 async function create(): Promise<typeof fetch> {
@@ -15,11 +13,7 @@ async function create(): Promise<typeof fetch> {
 }
 
 /** The runtime's `fetch` without time limits of its own; deadlines are set by those who call it. */
-export const patientFetch: typeof fetch = async (input, init) => {
-  const own = typeof input === "string" && /^https?:/.test(input) && init?.redirect === "manual";
-  if (own && !("Deno" in globalThis) && !("Bun" in globalThis)) return await nodeFetch(input, init);
-  return await (await (patient ??= create()))(input, init);
-};
+export const patientFetch: typeof fetch = async (input, init) => await (await (patient ??= create()))(input, init);
 
 /** Why a call failed: Node has that in the cause, Deno behind the address. */
 export function toCallFailure(thrown: unknown): string {
