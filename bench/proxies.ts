@@ -165,7 +165,7 @@ for (const tested of cases) {
 for (const one of running) one.end();
 
 const toVersion = (command: string) =>
-  spawnSync(command, ["--version"], { encoding: "utf8" }).stdout.split("\n", 1)[0] ?? "";
+  spawnSync(command, ["--version"], { encoding: "utf8" }).stdout?.split("\n", 1)[0] ?? "";
 const versions = `Node ${process.version}, ${toVersion("deno").split(" (")[0]}, Bun ${toVersion("bun")}`;
 const names = running.map(({ target }) => target);
 const results = { cases, targets: names, cells, starts, skipped, rounds, versions };
