@@ -1,5 +1,7 @@
 /** Where the text of a chunk begins, up to its opening quote. */
 const TEXT_FIELD = /"(content|reasoning_content|reasoning)": ?"/;
+/** What else adds to an answer: of two chunks with the same of that both count. */
+const MORE = /"(?:content|reasoning\w*|thinking|refusal|tool_calls|function_call)": ?(?!null\b|\[\]|"")/;
 /** What may stand between the quotes of a JSON string. */
 const IN_QUOTES = /[^"\\]*(?:\\.[^"\\]*)*/y;
 
@@ -17,14 +19,17 @@ export function isBetween(head: string, tail: string, text: string): boolean {
     text.slice(text.length - tail.length) === tail;
 }
 
-/** What stands before and behind the first text of a chunk, the text as it is written, and its field; nothing without. */
+/**
+ * What stands before and behind the text of a chunk, the text as it is written, and its field; nothing without, nor where
+ * more than that text adds to the answer.
+ */
 export function splitChunk(chunk: string): { head: string; text: string; tail: string; field: string } | undefined {
   const found = TEXT_FIELD.exec(chunk);
   if (!found) return undefined;
   const [opening, field = ""] = found;
   const from = found.index + opening.length;
   const end = toLiteralEnd(chunk, from);
-  if (end === chunk.length) return undefined;
+  if (end === chunk.length || MORE.test(chunk.slice(0, found.index)) || MORE.test(chunk.slice(end))) return undefined;
   return { head: chunk.slice(0, from), text: chunk.slice(from, end), tail: chunk.slice(end), field };
 }
 

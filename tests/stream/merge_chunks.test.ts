@@ -23,6 +23,38 @@ test("whatever a text holds, the merged chunk has the texts of all", () => {
   }
 });
 
+/** All that chunks add to an answer, by its field. */
+function toSum(chunks: readonly string[]): Record<string, string> {
+  const sum: Record<string, string> = {};
+  for (const chunk of chunks) {
+    for (const [field, value] of Object.entries(JSON.parse(chunk).choices[0].delta)) {
+      sum[field] = (sum[field] ?? "") + (typeof value === "string" ? value : JSON.stringify(value));
+    }
+  }
+  return sum;
+}
+
+test("where more than one text adds to the answer nothing of it is lost, also of chunks that are the same", () => {
+  const rest = [
+    { tool_calls: [{ index: 0, function: { arguments: "0" } }] },
+    { function_call: { arguments: "0" } },
+    { reasoning_content: "ha" },
+    { reasoning: "ha" },
+    { reasoning_details: [{ text: "ha" }] },
+    { refusal: "no" },
+  ];
+  for (const more of rest) {
+    const [before, behind] = [{ ...more, content: "" }, { content: "", ...more }];
+    for (const delta of [before, behind, { ...behind, content: "a" }]) {
+      const chunk = JSON.stringify({ choices: [{ delta }] });
+      assert.deepEqual(toSum(mergeChunks([chunk, chunk, chunk])), toSum([chunk, chunk, chunk]));
+    }
+  }
+  const empty = (content: string) =>
+    JSON.stringify({ choices: [{ delta: { tool_calls: [], refusal: null, content, reasoning: "" } }] });
+  assert.deepEqual(mergeChunks([empty("a"), empty("b")]), [empty("ab")]);
+});
+
 test("chunks that differ in anything else stay as they are", () => {
   const rows = [
     [text("a"), text("b", { finish_reason: "stop" })],
