@@ -14,6 +14,7 @@ import { SharedAnswers } from "./server/shared_answers.ts";
 import { addRequest, type ArbiterStatus, createStats, type Quota } from "./server/stats.ts";
 import { createMemoryStore } from "./store/memory_store.ts";
 import { Accounts } from "./upstream/accounts.ts";
+import { toCall } from "./upstream/call.ts";
 import { createChain } from "./upstream/chain.ts";
 import { TokenLedger } from "./upstream/token_ledger.ts";
 import { patientFetch } from "./upstream/patient_fetch.ts";
@@ -59,8 +60,10 @@ function checkKeys({ catalog }: Router): void {
  */
 export function createArbiter(options: ArbiterOptions = {}): Arbiter {
   checkClientKeys(options.clientKeys ?? []);
+  const { fetch = patientFetch } = options;
   const settings: Required<HandlerOptions> = {
-    fetch: options.fetch ?? patientFetch,
+    fetch,
+    call: options.call ?? toCall(fetch),
     requestTimeout: options.requestTimeout ?? 600_000,
     patience: options.patience ?? 120_000,
     idleTimeout: options.idleTimeout ?? 180_000,

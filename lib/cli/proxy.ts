@@ -8,6 +8,7 @@ import { STATUS_PATH } from "../server/stats.ts";
 import { serve, type Server } from "../server/serve.ts";
 import type { Store } from "../store/store.ts";
 import { createStandIn, DEMO_MODEL } from "../stand_in/stand_in.ts";
+import { httpCall, suitsHttpCall } from "../upstream/http_call.ts";
 import type { Context, Io } from "./io.ts";
 import { type ModelChoice, readModelChoice } from "./model_choice.ts";
 import { openStore } from "./open_store.ts";
@@ -134,7 +135,8 @@ export async function createProxy(context: Context, write: (line: string) => voi
     return { arbiter, store, models, upstream: "the built-in demo model", ...toAddress(context), unwatch() {} };
   }
   const { port, path, ...options } = await readRouterOptions(context, undefined, io.tell);
-  const arbiter = toConfigured(() => createArbiter({ ...handling, ...options, store }));
+  const own = suitsHttpCall(io.env) ? { call: httpCall } : {};
+  const arbiter = toConfigured(() => createArbiter({ ...handling, ...options, ...own, store }));
   const { elite: { backend } } = arbiter.router.catalog;
   const noKey = toNoKey(backend);
   if (noKey) throw new ConfigError(noKey);

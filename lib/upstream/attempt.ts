@@ -5,6 +5,7 @@ import { iterate } from "../wire/iterate.ts";
 import { toJsonText } from "../wire/json.ts";
 import type { Candidate } from "../routing/candidate.ts";
 import type { Answer, SendOptions } from "./send.ts";
+import type { CallAnswer } from "./call.ts";
 import type { ChainOptions } from "./chain.ts";
 import { Deadline } from "./deadline.ts";
 import { toUpstreamFault, UpstreamFault } from "./faults.ts";
@@ -14,58 +15,33 @@ import { MAX_ANSWER_BYTES, MAX_REFUSAL_BYTES, MAX_WHOLE_BYTES, readLimited } fro
 
 /** Milliseconds between two questions for an answer that is queued. */
 const POLL_INTERVAL = 1_000;
-/** Bytes that are read at once. */
-const READ_SIZE = 65_536;
 /** Milliseconds the upstream is given to end its response after `[DONE]`. */
 const DRAIN_TIMEOUT = 2_000;
 
-/** Makes what reads a body. */
-function toByteReader(body: ReadableStream<Uint8Array>): () => Promise<ReadableStreamReadResult<Uint8Array>> {
-  // Deno's own way of reading costs five times as much for each chunk that a host sends.
-  if ("Deno" in globalThis) {
-    try {
-      const reader = body.getReader({ mode: "byob" });
-      let buffer = new ArrayBuffer(READ_SIZE);
-      return async () => {
-        const read = await reader.read(new Uint8Array(buffer));
-        // Whoever reads the next bytes has done with these.
-        if (read.value) buffer = read.value.buffer;
-        return read;
-      };
-    } catch {
-      // A stream that a program has made.
-    }
-  }
-  const reader = body.getReader();
-  return () => reader.read();
-}
-
 /** Makes what reads the body of an answer: the data of the events of each read, or a JSON body as one, then nothing. */
-function toDataReader(response: Response, deadline: Deadline): () => Promise<string[] | undefined> {
-  const { body } = response;
+function toDataReader(answer: CallAnswer, deadline: Deadline): () => Promise<string[] | undefined> {
   let whole: Promise<string> | undefined;
-  if (!body || response.headers.get("content-type")?.includes("application/json")) {
-    return async () => whole ? undefined : [await (whole = readLimited(response, MAX_WHOLE_BYTES)), "[DONE]"];
+  if (answer.headers.get("content-type")?.includes("application/json")) {
+    return async () => whole ? undefined : [await (whole = readLimited(answer, MAX_WHOLE_BYTES)), "[DONE]"];
   }
-  const read = toByteReader(body);
   const decoder = new SseDecoder();
   let [size, over] = [0, false];
   return async () => {
     if (over) return undefined;
     deadline.listen();
-    const { value, done } = await read();
+    const bytes = await answer.read();
     deadline.heard();
-    over = done;
-    size += value?.byteLength ?? 0;
+    over = !bytes;
+    size += bytes?.byteLength ?? 0;
     if (size > MAX_ANSWER_BYTES) throw new UpstreamFault("broken", "The upstream's answer does not end");
-    const data = done ? decoder.flush() : decoder.feed(value);
+    const data = bytes ? decoder.feed(bytes) : decoder.flush();
     return data.map((text) => text.trim()).filter((text) => text !== "");
   };
 }
 
 /** Translates an answer as it comes; the batches are never empty. */
 function readEvents(
-  response: Response,
+  answer: CallAnswer,
   reader: AnswerReader,
   { deadline, clock, signal, onPromptTokens }: {
     deadline: Deadline;
@@ -74,7 +50,7 @@ function readEvents(
     onPromptTokens: (actual: number) => void;
   },
 ): Answer["events"] {
-  const read = toDataReader(response, deadline);
+  const read = toDataReader(answer, deadline);
   let done = false;
 
   async function readOn(): Promise<MessageStreamEvent[]> {
@@ -155,26 +131,25 @@ export async function attempt(
     const { userAgent, headers: client } = options;
     const headers = toUpstreamHeaders(backend, { stream: Boolean(body.stream), userAgent, client });
     const { signal } = deadline;
-    const redirect = "manual"; // Followed, it would take the conversation, and some of the headers, to anybody.
-    const asked = { method: "POST", headers, body: json, signal, redirect } as const;
-    let response = await options.fetch(PROTOCOLS[format].toUrl(baseUrl), asked);
+    const { call } = options;
+    let answer = await call(PROTOCOLS[format].toUrl(baseUrl), { method: "POST", headers, body: json, signal });
     // NVIDIA may queue a request: 202 and an id under which to ask for the answer.
-    for (let id = response.headers.get("nvcf-reqid"); response.status === 202 && id;) {
-      await response.body?.cancel();
+    for (let id = answer.headers.get("nvcf-reqid"); answer.status === 202 && id;) {
+      answer.cancel();
       await sleep(options.clock, POLL_INTERVAL, signal);
-      response = await options.fetch(`${baseUrl}/status/${encodeURIComponent(id)}`, { headers, signal, redirect });
-      id = response.headers.get("nvcf-reqid") ?? id;
+      answer = await call(`${baseUrl}/status/${encodeURIComponent(id)}`, { headers, signal });
+      id = answer.headers.get("nvcf-reqid") ?? id;
     }
-    if (!response.ok) {
-      const refusal = await readLimited(response, MAX_REFUSAL_BYTES);
-      throw toUpstreamFault(response.status, refusal, candidate, response.headers, options.clock.now());
+    if (answer.status < 200 || answer.status > 299) {
+      const refusal = await readLimited(answer, MAX_REFUSAL_BYTES);
+      throw toUpstreamFault(answer.status, refusal, candidate, answer.headers, options.clock.now());
     }
     const reader = PROTOCOLS[format].createReader(request, {
       ...options,
       inputTokens: options.tokens.count(candidate),
       candidate,
     });
-    const events = readEvents(response, reader, { ...options, deadline });
+    const events = readEvents(answer, reader, { ...options, deadline });
     const first = await events.next();
     deadline.extend(options.idleTimeout);
     return prepend(first, events);

@@ -8,6 +8,7 @@ import { onAbort } from "../wire/signal.ts";
 import { type Accounts, isSameAccount } from "./accounts.ts";
 import { attempt } from "./attempt.ts";
 import { mayPass, toBackOff } from "./back_off.ts";
+import type { Call } from "./call.ts";
 import { type Candidate, toKey } from "../routing/candidate.ts";
 import type { Answer, Send, SendOptions } from "./send.ts";
 import { Cuts } from "./cuts.ts";
@@ -24,6 +25,8 @@ import type { PromptTokens, TokenLedger } from "./token_ledger.ts";
 export interface ChainOptions {
   /** `fetch` for upstream calls. @default {globalThis.fetch, without its own time limits} */
   fetch?: typeof fetch;
+  /** What calls upstreams, such as {@linkcode httpCall}. @default {what calls `fetch`} */
+  call?: Call;
   /** Milliseconds until the first content of an answer must have come, whoever gives it. @default {600_000} */
   requestTimeout?: number;
   /**

@@ -144,7 +144,7 @@ export function toUpstreamFault(
   status: number,
   answered: string,
   { model, backend }: Candidate,
-  headers?: Headers,
+  headers?: Pick<Headers, "get">,
   now: number = Date.now(),
 ): UpstreamFault {
   const { keyName = "its API key" } = backend;

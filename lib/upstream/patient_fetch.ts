@@ -15,9 +15,11 @@ async function create(): Promise<typeof fetch> {
 /** The runtime's `fetch` without time limits of its own; deadlines are set by those who call it. */
 export const patientFetch: typeof fetch = async (input, init) => await (await (patient ??= create()))(input, init);
 
-/** Why a call failed: Node has that in the cause, Deno behind the address. */
+/** Why a call failed: Node has that in the cause, or for each address of a name, Deno behind the address. */
 export function toCallFailure(thrown: unknown): string {
-  const { message, cause } = thrown instanceof Error ? thrown : { message: String(thrown), cause: undefined };
-  const why = cause instanceof Error && cause.message ? cause.message : message;
-  return why.replace(/^error sending request for url \(\S*\): /, "").replace(/^client error \(\w+\): /, "");
+  type Failure = { message?: string; cause?: unknown; errors?: unknown[] };
+  const { message = String(thrown), cause, errors = [] } = thrown as Failure;
+  const inner = cause ?? errors[0];
+  if (inner instanceof Error) return toCallFailure(inner) || message;
+  return message.replace(/^error sending request for url \(\S*\): /, "").replace(/^client error \(\w+\): /, "");
 }

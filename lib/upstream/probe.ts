@@ -6,6 +6,7 @@ import { VERSION } from "../version.ts";
 import { type Clock, systemClock } from "../wire/clock.ts";
 import { isJsonObject, parseJson } from "../wire/json.ts";
 import { Accounts, isSameAccount } from "./accounts.ts";
+import { toCall } from "./call.ts";
 import { Deadline } from "./deadline.ts";
 import { FAULT_KINDS, type FaultKind, toUpstreamFault, UpstreamFault } from "./faults.ts";
 import { LearnedFacts } from "./learned.ts";
@@ -137,12 +138,18 @@ export async function probeModels(
     const userAgent = `arbiter-proxy/${VERSION}`;
     const headers = toUpstreamHeaders(backend, { stream: false, userAgent, client: undefined });
     const url = PROTOCOLS[backend.format ?? "openai"].toUrl(backend.baseUrl);
-    const response = await fetch(url, { method: "POST", headers, body, signal, redirect: "manual" });
-    const text = await readLimited(response, MAX_REFUSAL_BYTES);
-    if (response.status === 202) throw new UpstreamFault("pool_full", "The upstream has queued the request");
+    const { status, headers: received, ...answered } = await toCall(fetch)(url, {
+      method: "POST",
+      headers,
+      body,
+      signal,
+    });
+    const text = await readLimited(answered, MAX_REFUSAL_BYTES);
+    if (status === 202) throw new UpstreamFault("pool_full", "The upstream has queued the request");
     const answer = parseJson(text);
-    if (response.ok && isJsonObject(answer) && !answer.error) return;
-    throw toUpstreamFault(response.ok ? 500 : response.status, text, candidate, response.headers, clock.now());
+    const ok = status >= 200 && status < 300;
+    if (ok && isJsonObject(answer) && !answer.error) return;
+    throw toUpstreamFault(ok ? 500 : status, text, candidate, received, clock.now());
   }
 
   async function ask(candidate: Candidate): Promise<ProbeResult> {

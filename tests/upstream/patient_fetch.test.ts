@@ -36,6 +36,17 @@ describe("toCallFailure() says why", () => {
       new Error("Unable to connect. Is the computer able to access the url?"),
       "Unable to connect. Is the computer able to access the url?",
     ],
+    [
+      "Node, where a name has several addresses",
+      new AggregateError([new Error("connect ECONNREFUSED ::1:1")]),
+      "connect ECONNREFUSED ::1:1",
+    ],
+    [
+      "Node, of those in a cause",
+      new TypeError("fetch failed", { cause: new AggregateError([new Error("connect ECONNREFUSED ::1:1")]) }),
+      "connect ECONNREFUSED ::1:1",
+    ],
+    ["whoever says nothing more", new TypeError("fetch failed", { cause: new Error("") }), "fetch failed"],
     ["whoever throws a word", "no", "no"],
   ];
   for (const [runtime, thrown, why] of rows) test(`on ${runtime}`, () => assert.equal(toCallFailure(thrown), why));
