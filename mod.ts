@@ -4821,17 +4821,13 @@ export class MissingEngineError extends Error {
 /** Makes an id no other call has made, such as `msg_` followed by 24 letters and digits. */
 export type NewId = (prefix: string) => string;
 
-const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-
 /**
  * Makes a random id in the form of Anthropic's own.
  *
  * Ids must differ over a whole conversation: Claude Code throws away a tool call whose id it has seen before.
  */
 export function randomId(prefix: string): string {
-  let id = prefix;
-  for (const byte of crypto.getRandomValues(new Uint8Array(24))) id += DIGITS[byte % DIGITS.length];
-  return id;
+  return prefix + crypto.randomUUID().replaceAll("-", "").slice(-24);
 }
 
 /** A short text that stands for `value`: the same in each run, on each machine (FNV-1a, 53 bits). */
@@ -8646,6 +8642,14 @@ function prepend<T>(
   return iterate(() => next());
 }
 
+/** How an attempt is made, for whom, how many milliseconds its first content may take, and who is told what a host counts. */
+type AttemptOptions = {
+  settings: Required<ChainOptions>;
+  options: SendOptions;
+  limit: number;
+  onPromptTokens: (actual: number) => void;
+};
+
 /**
  * Asks one candidate once, with the body made of the request.
  *
@@ -8655,37 +8659,34 @@ async function attempt(
   request: MessagesRequest,
   body: JsonObject,
   candidate: Candidate,
-  options: Required<ChainOptions> & SendOptions & { onPromptTokens: (actual: number) => void },
+  { settings, options, limit, onPromptTokens }: AttemptOptions,
 ): Promise<Answer["events"]> {
+  const { clock, call, userAgent, newId, idleTimeout } = settings;
+  const { tokens, headers: client } = options;
   const { backend } = candidate;
   const json = toJsonText(body);
-  const deadline = new Deadline(options.clock, options.signal, options.requestTimeout);
+  const deadline = new Deadline(clock, options.signal, limit);
   try {
     const { baseUrl, format = "openai" } = backend;
-    const { userAgent, headers: client } = options;
     const headers = toUpstreamHeaders(backend, { stream: Boolean(body.stream), userAgent, client });
     const { signal } = deadline;
-    const { call } = options;
     let answer = await call(PROTOCOLS[format].toUrl(baseUrl), { method: "POST", headers, body: json, signal });
     // NVIDIA may queue a request: 202 and an id under which to ask for the answer.
     for (let id = answer.headers.get("nvcf-reqid"); answer.status === 202 && id;) {
       answer.cancel();
-      await sleep(options.clock, POLL_INTERVAL, signal);
+      await sleep(clock, POLL_INTERVAL, signal);
       answer = await call(`${baseUrl}/status/${encodeURIComponent(id)}`, { headers, signal });
       id = answer.headers.get("nvcf-reqid") ?? id;
     }
     if (answer.status < 200 || answer.status > 299) {
       const refusal = await readLimited(answer, MAX_REFUSAL_BYTES);
-      throw toUpstreamFault(answer.status, refusal, candidate, answer.headers, options.clock.now());
+      throw toUpstreamFault(answer.status, refusal, candidate, answer.headers, clock.now());
     }
-    const reader = PROTOCOLS[format].createReader(request, {
-      ...options,
-      inputTokens: options.tokens.count(candidate),
-      candidate,
-    });
-    const events = readEvents(answer, reader, { ...options, deadline });
+    const inputTokens = tokens.count(candidate);
+    const reader = PROTOCOLS[format].createReader(request, { candidate, inputTokens, newId });
+    const events = readEvents(answer, reader, { deadline, clock, signal: options.signal, onPromptTokens });
     const first = await events.next();
-    deadline.extend(options.idleTimeout);
+    deadline.extend(idleTimeout);
     return prepend(first, events);
   } catch (thrown) {
     deadline.close();
@@ -9631,16 +9632,12 @@ class Chain {
     try {
       const left = Math.max(0, end - began);
       const writing = request.stream ? 0 : Number(body.max_tokens) * TIME_PER_TOKEN;
-      const requestTimeout = hasOthers ? Math.min(left / 2, patience + tokens.roughly + writing) : left;
+      const limit = hasOthers ? Math.min(left / 2, patience + tokens.roughly + writing) : left;
       const onPromptTokens = (actual: number) => this.#report(candidate, tokens, actual);
-      const events = await attempt(request, body, candidate, {
-        ...this.#settings,
-        ...options,
-        requestTimeout,
-        onPromptTokens,
-      });
+      const settings = this.#settings;
+      const events = await attempt(request, body, candidate, { settings, options, limit, onPromptTokens });
       // An answer that let the user wait for long is as good as a fault.
-      const slow = hasOthers && clock.now() - began > requestTimeout / 2;
+      const slow = hasOthers && clock.now() - began > limit / 2;
       return this.#watch(events, request, candidate, signal, (well) => over(slow && well ? false : well));
     } catch (thrown) {
       // Nor does what is wrong with the request or the account.
@@ -12429,7 +12426,7 @@ async function answerUpgrade(
 }
 // lib/server/handler.ts ---------------------------------------------------------------------
 /** What a route is asked with: the parsed body of a POST, and what the path's pattern captured. */
-type RouteCall = HandlerParts & { exchange: Exchange; body: unknown; id: string };
+type RouteCall = { parts: HandlerParts; exchange: Exchange; body: unknown; id: string };
 
 /** A route: its path, its methods, what answers, and what it asks of clients beside their key. */
 type RouteRow = [path: RegExp, methods: string, answer: (asked: RouteCall) => unknown, access?: RouteAccess];
@@ -12438,31 +12435,32 @@ const ROUTES: readonly RouteRow[] = [
   [
     /^\/v1\/messages$/,
     "POST",
-    ({ exchange, body, ...parts }) => answerMessages(exchange, body, parts),
+    ({ exchange, body, parts }) => answerMessages(exchange, body, parts),
     "rated",
   ],
   [
     /^\/v1\/chat\/completions$/,
     "POST",
-    ({ exchange, body, ...parts }) => answerChat(exchange, body, parts),
+    ({ exchange, body, parts }) => answerChat(exchange, body, parts),
     "rated",
   ],
-  [/^\/v1\/messages\/count_tokens$/, "POST", async ({ exchange, body, router, ledger, load }) => {
+  [/^\/v1\/messages\/count_tokens$/, "POST", async ({ exchange, body, parts }) => {
+    const { router, ledger, load } = parts;
     const session = exchange.request.headers.get("x-claude-code-session-id") ?? "";
     const request = parseMessagesRequest(body, false);
     await load();
     return { input_tokens: Math.max(1, ledger.countPart(request, session, router().find(request.model))) };
   }],
-  [/^\/v1\/models$/, "GET, HEAD", ({ exchange: { request: { headers } }, router }) => {
+  [/^\/v1\/models$/, "GET, HEAD", ({ exchange: { request: { headers } }, parts: { router } }) => {
     const data = listModels(router().catalog, headers.has("anthropic-version"));
     return { object: "list", data, has_more: false, first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null };
   }],
-  [/^\/v1\/models\/(.+)$/, "GET, HEAD", ({ id, router }) => {
+  [/^\/v1\/models\/(.+)$/, "GET, HEAD", ({ id, parts: { router } }) => {
     const model = findModel(id, router().catalog);
     if (model) return model;
     throw new ApiError("not_found_error", `No model '${id}': GET /v1/models lists them`);
   }],
-  [/^\/(?:api\/hello|health|healthz|readyz)?$/, "GET, HEAD", ({ router }) => {
+  [/^\/(?:api\/hello|health|healthz|readyz)?$/, "GET, HEAD", ({ parts: { router } }) => {
     return {
       name: "arbiter",
       status: "ok",
@@ -12471,26 +12469,26 @@ const ROUTES: readonly RouteRow[] = [
     };
   }, "keyless"],
   [/^\/dashboard(?:\/stream)?$/, "GET, HEAD", answerDashboard, "keyless"],
-  [/^\/v1\/stream\/visualization$/, "GET, HEAD", ({ state }) => state()],
-  [/^\/v1\/stream\/events$/, "GET", ({ exchange, feed }) => {
+  [/^\/v1\/stream\/visualization$/, "GET, HEAD", ({ parts }) => parts.state()],
+  [/^\/v1\/stream\/events$/, "GET", ({ exchange, parts: { feed } }) => {
     const body = feed.open(exchange, (json) => `data: ${json}\n\n`);
     return new Response(body, { headers: STREAM_HEADERS });
   }],
-  [/^\/ws\/stream-visualization$/, "GET", ({ exchange, feed }) => {
+  [/^\/ws\/stream-visualization$/, "GET", ({ exchange, parts: { feed } }) => {
     if (asksForSocket(exchange.request.headers)) return toSocketAnswer(feed.open(exchange, (json) => json));
     const headers = { "upgrade": "websocket", "sec-websocket-version": "13" };
     throw new ApiError("invalid_request_error", "Here a WebSocket is spoken", { status: 426, headers });
   }, "own_page"],
-  [/^\/v1\/sessions$/, "GET, HEAD", async ({ sessions }) => {
+  [/^\/v1\/sessions$/, "GET, HEAD", async ({ parts: { sessions } }) => {
     const data = await sessions.list();
     return { object: "list", data, has_more: false, first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null };
   }],
-  [/^\/v1\/sessions\/(.+)$/, "GET, HEAD", async ({ id, sessions }) => {
+  [/^\/v1\/sessions\/(.+)$/, "GET, HEAD", async ({ id, parts: { sessions } }) => {
     const session = await sessions.find(id);
     if (session) return session;
     throw new ApiError("not_found_error", `No session '${id}': GET /v1/sessions lists them`);
   }],
-  [/^\/metrics$/, "GET, HEAD", ({ status, metrics, sessions }) => {
+  [/^\/metrics$/, "GET, HEAD", ({ parts: { status, metrics, sessions } }) => {
     const text = formatMetrics(metrics.families(status(), sessions.size));
     return new Response(text, { headers: { "content-type": METRICS_TYPE } });
   }],
@@ -12522,7 +12520,7 @@ async function answerRoute(exchange: Exchange, parts: HandlerParts, limits: Inbo
   if (refused) throw refused;
   const read = method === "POST" ? await readJson(request, parts.maxBodyBytes) : { value: undefined, size: 0 };
   [exchange.body, exchange.size] = [read.value, read.size];
-  const answer = await toAnswer({ ...parts, exchange, body: read.value, id: pattern?.exec(path)?.[1] ?? "" });
+  const answer = await toAnswer({ parts, exchange, body: read.value, id: pattern?.exec(path)?.[1] ?? "" });
   return answer instanceof Response ? answer : Response.json(answer);
 }
 

@@ -4,7 +4,7 @@
  * sample.
  */
 import process from "node:process";
-import { type Clock, createArbiter, serve } from "../mod.ts";
+import { type Clock, createArbiter, httpCall, serve } from "../mod.ts";
 
 const [baseUrl = "", speed = "1"] = process.argv.slice(2);
 const factor = Number(speed);
@@ -56,6 +56,7 @@ const arbiter = createArbiter({
   rateLimit: 6_000,
   maxConcurrency: 64,
   clock,
+  ...("Bun" in globalThis ? {} : { call: httpCall }), // As the command line does.
   onRequest: ({ error }) => {
     if (error?.startsWith("Arbiter failed")) note(error);
   },

@@ -19,7 +19,7 @@ import { toSessionId } from "./sessions.ts";
 import { asksForSocket, toSocketAnswer } from "./web_socket.ts";
 
 /** What a route is asked with: the parsed body of a POST, and what the path's pattern captured. */
-type RouteCall = HandlerParts & { exchange: Exchange; body: unknown; id: string };
+type RouteCall = { parts: HandlerParts; exchange: Exchange; body: unknown; id: string };
 
 /** A route: its path, its methods, what answers, and what it asks of clients beside their key. */
 type RouteRow = [path: RegExp, methods: string, answer: (asked: RouteCall) => unknown, access?: RouteAccess];
@@ -28,31 +28,32 @@ const ROUTES: readonly RouteRow[] = [
   [
     /^\/v1\/messages$/,
     "POST",
-    ({ exchange, body, ...parts }) => answerMessages(exchange, body, parts),
+    ({ exchange, body, parts }) => answerMessages(exchange, body, parts),
     "rated",
   ],
   [
     /^\/v1\/chat\/completions$/,
     "POST",
-    ({ exchange, body, ...parts }) => answerChat(exchange, body, parts),
+    ({ exchange, body, parts }) => answerChat(exchange, body, parts),
     "rated",
   ],
-  [/^\/v1\/messages\/count_tokens$/, "POST", async ({ exchange, body, router, ledger, load }) => {
+  [/^\/v1\/messages\/count_tokens$/, "POST", async ({ exchange, body, parts }) => {
+    const { router, ledger, load } = parts;
     const session = exchange.request.headers.get("x-claude-code-session-id") ?? "";
     const request = parseMessagesRequest(body, false);
     await load();
     return { input_tokens: Math.max(1, ledger.countPart(request, session, router().find(request.model))) };
   }],
-  [/^\/v1\/models$/, "GET, HEAD", ({ exchange: { request: { headers } }, router }) => {
+  [/^\/v1\/models$/, "GET, HEAD", ({ exchange: { request: { headers } }, parts: { router } }) => {
     const data = listModels(router().catalog, headers.has("anthropic-version"));
     return { object: "list", data, has_more: false, first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null };
   }],
-  [/^\/v1\/models\/(.+)$/, "GET, HEAD", ({ id, router }) => {
+  [/^\/v1\/models\/(.+)$/, "GET, HEAD", ({ id, parts: { router } }) => {
     const model = findModel(id, router().catalog);
     if (model) return model;
     throw new ApiError("not_found_error", `No model '${id}': GET /v1/models lists them`);
   }],
-  [/^\/(?:api\/hello|health|healthz|readyz)?$/, "GET, HEAD", ({ router }) => {
+  [/^\/(?:api\/hello|health|healthz|readyz)?$/, "GET, HEAD", ({ parts: { router } }) => {
     return {
       name: "arbiter",
       status: "ok",
@@ -61,26 +62,26 @@ const ROUTES: readonly RouteRow[] = [
     };
   }, "keyless"],
   [/^\/dashboard(?:\/stream)?$/, "GET, HEAD", answerDashboard, "keyless"],
-  [/^\/v1\/stream\/visualization$/, "GET, HEAD", ({ state }) => state()],
-  [/^\/v1\/stream\/events$/, "GET", ({ exchange, feed }) => {
+  [/^\/v1\/stream\/visualization$/, "GET, HEAD", ({ parts }) => parts.state()],
+  [/^\/v1\/stream\/events$/, "GET", ({ exchange, parts: { feed } }) => {
     const body = feed.open(exchange, (json) => `data: ${json}\n\n`);
     return new Response(body, { headers: STREAM_HEADERS });
   }],
-  [/^\/ws\/stream-visualization$/, "GET", ({ exchange, feed }) => {
+  [/^\/ws\/stream-visualization$/, "GET", ({ exchange, parts: { feed } }) => {
     if (asksForSocket(exchange.request.headers)) return toSocketAnswer(feed.open(exchange, (json) => json));
     const headers = { "upgrade": "websocket", "sec-websocket-version": "13" };
     throw new ApiError("invalid_request_error", "Here a WebSocket is spoken", { status: 426, headers });
   }, "own_page"],
-  [/^\/v1\/sessions$/, "GET, HEAD", async ({ sessions }) => {
+  [/^\/v1\/sessions$/, "GET, HEAD", async ({ parts: { sessions } }) => {
     const data = await sessions.list();
     return { object: "list", data, has_more: false, first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null };
   }],
-  [/^\/v1\/sessions\/(.+)$/, "GET, HEAD", async ({ id, sessions }) => {
+  [/^\/v1\/sessions\/(.+)$/, "GET, HEAD", async ({ id, parts: { sessions } }) => {
     const session = await sessions.find(id);
     if (session) return session;
     throw new ApiError("not_found_error", `No session '${id}': GET /v1/sessions lists them`);
   }],
-  [/^\/metrics$/, "GET, HEAD", ({ status, metrics, sessions }) => {
+  [/^\/metrics$/, "GET, HEAD", ({ parts: { status, metrics, sessions } }) => {
     const text = formatMetrics(metrics.families(status(), sessions.size));
     return new Response(text, { headers: { "content-type": METRICS_TYPE } });
   }],
@@ -112,7 +113,7 @@ async function answerRoute(exchange: Exchange, parts: HandlerParts, limits: Inbo
   if (refused) throw refused;
   const read = method === "POST" ? await readJson(request, parts.maxBodyBytes) : { value: undefined, size: 0 };
   [exchange.body, exchange.size] = [read.value, read.size];
-  const answer = await toAnswer({ ...parts, exchange, body: read.value, id: pattern?.exec(path)?.[1] ?? "" });
+  const answer = await toAnswer({ parts, exchange, body: read.value, id: pattern?.exec(path)?.[1] ?? "" });
   return answer instanceof Response ? answer : Response.json(answer);
 }
 

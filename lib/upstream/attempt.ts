@@ -112,6 +112,14 @@ function prepend<T>(
   return iterate(() => next());
 }
 
+/** How an attempt is made, for whom, how many milliseconds its first content may take, and who is told what a host counts. */
+type AttemptOptions = {
+  settings: Required<ChainOptions>;
+  options: SendOptions;
+  limit: number;
+  onPromptTokens: (actual: number) => void;
+};
+
 /**
  * Asks one candidate once, with the body made of the request.
  *
@@ -121,37 +129,34 @@ export async function attempt(
   request: MessagesRequest,
   body: JsonObject,
   candidate: Candidate,
-  options: Required<ChainOptions> & SendOptions & { onPromptTokens: (actual: number) => void },
+  { settings, options, limit, onPromptTokens }: AttemptOptions,
 ): Promise<Answer["events"]> {
+  const { clock, call, userAgent, newId, idleTimeout } = settings;
+  const { tokens, headers: client } = options;
   const { backend } = candidate;
   const json = toJsonText(body);
-  const deadline = new Deadline(options.clock, options.signal, options.requestTimeout);
+  const deadline = new Deadline(clock, options.signal, limit);
   try {
     const { baseUrl, format = "openai" } = backend;
-    const { userAgent, headers: client } = options;
     const headers = toUpstreamHeaders(backend, { stream: Boolean(body.stream), userAgent, client });
     const { signal } = deadline;
-    const { call } = options;
     let answer = await call(PROTOCOLS[format].toUrl(baseUrl), { method: "POST", headers, body: json, signal });
     // NVIDIA may queue a request: 202 and an id under which to ask for the answer.
     for (let id = answer.headers.get("nvcf-reqid"); answer.status === 202 && id;) {
       answer.cancel();
-      await sleep(options.clock, POLL_INTERVAL, signal);
+      await sleep(clock, POLL_INTERVAL, signal);
       answer = await call(`${baseUrl}/status/${encodeURIComponent(id)}`, { headers, signal });
       id = answer.headers.get("nvcf-reqid") ?? id;
     }
     if (answer.status < 200 || answer.status > 299) {
       const refusal = await readLimited(answer, MAX_REFUSAL_BYTES);
-      throw toUpstreamFault(answer.status, refusal, candidate, answer.headers, options.clock.now());
+      throw toUpstreamFault(answer.status, refusal, candidate, answer.headers, clock.now());
     }
-    const reader = PROTOCOLS[format].createReader(request, {
-      ...options,
-      inputTokens: options.tokens.count(candidate),
-      candidate,
-    });
-    const events = readEvents(answer, reader, { ...options, deadline });
+    const inputTokens = tokens.count(candidate);
+    const reader = PROTOCOLS[format].createReader(request, { candidate, inputTokens, newId });
+    const events = readEvents(answer, reader, { deadline, clock, signal: options.signal, onPromptTokens });
     const first = await events.next();
-    deadline.extend(options.idleTimeout);
+    deadline.extend(idleTimeout);
     return prepend(first, events);
   } catch (thrown) {
     deadline.close();

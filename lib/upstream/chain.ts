@@ -196,16 +196,12 @@ class Chain {
     try {
       const left = Math.max(0, end - began);
       const writing = request.stream ? 0 : Number(body.max_tokens) * TIME_PER_TOKEN;
-      const requestTimeout = hasOthers ? Math.min(left / 2, patience + tokens.roughly + writing) : left;
+      const limit = hasOthers ? Math.min(left / 2, patience + tokens.roughly + writing) : left;
       const onPromptTokens = (actual: number) => this.#report(candidate, tokens, actual);
-      const events = await attempt(request, body, candidate, {
-        ...this.#settings,
-        ...options,
-        requestTimeout,
-        onPromptTokens,
-      });
+      const settings = this.#settings;
+      const events = await attempt(request, body, candidate, { settings, options, limit, onPromptTokens });
       // An answer that let the user wait for long is as good as a fault.
-      const slow = hasOthers && clock.now() - began > requestTimeout / 2;
+      const slow = hasOthers && clock.now() - began > limit / 2;
       return this.#watch(events, request, candidate, signal, (well) => over(slow && well ? false : well));
     } catch (thrown) {
       // Nor does what is wrong with the request or the account.

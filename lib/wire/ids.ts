@@ -1,17 +1,13 @@
 /** Makes an id no other call has made, such as `msg_` followed by 24 letters and digits. */
 export type NewId = (prefix: string) => string;
 
-const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-
 /**
  * Makes a random id in the form of Anthropic's own.
  *
  * Ids must differ over a whole conversation: Claude Code throws away a tool call whose id it has seen before.
  */
 export function randomId(prefix: string): string {
-  let id = prefix;
-  for (const byte of crypto.getRandomValues(new Uint8Array(24))) id += DIGITS[byte % DIGITS.length];
-  return id;
+  return prefix + crypto.randomUUID().replaceAll("-", "").slice(-24);
 }
 
 /** A short text that stands for `value`: the same in each run, on each machine (FNV-1a, 53 bits). */
