@@ -77,8 +77,14 @@ const PEERS: Peer[] = [
   {
     name: "nvd-claude-proxy",
     floor: "pass-node",
-    pip: ["nvd-claude-proxy==1.4.5"],
-    prepare: ({ folder }, port) => [join(folder, "venv/bin/ncp"), "proxy", "--host", "127.0.0.1", "--port", `${port}`],
+    // What it wants beside is not among its dependencies.
+    pip: ["nvd-claude-proxy==1.4.5", "greenlet"],
+    // The runtime that `ncp` starts answers whatever is streamed with 500; this is the other one of the package.
+    prepare: ({ folder }, port) => [
+      join(folder, "venv/bin/python"),
+      ...["-m", "uvicorn", "--factory", "nvd_claude_proxy.app:create_app"],
+      ...["--log-level", "warning", "--host", "127.0.0.1", "--port", `${port}`],
+    ],
     env: ({ upstream }) => ({ NVIDIA_BASE_URL: `${toHost(upstream)}/v1`, NVIDIA_API_KEY: "nvapi-key" }),
   },
 ];
