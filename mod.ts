@@ -7743,36 +7743,41 @@ export type Call = (url: string, options: CallOptions) => Promise<CallAnswer>;
 /** Bytes that are read at once. */
 const READ_SIZE = 65_536;
 
-/** A body's reader; Deno's own way of reading costs five times as much for each chunk that a host sends. */
-function toByteReader(body: ReadableStream<Uint8Array>): () => Promise<ReadableStreamReadResult<Uint8Array>> {
+type BodyReader = Pick<CallAnswer, "read" | "cancel">;
+
+const NO_BODY: BodyReader = { read: () => Promise.resolve(undefined), cancel() {} };
+
+/** Deno's own way of reading costs five times as much as this for each chunk that a host sends. */
+function toBlockReader(body: ReadableStream<Uint8Array>): BodyReader {
+  const reader = body.getReader({ mode: "byob" });
+  let buffer = new ArrayBuffer(READ_SIZE);
+  return {
+    async read() {
+      const { value, done } = await reader.read(new Uint8Array(buffer));
+      if (value) buffer = value.buffer;
+      return done ? undefined : value; // At the end there is an empty one.
+    },
+    cancel: () => void reader.cancel().catch(() => {}),
+  };
+}
+
+function toBodyReader(body: ReadableStream<Uint8Array>): BodyReader {
   if ("Deno" in globalThis) {
     try {
-      const reader = body.getReader({ mode: "byob" });
-      let buffer = new ArrayBuffer(READ_SIZE);
-      return async () => {
-        const read = await reader.read(new Uint8Array(buffer));
-        if (read.value) buffer = read.value.buffer;
-        return read;
-      };
+      return toBlockReader(body);
     } catch {
       // A stream that a program has made.
     }
   }
   const reader = body.getReader();
-  return () => reader.read();
+  return { read: async () => (await reader.read()).value, cancel: () => void reader.cancel().catch(() => {}) };
 }
 
 /** Makes calls with a `fetch`. */
 function toCall(fetch: typeof globalThis.fetch): Call {
   return async (url, options) => {
     const { status, headers, body } = await fetch(url, { ...options, redirect: "manual" });
-    const read = body ? toByteReader(body) : () => Promise.resolve({ value: undefined });
-    return {
-      status,
-      headers,
-      read: async () => (await read()).value,
-      cancel: () => void body?.cancel().catch(() => {}),
-    };
+    return { status, headers, ...body ? toBodyReader(body) : NO_BODY };
   };
 }
 // lib/upstream/fault_text.ts ----------------------------------------------------------------
@@ -14951,26 +14956,27 @@ const IDLE_TIMEOUT = 4_000;
 /** So many bytes may wait to be read before the host is told to pause. */
 const MAX_WAITING = 262_144;
 
-type Door = { request: typeof import("node:http").request; agent: Agent };
+type Connector = { request: typeof import("node:http").request; agent: Agent };
 
 /** What opens connections and keeps them, by protocol. */
-const DOORS = new Map<string, Door>();
+const CONNECTORS = new Map<string, Connector>();
 
-async function openDoor(protocol: string): Promise<Door> {
+async function loadConnector(protocol: string): Promise<Connector> {
   const { Agent, request }: typeof import("node:http") = await import(`node:${protocol.slice(0, -1)}`);
-  const door = DOORS.get(protocol) ?? { request, agent: new Agent({ keepAlive: true, timeout: IDLE_TIMEOUT }) };
-  DOORS.set(protocol, door);
-  return door;
+  const known = CONNECTORS.get(protocol);
+  const connector = known ?? { request, agent: new Agent({ keepAlive: true, timeout: IDLE_TIMEOUT }) };
+  CONNECTORS.set(protocol, connector);
+  return connector;
 }
 
 /** Asks once more when the host has closed a connection, that was kept, just before this. */
-function ask(door: Door, url: URL, options: CallOptions): Promise<IncomingMessage> {
+function ask(connector: Connector, url: URL, options: CallOptions): Promise<IncomingMessage> {
   const { method, headers, body, signal } = options;
   return new Promise((resolve, reject) => {
-    const asked = door.request(url, { method, headers, agent: door.agent }, resolve);
+    const asked = connector.request(url, { method, headers, agent: connector.agent }, resolve);
     asked.on("error", (error: Error & { code?: string }) => {
       const stale = asked.reusedSocket && error.code === "ECONNRESET" && !signal.aborted;
-      if (stale) resolve(ask(door, url, options));
+      if (stale) resolve(ask(connector, url, options));
       else reject(error);
     });
     const release = onAbort(signal, () => {
@@ -15050,8 +15056,11 @@ function suitsHttpCall(env: Readonly<Record<string, string | undefined>>): boole
  */
 export async function httpCall(url: string, { headers, ...options }: CallOptions): Promise<CallAnswer> {
   const address = new URL(url);
-  const door = DOORS.get(address.protocol) ?? await openDoor(address.protocol);
-  const incoming = await ask(door, address, { ...options, headers: { ...headers, "accept-encoding": "identity" } });
+  const connector = CONNECTORS.get(address.protocol) ?? await loadConnector(address.protocol);
+  const incoming = await ask(connector, address, {
+    ...options,
+    headers: { ...headers, "accept-encoding": "identity" },
+  });
   const body = await unpack(incoming);
   const { statusCode: status = 0, headers: received } = incoming;
   return {

@@ -8,26 +8,27 @@ const IDLE_TIMEOUT = 4_000;
 /** So many bytes may wait to be read before the host is told to pause. */
 const MAX_WAITING = 262_144;
 
-type Door = { request: typeof import("node:http").request; agent: Agent };
+type Connector = { request: typeof import("node:http").request; agent: Agent };
 
 /** What opens connections and keeps them, by protocol. */
-const DOORS = new Map<string, Door>();
+const CONNECTORS = new Map<string, Connector>();
 
-async function openDoor(protocol: string): Promise<Door> {
+async function loadConnector(protocol: string): Promise<Connector> {
   const { Agent, request }: typeof import("node:http") = await import(`node:${protocol.slice(0, -1)}`);
-  const door = DOORS.get(protocol) ?? { request, agent: new Agent({ keepAlive: true, timeout: IDLE_TIMEOUT }) };
-  DOORS.set(protocol, door);
-  return door;
+  const known = CONNECTORS.get(protocol);
+  const connector = known ?? { request, agent: new Agent({ keepAlive: true, timeout: IDLE_TIMEOUT }) };
+  CONNECTORS.set(protocol, connector);
+  return connector;
 }
 
 /** Asks once more when the host has closed a connection, that was kept, just before this. */
-function ask(door: Door, url: URL, options: CallOptions): Promise<IncomingMessage> {
+function ask(connector: Connector, url: URL, options: CallOptions): Promise<IncomingMessage> {
   const { method, headers, body, signal } = options;
   return new Promise((resolve, reject) => {
-    const asked = door.request(url, { method, headers, agent: door.agent }, resolve);
+    const asked = connector.request(url, { method, headers, agent: connector.agent }, resolve);
     asked.on("error", (error: Error & { code?: string }) => {
       const stale = asked.reusedSocket && error.code === "ECONNRESET" && !signal.aborted;
-      if (stale) resolve(ask(door, url, options));
+      if (stale) resolve(ask(connector, url, options));
       else reject(error);
     });
     const release = onAbort(signal, () => {
@@ -107,8 +108,11 @@ export function suitsHttpCall(env: Readonly<Record<string, string | undefined>>)
  */
 export async function httpCall(url: string, { headers, ...options }: CallOptions): Promise<CallAnswer> {
   const address = new URL(url);
-  const door = DOORS.get(address.protocol) ?? await openDoor(address.protocol);
-  const incoming = await ask(door, address, { ...options, headers: { ...headers, "accept-encoding": "identity" } });
+  const connector = CONNECTORS.get(address.protocol) ?? await loadConnector(address.protocol);
+  const incoming = await ask(connector, address, {
+    ...options,
+    headers: { ...headers, "accept-encoding": "identity" },
+  });
   const body = await unpack(incoming);
   const { statusCode: status = 0, headers: received } = incoming;
   return {

@@ -1,6 +1,9 @@
 /** The commands beside a proxy: status, stop, test and doctor, the log of a session and its last line. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import type { ScriptedAnswer } from "../../mod.ts";
@@ -41,6 +44,36 @@ async function ask(url: string): Promise<void> {
   const body = JSON.stringify({ model: "x", max_tokens: 9, messages: [{ role: "user", content: "Hi" }], tools });
   await (await fetch(`${url}/v1/messages`, { method: "POST", body })).text();
 }
+
+describe("behind a company's proxy", { concurrency: 3, timeout: 60_000 }, () => {
+  /** Whether the `fetch` of a runtime heeds `HTTP_PROXY`; that of Node 20 does not. */
+  const HEEDS: Record<Runtime, boolean> = { node: false, deno: true, bun: true };
+  for (const runtime of RUNTIMES) {
+    it(`${runtime} ${HEEDS[runtime] ? "asks upstream through it" : "cannot reach what only the proxy reaches"}`, async (t) => {
+      const place = await makePlace(t);
+      const asked: (string | undefined)[] = [];
+      const answer = { choices: [{ message: { role: "assistant", content: "Here." }, finish_reason: "stop" }] };
+      const proxy = createServer(({ url }, outgoing) => {
+        asked.push(url);
+        outgoing.setHeader("content-type", "application/json").end(JSON.stringify(answer));
+      }).listen(0, "127.0.0.1");
+      await once(proxy, "listening");
+      t.after(() => proxy.close());
+      const address = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+      const upstream = {
+        NVIDIA_BASE_URL: "http://upstream.invalid/v1",
+        NVIDIA_API_KEY: "key",
+        ARBITER_MODEL: "test/model",
+      };
+      const env = { ...upstream, HTTP_PROXY: address, HTTPS_PROXY: address };
+      const { url } = await startServe(t, { place, env, runtime }, []);
+      const body = JSON.stringify({ model: "x", max_tokens: 9, messages: [{ role: "user", content: "Hi" }] });
+      const response = await fetch(`${url}/v1/messages`, { method: "POST", body });
+      assert.equal(response.ok, HEEDS[runtime], await response.text());
+      assert.equal(asked.includes("http://upstream.invalid/v1/chat/completions"), HEEDS[runtime]);
+    });
+  }
+});
 
 describe("Claude Code, when its connection breaks", { concurrency: 2, timeout: 120_000 }, () => {
   const answers: [when: string, answer: ScriptedAnswer, carried: string][] = [
