@@ -130,8 +130,10 @@ describe("a folder's own files count where they send", () => {
   test("a key, by a file in the user's own folder", async () => {
     await rm(join(cwd, "arbiter.json"), { force: true });
     await writeFile(join(home, "arbiter", "arbiter.json"), JSON.stringify(x));
-    const { backends } = await readRouterOptions(toContext({}, KEYS));
-    assert.equal(backends?.x?.apiKey, "other-mine");
+    for (const folder of [home, `${home}/`]) {
+      const { backends } = await readRouterOptions(toContext({}, { ...KEYS, XDG_CONFIG_HOME: folder }));
+      assert.equal(backends?.x?.apiKey, "other-mine");
+    }
   });
 });
 
