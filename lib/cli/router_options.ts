@@ -7,6 +7,9 @@ import { readChoice } from "./choice.ts";
 import { checkFolderHosts } from "./folder_files.ts";
 import type { Context } from "./io.ts";
 
+/** What a router is made from, and the port and the path of the config file, if there is one. */
+export type ReadOptions = RouterOptions & { port?: number; path?: string };
+
 /** Milliseconds between two looks at the config file. */
 const WATCH_INTERVAL = 1_000;
 
@@ -32,7 +35,7 @@ export async function readRouterOptions(
   { settings, layers, flags, io, folder = {} }: Context,
   path?: string,
   warn: (warning: string) => void = () => {},
-): Promise<RouterOptions & { port?: number; path?: string }> {
+): Promise<ReadOptions> {
   const env = mergeLayers(layers);
   const file = path === undefined ? await findConfig(env, io.cwd, io.platform) : await readConfig(path);
   const config = file ? parseConfig(file.text, file.path, env, [...BACKENDS.keys()]) : {};
