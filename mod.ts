@@ -15141,12 +15141,12 @@ async function isPortTaken({ host, port }: Address): Promise<boolean> {
 /** Who is on a port: an Arbiter, which tells how it goes, or wants another key, another program, or nobody. */
 type Occupant = ArbiterStatus | "locked" | "other" | undefined;
 
-/** Asks who is at an address of this machine. */
-async function findRunning(address: Address, token: string): Promise<Occupant> {
+/** Asks who is at an address of this machine; a proxy of the user's own is shown its key. */
+async function findRunning(address: Address, { io, settings }: Context): Promise<Occupant> {
   if (address.port === 0 || !await isPortTaken(address)) return undefined;
   const url = toServerUrl(address.host, address.port) + STATUS_PATH;
   const signal = AbortSignal.timeout(STATUS_TIMEOUT);
-  const headers = { authorization: `Bearer ${token}` };
+  const headers = { authorization: `Bearer ${await readOwnToken(io, settings, address.port)}` };
   const response = await localFetch(url, { headers, signal, redirect: "error" }).catch(() => undefined);
   const status = parseJson(await response?.text().catch(() => "") ?? "");
   if (isJsonObject(status) && status.name === "arbiter") {
@@ -16310,7 +16310,7 @@ async function checkStore(context: Context): Promise<Finding[]> {
 
 /** Looks for every ordinary mistake. */
 async function diagnose(context: Context, machine: Machine): Promise<Finding[]> {
-  const { io, io: { env, platform, cwd }, flags, settings } = context;
+  const { io: { env, platform, cwd }, flags, settings } = context;
   const { NODE_EXTRA_CA_CERTS: certificates } = env;
   const isReadable = certificates === undefined || await machine.readText(certificates) !== undefined;
   const findings = [checkRuntime(machine.runtime), ...checkNetwork(env, machine.runtime, isReadable)];
@@ -16330,7 +16330,7 @@ async function diagnose(context: Context, machine: Machine): Promise<Finding[]> 
   const home = env.CLAUDE_CONFIG_DIR || `${env.HOME || env.USERPROFILE}/.claude`;
   const files = [`${home}/settings.json`, `${cwd}/.claude/settings.json`, `${cwd}/.claude/settings.local.json`];
   for (const path of new Set(files)) findings.push(...checkClaudeSettings(path, await machine.readText(path)));
-  const running = await machine.findRunning(toAddress(context, { port }), await readOwnToken(io, settings, port));
+  const running = await machine.findRunning(toAddress(context, { port }), context);
   const who = typeof running === "object" ? running.version : running;
   findings.push(checkPort(port, who, who ? undefined : await machine.tryPort(port)));
   findings.push(...checkLocalhost(await machine.resolve("localhost")), ...checkWsl(env, machine.release, claude));
@@ -16685,13 +16685,14 @@ const NOBODY = {
 async function tellNobody(
   found: Exclude<Occupant, ArbiterStatus>,
   { host, port }: Address,
-  { io, settings }: Context,
+  context: Context,
 ): Promise<1> {
+  const { io } = context;
   const files = await readRunFiles(io);
   if (!found) await removeRunFile(io, port); // Its proxy was killed.
   const others = files.filter((file) => file.port !== port);
   const running = await Promise.all(others.map(async ({ port, started }) => {
-    const other = await findRunning({ host, port }, await readOwnToken(io, settings, port));
+    const other = await findRunning({ host, port }, context);
     return typeof other === "object" && other.since === started ? [port] : [];
   }));
   io.tell(NOBODY[found ?? "none"](port));
@@ -16745,7 +16746,7 @@ function toStatusLine(status: ArbiterStatus): string {
 /** Follows a proxy until Ctrl-C, or until it ends. */
 async function watchStatus(first: ArbiterStatus, address: Address, context: Context): Promise<number> {
   const { port } = address;
-  const { io, flags, settings } = context;
+  const { io, flags } = context;
   const { default: process } = await import("node:process");
   const stop = new AbortController();
   const abort = () => stop.abort();
@@ -16763,7 +16764,7 @@ async function watchStatus(first: ArbiterStatus, address: Address, context: Cont
       } else if (counts !== last) io.print(flags.json ? JSON.stringify({ port, ...status }) : toStatusLine(status));
       last = counts;
       await sleep(systemClock, WATCH_PAUSE, stop.signal).catch(() => {});
-      status = await findRunning(address, await readOwnToken(io, settings, port));
+      status = await findRunning(address, context);
     }
     return 0;
   } finally {
@@ -16773,10 +16774,10 @@ async function watchStatus(first: ArbiterStatus, address: Address, context: Cont
 
 /** Shows how the proxy on the port goes. */
 async function runStatus(context: Context): Promise<number> {
-  const { io, flags, settings } = context;
+  const { io, flags } = context;
   const address = await readAddress(context);
   const { port } = address;
-  const status = await findRunning(address, await readOwnToken(io, settings, port));
+  const status = await findRunning(address, context);
   if (typeof status !== "object") return await tellNobody(status, address, context);
   if (flags.watch) return await watchStatus(status, address, context);
   if (flags.json) io.print(JSON.stringify({ port, ...status }, null, 2));
@@ -16787,7 +16788,7 @@ async function runStatus(context: Context): Promise<number> {
 /** Tells where the page is on which the proxy on the port can be watched. */
 async function runDashboard(context: Context): Promise<number> {
   const address = await readAddress(context);
-  const status = await findRunning(address, await readOwnToken(context.io, context.settings, address.port));
+  const status = await findRunning(address, context);
   if (typeof status !== "object") return await tellNobody(status, address, context);
   context.io.print(toServerUrl(address.host, address.port) + DASHBOARD_PATH);
   return 0;
@@ -16799,7 +16800,7 @@ async function runStop(context: Context): Promise<number> {
   const { default: process } = await import("node:process");
   const address = await readAddress(context);
   const { port } = address;
-  const status = await findRunning(address, await readOwnToken(io, context.settings, port));
+  const status = await findRunning(address, context);
   if (typeof status !== "object") return await tellNobody(status, address, context);
   // Whoever listens now must be who wrote the note: ids of processes come again.
   const run = (await readRunFiles(io)).find((file) => file.port === port && file.started === status.since);
