@@ -13769,33 +13769,23 @@ async function readLessons(store: Store): Promise<LearnedFacts> {
   return learned;
 }
 // lib/cli/model_choice.ts -------------------------------------------------------------------
-/** What Claude Code calls its models: the one for the main work, and those of its tiers, if they have their own. */
-type ModelNames = { elite: string; tiers: Readonly<Partial<Record<Tier, string | undefined>>> };
-
 /** What Claude Code is told of the main model: its window and the most output to ask for; what is absent it assumes. */
 type ModelLimits = { contextTokens?: number; outputTokens?: number };
 
-/** Models for Claude Code, and what it should know of them. */
-type ModelChoice = ModelNames & ModelLimits;
+/** What Claude Code calls its models: the one for the main work, and those of its tiers, if they have their own. */
+type ModelChoice = ModelLimits & { elite: string; tiers: Readonly<Partial<Record<Tier, string>>> };
 
 /** Context window of a model of which nobody knows it: what most hosted models serve. */
 const CONTEXT_TOKENS = 131_072;
 /** Output tokens Claude Code asks any model for that it does not know, as observed in its version 2.1.328. */
 const OUTPUT_TOKENS = 32_000;
 
-/** What Claude Code is to call the models of a proxy. */
-function toModelNames({ router: { catalog } }: Arbiter): ModelNames {
-  const { elite, tiers: { opus, sonnet, haiku } } = catalog;
-  const [main, ...rest] = [elite, opus, sonnet, haiku].map((target) => toLabel(target, catalog));
-  return { elite: main!, tiers: { opus: rest[0], sonnet: rest[1], haiku: rest[2] } };
-}
-
-/** Finds the limits of the main model: what it has taught itself goes before what the roster says. */
-async function readModelLimits(
+/** What Claude Code is to be told of a proxy's models; what the main one has taught goes before what the roster says. */
+async function readModelChoice(
   { router: { catalog } }: Arbiter,
   { settings }: Context,
   store: Store,
-): Promise<ModelLimits> {
+): Promise<ModelChoice> {
   const candidate = toCandidate(catalog.elite, catalog);
   const { traits = toModel(candidate.model) } = candidate;
   const facts = (await readLessons(store)).of(candidate);
@@ -13805,16 +13795,23 @@ async function readModelLimits(
   // Claude Code keeps room for the answer free: more than a quarter would make it compact all the time.
   const limits = [maxTokens, hardMaxTokens, traits.maxOutput, facts.maxOutput, Math.floor(contextTokens / 4)];
   const outputTokens = clientMaxTokens ?? Math.min(OUTPUT_TOKENS, ...limits);
-  return { contextTokens, ...(outputTokens === OUTPUT_TOKENS ? {} : { outputTokens }) };
-}
-
-/** What Claude Code is to be told of the models of a proxy; the store has what they have taught. */
-async function readModelChoice(arbiter: Arbiter, context: Context, store: Store): Promise<ModelChoice> {
-  return { ...toModelNames(arbiter), ...await readModelLimits(arbiter, context, store) };
+  const { elite, tiers: { opus, sonnet, haiku } } = catalog;
+  const toName = (target: Target) => toLabel(target, catalog);
+  return {
+    elite: toName(elite),
+    tiers: { opus: toName(opus), sonnet: toName(sonnet), haiku: toName(haiku) },
+    contextTokens,
+    ...(outputTokens === OUTPUT_TOKENS ? {} : { outputTokens }),
+  };
 }
 // lib/cli/claude_env.ts ---------------------------------------------------------------------
 /** What would lead Claude Code elsewhere; with a key of Anthropic's it also asks whether to use that. */
-const ELSEWHERE = ["ANTHROPIC_API_KEY", "CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY"];
+const ELSEWHERE = [
+  "ANTHROPIC_API_KEY",
+  "CLAUDE_CODE_USE_BEDROCK",
+  "CLAUDE_CODE_USE_VERTEX",
+  "CLAUDE_CODE_USE_FOUNDRY",
+];
 
 type Given = { env: Env; url: string; models: ModelChoice; token: string };
 type Value = string | ((given: Given) => string | undefined);
@@ -13836,6 +13833,9 @@ function toNoProxy({ env, url }: Given): string {
   return [...new Set([...hosts, new URL(url).hostname])].filter(Boolean).join(",");
 }
 
+const WHY_MODELS = "the model for the main work, and for each tier";
+const toTierModel = (tier: Tier) => ({ models: { elite, tiers } }: Given) => tiers[tier] ?? elite;
+
 /**
  * What makes Claude Code work well with Arbiter. Models are named by their upstream ids: its own names would make it
  * believe in a million tokens and never compact.
@@ -13844,22 +13844,10 @@ const CLAUDE_ROWS: readonly ClaudeRow[] = [
   ["ANTHROPIC_BASE_URL", "where Arbiter listens", ({ url }) => url, "always"],
   ["ANTHROPIC_AUTH_TOKEN", "the key of the proxy; without one any token", ({ token }) => token, "always"],
   ["NO_PROXY no_proxy", "a proxy of your network cannot reach this machine", toNoProxy, "always"],
-  ["ANTHROPIC_MODEL", "the model for the main work, and for each tier", ({ models }) => models.elite],
-  [
-    "ANTHROPIC_DEFAULT_OPUS_MODEL ANTHROPIC_DEFAULT_FABLE_MODEL",
-    "the model for the main work, and for each tier",
-    ({ models: { elite, tiers } }) => tiers.opus ?? elite,
-  ],
-  [
-    "ANTHROPIC_DEFAULT_SONNET_MODEL",
-    "the model for the main work, and for each tier",
-    ({ models: { elite, tiers } }) => tiers.sonnet ?? elite,
-  ],
-  [
-    "ANTHROPIC_DEFAULT_HAIKU_MODEL",
-    "the model for the main work, and for each tier",
-    ({ models: { elite, tiers } }) => tiers.haiku ?? elite,
-  ],
+  ["ANTHROPIC_MODEL", WHY_MODELS, ({ models }) => models.elite],
+  ["ANTHROPIC_DEFAULT_OPUS_MODEL ANTHROPIC_DEFAULT_FABLE_MODEL", WHY_MODELS, toTierModel("opus")],
+  ["ANTHROPIC_DEFAULT_SONNET_MODEL", WHY_MODELS, toTierModel("sonnet")],
+  ["ANTHROPIC_DEFAULT_HAIKU_MODEL", WHY_MODELS, toTierModel("haiku")],
   [
     "CLAUDE_CODE_MAX_CONTEXT_TOKENS",
     "when to compact; Claude Code takes a million for models it does not know",
@@ -13881,25 +13869,25 @@ const CLAUDE_ROWS: readonly ClaudeRow[] = [
   ],
 ];
 
-/** A variable for Claude Code, and why it is set. */
-type ClaudeVariable = { name: string; value: string; why: string };
-
-/** What is to be set and forgotten for Claude Code, and the names of those that the user has set and that stay. */
-type ClaudeVariables = { set: ClaudeVariable[]; unset: string[]; kept: string[] };
+/** What is to be set for Claude Code, and why, what forgotten, and what the user has set and stays. */
+type ClaudeVariables = {
+  set: { name: string; value: string; why: string }[];
+  unset: string[];
+  kept: string[];
+};
 
 /** Finds what is to be done to an environment so that Claude Code works well with a proxy at `url`. */
 function toClaudeVariables(env: Env, url: string, models: ModelChoice, token = ANY_TOKEN): ClaudeVariables {
-  const all = CLAUDE_ROWS.flatMap(([names, why, given, always]) => {
+  const variables: ClaudeVariables = { set: [], unset: ELSEWHERE.filter((name) => env[name] !== undefined), kept: [] };
+  for (const [names, why, given, always] of CLAUDE_ROWS) {
     const value = typeof given === "string" ? given : given({ env, url, models, token });
-    return value === undefined
-      ? []
-      : names.split(" ").map((name) => ({ name, value, why, kept: !always && env[name] !== undefined }));
-  });
-  return {
-    set: all.filter(({ kept }) => !kept).map(({ name, value, why }) => ({ name, value, why })),
-    unset: ELSEWHERE.filter((name) => env[name] !== undefined),
-    kept: all.filter(({ kept }) => kept).map(({ name }) => name),
-  };
+    if (value === undefined) continue;
+    for (const name of names.split(" ")) {
+      if (always || env[name] === undefined) variables.set.push({ name, value, why });
+      else variables.kept.push(name);
+    }
+  }
+  return variables;
 }
 
 /**
@@ -16129,18 +16117,11 @@ function checkNetwork(env: Env, { name, version }: Runtime, isReadable: boolean)
   ];
 }
 
-/** Variables with which Claude Code goes elsewhere, or with another key. */
-const CLAUDE_ROUTES = ["ANTHROPIC_BASE_URL", "ANTHROPIC_AUTH_TOKEN"];
-const CLAUDE_DETOURS = [
-  "ANTHROPIC_API_KEY",
-  "CLAUDE_CODE_USE_BEDROCK",
-  "CLAUDE_CODE_USE_VERTEX",
-  "CLAUDE_CODE_USE_FOUNDRY",
-];
-
+/** Names the variables with which Claude Code goes elsewhere, or with another key. */
 function toConflicts(env: Readonly<Record<string, unknown>>): string {
   const ours = /^http:\/\/(?:127\.0\.0\.1|localhost)\b/.test(String(env.ANTHROPIC_BASE_URL));
-  return [...(ours ? [] : CLAUDE_ROUTES), ...CLAUDE_DETOURS].filter((name) => env[name]).join(", ");
+  const routes = ours ? [] : ["ANTHROPIC_BASE_URL", "ANTHROPIC_AUTH_TOKEN"];
+  return [...routes, ...ELSEWHERE].filter((name) => env[name]).join(", ");
 }
 
 /** What the environment sets against Arbiter. */

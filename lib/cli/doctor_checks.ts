@@ -3,6 +3,7 @@ import { NVIDIA_BASE_URL } from "../routing/backends.ts";
 import type { Backend } from "../routing/candidate.ts";
 import { toCallFailure } from "../upstream/patient_fetch.ts";
 import { isJsonObject, parseJson } from "../wire/json.ts";
+import { ELSEWHERE } from "./claude_env.ts";
 
 /** What a check has found; `fix` is what to do, in a sentence. */
 export type Finding = { check: string; state: "OK" | "WARN" | "FAIL"; says: string; fix?: string };
@@ -159,18 +160,11 @@ export function checkNetwork(env: Env, { name, version }: Runtime, isReadable: b
   ];
 }
 
-/** Variables with which Claude Code goes elsewhere, or with another key. */
-const CLAUDE_ROUTES = ["ANTHROPIC_BASE_URL", "ANTHROPIC_AUTH_TOKEN"];
-const CLAUDE_DETOURS = [
-  "ANTHROPIC_API_KEY",
-  "CLAUDE_CODE_USE_BEDROCK",
-  "CLAUDE_CODE_USE_VERTEX",
-  "CLAUDE_CODE_USE_FOUNDRY",
-];
-
+/** Names the variables with which Claude Code goes elsewhere, or with another key. */
 function toConflicts(env: Readonly<Record<string, unknown>>): string {
   const ours = /^http:\/\/(?:127\.0\.0\.1|localhost)\b/.test(String(env.ANTHROPIC_BASE_URL));
-  return [...(ours ? [] : CLAUDE_ROUTES), ...CLAUDE_DETOURS].filter((name) => env[name]).join(", ");
+  const routes = ours ? [] : ["ANTHROPIC_BASE_URL", "ANTHROPIC_AUTH_TOKEN"];
+  return [...routes, ...ELSEWHERE].filter((name) => env[name]).join(", ");
 }
 
 /** What the environment sets against Arbiter. */
