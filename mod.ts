@@ -12985,6 +12985,11 @@ function toPrintable(text: string): string {
   return text.replace(/(?!\n)[\p{Cc}\p{Bidi_Control}]/gu, " ");
 }
 // lib/cli/rows.ts ---------------------------------------------------------------------------
+/** A count and what is counted, such as `2 requests`. */
+function toAmount(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
 /** Breaks a text between words, so that no line is longer than `width`; a longer word stays whole. */
 function wrapText(text: string, width: number): string[] {
   const [first = "", ...words] = text.split(" ");
@@ -15576,9 +15581,9 @@ async function askUnset(context: Context, again = false, given?: Wizard): Promis
   const candidates = [elite, ...fallbacks].map((target) => toCandidate(target, catalog));
   try {
     const ready = lacks ? await askKey(context, lacks, candidates, wizard) : context;
-    const chosen = ready && chooses ? await askModel(ready, wizard) : undefined;
-    // The host of what was chosen may want a key of its own.
-    return chosen ? await askUnset(chosen, false, wizard) : chooses ? undefined : ready;
+    if (!ready || !chooses) return ready;
+    const chosen = await askModel(ready, wizard);
+    return chosen && await askUnset(chosen, false, wizard); // Its host may want a key of its own.
   } finally {
     await wizard.prompts.close();
   }
@@ -15630,20 +15635,16 @@ function createLogFile(io: Io, now: () => number = Date.now): LogFile {
   };
 }
 
-function toNumber(count: number, one: string, more = `${one}s`): string {
-  return `${count} ${count === 1 ? one : more}`;
-}
-
 /** What a session came to, in one line; nothing where nothing was asked. */
 function toSummary(status: ArbiterStatus): string {
   const { requests, models, local, fallbacks, errors } = status;
   if (requests === 0) return "";
   const answers = Object.entries(models).sort(([, a], [, b]) => b - a).map(([name, count]) => `${count} by ${name}`);
   return [
-    `Arbiter: ${toNumber(requests, "request")}`,
+    `Arbiter: ${toAmount(requests, "request")}`,
     ...(answers.length > 0 ? [`answered ${answers.join(", ")}`] : []),
     ...(local > 0 ? [`${local} without a model`] : []),
-    ...(fallbacks > 0 ? [`${toNumber(fallbacks, "turn")} saved by a fallback`] : []),
+    ...(fallbacks > 0 ? [`${toAmount(fallbacks, "turn")} saved by a fallback`] : []),
     ...(errors > 0 ? [`${errors} failed`] : []),
   ].join("; ");
 }
@@ -15993,13 +15994,9 @@ const OLDEST_CLAUDE = "2.1.154";
 
 /** Whether the runtime is new enough. */
 function checkRuntime({ name, version }: Runtime): Finding {
+  const says = `${name} ${version}`;
   const old = isOlder(version, OLDEST[name] ?? "0");
-  return found(
-    "runtime",
-    old ? "FAIL" : "OK",
-    `${name} ${version}`,
-    old ? `Install ${OLDEST[name]} or later.` : undefined,
-  );
+  return old ? found("runtime", "FAIL", says, `Install ${OLDEST[name]} or later.`) : found("runtime", "OK", says);
 }
 
 /** Whether Claude Code is there and new enough. */
@@ -16007,13 +16004,9 @@ function checkClaude(path: string | undefined, version: string | undefined): Fin
   const install = "Run npm install -g @anthropic-ai/claude-code";
   if (!path) return found("claude", "WARN", "not on PATH; npx would fetch it", install);
   if (!version) return found("claude", "FAIL", `${path} does not run`, install);
+  const says = `${version}, ${path}`;
   const old = isOlder(version, OLDEST_CLAUDE);
-  return found(
-    "claude",
-    old ? "WARN" : "OK",
-    `${version}, ${path}`,
-    old ? "That is old: run claude update." : undefined,
-  );
+  return old ? found("claude", "WARN", says, "That is old: run claude update.") : found("claude", "OK", says);
 }
 
 const KEY_SITE = "https://build.nvidia.com";
@@ -16108,13 +16101,11 @@ function checkNetwork(env: Env, { name, version }: Runtime, isReadable: boolean)
   const able = name !== "Node" || (!isOlder(version, "22.21") && !version.startsWith("23."));
   const used = able && (name !== "Node" || env.NODE_USE_ENV_PROXY === "1");
   const fix = able ? "If you need it, set NODE_USE_ENV_PROXY=1." : "If you need it, run Arbiter with Deno or Bun.";
-  return [
-    ...(HTTPS_PROXY && used ? [found("proxy", "OK", `${name} uses HTTPS_PROXY`)] : []),
-    ...(HTTPS_PROXY && !used ? [found("proxy", "WARN", `${name} ${version} ignores HTTPS_PROXY`, fix)] : []),
-    ...(path && !isReadable
-      ? [found("certificates", "WARN", `cannot read ${path}`, "Correct NODE_EXTRA_CA_CERTS.")]
-      : []),
-  ];
+  const proxy = used
+    ? found("proxy", "OK", `${name} uses HTTPS_PROXY`)
+    : found("proxy", "WARN", `${name} ${version} ignores HTTPS_PROXY`, fix);
+  const certificates = found("certificates", "WARN", `cannot read ${path}`, "Correct NODE_EXTRA_CA_CERTS.");
+  return [...(HTTPS_PROXY ? [proxy] : []), ...(path && !isReadable ? [certificates] : [])];
 }
 
 /** Names the variables with which Claude Code goes elsewhere, or with another key. */
@@ -16172,12 +16163,8 @@ function checkWsl(env: Env, release: string, claude = ""): Finding[] {
 /** Whether a folder can be written to; what cannot be remembered is no more than a pity. */
 function checkFolder(check: string, folder: string | undefined, isWritable: boolean): Finding {
   if (folder && isWritable) return found(check, "OK", folder);
-  return found(
-    check,
-    "WARN",
-    `cannot write to ${folder ?? "it: HOME is not set"}`,
-    "Arbiter forgets what it learns until you can.",
-  );
+  const says = `cannot write to ${folder ?? "it: HOME is not set"}`;
+  return found(check, "WARN", says, "Arbiter forgets what it learns until you can.");
 }
 // lib/cli/doctor_command.ts -----------------------------------------------------------------
 /** Milliseconds the upstream is given to show that it is there, and its model to answer. */
@@ -16523,7 +16510,7 @@ async function refresh(context: Context): Promise<void> {
   const missing = rows.filter(({ id, gone }) => !gone && !ids.includes(id)).map(({ id }) => id);
   const host = catalog.backend.name;
   if (flags.json) return io.print(JSON.stringify({ host, listed: ids.length, new: fresh, missing }, null, 2));
-  io.print(`${host} lists ${ids.length} ${ids.length === 1 ? "model" : "models"}.`);
+  io.print(`${host} lists ${toAmount(ids.length, "model")}.`);
   for (const [title, names] of [["Not in the roster:", fresh], ["In the roster, but not listed:", missing]] as const) {
     for (const line of names.length > 0 ? [title, ...names.map((name) => `  ${name}`)] : []) io.print(line);
   }
@@ -16598,8 +16585,7 @@ async function runReset(context: Context): Promise<number> {
   await learned.forget();
   await new Health(systemClock, store).forget();
   for (const [key] of await store.list(PROBE_PREFIX)) await store.set(key, undefined);
-  const whose = `${count} ${count === 1 ? "model" : "models"}`;
-  context.io.print(`Forgot what ${whose} had taught.`);
+  context.io.print(`Forgot what ${toAmount(count, "model")} had taught.`);
   const when = store.shared ? "with its next requests" : "at its next start";
   if (count > 0) context.io.print(`A proxy that runs does so ${when}.`);
   const { model } = await readChoice(context.io);

@@ -108,9 +108,9 @@ export async function askUnset(context: Context, again = false, given?: Wizard):
   const candidates = [elite, ...fallbacks].map((target) => toCandidate(target, catalog));
   try {
     const ready = lacks ? await askKey(context, lacks, candidates, wizard) : context;
-    const chosen = ready && chooses ? await askModel(ready, wizard) : undefined;
-    // The host of what was chosen may want a key of its own.
-    return chosen ? await askUnset(chosen, false, wizard) : chooses ? undefined : ready;
+    if (!ready || !chooses) return ready;
+    const chosen = await askModel(ready, wizard);
+    return chosen && await askUnset(chosen, false, wizard); // Its host may want a key of its own.
   } finally {
     await wizard.prompts.close();
   }

@@ -13,7 +13,7 @@ import { fetchHostList, readHostList, toHostRows } from "./host_lists.ts";
 import { toKeyPath } from "./keep_key.ts";
 import { openStore, readLessons } from "./open_store.ts";
 import { readOptions, toConfigured } from "./proxy.ts";
-import { toRows, wrapLines } from "./rows.ts";
+import { toAmount, toRows, wrapLines } from "./rows.ts";
 
 /** What a model has taught, in words. */
 function toLessonWords({ refused, context, maxOutput, noTools, goneSince }: ModelFacts, ratio = 1): string {
@@ -95,7 +95,7 @@ async function refresh(context: Context): Promise<void> {
   const missing = rows.filter(({ id, gone }) => !gone && !ids.includes(id)).map(({ id }) => id);
   const host = catalog.backend.name;
   if (flags.json) return io.print(JSON.stringify({ host, listed: ids.length, new: fresh, missing }, null, 2));
-  io.print(`${host} lists ${ids.length} ${ids.length === 1 ? "model" : "models"}.`);
+  io.print(`${host} lists ${toAmount(ids.length, "model")}.`);
   for (const [title, names] of [["Not in the roster:", fresh], ["In the roster, but not listed:", missing]] as const) {
     for (const line of names.length > 0 ? [title, ...names.map((name) => `  ${name}`)] : []) io.print(line);
   }
@@ -170,8 +170,7 @@ export async function runReset(context: Context): Promise<number> {
   await learned.forget();
   await new Health(systemClock, store).forget();
   for (const [key] of await store.list(PROBE_PREFIX)) await store.set(key, undefined);
-  const whose = `${count} ${count === 1 ? "model" : "models"}`;
-  context.io.print(`Forgot what ${whose} had taught.`);
+  context.io.print(`Forgot what ${toAmount(count, "model")} had taught.`);
   const when = store.shared ? "with its next requests" : "at its next start";
   if (count > 0) context.io.print(`A proxy that runs does so ${when}.`);
   const { model } = await readChoice(context.io);

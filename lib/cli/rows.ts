@@ -1,3 +1,8 @@
+/** A count and what is counted, such as `2 requests`. */
+export function toAmount(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
 /** Breaks a text between words, so that no line is longer than `width`; a longer word stays whole. */
 export function wrapText(text: string, width: number): string[] {
   const [first = "", ...words] = text.split(" ");
