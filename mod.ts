@@ -3013,11 +3013,15 @@ function checkHost({ host = "127.0.0.1", clientKeys, allowOpen }: Settings): voi
  *
  * @throws {ConfigError} Naming the flag or variable and what was expected.
  */
-function resolveSettings(flags: Env, layers: readonly Env[], warn: (warning: string) => void): Settings {
+function resolveSettings(
+  flags: Readonly<Record<string, string | boolean | undefined>>,
+  layers: readonly Env[],
+  warn: (warning: string) => void,
+): Settings {
   const settings: Record<string, unknown> = {};
   for (const [key, [parse, names, flag = ""]] of Object.entries<Row<unknown>>(ROWS)) {
     const typed = flags[flag];
-    const [name, value] = typed === undefined ? find(names.split(" "), layers, warn) : [`--${flag}`, typed];
+    const [name, value] = typeof typed === "string" ? [`--${flag}`, typed] : find(names.split(" "), layers, warn);
     if (value === undefined) continue;
     settings[key] = parseAt(parse, name, value);
   }
@@ -16963,9 +16967,8 @@ async function run(typed: readonly string[], io: Io): Promise<number> {
   const [given = {}, here = {}, ...files] = await readEnvironment(io);
   const folder = io.cwd === toConfigFolder(io.env, io.platform) ? here : withoutOpening(here, warn);
   const layers = [{ ARBITER_CONFIG: flags.config }, given, folder, ...files];
-  const { port, host, model, "max-tokens": maxTokens, "log-level": logLevel, "api-key-file": keyFile } = flags;
-  const set = { port, host, model, "max-tokens": maxTokens, "log-level": logLevel };
-  const settings = resolveSettings(set, layers, warn);
+  const { "api-key-file": keyFile } = flags;
+  const settings = resolveSettings(flags, layers, warn);
   if (keyFile !== undefined) settings.apiKey = await readKeyFile(keyFile);
   return await RUN_BY_COMMAND[command]({ ...line, io, settings, layers, folder });
 }

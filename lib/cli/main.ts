@@ -59,9 +59,8 @@ async function run(typed: readonly string[], io: Io): Promise<number> {
   const [given = {}, here = {}, ...files] = await readEnvironment(io);
   const folder = io.cwd === toConfigFolder(io.env, io.platform) ? here : withoutOpening(here, warn);
   const layers = [{ ARBITER_CONFIG: flags.config }, given, folder, ...files];
-  const { port, host, model, "max-tokens": maxTokens, "log-level": logLevel, "api-key-file": keyFile } = flags;
-  const set = { port, host, model, "max-tokens": maxTokens, "log-level": logLevel };
-  const settings = resolveSettings(set, layers, warn);
+  const { "api-key-file": keyFile } = flags;
+  const settings = resolveSettings(flags, layers, warn);
   if (keyFile !== undefined) settings.apiKey = await readKeyFile(keyFile);
   return await RUN_BY_COMMAND[command]({ ...line, io, settings, layers, folder });
 }
