@@ -14736,47 +14736,40 @@ export function createStandIn(options: StandInOptions = {}): StandIn {
   };
 }
 // lib/cli/host_lists.ts ---------------------------------------------------------------------
-/** What a host says it serves, and when it said so, as an ISO time. */
-type HostList = { at: string; ids: string[] };
-
 /** Milliseconds a host is given to list its models. */
 const LIST_TIMEOUT = 15_000;
 /** Bytes of a list: OpenRouter's, the longest, has one million. */
 const MAX_LIST_BYTES = 16 * 1024 * 1024;
 
-/** The lists that hosts gave, by their address. */
+/** The ids that hosts listed, and when they did, by their address. */
 function createListStore(io: Io): Store {
   const path = toStateFile("hosts.json", io);
   return path ? createFileStore(path, io.tell) : createMemoryStore();
 }
 
-/** What a host said when it was last asked; nothing if it never was. */
-async function readHostList(io: Io, { baseUrl }: Backend): Promise<HostList | undefined> {
+/** The models a host listed when it was last asked; nothing if it never was. */
+async function readHostList(io: Io, { baseUrl }: Backend): Promise<string[] | undefined> {
   const found = await createListStore(io).get(baseUrl);
-  const { at, ids } = isJsonObject(found) ? found : {};
+  const { ids } = isJsonObject(found) ? found : {};
   const known = Array.isArray(ids) ? ids.filter((id) => typeof id === "string") : [];
-  return typeof at === "string" && known.length > 0 ? { at, ids: known } : undefined;
+  return known.length > 0 ? known : undefined;
 }
 
 /** Asks a host for its models, and keeps what it says; with `demo` the built-in one. */
-async function fetchHostList(io: Io, backend: Backend, demo = false): Promise<HostList> {
+async function fetchHostList(io: Io, backend: Backend, demo = false): Promise<string[]> {
   const { baseUrl, format } = backend;
   const url = `${format === "anthropic" ? `${baseUrl.replace(/\/v1$/, "")}/v1` : baseUrl}/models`;
-  const headers = toUpstreamHeaders(backend, {
-    stream: false,
-    userAgent: `arbiter-proxy/${VERSION}`,
-    client: undefined,
-  });
+  const userAgent = `arbiter-proxy/${VERSION}`;
+  const headers = toUpstreamHeaders(backend, { stream: false, userAgent, client: undefined });
   const ask = demo ? createStandIn().fetch : patientFetch;
   const signal = AbortSignal.timeout(LIST_TIMEOUT);
   const { status, ...answered } = await toCall(ask)(url, { headers, signal });
   const answer = parseJson(await readLimited(answered, MAX_LIST_BYTES));
   const rows = isJsonObject(answer) && Array.isArray(answer.data) ? answer.data : [];
-  const ids = rows.filter(isJsonObject).map(({ id }) => id).filter((id) => typeof id === "string");
+  const ids = rows.filter(isJsonObject).map(({ id }) => id).filter((id) => typeof id === "string").sort();
   if (status !== 200 || ids.length === 0) throw new Error(`${url} lists no models (status ${status})`);
-  const list = { at: new Date().toISOString(), ids: ids.sort() };
-  await createListStore(io).set(baseUrl, list);
-  return list;
+  await createListStore(io).set(baseUrl, { at: new Date().toISOString(), ids });
+  return ids;
 }
 
 /** The models of the roster, and of the config file, that the default host should have. */
@@ -15059,11 +15052,9 @@ async function keepRunFile(io: Io, port: number, started: number): Promise<() =>
   const { mkdir, writeFile } = await import("node:fs/promises");
   const { pid } = (await import("node:process")).default;
   const file: RunFile = { pid, port, started, version: VERSION };
-  const write = async () => {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-    await writeFile(`${folder}/${port}.json`, `${JSON.stringify(file)}\n`, { mode: 0o600 });
-  };
-  await write().catch(() => {});
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+    .then(() => writeFile(`${folder}/${port}.json`, `${JSON.stringify(file)}\n`, { mode: 0o600 }))
+    .catch(() => {});
   return () => removeRunFile(io, port);
 }
 
@@ -15243,22 +15234,21 @@ async function readRouterOptions(
     folder,
     [resolveBackends(outside), isOwn ? config.backends : undefined],
   );
-  const { model = [], opus, sonnet, haiku, thinking, port = config.port } = settings;
-  const { rateLimit, rateWindow, maxConcurrency, opusThinking, sonnetThinking, haikuThinking } = settings;
+  const { model = [], opus, sonnet, haiku, opusThinking, sonnetThinking, haikuThinking } = settings;
   const typed = flags.model?.includes(",");
   const fallbacks = (typed ? undefined : settings.fallbacks) ?? (model.length > 1 ? model.slice(1) : undefined);
   const chosen = {
     apiKey: settings.apiKey,
-    port,
+    port: settings.port,
     path: file?.path,
     // What was chosen in the menu counts least.
     model: model[0] ?? (namesModel(config) ? undefined : (await readChoice(io)).model),
     fallbacks,
     listed: model.length > 1 ? model : undefined,
-    thinking,
-    rateLimit,
-    rateWindow,
-    maxConcurrency,
+    thinking: settings.thinking,
+    rateLimit: settings.rateLimit,
+    rateWindow: settings.rateWindow,
+    maxConcurrency: settings.maxConcurrency,
   };
   const given = Object.fromEntries(Object.entries(chosen).filter(([, value]) => value !== undefined));
   const tierThinking = { opus: opusThinking, sonnet: sonnetThinking, haiku: haikuThinking };
@@ -15464,8 +15454,8 @@ async function createBoard(ids: readonly string[], { env }: Context["io"]) {
 
 /** The models beside those in use: those of the roster, or all that the host lists. */
 async function readOthers(catalog: Catalog, { io, flags }: Context): Promise<string[]> {
-  const rows = toHostRows(catalog).filter(({ gone }) => !gone).map(({ id }) => id);
-  const { ids } = flags.all ? await fetchHostList(io, catalog.backend, flags.demo) : { ids: flags.demo ? [] : rows };
+  const rows = flags.demo ? [] : toHostRows(catalog).filter(({ gone }) => !gone).map(({ id }) => id);
+  const ids = flags.all ? await fetchHostList(io, catalog.backend, flags.demo) : rows;
   return ids.map((id) => `${catalog.backend.name}/${id}`);
 }
 
@@ -16490,7 +16480,7 @@ async function listRoster(context: Context): Promise<void> {
   const { io, flags } = context;
   const { router: { catalog } } = await createConfigured(context);
   const { models = [] } = catalog.options;
-  const { ids: listed } = await readHostList(io, catalog.backend) ?? {};
+  const listed = await readHostList(io, catalog.backend);
   const owned = new Set(toHostRows(catalog).map(({ id }) => id));
   const ids = new Set([...models, ...ROSTER].map(({ id }) => id));
   const rows = [...ids].map((id) => toModel(id, models)).sort((a, b) => Number(!!a.gone) - Number(!!b.gone));
@@ -16508,7 +16498,7 @@ async function listRoster(context: Context): Promise<void> {
 async function refresh(context: Context): Promise<void> {
   const { io, flags } = context;
   const { router: { catalog } } = await createConfigured(context);
-  const { ids } = await fetchHostList(io, catalog.backend, flags.demo);
+  const ids = await fetchHostList(io, catalog.backend, flags.demo);
   const rows = toHostRows(catalog);
   const fresh = ids.filter((id) => !rows.some((row) => row.id === id));
   const missing = rows.filter(({ id, gone }) => !gone && !ids.includes(id)).map(({ id }) => id);
@@ -16867,9 +16857,9 @@ const PROXY_CHECKS: readonly ProxyCheck[] = [
   }],
   ["stream", async (ask, model) => {
     const response = await ask("/v1/messages", toBody(model, "Say hello.", { stream: true }));
-    expect(response.ok, `status ${response.status}: ${(await response.clone().text()).slice(0, 200)}`);
-    const decoder = new SseDecoder();
     const bytes = new Uint8Array(await response.arrayBuffer());
+    expect(response.ok, `status ${response.status}: ${new TextDecoder().decode(bytes).slice(0, 200)}`);
+    const decoder = new SseDecoder();
     checkGrammar([...decoder.feed(bytes), ...decoder.flush()].map(parseJson));
   }],
   ["tool call", async (ask, model) => {
@@ -16959,10 +16949,14 @@ function readEnvironment({ env, cwd, platform }: Io): Promise<Env[]> {
 async function run(typed: readonly string[], io: Io): Promise<number> {
   const line = await parseCommandLine(typed);
   const { flags, command, args } = line;
-  if (flags.version || command === "help" || command === "completions") { // Whatever is set, or set wrongly.
-    io.print(flags.version ? VERSION : command === "help" ? toHelpFor(args, io.columns) : toCompletions(args[0]!));
+  const say = (text: string) => {
+    io.print(text);
     return 0;
-  }
+  };
+  // Whatever is set, or set wrongly.
+  if (flags.version) return say(VERSION);
+  if (command === "help") return say(toHelpFor(args, io.columns));
+  if (command === "completions") return say(toCompletions(args[0]!));
   const warn = (warning: string) => io.tell(`arbiter: ${warning}`);
   const [given = {}, here = {}, ...files] = await readEnvironment(io);
   const folder = io.cwd === toConfigFolder(io.env, io.platform) ? here : withoutOpening(here, warn);

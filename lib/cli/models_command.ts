@@ -71,7 +71,7 @@ async function listRoster(context: Context): Promise<void> {
   const { io, flags } = context;
   const { router: { catalog } } = await createConfigured(context);
   const { models = [] } = catalog.options;
-  const { ids: listed } = await readHostList(io, catalog.backend) ?? {};
+  const listed = await readHostList(io, catalog.backend);
   const owned = new Set(toHostRows(catalog).map(({ id }) => id));
   const ids = new Set([...models, ...ROSTER].map(({ id }) => id));
   const rows = [...ids].map((id) => toModel(id, models)).sort((a, b) => Number(!!a.gone) - Number(!!b.gone));
@@ -89,7 +89,7 @@ async function listRoster(context: Context): Promise<void> {
 async function refresh(context: Context): Promise<void> {
   const { io, flags } = context;
   const { router: { catalog } } = await createConfigured(context);
-  const { ids } = await fetchHostList(io, catalog.backend, flags.demo);
+  const ids = await fetchHostList(io, catalog.backend, flags.demo);
   const rows = toHostRows(catalog);
   const fresh = ids.filter((id) => !rows.some((row) => row.id === id));
   const missing = rows.filter(({ id, gone }) => !gone && !ids.includes(id)).map(({ id }) => id);

@@ -50,8 +50,8 @@ async function createBoard(ids: readonly string[], { env }: Context["io"]) {
 
 /** The models beside those in use: those of the roster, or all that the host lists. */
 async function readOthers(catalog: Catalog, { io, flags }: Context): Promise<string[]> {
-  const rows = toHostRows(catalog).filter(({ gone }) => !gone).map(({ id }) => id);
-  const { ids } = flags.all ? await fetchHostList(io, catalog.backend, flags.demo) : { ids: flags.demo ? [] : rows };
+  const rows = flags.demo ? [] : toHostRows(catalog).filter(({ gone }) => !gone).map(({ id }) => id);
+  const ids = flags.all ? await fetchHostList(io, catalog.backend, flags.demo) : rows;
   return ids.map((id) => `${catalog.backend.name}/${id}`);
 }
 

@@ -55,22 +55,21 @@ export async function readRouterOptions(
     folder,
     [resolveBackends(outside), isOwn ? config.backends : undefined],
   );
-  const { model = [], opus, sonnet, haiku, thinking, port = config.port } = settings;
-  const { rateLimit, rateWindow, maxConcurrency, opusThinking, sonnetThinking, haikuThinking } = settings;
+  const { model = [], opus, sonnet, haiku, opusThinking, sonnetThinking, haikuThinking } = settings;
   const typed = flags.model?.includes(",");
   const fallbacks = (typed ? undefined : settings.fallbacks) ?? (model.length > 1 ? model.slice(1) : undefined);
   const chosen = {
     apiKey: settings.apiKey,
-    port,
+    port: settings.port,
     path: file?.path,
     // What was chosen in the menu counts least.
     model: model[0] ?? (namesModel(config) ? undefined : (await readChoice(io)).model),
     fallbacks,
     listed: model.length > 1 ? model : undefined,
-    thinking,
-    rateLimit,
-    rateWindow,
-    maxConcurrency,
+    thinking: settings.thinking,
+    rateLimit: settings.rateLimit,
+    rateWindow: settings.rateWindow,
+    maxConcurrency: settings.maxConcurrency,
   };
   const given = Object.fromEntries(Object.entries(chosen).filter(([, value]) => value !== undefined));
   const tierThinking = { opus: opusThinking, sonnet: sonnetThinking, haiku: haikuThinking };

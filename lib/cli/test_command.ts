@@ -90,9 +90,9 @@ const PROXY_CHECKS: readonly ProxyCheck[] = [
   }],
   ["stream", async (ask, model) => {
     const response = await ask("/v1/messages", toBody(model, "Say hello.", { stream: true }));
-    expect(response.ok, `status ${response.status}: ${(await response.clone().text()).slice(0, 200)}`);
-    const decoder = new SseDecoder();
     const bytes = new Uint8Array(await response.arrayBuffer());
+    expect(response.ok, `status ${response.status}: ${new TextDecoder().decode(bytes).slice(0, 200)}`);
+    const decoder = new SseDecoder();
     checkGrammar([...decoder.feed(bytes), ...decoder.flush()].map(parseJson));
   }],
   ["tool call", async (ask, model) => {
