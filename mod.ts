@@ -15358,6 +15358,12 @@ async function readOptions(context: Context, warn?: (warning: string) => void): 
   return context.flags.demo ? DEMO_OPTIONS : await readRouterOptions(context, undefined, warn);
 }
 
+/** Makes an Arbiter that is only looked at: what names mean to it, and where requests would go. */
+async function createConfigured(context: Context, warn?: (warning: string) => void): Promise<Arbiter> {
+  const options = await readOptions(context, warn);
+  return toConfigured(() => createArbiter(options));
+}
+
 /** What asks the upstream: the stand-in in a demo, `node:http` where that does as well as `fetch`. */
 function toCaller({ flags, io }: Context): Pick<HandlerOptions, "fetch" | "call"> {
   if (flags.demo) return { fetch: createStandIn({ keep: 0 }).fetch };
@@ -15462,8 +15468,7 @@ async function readOthers(catalog: Catalog, { io, flags }: Context): Promise<str
 /** Asks models whether they answer, those in use anew; 0 when one does, or none was to be asked. */
 async function runProbe(context: Context): Promise<number> {
   const { io, flags, settings } = context;
-  const options = await readOptions(context, io.tell);
-  const catalog = toConfigured(() => createCatalog(options));
+  const { router: { catalog } } = await createConfigured(context, io.tell);
   const used = toProbed(catalog);
   const probed = new Map([...toProbed(catalog, await readOthers(catalog, context)), ...used]);
   const inUse = new Set(used.values());
@@ -15528,8 +15533,7 @@ async function askKey(context: Context, name: string, candidates: Candidate[], w
 /** Lets the user choose a model while all are being asked, and keeps the choice; nothing if left. */
 async function askModel(context: Context, { prompts, write, store, fetch }: Wizard): Promise<Context | undefined> {
   const { io, settings } = context;
-  const options = await readRouterOptions(context);
-  const catalog = toConfigured(() => createCatalog(options));
+  const { router: { catalog } } = await createConfigured(context);
   const choice = await readChoice(io);
   const probed = toProbed(catalog, choice.added);
   const [usual = ""] = probed.keys();
@@ -15564,11 +15568,10 @@ async function askModel(context: Context, { prompts, write, store, fetch }: Wiza
 async function askUnset(context: Context, again = false, given?: Wizard): Promise<Context | undefined> {
   const { io, flags } = context;
   if (flags.demo || flags.yes || !io.interactive) return context;
-  const options = await readRouterOptions(context);
-  const catalog = toConfigured(() => createCatalog(options));
+  const { router: { catalog } } = await createConfigured(context);
   const { elite, fallbacks } = catalog;
   const { lacks } = elite.backend;
-  const chooses = again || !namesModel(options);
+  const chooses = again || !namesModel(catalog.options);
   if (!lacks && !chooses) return context;
   const store = given?.store ?? await openStore(context, () => {});
   const wizard = given ?? { prompts: createPrompts(io.env), write: replaceFile, store, fetch: patientFetch };
@@ -16450,11 +16453,6 @@ function toCount(tokens: number): string {
 
 function toLimits({ context, maxOutput }: Model): string {
   return `window ${toCount(context)}, output ${toCount(maxOutput)} tokens`;
-}
-
-async function createConfigured(context: Context): Promise<Arbiter> {
-  const options = await readOptions(context);
-  return toConfigured(() => createArbiter(options));
 }
 
 /** What `--json` says of a model; a limit nobody knows is null. */

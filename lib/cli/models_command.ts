@@ -1,4 +1,4 @@
-import { type Arbiter, createArbiter } from "../arbiter.ts";
+import type { Arbiter } from "../arbiter.ts";
 import { ConfigError } from "../config/settings.ts";
 import { type Model, ROSTER, toModel } from "../models/roster.ts";
 import { toKey } from "../routing/candidate.ts";
@@ -12,7 +12,7 @@ import type { Context } from "./io.ts";
 import { fetchHostList, readHostList, toHostRows } from "./host_lists.ts";
 import { toKeyPath } from "./keep_key.ts";
 import { openStore, readLessons } from "./open_store.ts";
-import { readOptions, toConfigured } from "./proxy.ts";
+import { createConfigured } from "./proxy.ts";
 import { toAmount, toRows, wrapLines } from "./rows.ts";
 
 /** What a model has taught, in words. */
@@ -41,11 +41,6 @@ function toCount(tokens: number): string {
 
 function toLimits({ context, maxOutput }: Model): string {
   return `window ${toCount(context)}, output ${toCount(maxOutput)} tokens`;
-}
-
-async function createConfigured(context: Context): Promise<Arbiter> {
-  const options = await readOptions(context);
-  return toConfigured(() => createArbiter(options));
 }
 
 /** What `--json` says of a model; a limit nobody knows is null. */

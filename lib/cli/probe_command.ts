@@ -1,5 +1,5 @@
 import type { Candidate } from "../routing/candidate.ts";
-import { type Catalog, createCatalog, toCandidate } from "../routing/catalog.ts";
+import { type Catalog, toCandidate } from "../routing/catalog.ts";
 import { findReference, type Target, toLabel } from "../routing/reference.ts";
 import { createStandIn } from "../stand_in/stand_in.ts";
 import { probeModels } from "../upstream/probe.ts";
@@ -8,7 +8,7 @@ import { fetchHostList, toHostRows } from "./host_lists.ts";
 import type { Context } from "./io.ts";
 import { wantsColor } from "./prompts.ts";
 import { openStore } from "./open_store.ts";
-import { readOptions, toConfigured, toNoKey } from "./proxy.ts";
+import { createConfigured, toNoKey } from "./proxy.ts";
 
 /** A name that means a target, wherever it is read; a model may begin like a host that the user has declared. */
 function toSureName(target: Target, catalog: Catalog): string {
@@ -58,8 +58,7 @@ async function readOthers(catalog: Catalog, { io, flags }: Context): Promise<str
 /** Asks models whether they answer, those in use anew; 0 when one does, or none was to be asked. */
 export async function runProbe(context: Context): Promise<number> {
   const { io, flags, settings } = context;
-  const options = await readOptions(context, io.tell);
-  const catalog = toConfigured(() => createCatalog(options));
+  const { router: { catalog } } = await createConfigured(context, io.tell);
   const used = toProbed(catalog);
   const probed = new Map([...toProbed(catalog, await readOthers(catalog, context)), ...used]);
   const inUse = new Set(used.values());

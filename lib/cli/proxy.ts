@@ -105,6 +105,12 @@ export async function readOptions(context: Context, warn?: (warning: string) => 
   return context.flags.demo ? DEMO_OPTIONS : await readRouterOptions(context, undefined, warn);
 }
 
+/** Makes an Arbiter that is only looked at: what names mean to it, and where requests would go. */
+export async function createConfigured(context: Context, warn?: (warning: string) => void): Promise<Arbiter> {
+  const options = await readOptions(context, warn);
+  return toConfigured(() => createArbiter(options));
+}
+
 /** What asks the upstream: the stand-in in a demo, `node:http` where that does as well as `fetch`. */
 function toCaller({ flags, io }: Context): Pick<HandlerOptions, "fetch" | "call"> {
   if (flags.demo) return { fetch: createStandIn({ keep: 0 }).fetch };
