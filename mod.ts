@@ -2946,7 +2946,7 @@ const ROWS = {
   visualizes: [onOff, "ARBITER_STREAM_VISUALIZATION R2_STREAM_VISUALIZATION"],
   targetDir: [String, "TARGET_DIR"],
   store: [word<StoreName>("memory, sqlite or redis", STORES), "ARBITER_STORE STORAGE_ENGINE"],
-  redisUrl: [String, "REDIS_URL"], // Checked only where it is used: a project's .env may have one of its own.
+  redisUrl: [String, "REDIS_URL"], // Checked only where it is used: other programs know it, too.
   redisPrefix: [String, "REDIS_PREFIX"],
   redisPassword: [String, "REDIS_PASSWORD"],
 } satisfies Record<string, Row<unknown>>;
@@ -15143,15 +15143,28 @@ async function findRunning(address: Address, { io, settings }: Context): Promise
   return response?.status === 401 && response.headers.has("request-id") ? "locked" : "other";
 }
 // lib/cli/folder_files.ts -------------------------------------------------------------------
-/** Variables by which other machines could reach the proxy. */
-const OPENING = ["ARBITER_HOST", "BRIDGE_HOST", "PROXY_HOST", "ARBITER_ALLOW_OPEN"];
 const OWN_MACHINE = /^(?:localhost|127(?:\.\d+){3}|\[?::1\]?)$/i;
+const OWN_STORE = /^(?:memory|sqlite)$/i;
+
+/** Variables by which other machines could reach the proxy, or the folder bring a package that is run; what is safe. */
+const OPENING: ReadonlyMap<string, RegExp> = new Map([
+  ["ARBITER_HOST", OWN_MACHINE],
+  ["BRIDGE_HOST", OWN_MACHINE],
+  ["PROXY_HOST", OWN_MACHINE],
+  ["ARBITER_ALLOW_OPEN", OWN_MACHINE],
+  ["ARBITER_STORE", OWN_STORE],
+  ["STORAGE_ENGINE", OWN_STORE],
+]);
 
 /** Variables of the current folder's `.env` but those that would let others in: whoever wrote a folder may not do that. */
 function withoutOpening(folder: Env, warn: (warning: string) => void): Env {
-  const dropped = OPENING.filter((name) => folder[name] && !OWN_MACHINE.test(folder[name]));
-  for (const name of dropped) warn(`${name} in this folder's .env does not count: set it in the environment`);
-  return Object.fromEntries(Object.entries(folder).filter(([name]) => !dropped.includes(name)));
+  const opens = ([name, value]: [string, string?]) => Boolean(value) && OPENING.get(name)?.test(value!) === false;
+  // A project's own Redis is nothing to warn of, but not to be told of Arbiter either.
+  const variables = Object.entries(folder).filter(([name]) => !name.startsWith("REDIS_"));
+  for (const [name] of variables.filter(opens)) {
+    warn(`${name} in this folder's .env does not count: set it in the environment`);
+  }
+  return Object.fromEntries(variables.filter((variable) => !opens(variable)));
 }
 
 /** Whether a key may go there whoever says so: hosts that are known anyway, and this machine. */

@@ -112,7 +112,7 @@ const ROWS = {
   visualizes: [onOff, "ARBITER_STREAM_VISUALIZATION R2_STREAM_VISUALIZATION"],
   targetDir: [String, "TARGET_DIR"],
   store: [word<StoreName>("memory, sqlite or redis", STORES), "ARBITER_STORE STORAGE_ENGINE"],
-  redisUrl: [String, "REDIS_URL"], // Checked only where it is used: a project's .env may have one of its own.
+  redisUrl: [String, "REDIS_URL"], // Checked only where it is used: other programs know it, too.
   redisPrefix: [String, "REDIS_PREFIX"],
   redisPassword: [String, "REDIS_PASSWORD"],
 } satisfies Record<string, Row<unknown>>;

@@ -153,3 +153,21 @@ test("a folder's .env opens the proxy to nobody", () => {
   assert.equal(warnings.length, 3);
   assert.doesNotMatch(warnings.join(), /0\.0\.0\.0|192/);
 });
+
+test("a folder's .env chooses no store whose code or contents could be the folder's", () => {
+  const warnings: string[] = [];
+  const warn = (warning: string) => void warnings.push(warning);
+  const theirs = {
+    ARBITER_STORE: "redis",
+    STORAGE_ENGINE: " Redis ",
+    REDIS_URL: "redis://theirs",
+    REDIS_PASSWORD: "x",
+  };
+  assert.deepEqual(withoutOpening(theirs, warn), {});
+  assert.deepEqual(warnings, [
+    "ARBITER_STORE in this folder's .env does not count: set it in the environment",
+    "STORAGE_ENGINE in this folder's .env does not count: set it in the environment",
+  ]);
+  const fine = { ARBITER_STORE: "SQLite", STORAGE_ENGINE: "memory", constructor: "x" };
+  assert.deepEqual(withoutOpening(fine, assert.fail), fine);
+});
