@@ -15298,17 +15298,12 @@ function toNoKey({ lacks, name }: Backend): string | undefined {
   return lacks === "NVIDIA_API_KEY" ? NO_KEY : lacks && `No API key for '${name}': set ${lacks}`;
 }
 
-/**
- * A proxy made from settings: its store, what it talks to, for people, its models, its address, and what ends its care for
- * files.
- */
-type ConfiguredProxy = {
+/** A proxy made from settings: where it is to listen, its store, its models, its upstream's name, what ends its care for files. */
+type ConfiguredProxy = Address & {
   arbiter: Arbiter;
   store: Store;
   models: ModelChoice;
   upstream: string;
-  host: string;
-  port: number;
   unwatch: () => void;
 };
 
@@ -16555,19 +16550,15 @@ async function explain({ router }: Arbiter, name: string, prompt: string, contex
 
 /** Shows what all models have taught. */
 async function showLessons(context: Context): Promise<void> {
-  const lessons = (await readLessons(await openStore(context, context.io.tell))).all();
-  if (context.flags.json) {
-    const rows = lessons.map(([key, facts]) => {
-      const [host, model] = key.split(" ");
-      return { model, host, lessons: toLessonWords(facts) };
-    });
-    return context.io.print(JSON.stringify(rows, null, 2));
-  }
-  for (const [key, facts] of lessons) {
+  const { io, flags } = context;
+  const learned = await readLessons(await openStore(context, io.tell));
+  const rows = learned.all().map(([key, facts]) => {
     const [host, model] = key.split(" ");
-    context.io.print(wrapLines(`${model} ${toLessonWords(facts)} (${host})`, context.io.columns));
-  }
-  if (lessons.length === 0) context.io.print("No model has taught anything yet.");
+    return { model, host, lessons: toLessonWords(facts) };
+  });
+  if (flags.json) return io.print(JSON.stringify(rows, null, 2));
+  for (const { model, host, lessons } of rows) io.print(wrapLines(`${model} ${lessons} (${host})`, io.columns));
+  if (rows.length === 0) io.print("No model has taught anything yet.");
 }
 
 /** Shows the roster, one model and the way to it, or what models have taught; or asks the host what it serves. */
@@ -16583,25 +16574,26 @@ async function runModels(context: Context): Promise<number> {
 
 /** Forgets the choice, and what models have taught and how they were found; keys stay. */
 async function runReset(context: Context): Promise<number> {
-  const store = await openStore(context, context.io.tell);
+  const { io } = context;
+  const store = await openStore(context, io.tell);
   const learned = await readLessons(store);
   const count = learned.all().length;
   await learned.forget();
   await new Health(systemClock, store).forget();
   for (const [key] of await store.list(PROBE_PREFIX)) await store.set(key, undefined);
-  context.io.print(`Forgot what ${toAmount(count, "model")} had taught.`);
+  io.print(`Forgot what ${toAmount(count, "model")} had taught.`);
   const when = store.shared ? "with its next requests" : "at its next start";
-  if (count > 0) context.io.print(`A proxy that runs does so ${when}.`);
-  const { model } = await readChoice(context.io);
+  if (count > 0) io.print(`A proxy that runs does so ${when}.`);
+  const { model } = await readChoice(io);
   const { access, rm } = await import("node:fs/promises");
-  const [choice, keys] = [toChoicePath(context.io), toKeyPath(context.io)];
+  const [choice, keys] = [toChoicePath(io), toKeyPath(io)];
   if (choice) {
     await rm(choice, { force: true }).catch((cause) => {
       throw new Error(`The choice cannot be forgotten: ${cause.message}`, { cause });
     });
   }
-  if (model) context.io.print(`Forgot the choice of ${model}.`);
-  if (keys && await access(keys).then(() => true, () => false)) context.io.print(`Keys stay in ${keys}`);
+  if (model) io.print(`Forgot the choice of ${model}.`);
+  if (keys && await access(keys).then(() => true, () => false)) io.print(`Keys stay in ${keys}`);
   return 0;
 }
 // lib/cli/serve_command.ts ------------------------------------------------------------------

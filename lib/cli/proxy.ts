@@ -33,17 +33,12 @@ export function toNoKey({ lacks, name }: Backend): string | undefined {
   return lacks === "NVIDIA_API_KEY" ? NO_KEY : lacks && `No API key for '${name}': set ${lacks}`;
 }
 
-/**
- * A proxy made from settings: its store, what it talks to, for people, its models, its address, and what ends its care for
- * files.
- */
-export type ConfiguredProxy = {
+/** A proxy made from settings: where it is to listen, its store, its models, its upstream's name, what ends its care for files. */
+export type ConfiguredProxy = Address & {
   arbiter: Arbiter;
   store: Store;
   models: ModelChoice;
   upstream: string;
-  host: string;
-  port: number;
   unwatch: () => void;
 };
 
