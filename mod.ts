@@ -3204,21 +3204,23 @@ function findConflicts(file: WrittenFile, known: readonly string[]): SchemaProbl
   for (const [key, entries] of Object.entries({ modelProfiles, modelMap })) {
     for (const [name, { backend }] of Object.entries(entries)) uses.push([`${key}.${name}.backend`, backend]);
   }
-  const cycle = Object.keys(modelProfiles).map((name) => findCycle(modelProfiles, name)).find(Boolean);
-  return [
-    ...uses.filter(([, backend]) => backend !== undefined && !names.includes(backend))
-      .map(([path, backend]) => ({ path, expected: `a backend (${names.join(", ")})`, got: toGot(backend) })),
-    ...Object.entries(backends)
-      .filter(([name, { baseUrl }]) => baseUrl === undefined ? !known.includes(name) : !URL.canParse(baseUrl))
-      .map(([name, { baseUrl }]) => ({ path: `backends.${name}.baseUrl`, expected: AN_ADDRESS, got: toGot(baseUrl) })),
-    ...Object.entries(backends).filter(([name, { headers }]) => !/^[\w.-]+$/.test(name) || !areHeaders(headers))
-      .map(([name]) => ({
-        path: `backends.${name}`,
-        expected: "a name of letters and headers that can be sent",
-        got: "others",
-      })),
-    ...(cycle ? [{ path: `modelProfiles.${cycle[0]}.fallbacks`, expected: "no circle", got: cycle.join(" → ") }] : []),
-  ];
+  const cycle = Object.keys(modelProfiles).map((name) => findCycle(modelProfiles, name)).find(Boolean) ?? [];
+  const rules: [fits: boolean, path: string, expected: string, got: string][] = [];
+  for (const [path, backend] of uses) {
+    const fits = backend === undefined || names.includes(backend);
+    rules.push([fits, path, `a backend (${names.join(", ")})`, toGot(backend)]);
+  }
+  for (const [name, { baseUrl, headers }] of Object.entries(backends)) {
+    const path = `backends.${name}`;
+    const hasUrl = baseUrl === undefined ? known.includes(name) : URL.canParse(baseUrl);
+    rules.push(
+      [/^[\w.-]+$/.test(name), path, "a name of letters, digits, '.', '_' and '-'", toGot(name)],
+      [hasUrl, `${path}.baseUrl`, AN_ADDRESS, toGot(baseUrl)],
+      [areHeaders(headers), `${path}.headers`, "headers that can be sent", "others"],
+    );
+  }
+  rules.push([cycle.length === 0, `modelProfiles.${cycle[0]}.fallbacks`, "no circle", cycle.join(" → ")]);
+  return rules.filter(([fits]) => !fits).map(([, path, expected, got]) => ({ path, expected, got }));
 }
 
 /** A backend as it is used; what is absent stays absent, so that it hides nothing built in. */
