@@ -3306,6 +3306,11 @@ async function readConfig(path: string, optional = false): Promise<{ path: strin
   }
 }
 
+/** The config file that the environment names, if it does. */
+function toConfigName({ ARBITER_CONFIG, CLAUDIA_CONFIG }: Env): string | undefined {
+  return ARBITER_CONFIG?.trim() || CLAUDIA_CONFIG?.trim() || undefined;
+}
+
 /**
  * Finds the config file: the one that `ARBITER_CONFIG` or `CLAUDIA_CONFIG` names, which must be there, else
  * `arbiter.json` in the current folder or the user's config folder, else Claudia-Router's `config.json`, which
@@ -3321,7 +3326,7 @@ async function findConfig(
   const { readFile } = await import("node:fs/promises");
   const { posix, win32 } = await import("node:path");
   const { resolve } = platform === "win32" ? win32 : posix;
-  const named = env.ARBITER_CONFIG?.trim() || env.CLAUDIA_CONFIG?.trim();
+  const named = toConfigName(env);
   const folder = toConfigFolder(env, platform);
   const own = named ? [named] : ["arbiter.json", ...(folder ? [`${folder}/arbiter.json`] : [])];
   for (const path of own.map((name) => resolve(cwd, name))) {
@@ -15241,8 +15246,8 @@ async function readRouterOptions(
   }
   const host = config.defaultBackend ?? DEFAULT_BACKEND;
   const outside = layers.filter((layer) => layer !== folder);
-  const { ARBITER_CONFIG, CLAUDIA_CONFIG } = mergeLayers(outside);
-  const isOwn = ARBITER_CONFIG || CLAUDIA_CONFIG || file?.path === toConfigFile("arbiter.json", io);
+  const named = toConfigName(mergeLayers(outside));
+  const isOwn = named ? named === toConfigName(env) : file?.path === toConfigFile("arbiter.json", io);
   checkFolderHosts(
     settings.apiKey ? { ...backends, [host]: { ...backends[host], apiKey: settings.apiKey } } : backends,
     folder,

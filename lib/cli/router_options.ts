@@ -1,4 +1,4 @@
-import { findConfig, parseConfig, readConfig } from "../config/config_file.ts";
+import { findConfig, parseConfig, readConfig, toConfigName } from "../config/config_file.ts";
 import { toConfigFile } from "../config/folders.ts";
 import { type Env, resolveBackends } from "../config/settings.ts";
 import { BACKENDS, DEFAULT_BACKEND } from "../routing/backends.ts";
@@ -48,8 +48,8 @@ export async function readRouterOptions(
   }
   const host = config.defaultBackend ?? DEFAULT_BACKEND;
   const outside = layers.filter((layer) => layer !== folder);
-  const { ARBITER_CONFIG, CLAUDIA_CONFIG } = mergeLayers(outside);
-  const isOwn = ARBITER_CONFIG || CLAUDIA_CONFIG || file?.path === toConfigFile("arbiter.json", io);
+  const named = toConfigName(mergeLayers(outside));
+  const isOwn = named ? named === toConfigName(env) : file?.path === toConfigFile("arbiter.json", io);
   checkFolderHosts(
     settings.apiKey ? { ...backends, [host]: { ...backends[host], apiKey: settings.apiKey } } : backends,
     folder,

@@ -145,6 +145,11 @@ export async function readConfig(path: string, optional = false): Promise<{ path
   }
 }
 
+/** The config file that the environment names, if it does. */
+export function toConfigName({ ARBITER_CONFIG, CLAUDIA_CONFIG }: Env): string | undefined {
+  return ARBITER_CONFIG?.trim() || CLAUDIA_CONFIG?.trim() || undefined;
+}
+
 /**
  * Finds the config file: the one that `ARBITER_CONFIG` or `CLAUDIA_CONFIG` names, which must be there, else
  * `arbiter.json` in the current folder or the user's config folder, else Claudia-Router's `config.json`, which
@@ -160,7 +165,7 @@ export async function findConfig(
   const { readFile } = await import("node:fs/promises");
   const { posix, win32 } = await import("node:path");
   const { resolve } = platform === "win32" ? win32 : posix;
-  const named = env.ARBITER_CONFIG?.trim() || env.CLAUDIA_CONFIG?.trim();
+  const named = toConfigName(env);
   const folder = toConfigFolder(env, platform);
   const own = named ? [named] : ["arbiter.json", ...(folder ? [`${folder}/arbiter.json`] : [])];
   for (const path of own.map((name) => resolve(cwd, name))) {

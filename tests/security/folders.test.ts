@@ -86,7 +86,9 @@ describe("a folder's own files are refused where they send", () => {
   test("a key, by an arbiter.json that their .env names", async () => {
     const path = join(cwd, "other.json");
     await writeFile(path, JSON.stringify({ backends: { x: { baseUrl: THEIRS, apiKeyEnv: "OTHER_API_KEY" } } }));
-    assert.match(await enter({}, { ARBITER_CONFIG: path }), /would send your API key for 'x'/);
+    for (const named of [{}, { CLAUDIA_CONFIG: join(home, "config.json") }]) {
+      assert.match(await enter({}, { ARBITER_CONFIG: path }, { ...KEYS, ...named }), /would send your API key for 'x'/);
+    }
   });
 
   test("a key that is yet to be typed: nobody is asked for it", async () => {
