@@ -16851,7 +16851,7 @@ const PROXY_CHECKS: readonly ProxyCheck[] = [
   ["GET /v1/models", async (ask) => {
     const { data } = await readObject(await ask("/v1/models"));
     expect(Array.isArray(data) && data.every(({ id }) => typeof id === "string"), "no list of models");
-    return `${data.length} models`;
+    return toAmount(data.length, "model");
   }],
   ["count_tokens", async (ask, model) => {
     const { messages } = toBody(model, "How many tokens are this?");
