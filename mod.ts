@@ -2956,7 +2956,7 @@ const ROWS = {
   visualizes: [onOff, "ARBITER_STREAM_VISUALIZATION R2_STREAM_VISUALIZATION"],
   targetDir: [String, "TARGET_DIR"],
   store: [word<StoreName>("memory, sqlite or redis", STORES), "ARBITER_STORE STORAGE_ENGINE"],
-  redisUrl: [String, "REDIS_URL"], // Checked only where it is used: a project's .env may have one of its own.
+  redisUrl: [String, "REDIS_URL"], // Checked only where it is used: other programs know it, too.
   redisPrefix: [String, "REDIS_PREFIX"],
   redisPassword: [String, "REDIS_PASSWORD"],
 } satisfies Record<string, Row<unknown>>;
@@ -3023,11 +3023,15 @@ function checkHost({ host = "127.0.0.1", clientKeys, allowOpen }: Settings): voi
  *
  * @throws {ConfigError} Naming the flag or variable and what was expected.
  */
-function resolveSettings(flags: Env, layers: readonly Env[], warn: (warning: string) => void): Settings {
+function resolveSettings(
+  flags: Readonly<Record<string, string | boolean | undefined>>,
+  layers: readonly Env[],
+  warn: (warning: string) => void,
+): Settings {
   const settings: Record<string, unknown> = {};
   for (const [key, [parse, names, flag = ""]] of Object.entries<Row<unknown>>(ROWS)) {
     const typed = flags[flag];
-    const [name, value] = typed === undefined ? find(names.split(" "), layers, warn) : [`--${flag}`, typed];
+    const [name, value] = typeof typed === "string" ? [`--${flag}`, typed] : find(names.split(" "), layers, warn);
     if (value === undefined) continue;
     settings[key] = parseAt(parse, name, value);
   }
@@ -3052,7 +3056,7 @@ const STATE: Kind = ["LOCALAPPDATA", "XDG_STATE_HOME", ".local/state"];
 function toFolder(env: Env, platform: string, [windows, xdg, inHome]: Kind): string | undefined {
   if (platform === "win32") return env[windows] && `${env[windows]}\\arbiter`;
   const base = env[xdg] || (env.HOME && `${env.HOME}/${inHome}`);
-  return base && `${base}/arbiter`;
+  return base && `${base}/arbiter`.replaceAll(/\/+/g, "/"); // As paths are where a file has been found.
 }
 
 /** The folder for the user's configuration, by the custom of the platform; nothing if nobody knows where home is. */
@@ -3210,21 +3214,23 @@ function findConflicts(file: WrittenFile, known: readonly string[]): SchemaProbl
   for (const [key, entries] of Object.entries({ modelProfiles, modelMap })) {
     for (const [name, { backend }] of Object.entries(entries)) uses.push([`${key}.${name}.backend`, backend]);
   }
-  const cycle = Object.keys(modelProfiles).map((name) => findCycle(modelProfiles, name)).find(Boolean);
-  return [
-    ...uses.filter(([, backend]) => backend !== undefined && !names.includes(backend))
-      .map(([path, backend]) => ({ path, expected: `a backend (${names.join(", ")})`, got: toGot(backend) })),
-    ...Object.entries(backends)
-      .filter(([name, { baseUrl }]) => baseUrl === undefined ? !known.includes(name) : !URL.canParse(baseUrl))
-      .map(([name, { baseUrl }]) => ({ path: `backends.${name}.baseUrl`, expected: AN_ADDRESS, got: toGot(baseUrl) })),
-    ...Object.entries(backends).filter(([name, { headers }]) => !/^[\w.-]+$/.test(name) || !areHeaders(headers))
-      .map(([name]) => ({
-        path: `backends.${name}`,
-        expected: "a name of letters and headers that can be sent",
-        got: "others",
-      })),
-    ...(cycle ? [{ path: `modelProfiles.${cycle[0]}.fallbacks`, expected: "no circle", got: cycle.join(" → ") }] : []),
-  ];
+  const cycle = Object.keys(modelProfiles).map((name) => findCycle(modelProfiles, name)).find(Boolean) ?? [];
+  const rules: [fits: boolean, path: string, expected: string, got: string][] = [];
+  for (const [path, backend] of uses) {
+    const fits = backend === undefined || names.includes(backend);
+    rules.push([fits, path, `a backend (${names.join(", ")})`, toGot(backend)]);
+  }
+  for (const [name, { baseUrl, headers }] of Object.entries(backends)) {
+    const path = `backends.${name}`;
+    const hasUrl = baseUrl === undefined ? known.includes(name) : URL.canParse(baseUrl);
+    rules.push(
+      [/^[\w.-]+$/.test(name), path, "a name of letters, digits, '.', '_' and '-'", toGot(name)],
+      [hasUrl, `${path}.baseUrl`, AN_ADDRESS, toGot(baseUrl)],
+      [areHeaders(headers), `${path}.headers`, "headers that can be sent", "others"],
+    );
+  }
+  rules.push([cycle.length === 0, `modelProfiles.${cycle[0]}.fallbacks`, "no circle", cycle.join(" → ")]);
+  return rules.filter(([fits]) => !fits).map(([, path, expected, got]) => ({ path, expected, got }));
 }
 
 /** A backend as it is used; what is absent stays absent, so that it hides nothing built in. */
@@ -3310,6 +3316,11 @@ async function readConfig(path: string, optional = false): Promise<{ path: strin
   }
 }
 
+/** The config file that the environment names, if it does. */
+function toConfigName({ ARBITER_CONFIG, CLAUDIA_CONFIG }: Env): string | undefined {
+  return ARBITER_CONFIG?.trim() || CLAUDIA_CONFIG?.trim() || undefined;
+}
+
 /**
  * Finds the config file: the one that `ARBITER_CONFIG` or `CLAUDIA_CONFIG` names, which must be there, else
  * `arbiter.json` in the current folder or the user's config folder, else Claudia-Router's `config.json`, which
@@ -3325,7 +3336,7 @@ async function findConfig(
   const { readFile } = await import("node:fs/promises");
   const { posix, win32 } = await import("node:path");
   const { resolve } = platform === "win32" ? win32 : posix;
-  const named = env.ARBITER_CONFIG?.trim() || env.CLAUDIA_CONFIG?.trim();
+  const named = toConfigName(env);
   const folder = toConfigFolder(env, platform);
   const own = named ? [named] : ["arbiter.json", ...(folder ? [`${folder}/arbiter.json`] : [])];
   for (const path of own.map((name) => resolve(cwd, name))) {
@@ -3345,7 +3356,7 @@ type Program = { command: string; args: readonly string[] };
 
 /** Finds a program on PATH, as a shell would; nothing when it is not there. */
 async function findOnPath(name: string, env: Env, platform: string): Promise<string | undefined> {
-  const { access, constants } = await import("node:fs/promises");
+  const { access, constants, stat } = await import("node:fs/promises");
   const windows = platform === "win32";
   const [between, slash] = windows ? [";", "\\"] : [":", "/"];
   const endings = windows ? (env.PATHEXT ?? ".COM;.EXE;.BAT;.CMD").split(";") : [""];
@@ -3353,7 +3364,8 @@ async function findOnPath(name: string, env: Env, platform: string): Promise<str
   const folders = (windows ? search.replaceAll('"', "") : search).split(between).filter(Boolean);
   const paths = folders.flatMap((folder) => endings.map((ending) => folder + slash + name + ending));
   for (const path of paths) {
-    if (await access(path, constants.X_OK).then(() => true, () => false)) return path;
+    const found = await access(path, constants.X_OK).then(() => stat(path)).catch(() => undefined);
+    if (found?.isFile()) return path;
   }
   return undefined;
 }
@@ -12861,11 +12873,10 @@ const COMMANDS = {
   },
   init: {
     help: "choose key and model again, as at the first run",
-    flags: ["config", "api-key-file", "yes"],
+    flags: ["config", "api-key-file"],
   },
   reset: {
     help: "forget the choice, and what models have taught",
-    flags: ["yes"],
   },
   doctor: {
     help: "check key, Claude Code, port and network, each with its fix",
@@ -12891,7 +12902,7 @@ const COMMANDS = {
   },
   test: {
     help: "check that a running proxy answers as Claude Code expects",
-    flags: ["base-url", ...RUNNING, "json"],
+    flags: ["base-url", ...RUNNING, "model", "json"],
     examples: ["test", "test --port 8082"],
     exits: { 1: "a check failed" },
   },
@@ -12999,15 +13010,21 @@ function toPrintable(text: string): string {
   return text.replace(/(?!\n)[\p{Cc}\p{Bidi_Control}]/gu, " ");
 }
 // lib/cli/rows.ts ---------------------------------------------------------------------------
+/** A count and what is counted, such as `2 requests`. */
+function toAmount(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
 /** Breaks a text between words, so that no line is longer than `width`; a longer word stays whole. */
 function wrapText(text: string, width: number): string[] {
-  const lines = [""];
-  for (const word of text.split(" ")) {
+  const [first = "", ...words] = text.split(" ");
+  const lines = [first];
+  for (const word of words) {
     const longer = `${lines.at(-1)} ${word}`.trimStart();
     if (longer.length <= width) lines.splice(-1, 1, longer);
-    else lines.push(word);
+    else if (word !== "") lines.push(word);
   }
-  return lines.filter(Boolean);
+  return lines;
 }
 
 /** Breaks lines that are no table so that a terminal need not cut words; each keeps what it begins with. */
@@ -13018,32 +13035,25 @@ function wrapLines(text: string, columns = Infinity): string {
   }).join("\n");
 }
 
-/** Breaks words into lines of at most `width` characters; what is longer than a line is cut. */
-function wrapWords(words: string, width: number): string[] {
-  const lines: string[] = [];
-  let line = "";
-  for (let word of words.split(" ")) {
-    if (line !== "" && line.length + 1 + word.length > width) {
-      lines.push(line);
-      line = "";
-    }
-    for (; word.length > width; word = word.slice(width)) lines.push(word.slice(0, width));
-    line += line === "" ? word : ` ${word}`;
-  }
-  return [...lines, line];
+/** A word in pieces of at most `width` characters. */
+function cutWord(word: string, width: number): string[] {
+  const pieces = [];
+  for (; word.length > width; word = word.slice(width)) pieces.push(word.slice(0, width));
+  return [...pieces, word];
 }
 
 /**
- * Aligns rows of a label and words; words that do not fit beside it go on below.
+ * Aligns rows of a label and words; words that do not fit beside it go on below, one that is longer than a line is cut.
  *
  * @param columns The width of the terminal; nothing is broken where there is none.
  */
 function toRows(rows: readonly (readonly [label: string, words: string])[], columns = Infinity): string[] {
   const indent = Math.max(0, ...rows.map(([label]) => label.length)) + 2;
   const width = Math.max(columns - 1 - indent, 16); // No sentence fits into less. The last column stays free.
-  return rows.flatMap(([label, words]) =>
-    wrapWords(words, width).map((line, i) => `${(i === 0 ? label : "").padEnd(indent)}${line}`.trimEnd())
-  );
+  return rows.flatMap(([label, words]) => {
+    const pieces = words.split(" ").flatMap((word) => cutWord(word, width)).join(" ");
+    return wrapText(pieces, width).map((line, i) => `${(i === 0 ? label : "").padEnd(indent)}${line}`.trimEnd());
+  });
 }
 // lib/cli/io.ts -----------------------------------------------------------------------------
 /**
@@ -13789,33 +13799,23 @@ async function readLessons(store: Store): Promise<LearnedFacts> {
   return learned;
 }
 // lib/cli/model_choice.ts -------------------------------------------------------------------
-/** What Claude Code calls its models: the one for the main work, and those of its tiers, if they have their own. */
-type ModelNames = { elite: string; tiers: Readonly<Partial<Record<Tier, string | undefined>>> };
-
 /** What Claude Code is told of the main model: its window and the most output to ask for; what is absent it assumes. */
 type ModelLimits = { contextTokens?: number; outputTokens?: number };
 
-/** Models for Claude Code, and what it should know of them. */
-type ModelChoice = ModelNames & ModelLimits;
+/** What Claude Code calls its models: the one for the main work, and those of its tiers, if they have their own. */
+type ModelChoice = ModelLimits & { elite: string; tiers: Readonly<Partial<Record<Tier, string>>> };
 
 /** Context window of a model of which nobody knows it: what most hosted models serve. */
 const CONTEXT_TOKENS = 131_072;
 /** Output tokens Claude Code asks any model for that it does not know, as observed in its version 2.1.328. */
 const OUTPUT_TOKENS = 32_000;
 
-/** What Claude Code is to call the models of a proxy. */
-function toModelNames({ router: { catalog } }: Arbiter): ModelNames {
-  const { elite, tiers: { opus, sonnet, haiku } } = catalog;
-  const [main, ...rest] = [elite, opus, sonnet, haiku].map((target) => toLabel(target, catalog));
-  return { elite: main!, tiers: { opus: rest[0], sonnet: rest[1], haiku: rest[2] } };
-}
-
-/** Finds the limits of the main model: what it has taught itself goes before what the roster says. */
-async function readModelLimits(
+/** What Claude Code is to be told of a proxy's models; what the main one has taught goes before what the roster says. */
+async function readModelChoice(
   { router: { catalog } }: Arbiter,
   { settings }: Context,
   store: Store,
-): Promise<ModelLimits> {
+): Promise<ModelChoice> {
   const candidate = toCandidate(catalog.elite, catalog);
   const { traits = toModel(candidate.model) } = candidate;
   const facts = (await readLessons(store)).of(candidate);
@@ -13825,16 +13825,23 @@ async function readModelLimits(
   // Claude Code keeps room for the answer free: more than a quarter would make it compact all the time.
   const limits = [maxTokens, hardMaxTokens, traits.maxOutput, facts.maxOutput, Math.floor(contextTokens / 4)];
   const outputTokens = clientMaxTokens ?? Math.min(OUTPUT_TOKENS, ...limits);
-  return { contextTokens, ...(outputTokens === OUTPUT_TOKENS ? {} : { outputTokens }) };
-}
-
-/** What Claude Code is to be told of the models of a proxy; the store has what they have taught. */
-async function readModelChoice(arbiter: Arbiter, context: Context, store: Store): Promise<ModelChoice> {
-  return { ...toModelNames(arbiter), ...await readModelLimits(arbiter, context, store) };
+  const { elite, tiers: { opus, sonnet, haiku } } = catalog;
+  const toName = (target: Target) => toLabel(target, catalog);
+  return {
+    elite: toName(elite),
+    tiers: { opus: toName(opus), sonnet: toName(sonnet), haiku: toName(haiku) },
+    contextTokens,
+    ...(outputTokens === OUTPUT_TOKENS ? {} : { outputTokens }),
+  };
 }
 // lib/cli/claude_env.ts ---------------------------------------------------------------------
 /** What would lead Claude Code elsewhere; with a key of Anthropic's it also asks whether to use that. */
-const ELSEWHERE = ["ANTHROPIC_API_KEY", "CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY"];
+const ELSEWHERE = [
+  "ANTHROPIC_API_KEY",
+  "CLAUDE_CODE_USE_BEDROCK",
+  "CLAUDE_CODE_USE_VERTEX",
+  "CLAUDE_CODE_USE_FOUNDRY",
+];
 
 type Given = { env: Env; url: string; models: ModelChoice; token: string };
 type Value = string | ((given: Given) => string | undefined);
@@ -13856,6 +13863,9 @@ function toNoProxy({ env, url }: Given): string {
   return [...new Set([...hosts, new URL(url).hostname])].filter(Boolean).join(",");
 }
 
+const WHY_MODELS = "the model for the main work, and for each tier";
+const toTierModel = (tier: Tier) => ({ models: { elite, tiers } }: Given) => tiers[tier] ?? elite;
+
 /**
  * What makes Claude Code work well with Arbiter. Models are named by their upstream ids: its own names would make it
  * believe in a million tokens and never compact.
@@ -13864,22 +13874,10 @@ const CLAUDE_ROWS: readonly ClaudeRow[] = [
   ["ANTHROPIC_BASE_URL", "where Arbiter listens", ({ url }) => url, "always"],
   ["ANTHROPIC_AUTH_TOKEN", "the key of the proxy; without one any token", ({ token }) => token, "always"],
   ["NO_PROXY no_proxy", "a proxy of your network cannot reach this machine", toNoProxy, "always"],
-  ["ANTHROPIC_MODEL", "the model for the main work, and for each tier", ({ models }) => models.elite],
-  [
-    "ANTHROPIC_DEFAULT_OPUS_MODEL ANTHROPIC_DEFAULT_FABLE_MODEL",
-    "the model for the main work, and for each tier",
-    ({ models: { elite, tiers } }) => tiers.opus ?? elite,
-  ],
-  [
-    "ANTHROPIC_DEFAULT_SONNET_MODEL",
-    "the model for the main work, and for each tier",
-    ({ models: { elite, tiers } }) => tiers.sonnet ?? elite,
-  ],
-  [
-    "ANTHROPIC_DEFAULT_HAIKU_MODEL",
-    "the model for the main work, and for each tier",
-    ({ models: { elite, tiers } }) => tiers.haiku ?? elite,
-  ],
+  ["ANTHROPIC_MODEL", WHY_MODELS, ({ models }) => models.elite],
+  ["ANTHROPIC_DEFAULT_OPUS_MODEL ANTHROPIC_DEFAULT_FABLE_MODEL", WHY_MODELS, toTierModel("opus")],
+  ["ANTHROPIC_DEFAULT_SONNET_MODEL", WHY_MODELS, toTierModel("sonnet")],
+  ["ANTHROPIC_DEFAULT_HAIKU_MODEL", WHY_MODELS, toTierModel("haiku")],
   [
     "CLAUDE_CODE_MAX_CONTEXT_TOKENS",
     "when to compact; Claude Code takes a million for models it does not know",
@@ -13901,25 +13899,25 @@ const CLAUDE_ROWS: readonly ClaudeRow[] = [
   ],
 ];
 
-/** A variable for Claude Code, and why it is set. */
-type ClaudeVariable = { name: string; value: string; why: string };
-
-/** What is to be set and forgotten for Claude Code, and the names of those that the user has set and that stay. */
-type ClaudeVariables = { set: ClaudeVariable[]; unset: string[]; kept: string[] };
+/** What is to be set for Claude Code, and why, what forgotten, and what the user has set and stays. */
+type ClaudeVariables = {
+  set: { name: string; value: string; why: string }[];
+  unset: string[];
+  kept: string[];
+};
 
 /** Finds what is to be done to an environment so that Claude Code works well with a proxy at `url`. */
 function toClaudeVariables(env: Env, url: string, models: ModelChoice, token = ANY_TOKEN): ClaudeVariables {
-  const all = CLAUDE_ROWS.flatMap(([names, why, given, always]) => {
+  const variables: ClaudeVariables = { set: [], unset: ELSEWHERE.filter((name) => env[name] !== undefined), kept: [] };
+  for (const [names, why, given, always] of CLAUDE_ROWS) {
     const value = typeof given === "string" ? given : given({ env, url, models, token });
-    return value === undefined
-      ? []
-      : names.split(" ").map((name) => ({ name, value, why, kept: !always && env[name] !== undefined }));
-  });
-  return {
-    set: all.filter(({ kept }) => !kept).map(({ name, value, why }) => ({ name, value, why })),
-    unset: ELSEWHERE.filter((name) => env[name] !== undefined),
-    kept: all.filter(({ kept }) => kept).map(({ name }) => name),
-  };
+    if (value === undefined) continue;
+    for (const name of names.split(" ")) {
+      if (always || env[name] === undefined) variables.set.push({ name, value, why });
+      else variables.kept.push(name);
+    }
+  }
+  return variables;
 }
 
 /**
@@ -14759,47 +14757,40 @@ export function createStandIn(options: StandInOptions = {}): StandIn {
   };
 }
 // lib/cli/host_lists.ts ---------------------------------------------------------------------
-/** What a host says it serves, and when it said so, as an ISO time. */
-type HostList = { at: string; ids: string[] };
-
 /** Milliseconds a host is given to list its models. */
 const LIST_TIMEOUT = 15_000;
 /** Bytes of a list: OpenRouter's, the longest, has one million. */
 const MAX_LIST_BYTES = 16 * 1024 * 1024;
 
-/** The lists that hosts gave, by their address. */
+/** The ids that hosts listed, and when they did, by their address. */
 function createListStore(io: Io): Store {
   const path = toStateFile("hosts.json", io);
   return path ? createFileStore(path, io.tell) : createMemoryStore();
 }
 
-/** What a host said when it was last asked; nothing if it never was. */
-async function readHostList(io: Io, { baseUrl }: Backend): Promise<HostList | undefined> {
+/** The models a host listed when it was last asked; nothing if it never was. */
+async function readHostList(io: Io, { baseUrl }: Backend): Promise<string[] | undefined> {
   const found = await createListStore(io).get(baseUrl);
-  const { at, ids } = isJsonObject(found) ? found : {};
+  const { ids } = isJsonObject(found) ? found : {};
   const known = Array.isArray(ids) ? ids.filter((id) => typeof id === "string") : [];
-  return typeof at === "string" && known.length > 0 ? { at, ids: known } : undefined;
+  return known.length > 0 ? known : undefined;
 }
 
 /** Asks a host for its models, and keeps what it says; with `demo` the built-in one. */
-async function fetchHostList(io: Io, backend: Backend, demo = false): Promise<HostList> {
+async function fetchHostList(io: Io, backend: Backend, demo = false): Promise<string[]> {
   const { baseUrl, format } = backend;
   const url = `${format === "anthropic" ? `${baseUrl.replace(/\/v1$/, "")}/v1` : baseUrl}/models`;
-  const headers = toUpstreamHeaders(backend, {
-    stream: false,
-    userAgent: `arbiter-proxy/${VERSION}`,
-    client: undefined,
-  });
+  const userAgent = `arbiter-proxy/${VERSION}`;
+  const headers = toUpstreamHeaders(backend, { stream: false, userAgent, client: undefined });
   const ask = demo ? createStandIn().fetch : patientFetch;
   const signal = AbortSignal.timeout(LIST_TIMEOUT);
   const { status, ...answered } = await toCall(ask)(url, { headers, signal });
   const answer = parseJson(await readLimited(answered, MAX_LIST_BYTES));
   const rows = isJsonObject(answer) && Array.isArray(answer.data) ? answer.data : [];
-  const ids = rows.filter(isJsonObject).map(({ id }) => id).filter((id) => typeof id === "string");
+  const ids = rows.filter(isJsonObject).map(({ id }) => id).filter((id) => typeof id === "string").sort();
   if (status !== 200 || ids.length === 0) throw new Error(`${url} lists no models (status ${status})`);
-  const list = { at: new Date().toISOString(), ids: ids.sort() };
-  await createListStore(io).set(baseUrl, list);
-  return list;
+  await createListStore(io).set(baseUrl, { at: new Date().toISOString(), ids });
+  return ids;
 }
 
 /** The models of the roster, and of the config file, that the default host should have. */
@@ -15086,11 +15077,9 @@ async function keepRunFile(io: Io, port: number, started: number): Promise<() =>
   const { mkdir, writeFile } = await import("node:fs/promises");
   const { pid } = (await import("node:process")).default;
   const file: RunFile = { pid, port, started, version: VERSION };
-  const write = async () => {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-    await writeFile(`${folder}/${port}.json`, `${JSON.stringify(file)}\n`, { mode: 0o600 });
-  };
-  await write().catch(() => {});
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+    .then(() => writeFile(`${folder}/${port}.json`, `${JSON.stringify(file)}\n`, { mode: 0o600 }))
+    .catch(() => {});
   return () => removeRunFile(io, port);
 }
 
@@ -15165,12 +15154,12 @@ async function isPortTaken({ host, port }: Address): Promise<boolean> {
 /** Who is on a port: an Arbiter, which tells how it goes, or wants another key, another program, or nobody. */
 type Occupant = ArbiterStatus | "locked" | "other" | undefined;
 
-/** Asks who is at an address of this machine. */
-async function findRunning(address: Address, token: string): Promise<Occupant> {
+/** Asks who is at an address of this machine; a proxy of the user's own is shown its key. */
+async function findRunning(address: Address, { io, settings }: Context): Promise<Occupant> {
   if (address.port === 0 || !await isPortTaken(address)) return undefined;
   const url = toServerUrl(address.host, address.port) + STATUS_PATH;
   const signal = AbortSignal.timeout(STATUS_TIMEOUT);
-  const headers = { authorization: `Bearer ${token}` };
+  const headers = { authorization: `Bearer ${await readOwnToken(io, settings, address.port)}` };
   const response = await localFetch(url, { headers, signal, redirect: "error" }).catch(() => undefined);
   const status = parseJson(await response?.text().catch(() => "") ?? "");
   if (isJsonObject(status) && status.name === "arbiter") {
@@ -15180,15 +15169,28 @@ async function findRunning(address: Address, token: string): Promise<Occupant> {
   return response?.status === 401 && response.headers.has("request-id") ? "locked" : "other";
 }
 // lib/cli/folder_files.ts -------------------------------------------------------------------
-/** Variables by which other machines could reach the proxy. */
-const OPENING = ["ARBITER_HOST", "BRIDGE_HOST", "PROXY_HOST", "ARBITER_ALLOW_OPEN"];
 const OWN_MACHINE = /^(?:localhost|127(?:\.\d+){3}|\[?::1\]?)$/i;
+const OWN_STORE = /^(?:memory|sqlite)$/i;
+
+/** Variables by which other machines could reach the proxy, or the folder bring a package that is run; what is safe. */
+const OPENING: ReadonlyMap<string, RegExp> = new Map([
+  ["ARBITER_HOST", OWN_MACHINE],
+  ["BRIDGE_HOST", OWN_MACHINE],
+  ["PROXY_HOST", OWN_MACHINE],
+  ["ARBITER_ALLOW_OPEN", OWN_MACHINE],
+  ["ARBITER_STORE", OWN_STORE],
+  ["STORAGE_ENGINE", OWN_STORE],
+]);
 
 /** Variables of the current folder's `.env` but those that would let others in: whoever wrote a folder may not do that. */
 function withoutOpening(folder: Env, warn: (warning: string) => void): Env {
-  const dropped = OPENING.filter((name) => folder[name] && !OWN_MACHINE.test(folder[name]));
-  for (const name of dropped) warn(`${name} in this folder's .env does not count: set it in the environment`);
-  return Object.fromEntries(Object.entries(folder).filter(([name]) => !dropped.includes(name)));
+  const opens = ([name, value]: [string, string?]) => Boolean(value) && OPENING.get(name)?.test(value!) === false;
+  // A project's own Redis is nothing to warn of, but not to be told of Arbiter either.
+  const variables = Object.entries(folder).filter(([name]) => !name.startsWith("REDIS_"));
+  for (const [name] of variables.filter(opens)) {
+    warn(`${name} in this folder's .env does not count: set it in the environment`);
+  }
+  return Object.fromEntries(variables.filter((variable) => !opens(variable)));
 }
 
 /** Whether a key may go there whoever says so: hosts that are known anyway, and this machine. */
@@ -15222,6 +15224,9 @@ function checkFolderHosts(
   }
 }
 // lib/cli/router_options.ts -----------------------------------------------------------------
+/** What a router is made from, and the port and the path of the config file, if there is one. */
+type ReadOptions = RouterOptions & { port?: number; path?: string };
+
 /** Milliseconds between two looks at the config file. */
 const WATCH_INTERVAL = 1_000;
 
@@ -15247,7 +15252,7 @@ async function readRouterOptions(
   { settings, layers, flags, io, folder = {} }: Context,
   path?: string,
   warn: (warning: string) => void = () => {},
-): Promise<RouterOptions & { port?: number; path?: string }> {
+): Promise<ReadOptions> {
   const env = mergeLayers(layers);
   const file = path === undefined ? await findConfig(env, io.cwd, io.platform) : await readConfig(path);
   const config = file ? parseConfig(file.text, file.path, env, [...BACKENDS.keys()]) : {};
@@ -15260,29 +15265,28 @@ async function readRouterOptions(
   }
   const host = config.defaultBackend ?? DEFAULT_BACKEND;
   const outside = layers.filter((layer) => layer !== folder);
-  const { ARBITER_CONFIG, CLAUDIA_CONFIG } = mergeLayers(outside);
-  const isOwn = ARBITER_CONFIG || CLAUDIA_CONFIG || file?.path === toConfigFile("arbiter.json", io);
+  const named = toConfigName(mergeLayers(outside));
+  const isOwn = named ? named === toConfigName(env) : file?.path === toConfigFile("arbiter.json", io);
   checkFolderHosts(
     settings.apiKey ? { ...backends, [host]: { ...backends[host], apiKey: settings.apiKey } } : backends,
     folder,
     [resolveBackends(outside), isOwn ? config.backends : undefined],
   );
-  const { model = [], opus, sonnet, haiku, thinking, port = config.port } = settings;
-  const { rateLimit, rateWindow, maxConcurrency, opusThinking, sonnetThinking, haikuThinking } = settings;
+  const { model = [], opus, sonnet, haiku, opusThinking, sonnetThinking, haikuThinking } = settings;
   const typed = flags.model?.includes(",");
   const fallbacks = (typed ? undefined : settings.fallbacks) ?? (model.length > 1 ? model.slice(1) : undefined);
   const chosen = {
     apiKey: settings.apiKey,
-    port,
+    port: settings.port,
     path: file?.path,
     // What was chosen in the menu counts least.
     model: model[0] ?? (namesModel(config) ? undefined : (await readChoice(io)).model),
     fallbacks,
     listed: model.length > 1 ? model : undefined,
-    thinking,
-    rateLimit,
-    rateWindow,
-    maxConcurrency,
+    thinking: settings.thinking,
+    rateLimit: settings.rateLimit,
+    rateWindow: settings.rateWindow,
+    maxConcurrency: settings.maxConcurrency,
   };
   const given = Object.fromEntries(Object.entries(chosen).filter(([, value]) => value !== undefined));
   const tierThinking = { opus: opusThinking, sonnet: sonnetThinking, haiku: haikuThinking };
@@ -15320,17 +15324,12 @@ function toNoKey({ lacks, name }: Backend): string | undefined {
   return lacks === "NVIDIA_API_KEY" ? NO_KEY : lacks && `No API key for '${name}': set ${lacks}`;
 }
 
-/**
- * A proxy made from settings: its store, what it talks to, for people, its models, its address, and what ends its care for
- * files.
- */
-type ConfiguredProxy = {
+/** A proxy made from settings: where it is to listen, its store, its models, its upstream's name, what ends its care for files. */
+type ConfiguredProxy = Address & {
   arbiter: Arbiter;
   store: Store;
   models: ModelChoice;
   upstream: string;
-  host: string;
-  port: number;
   unwatch: () => void;
 };
 
@@ -15356,30 +15355,18 @@ function toRequestWriter(logLevel: string, write: (line: string) => void): (log:
 
 /** How clients and upstreams are treated; one earlier tool has two limits of output, a usual one and a hard one. */
 function toHandlerOptions(settings: Settings, write: (line: string) => void): HandlerOptions {
-  const {
-    maxTokens = Infinity,
-    hardMaxTokens = Infinity,
-    pingInterval,
-    maxBodyBytes,
-    requestTimeout,
-    clientKeys,
-    allowOpen: open,
-    inboundRpm,
-    showContent,
-    visualizes,
-    logLevel = "info",
-  } = settings;
+  const { maxTokens = Infinity, hardMaxTokens = Infinity, logLevel = "info" } = settings;
   const set = {
     localAnswers: toLocalAnswers(settings),
     maxTokens: Math.min(maxTokens, hardMaxTokens),
-    pingInterval,
-    maxBodyBytes,
-    requestTimeout,
-    clientKeys,
-    open,
-    inboundRpm,
-    showContent,
-    visualizes,
+    pingInterval: settings.pingInterval,
+    maxBodyBytes: settings.maxBodyBytes,
+    requestTimeout: settings.requestTimeout,
+    clientKeys: settings.clientKeys,
+    open: settings.allowOpen,
+    inboundRpm: settings.inboundRpm,
+    showContent: settings.showContent,
+    visualizes: settings.visualizes,
   };
   const given = Object.entries(set).filter(([, value]) => value !== undefined);
   return { ...Object.fromEntries(given), onRequest: toRequestWriter(logLevel, write) };
@@ -15395,35 +15382,35 @@ function toConfigured<T>(create: () => T): T {
 }
 
 /** Where the proxy listens, or would; `options` tells the port of a config file. */
-function toAddress(
-  { settings }: Context,
-  options: { port?: number | undefined } = {},
-): Address {
+function toAddress({ settings }: Context, options: { port?: number | undefined } = {}): Address {
   return { host: settings.host ?? DEFAULT_HOST, port: settings.port ?? options.port ?? DEFAULT_PORT };
 }
 
 /** What a router is made from: the demo's options, or those of flags, environment and config file. */
-async function readOptions(
-  context: Context,
-  warn?: (warning: string) => void,
-): Promise<RouterOptions & { port?: number }> {
+async function readOptions(context: Context, warn?: (warning: string) => void): Promise<ReadOptions> {
   return context.flags.demo ? DEMO_OPTIONS : await readRouterOptions(context, undefined, warn);
+}
+
+/** Makes an Arbiter that is only looked at: what names mean to it, and where requests would go. */
+async function createConfigured(context: Context, warn?: (warning: string) => void): Promise<Arbiter> {
+  const options = await readOptions(context, warn);
+  return toConfigured(() => createArbiter(options));
+}
+
+/** What asks the upstream: the stand-in in a demo, `node:http` where that does as well as `fetch`. */
+function toCaller({ flags, io }: Context): Pick<HandlerOptions, "fetch" | "call"> {
+  if (flags.demo) return { fetch: createStandIn({ keep: 0 }).fetch };
+  return suitsHttpCall(io.env) ? { call: httpCall } : {};
 }
 
 /** Makes the proxy the settings ask for; `write` takes the lines of its log. */
 async function createProxy(context: Context, write: (line: string) => void): Promise<ConfiguredProxy> {
   const { settings, flags, io } = context;
   checkHost(settings);
-  const handling = toHandlerOptions(settings, write);
+  const handling = { ...toHandlerOptions(settings, write), ...toCaller(context) };
   const store = await openStore(context, write);
-  if (flags.demo) {
-    const arbiter = createArbiter({ ...handling, ...DEMO_OPTIONS, store, fetch: createStandIn({ keep: 0 }).fetch });
-    const models = await readModelChoice(arbiter, context, store);
-    return { arbiter, store, models, upstream: "the built-in demo model", ...toAddress(context), unwatch() {} };
-  }
-  const { port, path, ...options } = await readRouterOptions(context, undefined, io.tell);
-  const own = suitsHttpCall(io.env) ? { call: httpCall } : {};
-  const arbiter = toConfigured(() => createArbiter({ ...handling, ...options, ...own, store }));
+  const { port, path, ...options } = await readOptions(context, io.tell);
+  const arbiter = toConfigured(() => createArbiter({ ...handling, ...options, store }));
   const { elite: { backend } } = arbiter.router.catalog;
   const noKey = toNoKey(backend);
   if (noKey) throw new ConfigError(noKey);
@@ -15431,24 +15418,29 @@ async function createProxy(context: Context, write: (line: string) => void): Pro
     arbiter.configure(await readRouterOptions(context, path));
     write(`Read ${path} again`);
   }, (error) => write(`Kept the configuration as it was: ${error.message}`));
-  const address = toAddress(context, { port });
   const models = await readModelChoice(arbiter, context, store);
-  return { arbiter, store, models, upstream: backend.baseUrl, ...address, unwatch };
+  const upstream = flags.demo ? "the built-in demo model" : backend.baseUrl;
+  return { arbiter, store, models, upstream, ...toAddress(context, { port }), unwatch };
 }
 
-/** Listens, and notes that for `stop` until the server is closed. */
-async function serveNoted({ arbiter, host }: ConfiguredProxy, port: number, io: Io): Promise<Server> {
+/** Listens, and notes that for `stop`; closing the server ends the proxy. */
+async function serveNoted({ arbiter, host, store, unwatch }: ConfiguredProxy, port: number, io: Io): Promise<Server> {
   const server = await serve(arbiter.fetch, { hostname: host, port });
   const forget = await keepRunFile(io, server.port, arbiter.status().since);
-  return { ...server, close: () => forget().then(server.close) };
+  return {
+    ...server,
+    async close() {
+      unwatch();
+      arbiter.close();
+      await forget();
+      await server.close();
+      await store.close();
+    },
+  };
 }
 
 /** Listens on the proxy's port; if it is taken, tells `elsewhere` and takes a free one, or without it fails. */
-async function listen(
-  proxy: ConfiguredProxy,
-  io: Io,
-  elsewhere?: (taken: number) => void,
-): Promise<Server> {
+async function listen(proxy: ConfiguredProxy, io: Io, elsewhere?: (taken: number) => void): Promise<Server> {
   try {
     return await serveNoted(proxy, proxy.port, io);
   } catch (cause) {
@@ -15501,16 +15493,15 @@ async function createBoard(ids: readonly string[], { env }: Context["io"]) {
 
 /** The models beside those in use: those of the roster, or all that the host lists. */
 async function readOthers(catalog: Catalog, { io, flags }: Context): Promise<string[]> {
-  const rows = toHostRows(catalog).filter(({ gone }) => !gone).map(({ id }) => id);
-  const { ids } = flags.all ? await fetchHostList(io, catalog.backend, flags.demo) : { ids: flags.demo ? [] : rows };
+  const rows = flags.demo ? [] : toHostRows(catalog).filter(({ gone }) => !gone).map(({ id }) => id);
+  const ids = flags.all ? await fetchHostList(io, catalog.backend, flags.demo) : rows;
   return ids.map((id) => `${catalog.backend.name}/${id}`);
 }
 
 /** Asks models whether they answer, those in use anew; 0 when one does, or none was to be asked. */
 async function runProbe(context: Context): Promise<number> {
   const { io, flags, settings } = context;
-  const options = await readOptions(context, io.tell);
-  const catalog = toConfigured(() => createCatalog(options));
+  const { router: { catalog } } = await createConfigured(context, io.tell);
   const used = toProbed(catalog);
   const probed = new Map([...toProbed(catalog, await readOthers(catalog, context)), ...used]);
   const inUse = new Set(used.values());
@@ -15575,8 +15566,7 @@ async function askKey(context: Context, name: string, candidates: Candidate[], w
 /** Lets the user choose a model while all are being asked, and keeps the choice; nothing if left. */
 async function askModel(context: Context, { prompts, write, store, fetch }: Wizard): Promise<Context | undefined> {
   const { io, settings } = context;
-  const options = await readRouterOptions(context);
-  const catalog = toConfigured(() => createCatalog(options));
+  const { router: { catalog } } = await createConfigured(context);
   const choice = await readChoice(io);
   const probed = toProbed(catalog, choice.added);
   const [usual = ""] = probed.keys();
@@ -15611,20 +15601,19 @@ async function askModel(context: Context, { prompts, write, store, fetch }: Wiza
 async function askUnset(context: Context, again = false, given?: Wizard): Promise<Context | undefined> {
   const { io, flags } = context;
   if (flags.demo || flags.yes || !io.interactive) return context;
-  const options = await readRouterOptions(context);
-  const catalog = toConfigured(() => createCatalog(options));
+  const { router: { catalog } } = await createConfigured(context);
   const { elite, fallbacks } = catalog;
   const { lacks } = elite.backend;
-  const chooses = again || !namesModel(options);
+  const chooses = again || !namesModel(catalog.options);
   if (!lacks && !chooses) return context;
   const store = given?.store ?? await openStore(context, () => {});
   const wizard = given ?? { prompts: createPrompts(io.env), write: replaceFile, store, fetch: patientFetch };
   const candidates = [elite, ...fallbacks].map((target) => toCandidate(target, catalog));
   try {
     const ready = lacks ? await askKey(context, lacks, candidates, wizard) : context;
-    const chosen = ready && chooses ? await askModel(ready, wizard) : undefined;
-    // The host of what was chosen may want a key of its own.
-    return chosen ? await askUnset(chosen, false, wizard) : chooses ? undefined : ready;
+    if (!ready || !chooses) return ready;
+    const chosen = await askModel(ready, wizard);
+    return chosen && await askUnset(chosen, false, wizard); // Its host may want a key of its own.
   } finally {
     await wizard.prompts.close();
   }
@@ -15676,20 +15665,16 @@ function createLogFile(io: Io, now: () => number = Date.now): LogFile {
   };
 }
 
-function toNumber(count: number, one: string, more = `${one}s`): string {
-  return `${count} ${count === 1 ? one : more}`;
-}
-
 /** What a session came to, in one line; nothing where nothing was asked. */
 function toSummary(status: ArbiterStatus): string {
   const { requests, models, local, fallbacks, errors } = status;
   if (requests === 0) return "";
   const answers = Object.entries(models).sort(([, a], [, b]) => b - a).map(([name, count]) => `${count} by ${name}`);
   return [
-    `Arbiter: ${toNumber(requests, "request")}`,
+    `Arbiter: ${toAmount(requests, "request")}`,
     ...(answers.length > 0 ? [`answered ${answers.join(", ")}`] : []),
     ...(local > 0 ? [`${local} without a model`] : []),
-    ...(fallbacks > 0 ? [`${toNumber(fallbacks, "turn")} saved by a fallback`] : []),
+    ...(fallbacks > 0 ? [`${toAmount(fallbacks, "turn")} saved by a fallback`] : []),
     ...(errors > 0 ? [`${errors} failed`] : []),
   ].join("; ");
 }
@@ -15779,10 +15764,7 @@ async function runCode(given: Context): Promise<number> {
     const env = toClaudeEnv(io.env, server.url, proxy.models, toToken(settings));
     return await runChild({ command: claude, args: rest }, env, folder);
   } finally {
-    proxy.unwatch();
-    proxy.arbiter.close();
     await server.close();
-    await proxy.store.close();
     const where = await log.close();
     const summary = toSummary(proxy.arbiter.status());
     if (summary && settings.logLevel !== "silent") io.tell([summary, where].filter(Boolean).join(". "));
@@ -16042,13 +16024,9 @@ const OLDEST_CLAUDE = "2.1.154";
 
 /** Whether the runtime is new enough. */
 function checkRuntime({ name, version }: Runtime): Finding {
+  const says = `${name} ${version}`;
   const old = isOlder(version, OLDEST[name] ?? "0");
-  return found(
-    "runtime",
-    old ? "FAIL" : "OK",
-    `${name} ${version}`,
-    old ? `Install ${OLDEST[name]} or later.` : undefined,
-  );
+  return old ? found("runtime", "FAIL", says, `Install ${OLDEST[name]} or later.`) : found("runtime", "OK", says);
 }
 
 /** Whether Claude Code is there and new enough. */
@@ -16056,13 +16034,9 @@ function checkClaude(path: string | undefined, version: string | undefined): Fin
   const install = "Run npm install -g @anthropic-ai/claude-code";
   if (!path) return found("claude", "WARN", "not on PATH; npx would fetch it", install);
   if (!version) return found("claude", "FAIL", `${path} does not run`, install);
+  const says = `${version}, ${path}`;
   const old = isOlder(version, OLDEST_CLAUDE);
-  return found(
-    "claude",
-    old ? "WARN" : "OK",
-    `${version}, ${path}`,
-    old ? "That is old: run claude update." : undefined,
-  );
+  return old ? found("claude", "WARN", says, "That is old: run claude update.") : found("claude", "OK", says);
 }
 
 const KEY_SITE = "https://build.nvidia.com";
@@ -16157,27 +16131,18 @@ function checkNetwork(env: Env, { name, version }: Runtime, isReadable: boolean)
   const able = name !== "Node" || (!isOlder(version, "22.21") && !version.startsWith("23."));
   const used = able && (name !== "Node" || env.NODE_USE_ENV_PROXY === "1");
   const fix = able ? "If you need it, set NODE_USE_ENV_PROXY=1." : "If you need it, run Arbiter with Deno or Bun.";
-  return [
-    ...(HTTPS_PROXY && used ? [found("proxy", "OK", `${name} uses HTTPS_PROXY`)] : []),
-    ...(HTTPS_PROXY && !used ? [found("proxy", "WARN", `${name} ${version} ignores HTTPS_PROXY`, fix)] : []),
-    ...(path && !isReadable
-      ? [found("certificates", "WARN", `cannot read ${path}`, "Correct NODE_EXTRA_CA_CERTS.")]
-      : []),
-  ];
+  const proxy = used
+    ? found("proxy", "OK", `${name} uses HTTPS_PROXY`)
+    : found("proxy", "WARN", `${name} ${version} ignores HTTPS_PROXY`, fix);
+  const certificates = found("certificates", "WARN", `cannot read ${path}`, "Correct NODE_EXTRA_CA_CERTS.");
+  return [...(HTTPS_PROXY ? [proxy] : []), ...(path && !isReadable ? [certificates] : [])];
 }
 
-/** Variables with which Claude Code goes elsewhere, or with another key. */
-const CLAUDE_ROUTES = ["ANTHROPIC_BASE_URL", "ANTHROPIC_AUTH_TOKEN"];
-const CLAUDE_DETOURS = [
-  "ANTHROPIC_API_KEY",
-  "CLAUDE_CODE_USE_BEDROCK",
-  "CLAUDE_CODE_USE_VERTEX",
-  "CLAUDE_CODE_USE_FOUNDRY",
-];
-
+/** Names the variables with which Claude Code goes elsewhere, or with another key. */
 function toConflicts(env: Readonly<Record<string, unknown>>): string {
   const ours = /^http:\/\/(?:127\.0\.0\.1|localhost)\b/.test(String(env.ANTHROPIC_BASE_URL));
-  return [...(ours ? [] : CLAUDE_ROUTES), ...CLAUDE_DETOURS].filter((name) => env[name]).join(", ");
+  const routes = ours ? [] : ["ANTHROPIC_BASE_URL", "ANTHROPIC_AUTH_TOKEN"];
+  return [...routes, ...ELSEWHERE].filter((name) => env[name]).join(", ");
 }
 
 /** What the environment sets against Arbiter. */
@@ -16228,12 +16193,8 @@ function checkWsl(env: Env, release: string, claude = ""): Finding[] {
 /** Whether a folder can be written to; what cannot be remembered is no more than a pity. */
 function checkFolder(check: string, folder: string | undefined, isWritable: boolean): Finding {
   if (folder && isWritable) return found(check, "OK", folder);
-  return found(
-    check,
-    "WARN",
-    `cannot write to ${folder ?? "it: HOME is not set"}`,
-    "Arbiter forgets what it learns until you can.",
-  );
+  const says = `cannot write to ${folder ?? "it: HOME is not set"}`;
+  return found(check, "WARN", says, "Arbiter forgets what it learns until you can.");
 }
 // lib/cli/doctor_command.ts -----------------------------------------------------------------
 /** Milliseconds the upstream is given to show that it is there, and its model to answer. */
@@ -16347,7 +16308,7 @@ async function checkStore(context: Context): Promise<Finding[]> {
 
 /** Looks for every ordinary mistake. */
 async function diagnose(context: Context, machine: Machine): Promise<Finding[]> {
-  const { io, io: { env, platform, cwd }, flags, settings } = context;
+  const { io: { env, platform, cwd }, flags, settings } = context;
   const { NODE_EXTRA_CA_CERTS: certificates } = env;
   const isReadable = certificates === undefined || await machine.readText(certificates) !== undefined;
   const findings = [checkRuntime(machine.runtime), ...checkNetwork(env, machine.runtime, isReadable)];
@@ -16367,7 +16328,7 @@ async function diagnose(context: Context, machine: Machine): Promise<Finding[]> 
   const home = env.CLAUDE_CONFIG_DIR || `${env.HOME || env.USERPROFILE}/.claude`;
   const files = [`${home}/settings.json`, `${cwd}/.claude/settings.json`, `${cwd}/.claude/settings.local.json`];
   for (const path of new Set(files)) findings.push(...checkClaudeSettings(path, await machine.readText(path)));
-  const running = await machine.findRunning(toAddress(context, { port }), await readOwnToken(io, settings, port));
+  const running = await machine.findRunning(toAddress(context, { port }), context);
   const who = typeof running === "object" ? running.version : running;
   findings.push(checkPort(port, who, who ? undefined : await machine.tryPort(port)));
   findings.push(...checkLocalhost(await machine.resolve("localhost")), ...checkWsl(env, machine.release, claude));
@@ -16451,13 +16412,11 @@ const ABOUT =
 function toColumns(rows: readonly (readonly [name: string, text: string])[], width: number): string[] {
   const left = Math.max(...rows.map(([name]) => name.length)) + 4;
   if (width - left < LEAST_TEXT) {
-    return rows.flatMap((
-      [name, text],
-    ) => [`  ${name.trimStart()}`, ...wrapText(text, width - 6).map((line) => `      ${line}`)]);
+    return rows.flatMap(([name, text]) => {
+      return [`  ${name.trimStart()}`, ...wrapText(text, width - 6).map((line) => `      ${line}`)];
+    });
   }
-  return rows.flatMap(([name, text]) =>
-    wrapText(text, width - left).map((line, i) => (i === 0 ? `  ${name}` : "").padEnd(left) + line)
-  );
+  return toRows(rows.map(([name, text]) => [`  ${name}`, text]), width + 1);
 }
 
 function toFlagRow(name: FlagName): [string, string] {
@@ -16529,11 +16488,6 @@ function toLimits({ context, maxOutput }: Model): string {
   return `window ${toCount(context)}, output ${toCount(maxOutput)} tokens`;
 }
 
-async function createConfigured(context: Context): Promise<Arbiter> {
-  const options = await readOptions(context);
-  return toConfigured(() => createArbiter(options));
-}
-
 /** What `--json` says of a model; a limit nobody knows is null. */
 function toJsonModel({ id, context, maxOutput, tools, vision, reasoning, gone, successor }: Model): object {
   const limits = { context: context < Infinity ? context : null, maxOutput: maxOutput < Infinity ? maxOutput : null };
@@ -16557,7 +16511,7 @@ async function listRoster(context: Context): Promise<void> {
   const { io, flags } = context;
   const { router: { catalog } } = await createConfigured(context);
   const { models = [] } = catalog.options;
-  const { ids: listed } = await readHostList(io, catalog.backend) ?? {};
+  const listed = await readHostList(io, catalog.backend);
   const owned = new Set(toHostRows(catalog).map(({ id }) => id));
   const ids = new Set([...models, ...ROSTER].map(({ id }) => id));
   const rows = [...ids].map((id) => toModel(id, models)).sort((a, b) => Number(!!a.gone) - Number(!!b.gone));
@@ -16575,13 +16529,13 @@ async function listRoster(context: Context): Promise<void> {
 async function refresh(context: Context): Promise<void> {
   const { io, flags } = context;
   const { router: { catalog } } = await createConfigured(context);
-  const { ids } = await fetchHostList(io, catalog.backend, flags.demo);
+  const ids = await fetchHostList(io, catalog.backend, flags.demo);
   const rows = toHostRows(catalog);
   const fresh = ids.filter((id) => !rows.some((row) => row.id === id));
   const missing = rows.filter(({ id, gone }) => !gone && !ids.includes(id)).map(({ id }) => id);
   const host = catalog.backend.name;
   if (flags.json) return io.print(JSON.stringify({ host, listed: ids.length, new: fresh, missing }, null, 2));
-  io.print(`${host} lists ${ids.length} ${ids.length === 1 ? "model" : "models"}.`);
+  io.print(`${host} lists ${toAmount(ids.length, "model")}.`);
   for (const [title, names] of [["Not in the roster:", fresh], ["In the roster, but not listed:", missing]] as const) {
     for (const line of names.length > 0 ? [title, ...names.map((name) => `  ${name}`)] : []) io.print(line);
   }
@@ -16622,19 +16576,15 @@ async function explain({ router }: Arbiter, name: string, prompt: string, contex
 
 /** Shows what all models have taught. */
 async function showLessons(context: Context): Promise<void> {
-  const lessons = (await readLessons(await openStore(context, context.io.tell))).all();
-  if (context.flags.json) {
-    const rows = lessons.map(([key, facts]) => {
-      const [host, model] = key.split(" ");
-      return { model, host, lessons: toLessonWords(facts) };
-    });
-    return context.io.print(JSON.stringify(rows, null, 2));
-  }
-  for (const [key, facts] of lessons) {
+  const { io, flags } = context;
+  const learned = await readLessons(await openStore(context, io.tell));
+  const rows = learned.all().map(([key, facts]) => {
     const [host, model] = key.split(" ");
-    context.io.print(wrapLines(`${model} ${toLessonWords(facts)} (${host})`, context.io.columns));
-  }
-  if (lessons.length === 0) context.io.print("No model has taught anything yet.");
+    return { model, host, lessons: toLessonWords(facts) };
+  });
+  if (flags.json) return io.print(JSON.stringify(rows, null, 2));
+  for (const { model, host, lessons } of rows) io.print(wrapLines(`${model} ${lessons} (${host})`, io.columns));
+  if (rows.length === 0) io.print("No model has taught anything yet.");
 }
 
 /** Shows the roster, one model and the way to it, or what models have taught; or asks the host what it serves. */
@@ -16650,26 +16600,26 @@ async function runModels(context: Context): Promise<number> {
 
 /** Forgets the choice, and what models have taught and how they were found; keys stay. */
 async function runReset(context: Context): Promise<number> {
-  const store = await openStore(context, context.io.tell);
+  const { io } = context;
+  const store = await openStore(context, io.tell);
   const learned = await readLessons(store);
   const count = learned.all().length;
   await learned.forget();
   await new Health(systemClock, store).forget();
   for (const [key] of await store.list(PROBE_PREFIX)) await store.set(key, undefined);
-  const whose = `${count} ${count === 1 ? "model" : "models"}`;
-  context.io.print(`Forgot what ${whose} had taught.`);
+  io.print(`Forgot what ${toAmount(count, "model")} had taught.`);
   const when = store.shared ? "with its next requests" : "at its next start";
-  if (count > 0) context.io.print(`A proxy that runs does so ${when}.`);
-  const { model } = await readChoice(context.io);
+  if (count > 0) io.print(`A proxy that runs does so ${when}.`);
+  const { model } = await readChoice(io);
   const { access, rm } = await import("node:fs/promises");
-  const [choice, keys] = [toChoicePath(context.io), toKeyPath(context.io)];
+  const [choice, keys] = [toChoicePath(io), toKeyPath(io)];
   if (choice) {
     await rm(choice, { force: true }).catch((cause) => {
       throw new Error(`The choice cannot be forgotten: ${cause.message}`, { cause });
     });
   }
-  if (model) context.io.print(`Forgot the choice of ${model}.`);
-  if (keys && await access(keys).then(() => true, () => false)) context.io.print(`Keys stay in ${keys}`);
+  if (model) io.print(`Forgot the choice of ${model}.`);
+  if (keys && await access(keys).then(() => true, () => false)) io.print(`Keys stay in ${keys}`);
   return 0;
 }
 // lib/cli/serve_command.ts ------------------------------------------------------------------
@@ -16697,10 +16647,7 @@ async function runServe(context: Context): Promise<number> {
   print(`To use it, in another terminal${there}: ${toUse(context, server.port)}, then claude`);
   print(`To watch it: ${server.url}${DASHBOARD_PATH}`);
   await told;
-  proxy.unwatch();
-  proxy.arbiter.close();
   await server.close();
-  await proxy.store.close();
   return 0;
 }
 // lib/cli/status_command.ts -----------------------------------------------------------------
@@ -16727,13 +16674,14 @@ const NOBODY = {
 async function tellNobody(
   found: Exclude<Occupant, ArbiterStatus>,
   { host, port }: Address,
-  { io, settings }: Context,
+  context: Context,
 ): Promise<1> {
+  const { io } = context;
   const files = await readRunFiles(io);
   if (!found) await removeRunFile(io, port); // Its proxy was killed.
   const others = files.filter((file) => file.port !== port);
   const running = await Promise.all(others.map(async ({ port, started }) => {
-    const other = await findRunning({ host, port }, await readOwnToken(io, settings, port));
+    const other = await findRunning({ host, port }, context);
     return typeof other === "object" && other.since === started ? [port] : [];
   }));
   io.tell(NOBODY[found ?? "none"](port));
@@ -16787,7 +16735,7 @@ function toStatusLine(status: ArbiterStatus): string {
 /** Follows a proxy until Ctrl-C, or until it ends. */
 async function watchStatus(first: ArbiterStatus, address: Address, context: Context): Promise<number> {
   const { port } = address;
-  const { io, flags, settings } = context;
+  const { io, flags } = context;
   const { default: process } = await import("node:process");
   const stop = new AbortController();
   const abort = () => stop.abort();
@@ -16805,7 +16753,7 @@ async function watchStatus(first: ArbiterStatus, address: Address, context: Cont
       } else if (counts !== last) io.print(flags.json ? JSON.stringify({ port, ...status }) : toStatusLine(status));
       last = counts;
       await sleep(systemClock, WATCH_PAUSE, stop.signal).catch(() => {});
-      status = await findRunning(address, await readOwnToken(io, settings, port));
+      status = await findRunning(address, context);
     }
     return 0;
   } finally {
@@ -16815,10 +16763,10 @@ async function watchStatus(first: ArbiterStatus, address: Address, context: Cont
 
 /** Shows how the proxy on the port goes. */
 async function runStatus(context: Context): Promise<number> {
-  const { io, flags, settings } = context;
+  const { io, flags } = context;
   const address = await readAddress(context);
   const { port } = address;
-  const status = await findRunning(address, await readOwnToken(io, settings, port));
+  const status = await findRunning(address, context);
   if (typeof status !== "object") return await tellNobody(status, address, context);
   if (flags.watch) return await watchStatus(status, address, context);
   if (flags.json) io.print(JSON.stringify({ port, ...status }, null, 2));
@@ -16829,7 +16777,7 @@ async function runStatus(context: Context): Promise<number> {
 /** Tells where the page is on which the proxy on the port can be watched. */
 async function runDashboard(context: Context): Promise<number> {
   const address = await readAddress(context);
-  const status = await findRunning(address, await readOwnToken(context.io, context.settings, address.port));
+  const status = await findRunning(address, context);
   if (typeof status !== "object") return await tellNobody(status, address, context);
   context.io.print(toServerUrl(address.host, address.port) + DASHBOARD_PATH);
   return 0;
@@ -16841,7 +16789,7 @@ async function runStop(context: Context): Promise<number> {
   const { default: process } = await import("node:process");
   const address = await readAddress(context);
   const { port } = address;
-  const status = await findRunning(address, await readOwnToken(io, context.settings, port));
+  const status = await findRunning(address, context);
   if (typeof status !== "object") return await tellNobody(status, address, context);
   // Whoever listens now must be who wrote the note: ids of processes come again.
   const run = (await readRunFiles(io)).find((file) => file.port === port && file.started === status.since);
@@ -16922,7 +16870,7 @@ const PROXY_CHECKS: readonly ProxyCheck[] = [
   ["GET /v1/models", async (ask) => {
     const { data } = await readObject(await ask("/v1/models"));
     expect(Array.isArray(data) && data.every(({ id }) => typeof id === "string"), "no list of models");
-    return `${data.length} models`;
+    return toAmount(data.length, "model");
   }],
   ["count_tokens", async (ask, model) => {
     const { messages } = toBody(model, "How many tokens are this?");
@@ -16937,9 +16885,9 @@ const PROXY_CHECKS: readonly ProxyCheck[] = [
   }],
   ["stream", async (ask, model) => {
     const response = await ask("/v1/messages", toBody(model, "Say hello.", { stream: true }));
-    expect(response.ok, `status ${response.status}: ${(await response.clone().text()).slice(0, 200)}`);
-    const decoder = new SseDecoder();
     const bytes = new Uint8Array(await response.arrayBuffer());
+    expect(response.ok, `status ${response.status}: ${new TextDecoder().decode(bytes).slice(0, 200)}`);
+    const decoder = new SseDecoder();
     checkGrammar([...decoder.feed(bytes), ...decoder.flush()].map(parseJson));
   }],
   ["tool call", async (ask, model) => {
@@ -17029,17 +16977,20 @@ function readEnvironment({ env, cwd, platform }: Io): Promise<Env[]> {
 async function run(typed: readonly string[], io: Io): Promise<number> {
   const line = await parseCommandLine(typed);
   const { flags, command, args } = line;
-  if (flags.version || command === "help" || command === "completions") { // Whatever is set, or set wrongly.
-    io.print(flags.version ? VERSION : command === "help" ? toHelpFor(args, io.columns) : toCompletions(args[0]!));
+  const say = (text: string) => {
+    io.print(text);
     return 0;
-  }
+  };
+  // Whatever is set, or set wrongly.
+  if (flags.version) return say(VERSION);
+  if (command === "help") return say(toHelpFor(args, io.columns));
+  if (command === "completions") return say(toCompletions(args[0]!));
   const warn = (warning: string) => io.tell(`arbiter: ${warning}`);
   const [given = {}, here = {}, ...files] = await readEnvironment(io);
   const folder = io.cwd === toConfigFolder(io.env, io.platform) ? here : withoutOpening(here, warn);
   const layers = [{ ARBITER_CONFIG: flags.config }, given, folder, ...files];
-  const { port, host, model, "max-tokens": maxTokens, "log-level": logLevel, "api-key-file": keyFile } = flags;
-  const set = { port, host, model, "max-tokens": maxTokens, "log-level": logLevel };
-  const settings = resolveSettings(set, layers, warn);
+  const { "api-key-file": keyFile } = flags;
+  const settings = resolveSettings(flags, layers, warn);
   if (keyFile !== undefined) settings.apiKey = await readKeyFile(keyFile);
   return await RUN_BY_COMMAND[command]({ ...line, io, settings, layers, folder });
 }

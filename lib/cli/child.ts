@@ -6,7 +6,7 @@ export type Program = { command: string; args: readonly string[] };
 
 /** Finds a program on PATH, as a shell would; nothing when it is not there. */
 export async function findOnPath(name: string, env: Env, platform: string): Promise<string | undefined> {
-  const { access, constants } = await import("node:fs/promises");
+  const { access, constants, stat } = await import("node:fs/promises");
   const windows = platform === "win32";
   const [between, slash] = windows ? [";", "\\"] : [":", "/"];
   const endings = windows ? (env.PATHEXT ?? ".COM;.EXE;.BAT;.CMD").split(";") : [""];
@@ -14,7 +14,8 @@ export async function findOnPath(name: string, env: Env, platform: string): Prom
   const folders = (windows ? search.replaceAll('"', "") : search).split(between).filter(Boolean);
   const paths = folders.flatMap((folder) => endings.map((ending) => folder + slash + name + ending));
   for (const path of paths) {
-    if (await access(path, constants.X_OK).then(() => true, () => false)) return path;
+    const found = await access(path, constants.X_OK).then(() => stat(path)).catch(() => undefined);
+    if (found?.isFile()) return path;
   }
   return undefined;
 }

@@ -1,8 +1,14 @@
 import type { Env, Settings } from "../config/settings.ts";
+import type { Tier } from "../routing/routing_options.ts";
 import type { ModelChoice } from "./model_choice.ts";
 
 /** What would lead Claude Code elsewhere; with a key of Anthropic's it also asks whether to use that. */
-const ELSEWHERE = ["ANTHROPIC_API_KEY", "CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY"];
+export const ELSEWHERE = [
+  "ANTHROPIC_API_KEY",
+  "CLAUDE_CODE_USE_BEDROCK",
+  "CLAUDE_CODE_USE_VERTEX",
+  "CLAUDE_CODE_USE_FOUNDRY",
+];
 
 type Given = { env: Env; url: string; models: ModelChoice; token: string };
 type Value = string | ((given: Given) => string | undefined);
@@ -24,6 +30,9 @@ function toNoProxy({ env, url }: Given): string {
   return [...new Set([...hosts, new URL(url).hostname])].filter(Boolean).join(",");
 }
 
+const WHY_MODELS = "the model for the main work, and for each tier";
+const toTierModel = (tier: Tier) => ({ models: { elite, tiers } }: Given) => tiers[tier] ?? elite;
+
 /**
  * What makes Claude Code work well with Arbiter. Models are named by their upstream ids: its own names would make it
  * believe in a million tokens and never compact.
@@ -32,22 +41,10 @@ const CLAUDE_ROWS: readonly ClaudeRow[] = [
   ["ANTHROPIC_BASE_URL", "where Arbiter listens", ({ url }) => url, "always"],
   ["ANTHROPIC_AUTH_TOKEN", "the key of the proxy; without one any token", ({ token }) => token, "always"],
   ["NO_PROXY no_proxy", "a proxy of your network cannot reach this machine", toNoProxy, "always"],
-  ["ANTHROPIC_MODEL", "the model for the main work, and for each tier", ({ models }) => models.elite],
-  [
-    "ANTHROPIC_DEFAULT_OPUS_MODEL ANTHROPIC_DEFAULT_FABLE_MODEL",
-    "the model for the main work, and for each tier",
-    ({ models: { elite, tiers } }) => tiers.opus ?? elite,
-  ],
-  [
-    "ANTHROPIC_DEFAULT_SONNET_MODEL",
-    "the model for the main work, and for each tier",
-    ({ models: { elite, tiers } }) => tiers.sonnet ?? elite,
-  ],
-  [
-    "ANTHROPIC_DEFAULT_HAIKU_MODEL",
-    "the model for the main work, and for each tier",
-    ({ models: { elite, tiers } }) => tiers.haiku ?? elite,
-  ],
+  ["ANTHROPIC_MODEL", WHY_MODELS, ({ models }) => models.elite],
+  ["ANTHROPIC_DEFAULT_OPUS_MODEL ANTHROPIC_DEFAULT_FABLE_MODEL", WHY_MODELS, toTierModel("opus")],
+  ["ANTHROPIC_DEFAULT_SONNET_MODEL", WHY_MODELS, toTierModel("sonnet")],
+  ["ANTHROPIC_DEFAULT_HAIKU_MODEL", WHY_MODELS, toTierModel("haiku")],
   [
     "CLAUDE_CODE_MAX_CONTEXT_TOKENS",
     "when to compact; Claude Code takes a million for models it does not know",
@@ -69,25 +66,25 @@ const CLAUDE_ROWS: readonly ClaudeRow[] = [
   ],
 ];
 
-/** A variable for Claude Code, and why it is set. */
-export type ClaudeVariable = { name: string; value: string; why: string };
-
-/** What is to be set and forgotten for Claude Code, and the names of those that the user has set and that stay. */
-export type ClaudeVariables = { set: ClaudeVariable[]; unset: string[]; kept: string[] };
+/** What is to be set for Claude Code, and why, what forgotten, and what the user has set and stays. */
+export type ClaudeVariables = {
+  set: { name: string; value: string; why: string }[];
+  unset: string[];
+  kept: string[];
+};
 
 /** Finds what is to be done to an environment so that Claude Code works well with a proxy at `url`. */
 export function toClaudeVariables(env: Env, url: string, models: ModelChoice, token = ANY_TOKEN): ClaudeVariables {
-  const all = CLAUDE_ROWS.flatMap(([names, why, given, always]) => {
+  const variables: ClaudeVariables = { set: [], unset: ELSEWHERE.filter((name) => env[name] !== undefined), kept: [] };
+  for (const [names, why, given, always] of CLAUDE_ROWS) {
     const value = typeof given === "string" ? given : given({ env, url, models, token });
-    return value === undefined
-      ? []
-      : names.split(" ").map((name) => ({ name, value, why, kept: !always && env[name] !== undefined }));
-  });
-  return {
-    set: all.filter(({ kept }) => !kept).map(({ name, value, why }) => ({ name, value, why })),
-    unset: ELSEWHERE.filter((name) => env[name] !== undefined),
-    kept: all.filter(({ kept }) => kept).map(({ name }) => name),
-  };
+    if (value === undefined) continue;
+    for (const name of names.split(" ")) {
+      if (always || env[name] === undefined) variables.set.push({ name, value, why });
+      else variables.kept.push(name);
+    }
+  }
+  return variables;
 }
 
 /**

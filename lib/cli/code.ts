@@ -72,10 +72,7 @@ export async function runCode(given: Context): Promise<number> {
     const env = toClaudeEnv(io.env, server.url, proxy.models, toToken(settings));
     return await runChild({ command: claude, args: rest }, env, folder);
   } finally {
-    proxy.unwatch();
-    proxy.arbiter.close();
     await server.close();
-    await proxy.store.close();
     const where = await log.close();
     const summary = toSummary(proxy.arbiter.status());
     if (summary && settings.logLevel !== "silent") io.tell([summary, where].filter(Boolean).join(". "));

@@ -128,11 +128,10 @@ export const COMMANDS = {
   },
   init: {
     help: "choose key and model again, as at the first run",
-    flags: ["config", "api-key-file", "yes"],
+    flags: ["config", "api-key-file"],
   },
   reset: {
     help: "forget the choice, and what models have taught",
-    flags: ["yes"],
   },
   doctor: {
     help: "check key, Claude Code, port and network, each with its fix",
@@ -158,7 +157,7 @@ export const COMMANDS = {
   },
   test: {
     help: "check that a running proxy answers as Claude Code expects",
-    flags: ["base-url", ...RUNNING, "json"],
+    flags: ["base-url", ...RUNNING, "model", "json"],
     examples: ["test", "test --port 8082"],
     exits: { 1: "a check failed" },
   },

@@ -3,6 +3,7 @@ import { NVIDIA_BASE_URL } from "../routing/backends.ts";
 import type { Backend } from "../routing/candidate.ts";
 import { toCallFailure } from "../upstream/patient_fetch.ts";
 import { isJsonObject, parseJson } from "../wire/json.ts";
+import { ELSEWHERE } from "./claude_env.ts";
 
 /** What a check has found; `fix` is what to do, in a sentence. */
 export type Finding = { check: string; state: "OK" | "WARN" | "FAIL"; says: string; fix?: string };
@@ -35,13 +36,9 @@ const OLDEST_CLAUDE = "2.1.154";
 
 /** Whether the runtime is new enough. */
 export function checkRuntime({ name, version }: Runtime): Finding {
+  const says = `${name} ${version}`;
   const old = isOlder(version, OLDEST[name] ?? "0");
-  return found(
-    "runtime",
-    old ? "FAIL" : "OK",
-    `${name} ${version}`,
-    old ? `Install ${OLDEST[name]} or later.` : undefined,
-  );
+  return old ? found("runtime", "FAIL", says, `Install ${OLDEST[name]} or later.`) : found("runtime", "OK", says);
 }
 
 /** Whether Claude Code is there and new enough. */
@@ -49,13 +46,9 @@ export function checkClaude(path: string | undefined, version: string | undefine
   const install = "Run npm install -g @anthropic-ai/claude-code";
   if (!path) return found("claude", "WARN", "not on PATH; npx would fetch it", install);
   if (!version) return found("claude", "FAIL", `${path} does not run`, install);
+  const says = `${version}, ${path}`;
   const old = isOlder(version, OLDEST_CLAUDE);
-  return found(
-    "claude",
-    old ? "WARN" : "OK",
-    `${version}, ${path}`,
-    old ? "That is old: run claude update." : undefined,
-  );
+  return old ? found("claude", "WARN", says, "That is old: run claude update.") : found("claude", "OK", says);
 }
 
 const KEY_SITE = "https://build.nvidia.com";
@@ -150,27 +143,18 @@ export function checkNetwork(env: Env, { name, version }: Runtime, isReadable: b
   const able = name !== "Node" || (!isOlder(version, "22.21") && !version.startsWith("23."));
   const used = able && (name !== "Node" || env.NODE_USE_ENV_PROXY === "1");
   const fix = able ? "If you need it, set NODE_USE_ENV_PROXY=1." : "If you need it, run Arbiter with Deno or Bun.";
-  return [
-    ...(HTTPS_PROXY && used ? [found("proxy", "OK", `${name} uses HTTPS_PROXY`)] : []),
-    ...(HTTPS_PROXY && !used ? [found("proxy", "WARN", `${name} ${version} ignores HTTPS_PROXY`, fix)] : []),
-    ...(path && !isReadable
-      ? [found("certificates", "WARN", `cannot read ${path}`, "Correct NODE_EXTRA_CA_CERTS.")]
-      : []),
-  ];
+  const proxy = used
+    ? found("proxy", "OK", `${name} uses HTTPS_PROXY`)
+    : found("proxy", "WARN", `${name} ${version} ignores HTTPS_PROXY`, fix);
+  const certificates = found("certificates", "WARN", `cannot read ${path}`, "Correct NODE_EXTRA_CA_CERTS.");
+  return [...(HTTPS_PROXY ? [proxy] : []), ...(path && !isReadable ? [certificates] : [])];
 }
 
-/** Variables with which Claude Code goes elsewhere, or with another key. */
-const CLAUDE_ROUTES = ["ANTHROPIC_BASE_URL", "ANTHROPIC_AUTH_TOKEN"];
-const CLAUDE_DETOURS = [
-  "ANTHROPIC_API_KEY",
-  "CLAUDE_CODE_USE_BEDROCK",
-  "CLAUDE_CODE_USE_VERTEX",
-  "CLAUDE_CODE_USE_FOUNDRY",
-];
-
+/** Names the variables with which Claude Code goes elsewhere, or with another key. */
 function toConflicts(env: Readonly<Record<string, unknown>>): string {
   const ours = /^http:\/\/(?:127\.0\.0\.1|localhost)\b/.test(String(env.ANTHROPIC_BASE_URL));
-  return [...(ours ? [] : CLAUDE_ROUTES), ...CLAUDE_DETOURS].filter((name) => env[name]).join(", ");
+  const routes = ours ? [] : ["ANTHROPIC_BASE_URL", "ANTHROPIC_AUTH_TOKEN"];
+  return [...routes, ...ELSEWHERE].filter((name) => env[name]).join(", ");
 }
 
 /** What the environment sets against Arbiter. */
@@ -221,10 +205,6 @@ export function checkWsl(env: Env, release: string, claude = ""): Finding[] {
 /** Whether a folder can be written to; what cannot be remembered is no more than a pity. */
 export function checkFolder(check: string, folder: string | undefined, isWritable: boolean): Finding {
   if (folder && isWritable) return found(check, "OK", folder);
-  return found(
-    check,
-    "WARN",
-    `cannot write to ${folder ?? "it: HOME is not set"}`,
-    "Arbiter forgets what it learns until you can.",
-  );
+  const says = `cannot write to ${folder ?? "it: HOME is not set"}`;
+  return found(check, "WARN", says, "Arbiter forgets what it learns until you can.");
 }

@@ -35,7 +35,6 @@ import { openSharedStore, openStore, readLessons, STORE_NAMES } from "./open_sto
 import { DEFAULT_PORT, toAddress, toConfigured } from "./proxy.ts";
 import { readRouterOptions } from "./router_options.ts";
 import { toRows } from "./rows.ts";
-import { readOwnToken } from "./run_file.ts";
 import { findRunning } from "./running.ts";
 
 /** Milliseconds the upstream is given to show that it is there, and its model to answer. */
@@ -149,7 +148,7 @@ async function checkStore(context: Context): Promise<Finding[]> {
 
 /** Looks for every ordinary mistake. */
 export async function diagnose(context: Context, machine: Machine): Promise<Finding[]> {
-  const { io, io: { env, platform, cwd }, flags, settings } = context;
+  const { io: { env, platform, cwd }, flags, settings } = context;
   const { NODE_EXTRA_CA_CERTS: certificates } = env;
   const isReadable = certificates === undefined || await machine.readText(certificates) !== undefined;
   const findings = [checkRuntime(machine.runtime), ...checkNetwork(env, machine.runtime, isReadable)];
@@ -169,7 +168,7 @@ export async function diagnose(context: Context, machine: Machine): Promise<Find
   const home = env.CLAUDE_CONFIG_DIR || `${env.HOME || env.USERPROFILE}/.claude`;
   const files = [`${home}/settings.json`, `${cwd}/.claude/settings.json`, `${cwd}/.claude/settings.local.json`];
   for (const path of new Set(files)) findings.push(...checkClaudeSettings(path, await machine.readText(path)));
-  const running = await machine.findRunning(toAddress(context, { port }), await readOwnToken(io, settings, port));
+  const running = await machine.findRunning(toAddress(context, { port }), context);
   const who = typeof running === "object" ? running.version : running;
   findings.push(checkPort(port, who, who ? undefined : await machine.tryPort(port)));
   findings.push(...checkLocalhost(await machine.resolve("localhost")), ...checkWsl(env, machine.release, claude));

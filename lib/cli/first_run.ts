@@ -1,5 +1,5 @@
 import type { Candidate } from "../routing/candidate.ts";
-import { createCatalog, toCandidate } from "../routing/catalog.ts";
+import { toCandidate } from "../routing/catalog.ts";
 import { replaceFile } from "../store/replace_file.ts";
 import type { Store } from "../store/store.ts";
 import { patientFetch } from "../upstream/patient_fetch.ts";
@@ -13,7 +13,7 @@ import { MenuState } from "./menu.ts";
 import { toProbed } from "./probe_command.ts";
 import { createPrompts, type Prompts } from "./prompts.ts";
 import { openStore } from "./open_store.ts";
-import { toConfigured } from "./proxy.ts";
+import { createConfigured } from "./proxy.ts";
 import { namesModel, readRouterOptions } from "./router_options.ts";
 
 /** Exit code of a program that was left with Ctrl-C. */
@@ -61,8 +61,7 @@ async function askKey(context: Context, name: string, candidates: Candidate[], w
 /** Lets the user choose a model while all are being asked, and keeps the choice; nothing if left. */
 async function askModel(context: Context, { prompts, write, store, fetch }: Wizard): Promise<Context | undefined> {
   const { io, settings } = context;
-  const options = await readRouterOptions(context);
-  const catalog = toConfigured(() => createCatalog(options));
+  const { router: { catalog } } = await createConfigured(context);
   const choice = await readChoice(io);
   const probed = toProbed(catalog, choice.added);
   const [usual = ""] = probed.keys();
@@ -97,20 +96,19 @@ async function askModel(context: Context, { prompts, write, store, fetch }: Wiza
 export async function askUnset(context: Context, again = false, given?: Wizard): Promise<Context | undefined> {
   const { io, flags } = context;
   if (flags.demo || flags.yes || !io.interactive) return context;
-  const options = await readRouterOptions(context);
-  const catalog = toConfigured(() => createCatalog(options));
+  const { router: { catalog } } = await createConfigured(context);
   const { elite, fallbacks } = catalog;
   const { lacks } = elite.backend;
-  const chooses = again || !namesModel(options);
+  const chooses = again || !namesModel(catalog.options);
   if (!lacks && !chooses) return context;
   const store = given?.store ?? await openStore(context, () => {});
   const wizard = given ?? { prompts: createPrompts(io.env), write: replaceFile, store, fetch: patientFetch };
   const candidates = [elite, ...fallbacks].map((target) => toCandidate(target, catalog));
   try {
     const ready = lacks ? await askKey(context, lacks, candidates, wizard) : context;
-    const chosen = ready && chooses ? await askModel(ready, wizard) : undefined;
-    // The host of what was chosen may want a key of its own.
-    return chosen ? await askUnset(chosen, false, wizard) : chooses ? undefined : ready;
+    if (!ready || !chooses) return ready;
+    const chosen = await askModel(ready, wizard);
+    return chosen && await askUnset(chosen, false, wizard); // Its host may want a key of its own.
   } finally {
     await wizard.prompts.close();
   }

@@ -3,15 +3,28 @@ import { ConfigError, type Env } from "../config/settings.ts";
 import { BACKENDS } from "../routing/backends.ts";
 import type { BackendOptions } from "../routing/routing_options.ts";
 
-/** Variables by which other machines could reach the proxy. */
-const OPENING = ["ARBITER_HOST", "BRIDGE_HOST", "PROXY_HOST", "ARBITER_ALLOW_OPEN"];
 const OWN_MACHINE = /^(?:localhost|127(?:\.\d+){3}|\[?::1\]?)$/i;
+const OWN_STORE = /^(?:memory|sqlite)$/i;
+
+/** Variables by which other machines could reach the proxy, or the folder bring a package that is run; what is safe. */
+const OPENING: ReadonlyMap<string, RegExp> = new Map([
+  ["ARBITER_HOST", OWN_MACHINE],
+  ["BRIDGE_HOST", OWN_MACHINE],
+  ["PROXY_HOST", OWN_MACHINE],
+  ["ARBITER_ALLOW_OPEN", OWN_MACHINE],
+  ["ARBITER_STORE", OWN_STORE],
+  ["STORAGE_ENGINE", OWN_STORE],
+]);
 
 /** Variables of the current folder's `.env` but those that would let others in: whoever wrote a folder may not do that. */
 export function withoutOpening(folder: Env, warn: (warning: string) => void): Env {
-  const dropped = OPENING.filter((name) => folder[name] && !OWN_MACHINE.test(folder[name]));
-  for (const name of dropped) warn(`${name} in this folder's .env does not count: set it in the environment`);
-  return Object.fromEntries(Object.entries(folder).filter(([name]) => !dropped.includes(name)));
+  const opens = ([name, value]: [string, string?]) => Boolean(value) && OPENING.get(name)?.test(value!) === false;
+  // A project's own Redis is nothing to warn of, but not to be told of Arbiter either.
+  const variables = Object.entries(folder).filter(([name]) => !name.startsWith("REDIS_"));
+  for (const [name] of variables.filter(opens)) {
+    warn(`${name} in this folder's .env does not count: set it in the environment`);
+  }
+  return Object.fromEntries(variables.filter((variable) => !opens(variable)));
 }
 
 /** Whether a key may go there whoever says so: hosts that are known anyway, and this machine. */

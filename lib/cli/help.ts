@@ -1,6 +1,6 @@
 import { type Command, COMMAND_BY_NAME, COMMAND_ROWS, type CommandRow, COMMANDS, EXITS } from "./commands.ts";
 import { type FlagName, type FlagRow, FLAGS, OWN_FLAGS } from "./commands.ts";
-import { wrapText } from "./rows.ts";
+import { toRows, wrapText } from "./rows.ts";
 
 /** Columns of a terminal that does not say how many it has. */
 const COLUMNS = 80;
@@ -17,13 +17,11 @@ const ABOUT =
 function toColumns(rows: readonly (readonly [name: string, text: string])[], width: number): string[] {
   const left = Math.max(...rows.map(([name]) => name.length)) + 4;
   if (width - left < LEAST_TEXT) {
-    return rows.flatMap((
-      [name, text],
-    ) => [`  ${name.trimStart()}`, ...wrapText(text, width - 6).map((line) => `      ${line}`)]);
+    return rows.flatMap(([name, text]) => {
+      return [`  ${name.trimStart()}`, ...wrapText(text, width - 6).map((line) => `      ${line}`)];
+    });
   }
-  return rows.flatMap(([name, text]) =>
-    wrapText(text, width - left).map((line, i) => (i === 0 ? `  ${name}` : "").padEnd(left) + line)
-  );
+  return toRows(rows.map(([name, text]) => [`  ${name}`, text]), width + 1);
 }
 
 function toFlagRow(name: FlagName): [string, string] {

@@ -15,47 +15,40 @@ import { VERSION } from "../version.ts";
 import { isJsonObject, parseJson } from "../wire/json.ts";
 import type { Io } from "./io.ts";
 
-/** What a host says it serves, and when it said so, as an ISO time. */
-export type HostList = { at: string; ids: string[] };
-
 /** Milliseconds a host is given to list its models. */
 const LIST_TIMEOUT = 15_000;
 /** Bytes of a list: OpenRouter's, the longest, has one million. */
 const MAX_LIST_BYTES = 16 * 1024 * 1024;
 
-/** The lists that hosts gave, by their address. */
+/** The ids that hosts listed, and when they did, by their address. */
 function createListStore(io: Io): Store {
   const path = toStateFile("hosts.json", io);
   return path ? createFileStore(path, io.tell) : createMemoryStore();
 }
 
-/** What a host said when it was last asked; nothing if it never was. */
-export async function readHostList(io: Io, { baseUrl }: Backend): Promise<HostList | undefined> {
+/** The models a host listed when it was last asked; nothing if it never was. */
+export async function readHostList(io: Io, { baseUrl }: Backend): Promise<string[] | undefined> {
   const found = await createListStore(io).get(baseUrl);
-  const { at, ids } = isJsonObject(found) ? found : {};
+  const { ids } = isJsonObject(found) ? found : {};
   const known = Array.isArray(ids) ? ids.filter((id) => typeof id === "string") : [];
-  return typeof at === "string" && known.length > 0 ? { at, ids: known } : undefined;
+  return known.length > 0 ? known : undefined;
 }
 
 /** Asks a host for its models, and keeps what it says; with `demo` the built-in one. */
-export async function fetchHostList(io: Io, backend: Backend, demo = false): Promise<HostList> {
+export async function fetchHostList(io: Io, backend: Backend, demo = false): Promise<string[]> {
   const { baseUrl, format } = backend;
   const url = `${format === "anthropic" ? `${baseUrl.replace(/\/v1$/, "")}/v1` : baseUrl}/models`;
-  const headers = toUpstreamHeaders(backend, {
-    stream: false,
-    userAgent: `arbiter-proxy/${VERSION}`,
-    client: undefined,
-  });
+  const userAgent = `arbiter-proxy/${VERSION}`;
+  const headers = toUpstreamHeaders(backend, { stream: false, userAgent, client: undefined });
   const ask = demo ? createStandIn().fetch : patientFetch;
   const signal = AbortSignal.timeout(LIST_TIMEOUT);
   const { status, ...answered } = await toCall(ask)(url, { headers, signal });
   const answer = parseJson(await readLimited(answered, MAX_LIST_BYTES));
   const rows = isJsonObject(answer) && Array.isArray(answer.data) ? answer.data : [];
-  const ids = rows.filter(isJsonObject).map(({ id }) => id).filter((id) => typeof id === "string");
+  const ids = rows.filter(isJsonObject).map(({ id }) => id).filter((id) => typeof id === "string").sort();
   if (status !== 200 || ids.length === 0) throw new Error(`${url} lists no models (status ${status})`);
-  const list = { at: new Date().toISOString(), ids: ids.sort() };
-  await createListStore(io).set(baseUrl, list);
-  return list;
+  await createListStore(io).set(baseUrl, { at: new Date().toISOString(), ids });
+  return ids;
 }
 
 /** The models of the roster, and of the config file, that the default host should have. */

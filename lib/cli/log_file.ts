@@ -2,6 +2,7 @@ import { toStateFile } from "../config/folders.ts";
 import type { ArbiterStatus } from "../server/stats.ts";
 import { toPrintable } from "../wire/printable.ts";
 import type { Io } from "./io.ts";
+import { toAmount } from "./rows.ts";
 
 /** Bytes after which the log is moved aside, in place of the one that was moved before. */
 const MAX_LOG_BYTES = 1_000_000;
@@ -36,20 +37,16 @@ export function createLogFile(io: Io, now: () => number = Date.now): LogFile {
   };
 }
 
-function toNumber(count: number, one: string, more = `${one}s`): string {
-  return `${count} ${count === 1 ? one : more}`;
-}
-
 /** What a session came to, in one line; nothing where nothing was asked. */
 export function toSummary(status: ArbiterStatus): string {
   const { requests, models, local, fallbacks, errors } = status;
   if (requests === 0) return "";
   const answers = Object.entries(models).sort(([, a], [, b]) => b - a).map(([name, count]) => `${count} by ${name}`);
   return [
-    `Arbiter: ${toNumber(requests, "request")}`,
+    `Arbiter: ${toAmount(requests, "request")}`,
     ...(answers.length > 0 ? [`answered ${answers.join(", ")}`] : []),
     ...(local > 0 ? [`${local} without a model`] : []),
-    ...(fallbacks > 0 ? [`${toNumber(fallbacks, "turn")} saved by a fallback`] : []),
+    ...(fallbacks > 0 ? [`${toAmount(fallbacks, "turn")} saved by a fallback`] : []),
     ...(errors > 0 ? [`${errors} failed`] : []),
   ].join("; ");
 }

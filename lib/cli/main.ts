@@ -51,17 +51,20 @@ function readEnvironment({ env, cwd, platform }: Io): Promise<Env[]> {
 async function run(typed: readonly string[], io: Io): Promise<number> {
   const line = await parseCommandLine(typed);
   const { flags, command, args } = line;
-  if (flags.version || command === "help" || command === "completions") { // Whatever is set, or set wrongly.
-    io.print(flags.version ? VERSION : command === "help" ? toHelpFor(args, io.columns) : toCompletions(args[0]!));
+  const say = (text: string) => {
+    io.print(text);
     return 0;
-  }
+  };
+  // Whatever is set, or set wrongly.
+  if (flags.version) return say(VERSION);
+  if (command === "help") return say(toHelpFor(args, io.columns));
+  if (command === "completions") return say(toCompletions(args[0]!));
   const warn = (warning: string) => io.tell(`arbiter: ${warning}`);
   const [given = {}, here = {}, ...files] = await readEnvironment(io);
   const folder = io.cwd === toConfigFolder(io.env, io.platform) ? here : withoutOpening(here, warn);
   const layers = [{ ARBITER_CONFIG: flags.config }, given, folder, ...files];
-  const { port, host, model, "max-tokens": maxTokens, "log-level": logLevel, "api-key-file": keyFile } = flags;
-  const set = { port, host, model, "max-tokens": maxTokens, "log-level": logLevel };
-  const settings = resolveSettings(set, layers, warn);
+  const { "api-key-file": keyFile } = flags;
+  const settings = resolveSettings(flags, layers, warn);
   if (keyFile !== undefined) settings.apiKey = await readKeyFile(keyFile);
   return await RUN_BY_COMMAND[command]({ ...line, io, settings, layers, folder });
 }

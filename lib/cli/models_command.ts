@@ -1,4 +1,4 @@
-import { type Arbiter, createArbiter } from "../arbiter.ts";
+import type { Arbiter } from "../arbiter.ts";
 import { ConfigError } from "../config/settings.ts";
 import { type Model, ROSTER, toModel } from "../models/roster.ts";
 import { toKey } from "../routing/candidate.ts";
@@ -12,8 +12,8 @@ import type { Context } from "./io.ts";
 import { fetchHostList, readHostList, toHostRows } from "./host_lists.ts";
 import { toKeyPath } from "./keep_key.ts";
 import { openStore, readLessons } from "./open_store.ts";
-import { readOptions, toConfigured } from "./proxy.ts";
-import { toRows, wrapLines } from "./rows.ts";
+import { createConfigured } from "./proxy.ts";
+import { toAmount, toRows, wrapLines } from "./rows.ts";
 
 /** What a model has taught, in words. */
 function toLessonWords({ refused, context, maxOutput, noTools, goneSince }: ModelFacts, ratio = 1): string {
@@ -43,11 +43,6 @@ function toLimits({ context, maxOutput }: Model): string {
   return `window ${toCount(context)}, output ${toCount(maxOutput)} tokens`;
 }
 
-async function createConfigured(context: Context): Promise<Arbiter> {
-  const options = await readOptions(context);
-  return toConfigured(() => createArbiter(options));
-}
-
 /** What `--json` says of a model; a limit nobody knows is null. */
 function toJsonModel({ id, context, maxOutput, tools, vision, reasoning, gone, successor }: Model): object {
   const limits = { context: context < Infinity ? context : null, maxOutput: maxOutput < Infinity ? maxOutput : null };
@@ -71,7 +66,7 @@ async function listRoster(context: Context): Promise<void> {
   const { io, flags } = context;
   const { router: { catalog } } = await createConfigured(context);
   const { models = [] } = catalog.options;
-  const { ids: listed } = await readHostList(io, catalog.backend) ?? {};
+  const listed = await readHostList(io, catalog.backend);
   const owned = new Set(toHostRows(catalog).map(({ id }) => id));
   const ids = new Set([...models, ...ROSTER].map(({ id }) => id));
   const rows = [...ids].map((id) => toModel(id, models)).sort((a, b) => Number(!!a.gone) - Number(!!b.gone));
@@ -89,13 +84,13 @@ async function listRoster(context: Context): Promise<void> {
 async function refresh(context: Context): Promise<void> {
   const { io, flags } = context;
   const { router: { catalog } } = await createConfigured(context);
-  const { ids } = await fetchHostList(io, catalog.backend, flags.demo);
+  const ids = await fetchHostList(io, catalog.backend, flags.demo);
   const rows = toHostRows(catalog);
   const fresh = ids.filter((id) => !rows.some((row) => row.id === id));
   const missing = rows.filter(({ id, gone }) => !gone && !ids.includes(id)).map(({ id }) => id);
   const host = catalog.backend.name;
   if (flags.json) return io.print(JSON.stringify({ host, listed: ids.length, new: fresh, missing }, null, 2));
-  io.print(`${host} lists ${ids.length} ${ids.length === 1 ? "model" : "models"}.`);
+  io.print(`${host} lists ${toAmount(ids.length, "model")}.`);
   for (const [title, names] of [["Not in the roster:", fresh], ["In the roster, but not listed:", missing]] as const) {
     for (const line of names.length > 0 ? [title, ...names.map((name) => `  ${name}`)] : []) io.print(line);
   }
@@ -136,19 +131,15 @@ async function explain({ router }: Arbiter, name: string, prompt: string, contex
 
 /** Shows what all models have taught. */
 async function showLessons(context: Context): Promise<void> {
-  const lessons = (await readLessons(await openStore(context, context.io.tell))).all();
-  if (context.flags.json) {
-    const rows = lessons.map(([key, facts]) => {
-      const [host, model] = key.split(" ");
-      return { model, host, lessons: toLessonWords(facts) };
-    });
-    return context.io.print(JSON.stringify(rows, null, 2));
-  }
-  for (const [key, facts] of lessons) {
+  const { io, flags } = context;
+  const learned = await readLessons(await openStore(context, io.tell));
+  const rows = learned.all().map(([key, facts]) => {
     const [host, model] = key.split(" ");
-    context.io.print(wrapLines(`${model} ${toLessonWords(facts)} (${host})`, context.io.columns));
-  }
-  if (lessons.length === 0) context.io.print("No model has taught anything yet.");
+    return { model, host, lessons: toLessonWords(facts) };
+  });
+  if (flags.json) return io.print(JSON.stringify(rows, null, 2));
+  for (const { model, host, lessons } of rows) io.print(wrapLines(`${model} ${lessons} (${host})`, io.columns));
+  if (rows.length === 0) io.print("No model has taught anything yet.");
 }
 
 /** Shows the roster, one model and the way to it, or what models have taught; or asks the host what it serves. */
@@ -164,25 +155,25 @@ export async function runModels(context: Context): Promise<number> {
 
 /** Forgets the choice, and what models have taught and how they were found; keys stay. */
 export async function runReset(context: Context): Promise<number> {
-  const store = await openStore(context, context.io.tell);
+  const { io } = context;
+  const store = await openStore(context, io.tell);
   const learned = await readLessons(store);
   const count = learned.all().length;
   await learned.forget();
   await new Health(systemClock, store).forget();
   for (const [key] of await store.list(PROBE_PREFIX)) await store.set(key, undefined);
-  const whose = `${count} ${count === 1 ? "model" : "models"}`;
-  context.io.print(`Forgot what ${whose} had taught.`);
+  io.print(`Forgot what ${toAmount(count, "model")} had taught.`);
   const when = store.shared ? "with its next requests" : "at its next start";
-  if (count > 0) context.io.print(`A proxy that runs does so ${when}.`);
-  const { model } = await readChoice(context.io);
+  if (count > 0) io.print(`A proxy that runs does so ${when}.`);
+  const { model } = await readChoice(io);
   const { access, rm } = await import("node:fs/promises");
-  const [choice, keys] = [toChoicePath(context.io), toKeyPath(context.io)];
+  const [choice, keys] = [toChoicePath(io), toKeyPath(io)];
   if (choice) {
     await rm(choice, { force: true }).catch((cause) => {
       throw new Error(`The choice cannot be forgotten: ${cause.message}`, { cause });
     });
   }
-  if (model) context.io.print(`Forgot the choice of ${model}.`);
-  if (keys && await access(keys).then(() => true, () => false)) context.io.print(`Keys stay in ${keys}`);
+  if (model) io.print(`Forgot the choice of ${model}.`);
+  if (keys && await access(keys).then(() => true, () => false)) io.print(`Keys stay in ${keys}`);
   return 0;
 }

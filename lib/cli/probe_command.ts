@@ -1,5 +1,5 @@
 import type { Candidate } from "../routing/candidate.ts";
-import { type Catalog, createCatalog, toCandidate } from "../routing/catalog.ts";
+import { type Catalog, toCandidate } from "../routing/catalog.ts";
 import { findReference, type Target, toLabel } from "../routing/reference.ts";
 import { createStandIn } from "../stand_in/stand_in.ts";
 import { probeModels } from "../upstream/probe.ts";
@@ -8,7 +8,7 @@ import { fetchHostList, toHostRows } from "./host_lists.ts";
 import type { Context } from "./io.ts";
 import { wantsColor } from "./prompts.ts";
 import { openStore } from "./open_store.ts";
-import { readOptions, toConfigured, toNoKey } from "./proxy.ts";
+import { createConfigured, toNoKey } from "./proxy.ts";
 
 /** A name that means a target, wherever it is read; a model may begin like a host that the user has declared. */
 function toSureName(target: Target, catalog: Catalog): string {
@@ -50,16 +50,15 @@ async function createBoard(ids: readonly string[], { env }: Context["io"]) {
 
 /** The models beside those in use: those of the roster, or all that the host lists. */
 async function readOthers(catalog: Catalog, { io, flags }: Context): Promise<string[]> {
-  const rows = toHostRows(catalog).filter(({ gone }) => !gone).map(({ id }) => id);
-  const { ids } = flags.all ? await fetchHostList(io, catalog.backend, flags.demo) : { ids: flags.demo ? [] : rows };
+  const rows = flags.demo ? [] : toHostRows(catalog).filter(({ gone }) => !gone).map(({ id }) => id);
+  const ids = flags.all ? await fetchHostList(io, catalog.backend, flags.demo) : rows;
   return ids.map((id) => `${catalog.backend.name}/${id}`);
 }
 
 /** Asks models whether they answer, those in use anew; 0 when one does, or none was to be asked. */
 export async function runProbe(context: Context): Promise<number> {
   const { io, flags, settings } = context;
-  const options = await readOptions(context, io.tell);
-  const catalog = toConfigured(() => createCatalog(options));
+  const { router: { catalog } } = await createConfigured(context, io.tell);
   const used = toProbed(catalog);
   const probed = new Map([...toProbed(catalog, await readOthers(catalog, context)), ...used]);
   const inUse = new Set(used.values());

@@ -14,7 +14,7 @@ import { type ModelChoice, readModelChoice } from "./model_choice.ts";
 import { openStore } from "./open_store.ts";
 import { keepRunFile } from "./run_file.ts";
 import type { Address } from "./running.ts";
-import { readRouterOptions, watchConfig } from "./router_options.ts";
+import { type ReadOptions, readRouterOptions, watchConfig } from "./router_options.ts";
 
 /** Arbiter's port when nobody chooses one. */
 export const DEFAULT_PORT = 4005;
@@ -33,17 +33,12 @@ export function toNoKey({ lacks, name }: Backend): string | undefined {
   return lacks === "NVIDIA_API_KEY" ? NO_KEY : lacks && `No API key for '${name}': set ${lacks}`;
 }
 
-/**
- * A proxy made from settings: its store, what it talks to, for people, its models, its address, and what ends its care for
- * files.
- */
-export type ConfiguredProxy = {
+/** A proxy made from settings: where it is to listen, its store, its models, its upstream's name, what ends its care for files. */
+export type ConfiguredProxy = Address & {
   arbiter: Arbiter;
   store: Store;
   models: ModelChoice;
   upstream: string;
-  host: string;
-  port: number;
   unwatch: () => void;
 };
 
@@ -69,30 +64,18 @@ export function toRequestWriter(logLevel: string, write: (line: string) => void)
 
 /** How clients and upstreams are treated; one earlier tool has two limits of output, a usual one and a hard one. */
 function toHandlerOptions(settings: Settings, write: (line: string) => void): HandlerOptions {
-  const {
-    maxTokens = Infinity,
-    hardMaxTokens = Infinity,
-    pingInterval,
-    maxBodyBytes,
-    requestTimeout,
-    clientKeys,
-    allowOpen: open,
-    inboundRpm,
-    showContent,
-    visualizes,
-    logLevel = "info",
-  } = settings;
+  const { maxTokens = Infinity, hardMaxTokens = Infinity, logLevel = "info" } = settings;
   const set = {
     localAnswers: toLocalAnswers(settings),
     maxTokens: Math.min(maxTokens, hardMaxTokens),
-    pingInterval,
-    maxBodyBytes,
-    requestTimeout,
-    clientKeys,
-    open,
-    inboundRpm,
-    showContent,
-    visualizes,
+    pingInterval: settings.pingInterval,
+    maxBodyBytes: settings.maxBodyBytes,
+    requestTimeout: settings.requestTimeout,
+    clientKeys: settings.clientKeys,
+    open: settings.allowOpen,
+    inboundRpm: settings.inboundRpm,
+    showContent: settings.showContent,
+    visualizes: settings.visualizes,
   };
   const given = Object.entries(set).filter(([, value]) => value !== undefined);
   return { ...Object.fromEntries(given), onRequest: toRequestWriter(logLevel, write) };
@@ -108,35 +91,35 @@ export function toConfigured<T>(create: () => T): T {
 }
 
 /** Where the proxy listens, or would; `options` tells the port of a config file. */
-export function toAddress(
-  { settings }: Context,
-  options: { port?: number | undefined } = {},
-): Address {
+export function toAddress({ settings }: Context, options: { port?: number | undefined } = {}): Address {
   return { host: settings.host ?? DEFAULT_HOST, port: settings.port ?? options.port ?? DEFAULT_PORT };
 }
 
 /** What a router is made from: the demo's options, or those of flags, environment and config file. */
-export async function readOptions(
-  context: Context,
-  warn?: (warning: string) => void,
-): Promise<RouterOptions & { port?: number }> {
+export async function readOptions(context: Context, warn?: (warning: string) => void): Promise<ReadOptions> {
   return context.flags.demo ? DEMO_OPTIONS : await readRouterOptions(context, undefined, warn);
+}
+
+/** Makes an Arbiter that is only looked at: what names mean to it, and where requests would go. */
+export async function createConfigured(context: Context, warn?: (warning: string) => void): Promise<Arbiter> {
+  const options = await readOptions(context, warn);
+  return toConfigured(() => createArbiter(options));
+}
+
+/** What asks the upstream: the stand-in in a demo, `node:http` where that does as well as `fetch`. */
+function toCaller({ flags, io }: Context): Pick<HandlerOptions, "fetch" | "call"> {
+  if (flags.demo) return { fetch: createStandIn({ keep: 0 }).fetch };
+  return suitsHttpCall(io.env) ? { call: httpCall } : {};
 }
 
 /** Makes the proxy the settings ask for; `write` takes the lines of its log. */
 export async function createProxy(context: Context, write: (line: string) => void): Promise<ConfiguredProxy> {
   const { settings, flags, io } = context;
   checkHost(settings);
-  const handling = toHandlerOptions(settings, write);
+  const handling = { ...toHandlerOptions(settings, write), ...toCaller(context) };
   const store = await openStore(context, write);
-  if (flags.demo) {
-    const arbiter = createArbiter({ ...handling, ...DEMO_OPTIONS, store, fetch: createStandIn({ keep: 0 }).fetch });
-    const models = await readModelChoice(arbiter, context, store);
-    return { arbiter, store, models, upstream: "the built-in demo model", ...toAddress(context), unwatch() {} };
-  }
-  const { port, path, ...options } = await readRouterOptions(context, undefined, io.tell);
-  const own = suitsHttpCall(io.env) ? { call: httpCall } : {};
-  const arbiter = toConfigured(() => createArbiter({ ...handling, ...options, ...own, store }));
+  const { port, path, ...options } = await readOptions(context, io.tell);
+  const arbiter = toConfigured(() => createArbiter({ ...handling, ...options, store }));
   const { elite: { backend } } = arbiter.router.catalog;
   const noKey = toNoKey(backend);
   if (noKey) throw new ConfigError(noKey);
@@ -144,24 +127,29 @@ export async function createProxy(context: Context, write: (line: string) => voi
     arbiter.configure(await readRouterOptions(context, path));
     write(`Read ${path} again`);
   }, (error) => write(`Kept the configuration as it was: ${error.message}`));
-  const address = toAddress(context, { port });
   const models = await readModelChoice(arbiter, context, store);
-  return { arbiter, store, models, upstream: backend.baseUrl, ...address, unwatch };
+  const upstream = flags.demo ? "the built-in demo model" : backend.baseUrl;
+  return { arbiter, store, models, upstream, ...toAddress(context, { port }), unwatch };
 }
 
-/** Listens, and notes that for `stop` until the server is closed. */
-async function serveNoted({ arbiter, host }: ConfiguredProxy, port: number, io: Io): Promise<Server> {
+/** Listens, and notes that for `stop`; closing the server ends the proxy. */
+async function serveNoted({ arbiter, host, store, unwatch }: ConfiguredProxy, port: number, io: Io): Promise<Server> {
   const server = await serve(arbiter.fetch, { hostname: host, port });
   const forget = await keepRunFile(io, server.port, arbiter.status().since);
-  return { ...server, close: () => forget().then(server.close) };
+  return {
+    ...server,
+    async close() {
+      unwatch();
+      arbiter.close();
+      await forget();
+      await server.close();
+      await store.close();
+    },
+  };
 }
 
 /** Listens on the proxy's port; if it is taken, tells `elsewhere` and takes a free one, or without it fails. */
-export async function listen(
-  proxy: ConfiguredProxy,
-  io: Io,
-  elsewhere?: (taken: number) => void,
-): Promise<Server> {
+export async function listen(proxy: ConfiguredProxy, io: Io, elsewhere?: (taken: number) => void): Promise<Server> {
   try {
     return await serveNoted(proxy, proxy.port, io);
   } catch (cause) {

@@ -1,4 +1,4 @@
-import { findConfig, parseConfig, readConfig } from "../config/config_file.ts";
+import { findConfig, parseConfig, readConfig, toConfigName } from "../config/config_file.ts";
 import { toConfigFile } from "../config/folders.ts";
 import { type Env, resolveBackends } from "../config/settings.ts";
 import { BACKENDS, DEFAULT_BACKEND } from "../routing/backends.ts";
@@ -6,6 +6,9 @@ import type { BackendOptions, RouterOptions } from "../routing/routing_options.t
 import { readChoice } from "./choice.ts";
 import { checkFolderHosts } from "./folder_files.ts";
 import type { Context } from "./io.ts";
+
+/** What a router is made from, and the port and the path of the config file, if there is one. */
+export type ReadOptions = RouterOptions & { port?: number; path?: string };
 
 /** Milliseconds between two looks at the config file. */
 const WATCH_INTERVAL = 1_000;
@@ -32,7 +35,7 @@ export async function readRouterOptions(
   { settings, layers, flags, io, folder = {} }: Context,
   path?: string,
   warn: (warning: string) => void = () => {},
-): Promise<RouterOptions & { port?: number; path?: string }> {
+): Promise<ReadOptions> {
   const env = mergeLayers(layers);
   const file = path === undefined ? await findConfig(env, io.cwd, io.platform) : await readConfig(path);
   const config = file ? parseConfig(file.text, file.path, env, [...BACKENDS.keys()]) : {};
@@ -45,29 +48,28 @@ export async function readRouterOptions(
   }
   const host = config.defaultBackend ?? DEFAULT_BACKEND;
   const outside = layers.filter((layer) => layer !== folder);
-  const { ARBITER_CONFIG, CLAUDIA_CONFIG } = mergeLayers(outside);
-  const isOwn = ARBITER_CONFIG || CLAUDIA_CONFIG || file?.path === toConfigFile("arbiter.json", io);
+  const named = toConfigName(mergeLayers(outside));
+  const isOwn = named ? named === toConfigName(env) : file?.path === toConfigFile("arbiter.json", io);
   checkFolderHosts(
     settings.apiKey ? { ...backends, [host]: { ...backends[host], apiKey: settings.apiKey } } : backends,
     folder,
     [resolveBackends(outside), isOwn ? config.backends : undefined],
   );
-  const { model = [], opus, sonnet, haiku, thinking, port = config.port } = settings;
-  const { rateLimit, rateWindow, maxConcurrency, opusThinking, sonnetThinking, haikuThinking } = settings;
+  const { model = [], opus, sonnet, haiku, opusThinking, sonnetThinking, haikuThinking } = settings;
   const typed = flags.model?.includes(",");
   const fallbacks = (typed ? undefined : settings.fallbacks) ?? (model.length > 1 ? model.slice(1) : undefined);
   const chosen = {
     apiKey: settings.apiKey,
-    port,
+    port: settings.port,
     path: file?.path,
     // What was chosen in the menu counts least.
     model: model[0] ?? (namesModel(config) ? undefined : (await readChoice(io)).model),
     fallbacks,
     listed: model.length > 1 ? model : undefined,
-    thinking,
-    rateLimit,
-    rateWindow,
-    maxConcurrency,
+    thinking: settings.thinking,
+    rateLimit: settings.rateLimit,
+    rateWindow: settings.rateWindow,
+    maxConcurrency: settings.maxConcurrency,
   };
   const given = Object.fromEntries(Object.entries(chosen).filter(([, value]) => value !== undefined));
   const tierThinking = { opus: opusThinking, sonnet: sonnetThinking, haiku: haikuThinking };

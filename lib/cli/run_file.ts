@@ -20,11 +20,9 @@ export async function keepRunFile(io: Io, port: number, started: number): Promis
   const { mkdir, writeFile } = await import("node:fs/promises");
   const { pid } = (await import("node:process")).default;
   const file: RunFile = { pid, port, started, version: VERSION };
-  const write = async () => {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-    await writeFile(`${folder}/${port}.json`, `${JSON.stringify(file)}\n`, { mode: 0o600 });
-  };
-  await write().catch(() => {});
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+    .then(() => writeFile(`${folder}/${port}.json`, `${JSON.stringify(file)}\n`, { mode: 0o600 }))
+    .catch(() => {});
   return () => removeRunFile(io, port);
 }
 

@@ -1,6 +1,8 @@
 import { toServerUrl } from "../server/serve.ts";
 import { type ArbiterStatus, STATUS_PATH } from "../server/stats.ts";
 import { isJsonObject, parseJson } from "../wire/json.ts";
+import type { Context } from "./io.ts";
+import { readOwnToken } from "./run_file.ts";
 
 /** Milliseconds a proxy on this machine is given to say who it is. */
 const STATUS_TIMEOUT = 2_000;
@@ -37,12 +39,12 @@ export async function isPortTaken({ host, port }: Address): Promise<boolean> {
 /** Who is on a port: an Arbiter, which tells how it goes, or wants another key, another program, or nobody. */
 export type Occupant = ArbiterStatus | "locked" | "other" | undefined;
 
-/** Asks who is at an address of this machine. */
-export async function findRunning(address: Address, token: string): Promise<Occupant> {
+/** Asks who is at an address of this machine; a proxy of the user's own is shown its key. */
+export async function findRunning(address: Address, { io, settings }: Context): Promise<Occupant> {
   if (address.port === 0 || !await isPortTaken(address)) return undefined;
   const url = toServerUrl(address.host, address.port) + STATUS_PATH;
   const signal = AbortSignal.timeout(STATUS_TIMEOUT);
-  const headers = { authorization: `Bearer ${token}` };
+  const headers = { authorization: `Bearer ${await readOwnToken(io, settings, address.port)}` };
   const response = await localFetch(url, { headers, signal, redirect: "error" }).catch(() => undefined);
   const status = parseJson(await response?.text().catch(() => "") ?? "");
   if (isJsonObject(status) && status.name === "arbiter") {

@@ -28,9 +28,6 @@ export async function runServe(context: Context): Promise<number> {
   print(`To use it, in another terminal${there}: ${toUse(context, server.port)}, then claude`);
   print(`To watch it: ${server.url}${DASHBOARD_PATH}`);
   await told;
-  proxy.unwatch();
-  proxy.arbiter.close();
   await server.close();
-  await proxy.store.close();
   return 0;
 }

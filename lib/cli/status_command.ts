@@ -7,7 +7,7 @@ import type { Context } from "./io.ts";
 import { toAddress } from "./proxy.ts";
 import { readRouterOptions } from "./router_options.ts";
 import { toRows } from "./rows.ts";
-import { readOwnToken, readRunFiles, removeRunFile } from "./run_file.ts";
+import { readRunFiles, removeRunFile } from "./run_file.ts";
 import { type Address, findRunning, isPortTaken, type Occupant } from "./running.ts";
 
 /** Milliseconds between two looks of `status --watch`, and of `stop` at a port. */
@@ -33,13 +33,14 @@ const NOBODY = {
 async function tellNobody(
   found: Exclude<Occupant, ArbiterStatus>,
   { host, port }: Address,
-  { io, settings }: Context,
+  context: Context,
 ): Promise<1> {
+  const { io } = context;
   const files = await readRunFiles(io);
   if (!found) await removeRunFile(io, port); // Its proxy was killed.
   const others = files.filter((file) => file.port !== port);
   const running = await Promise.all(others.map(async ({ port, started }) => {
-    const other = await findRunning({ host, port }, await readOwnToken(io, settings, port));
+    const other = await findRunning({ host, port }, context);
     return typeof other === "object" && other.since === started ? [port] : [];
   }));
   io.tell(NOBODY[found ?? "none"](port));
@@ -93,7 +94,7 @@ export function toStatusLine(status: ArbiterStatus): string {
 /** Follows a proxy until Ctrl-C, or until it ends. */
 async function watchStatus(first: ArbiterStatus, address: Address, context: Context): Promise<number> {
   const { port } = address;
-  const { io, flags, settings } = context;
+  const { io, flags } = context;
   const { default: process } = await import("node:process");
   const stop = new AbortController();
   const abort = () => stop.abort();
@@ -111,7 +112,7 @@ async function watchStatus(first: ArbiterStatus, address: Address, context: Cont
       } else if (counts !== last) io.print(flags.json ? JSON.stringify({ port, ...status }) : toStatusLine(status));
       last = counts;
       await sleep(systemClock, WATCH_PAUSE, stop.signal).catch(() => {});
-      status = await findRunning(address, await readOwnToken(io, settings, port));
+      status = await findRunning(address, context);
     }
     return 0;
   } finally {
@@ -121,10 +122,10 @@ async function watchStatus(first: ArbiterStatus, address: Address, context: Cont
 
 /** Shows how the proxy on the port goes. */
 export async function runStatus(context: Context): Promise<number> {
-  const { io, flags, settings } = context;
+  const { io, flags } = context;
   const address = await readAddress(context);
   const { port } = address;
-  const status = await findRunning(address, await readOwnToken(io, settings, port));
+  const status = await findRunning(address, context);
   if (typeof status !== "object") return await tellNobody(status, address, context);
   if (flags.watch) return await watchStatus(status, address, context);
   if (flags.json) io.print(JSON.stringify({ port, ...status }, null, 2));
@@ -135,7 +136,7 @@ export async function runStatus(context: Context): Promise<number> {
 /** Tells where the page is on which the proxy on the port can be watched. */
 export async function runDashboard(context: Context): Promise<number> {
   const address = await readAddress(context);
-  const status = await findRunning(address, await readOwnToken(context.io, context.settings, address.port));
+  const status = await findRunning(address, context);
   if (typeof status !== "object") return await tellNobody(status, address, context);
   context.io.print(toServerUrl(address.host, address.port) + DASHBOARD_PATH);
   return 0;
@@ -147,7 +148,7 @@ export async function runStop(context: Context): Promise<number> {
   const { default: process } = await import("node:process");
   const address = await readAddress(context);
   const { port } = address;
-  const status = await findRunning(address, await readOwnToken(io, context.settings, port));
+  const status = await findRunning(address, context);
   if (typeof status !== "object") return await tellNobody(status, address, context);
   // Whoever listens now must be who wrote the note: ids of processes come again.
   const run = (await readRunFiles(io)).find((file) => file.port === port && file.started === status.since);

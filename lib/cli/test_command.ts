@@ -4,7 +4,7 @@ import { withoutEndSlashes } from "../wire/slashes.ts";
 import { toServerUrl } from "../server/serve.ts";
 import { toToken } from "./claude_env.ts";
 import type { Context } from "./io.ts";
-import { toRows } from "./rows.ts";
+import { toAmount, toRows } from "./rows.ts";
 import { readOwnToken } from "./run_file.ts";
 import { localFetch } from "./running.ts";
 import { readAddress } from "./status_command.ts";
@@ -75,7 +75,7 @@ const PROXY_CHECKS: readonly ProxyCheck[] = [
   ["GET /v1/models", async (ask) => {
     const { data } = await readObject(await ask("/v1/models"));
     expect(Array.isArray(data) && data.every(({ id }) => typeof id === "string"), "no list of models");
-    return `${data.length} models`;
+    return toAmount(data.length, "model");
   }],
   ["count_tokens", async (ask, model) => {
     const { messages } = toBody(model, "How many tokens are this?");
@@ -90,9 +90,9 @@ const PROXY_CHECKS: readonly ProxyCheck[] = [
   }],
   ["stream", async (ask, model) => {
     const response = await ask("/v1/messages", toBody(model, "Say hello.", { stream: true }));
-    expect(response.ok, `status ${response.status}: ${(await response.clone().text()).slice(0, 200)}`);
-    const decoder = new SseDecoder();
     const bytes = new Uint8Array(await response.arrayBuffer());
+    expect(response.ok, `status ${response.status}: ${new TextDecoder().decode(bytes).slice(0, 200)}`);
+    const decoder = new SseDecoder();
     checkGrammar([...decoder.feed(bytes), ...decoder.flush()].map(parseJson));
   }],
   ["tool call", async (ask, model) => {

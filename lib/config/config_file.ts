@@ -43,21 +43,23 @@ function findConflicts(file: WrittenFile, known: readonly string[]): SchemaProbl
   for (const [key, entries] of Object.entries({ modelProfiles, modelMap })) {
     for (const [name, { backend }] of Object.entries(entries)) uses.push([`${key}.${name}.backend`, backend]);
   }
-  const cycle = Object.keys(modelProfiles).map((name) => findCycle(modelProfiles, name)).find(Boolean);
-  return [
-    ...uses.filter(([, backend]) => backend !== undefined && !names.includes(backend))
-      .map(([path, backend]) => ({ path, expected: `a backend (${names.join(", ")})`, got: toGot(backend) })),
-    ...Object.entries(backends)
-      .filter(([name, { baseUrl }]) => baseUrl === undefined ? !known.includes(name) : !URL.canParse(baseUrl))
-      .map(([name, { baseUrl }]) => ({ path: `backends.${name}.baseUrl`, expected: AN_ADDRESS, got: toGot(baseUrl) })),
-    ...Object.entries(backends).filter(([name, { headers }]) => !/^[\w.-]+$/.test(name) || !areHeaders(headers))
-      .map(([name]) => ({
-        path: `backends.${name}`,
-        expected: "a name of letters and headers that can be sent",
-        got: "others",
-      })),
-    ...(cycle ? [{ path: `modelProfiles.${cycle[0]}.fallbacks`, expected: "no circle", got: cycle.join(" → ") }] : []),
-  ];
+  const cycle = Object.keys(modelProfiles).map((name) => findCycle(modelProfiles, name)).find(Boolean) ?? [];
+  const rules: [fits: boolean, path: string, expected: string, got: string][] = [];
+  for (const [path, backend] of uses) {
+    const fits = backend === undefined || names.includes(backend);
+    rules.push([fits, path, `a backend (${names.join(", ")})`, toGot(backend)]);
+  }
+  for (const [name, { baseUrl, headers }] of Object.entries(backends)) {
+    const path = `backends.${name}`;
+    const hasUrl = baseUrl === undefined ? known.includes(name) : URL.canParse(baseUrl);
+    rules.push(
+      [/^[\w.-]+$/.test(name), path, "a name of letters, digits, '.', '_' and '-'", toGot(name)],
+      [hasUrl, `${path}.baseUrl`, AN_ADDRESS, toGot(baseUrl)],
+      [areHeaders(headers), `${path}.headers`, "headers that can be sent", "others"],
+    );
+  }
+  rules.push([cycle.length === 0, `modelProfiles.${cycle[0]}.fallbacks`, "no circle", cycle.join(" → ")]);
+  return rules.filter(([fits]) => !fits).map(([, path, expected, got]) => ({ path, expected, got }));
 }
 
 /** A backend as it is used; what is absent stays absent, so that it hides nothing built in. */
@@ -143,6 +145,11 @@ export async function readConfig(path: string, optional = false): Promise<{ path
   }
 }
 
+/** The config file that the environment names, if it does. */
+export function toConfigName({ ARBITER_CONFIG, CLAUDIA_CONFIG }: Env): string | undefined {
+  return ARBITER_CONFIG?.trim() || CLAUDIA_CONFIG?.trim() || undefined;
+}
+
 /**
  * Finds the config file: the one that `ARBITER_CONFIG` or `CLAUDIA_CONFIG` names, which must be there, else
  * `arbiter.json` in the current folder or the user's config folder, else Claudia-Router's `config.json`, which
@@ -158,7 +165,7 @@ export async function findConfig(
   const { readFile } = await import("node:fs/promises");
   const { posix, win32 } = await import("node:path");
   const { resolve } = platform === "win32" ? win32 : posix;
-  const named = env.ARBITER_CONFIG?.trim() || env.CLAUDIA_CONFIG?.trim();
+  const named = toConfigName(env);
   const folder = toConfigFolder(env, platform);
   const own = named ? [named] : ["arbiter.json", ...(folder ? [`${folder}/arbiter.json`] : [])];
   for (const path of own.map((name) => resolve(cwd, name))) {

@@ -9,7 +9,7 @@ const STATE: Kind = ["LOCALAPPDATA", "XDG_STATE_HOME", ".local/state"];
 function toFolder(env: Env, platform: string, [windows, xdg, inHome]: Kind): string | undefined {
   if (platform === "win32") return env[windows] && `${env[windows]}\\arbiter`;
   const base = env[xdg] || (env.HOME && `${env.HOME}/${inHome}`);
-  return base && `${base}/arbiter`;
+  return base && `${base}/arbiter`.replaceAll(/\/+/g, "/"); // As paths are where a file has been found.
 }
 
 /** The folder for the user's configuration, by the custom of the platform; nothing if nobody knows where home is. */

@@ -112,7 +112,7 @@ const ROWS = {
   visualizes: [onOff, "ARBITER_STREAM_VISUALIZATION R2_STREAM_VISUALIZATION"],
   targetDir: [String, "TARGET_DIR"],
   store: [word<StoreName>("memory, sqlite or redis", STORES), "ARBITER_STORE STORAGE_ENGINE"],
-  redisUrl: [String, "REDIS_URL"], // Checked only where it is used: a project's .env may have one of its own.
+  redisUrl: [String, "REDIS_URL"], // Checked only where it is used: other programs know it, too.
   redisPrefix: [String, "REDIS_PREFIX"],
   redisPassword: [String, "REDIS_PASSWORD"],
 } satisfies Record<string, Row<unknown>>;
@@ -179,11 +179,15 @@ export function checkHost({ host = "127.0.0.1", clientKeys, allowOpen }: Setting
  *
  * @throws {ConfigError} Naming the flag or variable and what was expected.
  */
-export function resolveSettings(flags: Env, layers: readonly Env[], warn: (warning: string) => void): Settings {
+export function resolveSettings(
+  flags: Readonly<Record<string, string | boolean | undefined>>,
+  layers: readonly Env[],
+  warn: (warning: string) => void,
+): Settings {
   const settings: Record<string, unknown> = {};
   for (const [key, [parse, names, flag = ""]] of Object.entries<Row<unknown>>(ROWS)) {
     const typed = flags[flag];
-    const [name, value] = typed === undefined ? find(names.split(" "), layers, warn) : [`--${flag}`, typed];
+    const [name, value] = typeof typed === "string" ? [`--${flag}`, typed] : find(names.split(" "), layers, warn);
     if (value === undefined) continue;
     settings[key] = parseAt(parse, name, value);
   }

@@ -44,6 +44,11 @@ describe("the help text of", () => {
   });
 });
 
+test("a command's help has the flags that matter to it: init refuses --yes, reset asks nothing, test asks for a model", () => {
+  assert.doesNotMatch(toHelp("init") + toHelp("reset"), /--yes/);
+  assert.match(toHelp("test"), /--model/);
+});
+
 test("examples can be typed as they are", async () => {
   for (const [name, { examples = [] }] of COMMAND_ROWS) {
     for (const example of examples) {

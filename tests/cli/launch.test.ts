@@ -70,6 +70,7 @@ describe("findOnPath()", { skip }, () => {
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), "arbiter-"));
     await mkdir(join(folder, "a"));
+    await mkdir(join(folder, "b", "claude"), { recursive: true });
     await writeFile(join(folder, "a", "claude"), "not executable");
     await writeFile(join(folder, "claude"), "#!/bin/sh\n");
     await chmod(join(folder, "claude"), 0o755);
@@ -79,7 +80,7 @@ describe("findOnPath()", { skip }, () => {
   after(() => rm(folder, { recursive: true }));
 
   test("finds the first that can be run", async () => {
-    const PATH = `/nowhere:${folder}/a::${folder}`;
+    const PATH = `/nowhere:${folder}/a:${folder}/b::${folder}`;
     assert.equal(await findOnPath("claude", { PATH }, "linux"), `${folder}/claude`);
   });
 

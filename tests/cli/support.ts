@@ -1,6 +1,6 @@
 import type { Context, Io } from "../../lib/cli/io.ts";
 import { parseCommandLine } from "../../lib/cli/flags.ts";
-import { type Env, resolveSettings } from "../../lib/config/settings.ts";
+import { resolveSettings } from "../../lib/config/settings.ts";
 
 /** A world of a test's own, and what was written to it. */
 export type Written = { printed: string[]; told: string[] };
@@ -18,6 +18,6 @@ export async function makeContext(typed: string[], io: Partial<Io> = {}): Promis
     tell: (text) => void told!.push(text),
     ...io,
   };
-  const settings = resolveSettings(line.flags as Env, [world.env], () => {});
+  const settings = resolveSettings(line.flags, [world.env], () => {});
   return { ...line, io: world, settings, layers: [world.env], printed: printed!, told: told! };
 }

@@ -121,6 +121,18 @@ describe("a mistake is told with its place:", () => {
     [{ backends: { own: "http://h" } }, "backends.own: expected an object, got 'http://h'"],
     [{ backends: { local: { headers: { a: 1 } } } }, "backends.local.headers.a: expected a string, got 1"],
     [
+      { backends: { local: { headers: { "a b": "c" } } } },
+      "backends.local.headers: expected headers that can be sent, got others",
+    ],
+    [
+      { backends: { local: { headers: { a: "…" } } } },
+      "backends.local.headers: expected headers that can be sent, got others",
+    ],
+    [
+      { backends: { "a/b": { baseUrl: "http://h/v1" } } },
+      "backends.a/b: expected a name of letters, digits, '.', '_' and '-', got 'a/b'",
+    ],
+    [
       { backends: { local: { rateLimit: -1 } } },
       "backends.local.rateLimit: expected a whole number of 0 or more, got -1",
     ],

@@ -169,6 +169,9 @@ describe("what the program remembers is in", () => {
   const rows: [platform: string, env: Env, expected: string | undefined][] = [
     ["linux", { HOME: "/home/me" }, "/home/me/.local/state/arbiter"],
     ["darwin", { HOME: "/Users/me", XDG_STATE_HOME: "/state" }, "/state/arbiter"],
+    ["linux", { HOME: "/home/me/" }, "/home/me/.local/state/arbiter"],
+    ["linux", { HOME: "/" }, "/.local/state/arbiter"],
+    ["linux", { XDG_STATE_HOME: "/state/" }, "/state/arbiter"],
     ["win32", { LOCALAPPDATA: "C:\\Local", HOME: "/home/me" }, "C:\\Local\\arbiter"],
     ["win32", {}, undefined],
     ["linux", {}, undefined],

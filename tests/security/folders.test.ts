@@ -86,7 +86,9 @@ describe("a folder's own files are refused where they send", () => {
   test("a key, by an arbiter.json that their .env names", async () => {
     const path = join(cwd, "other.json");
     await writeFile(path, JSON.stringify({ backends: { x: { baseUrl: THEIRS, apiKeyEnv: "OTHER_API_KEY" } } }));
-    assert.match(await enter({}, { ARBITER_CONFIG: path }), /would send your API key for 'x'/);
+    for (const named of [{}, { CLAUDIA_CONFIG: join(home, "config.json") }]) {
+      assert.match(await enter({}, { ARBITER_CONFIG: path }, { ...KEYS, ...named }), /would send your API key for 'x'/);
+    }
   });
 
   test("a key that is yet to be typed: nobody is asked for it", async () => {
@@ -130,8 +132,10 @@ describe("a folder's own files count where they send", () => {
   test("a key, by a file in the user's own folder", async () => {
     await rm(join(cwd, "arbiter.json"), { force: true });
     await writeFile(join(home, "arbiter", "arbiter.json"), JSON.stringify(x));
-    const { backends } = await readRouterOptions(toContext({}, KEYS));
-    assert.equal(backends?.x?.apiKey, "other-mine");
+    for (const folder of [home, `${home}/`]) {
+      const { backends } = await readRouterOptions(toContext({}, { ...KEYS, XDG_CONFIG_HOME: folder }));
+      assert.equal(backends?.x?.apiKey, "other-mine");
+    }
   });
 });
 
@@ -150,4 +154,22 @@ test("a folder's .env opens the proxy to nobody", () => {
   });
   assert.equal(warnings.length, 3);
   assert.doesNotMatch(warnings.join(), /0\.0\.0\.0|192/);
+});
+
+test("a folder's .env chooses no store whose code or contents could be the folder's", () => {
+  const warnings: string[] = [];
+  const warn = (warning: string) => void warnings.push(warning);
+  const theirs = {
+    ARBITER_STORE: "redis",
+    STORAGE_ENGINE: " Redis ",
+    REDIS_URL: "redis://theirs",
+    REDIS_PASSWORD: "x",
+  };
+  assert.deepEqual(withoutOpening(theirs, warn), {});
+  assert.deepEqual(warnings, [
+    "ARBITER_STORE in this folder's .env does not count: set it in the environment",
+    "STORAGE_ENGINE in this folder's .env does not count: set it in the environment",
+  ]);
+  const fine = { ARBITER_STORE: "SQLite", STORAGE_ENGINE: "memory", constructor: "x" };
+  assert.deepEqual(withoutOpening(fine, assert.fail), fine);
 });
