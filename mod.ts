@@ -814,18 +814,35 @@ export type DeclaredTools = ReadonlyMap<string, { name: string; input_schema?: J
  */
 type Grammar = (reader: Reader, tools: DeclaredTools) => Reading<WrittenCall[] | undefined>;
 
-/** What a marker in an answer leads to. */
-type Trigger =
-  /** A grammar that reads on from the marker; `start`: only where an answer begins. */
-  | { marker: string; grammar: Grammar; start?: boolean }
-  /** Thinking begins or ends here; `start` as above. */
-  | { marker: string; mode: "text" | "thinking"; start?: boolean }
-  /** A token of the template that means nothing to people; `end` when the turn ends with it. */
-  | { marker: string; stray: true; end?: boolean };
+/** What a marker in an answer leads to; one that leads nowhere is a token that means nothing to people. */
+type Trigger = {
+  marker: string;
+  /** Reads on from the marker. */
+  grammar?: Grammar;
+  /** Thinking begins or ends here. */
+  mode?: "text" | "thinking";
+  /** Whether it counts only where an answer begins. */
+  start?: boolean;
+  /** Whether the turn ends with it. */
+  end?: boolean;
+};
 
 /** Tokens that are removed wherever they turn up. */
 function toStrays(markers: string): Trigger[] {
-  return markers.split(" ").map((marker) => ({ marker, stray: true }));
+  return markers.split(" ").map((marker) => ({ marker }));
+}
+
+/**
+ * Thinking between tags in the text, as hosts without a reasoning parser leave it.
+ *
+ * The opening tag counts only where an answer begins: later it is something the model writes about. A closing tag
+ * without a partner, which templates that open thinking themselves leave behind, counts where a line begins or ends.
+ */
+function thinkTags(...tags: string[]): Trigger[] {
+  return tags.flatMap((tag): Trigger[] => [
+    { marker: `<${tag}>`, mode: "thinking", start: true },
+    { marker: `</${tag}>`, mode: "text" },
+  ]);
 }
 // lib/dialects/triggers.ts ------------------------------------------------------------------
 /** The triggers of a family, ready to be looked for. */
@@ -982,7 +999,7 @@ const DEEPSEEK_STRAYS = toStrays(
 const DEEPSEEK: readonly Trigger[] = [
   ...[DEEPSEEK_CALLS_BEGIN, DEEPSEEK_BEGIN].map((marker) => ({ marker, grammar: deepseekCalls })),
   ...DEEPSEEK_STRAYS,
-  { marker: "<｜end▁of▁sentence｜>", stray: true, end: true },
+  { marker: "<｜end▁of▁sentence｜>", end: true },
 ];
 
 const DSML_PREFIXES = ["｜DSML｜", "｜｜DSML｜｜", "|DSML|", ""];
@@ -991,7 +1008,7 @@ const DSML_WRAPPERS = DSML_PREFIXES.flatMap((prefix) => [`${prefix}function_call
 /** What DeepSeek V3.2 and V4 leak: DSML, with its tags in any spelling. */
 const DSML: readonly Trigger[] = [
   ...DSML_WRAPPERS.map((tag) => ({ marker: `<${tag}`, grammar: invokeXml(`<${tag}`, ...DSML_PREFIXES) })),
-  ...toStrays(DSML_WRAPPERS.map((tag) => `</${tag}`).join(" ")),
+  ...DSML_WRAPPERS.map((tag) => ({ marker: `</${tag}` })),
   ...DEEPSEEK,
 ];
 // lib/dialects/function_xml.ts --------------------------------------------------------------
@@ -1072,7 +1089,7 @@ const GEMMA: readonly Trigger[] = [
   { marker: "<|tool_call>", grammar: gemmaCall },
   { marker: "<|channel>thought", mode: "thinking" },
   { marker: "<channel|>", mode: "text" },
-  { marker: "<tool_call|>", stray: true },
+  { marker: "<tool_call|>" },
 ];
 // lib/dialects/glm.ts -----------------------------------------------------------------------
 const GLM_ENDS = { "</arg_value>": [""], "</tool_call>": [""] };
@@ -1393,7 +1410,7 @@ const KIMI: readonly Trigger[] = [
       "<|tool_call_argument_begin|> <|tool_call_end|> <|im_user|> <|im_assistant|> <|im_system|> <|im_middle|> [BOS] " +
       "[EOS] <|media_start|> <|media_content|> <|media_pad|> <|media_end|>",
   ),
-  { marker: "<|im_end|>", stray: true, end: true },
+  { marker: "<|im_end|>", end: true },
 ];
 // lib/dialects/kimi_k3.ts -------------------------------------------------------------------
 const K3_OPEN = "<|open|>";
@@ -1452,9 +1469,9 @@ const KIMI_K3: readonly Trigger[] = [
   { marker: K3_OPEN, grammar: k3Channel },
   ...["think", " think "].map((tag): Trigger => ({ marker: `${K3_CLOSE}${tag}${K3_SEPARATOR}`, mode: "text" })),
   ...["response", "tools", "message"].flatMap((tag) => [tag, ` ${tag} `])
-    .map((tag): Trigger => ({ marker: `${K3_CLOSE}${tag}${K3_SEPARATOR}`, stray: true })),
+    .map((tag) => ({ marker: `${K3_CLOSE}${tag}${K3_SEPARATOR}` })),
   ...toStrays("<|kimi_image_placeholder|>"),
-  { marker: "<|end_of_msg|>", stray: true, end: true },
+  { marker: "<|end_of_msg|>", end: true },
 ];
 // lib/dialects/llama.ts ---------------------------------------------------------------------
 /** Llama 3.1's custom form: `<function=NAME>{…}</function>`, also without the bracket. */
@@ -1493,7 +1510,7 @@ const LLAMA: readonly Trigger[] = [
   }),
   { marker: "[", grammar: pythonicCalls, start: true },
   { marker: "<function=", grammar: customCall },
-  ...["<|eom_id|>", "<|eot_id|>"].map((marker): Trigger => ({ marker, stray: true, end: true })),
+  ...["<|eom_id|>", "<|eot_id|>"].map((marker) => ({ marker, end: true })),
 ];
 // lib/dialects/minimax.ts -------------------------------------------------------------------
 const M3_MARK = "]<]minimax[>[";
@@ -1561,7 +1578,7 @@ const m3Calls: Grammar = function* (reader) {
 /** What MiniMax M2 to M2.7 leak. */
 const MINIMAX: readonly Trigger[] = [
   { marker: MINIMAX_WRAPPER, grammar: invokeXml(MINIMAX_WRAPPER, "") },
-  { marker: "</minimax:tool_call>", stray: true },
+  { marker: "</minimax:tool_call>" },
 ];
 
 /** What MiniMax M3 leaks. */
@@ -1632,31 +1649,18 @@ const MUSE: readonly Trigger[] = [
   { marker: "<atem:function_calls>", grammar: museCalls },
   ...toStrays("<|eom|> <|eot|>"),
 ];
-// lib/dialects/think_tags.ts ----------------------------------------------------------------
-/**
- * Thinking between tags in the text, as hosts without a reasoning parser leave it.
- *
- * The opening tag counts only where an answer begins: later it is something the model writes about. A closing tag
- * without a partner, which templates that open thinking themselves leave behind, counts where a line begins or ends.
- */
-function thinkTags(...tags: string[]): Trigger[] {
-  return tags.flatMap((tag): Trigger[] => [
-    { marker: `<${tag}>`, mode: "thinking", start: true },
-    { marker: `</${tag}>`, mode: "text" },
-  ]);
-}
 // lib/models/dialect_tables.ts --------------------------------------------------------------
 const THINK = thinkTags("think", "thinking");
 const hermes: Trigger = { marker: "<tool_call>", grammar: jsonCalls("<tool_call>", "</tool_call>") };
-const QWEN: Trigger[] = [hermes, { marker: "</tool_call>", stray: true }];
+const QWEN: Trigger[] = [hermes, { marker: "</tool_call>" }];
 const CODER: Trigger[] = [
   ...["<tool_call>", "<function="].map((marker) => ({ marker, grammar: functionXml("<tool_call>", "</tool_call>") })),
-  { marker: "</tool_call>", stray: true },
+  { marker: "</tool_call>" },
 ];
-const GLM: Trigger[] = [{ marker: "<tool_call>", grammar: glm }, { marker: "</tool_call>", stray: true }];
+const GLM: Trigger[] = [{ marker: "<tool_call>", grammar: glm }, { marker: "</tool_call>" }];
 const NEMOTRON: Trigger[] = [
   { marker: "<TOOLCALL>", grammar: jsonCalls("<TOOLCALL>", "</TOOLCALL>") },
-  { marker: "</TOOLCALL>", stray: true },
+  { marker: "</TOOLCALL>" },
 ];
 const SEED: Trigger[] = [
   ...["<seed:tool_call>", "<function="].map((marker) => {
@@ -5952,14 +5956,14 @@ class Scanner {
       if (!next || next[1] >= end) return this.#emit(end, found);
       const [trigger, at] = next;
       this.#emit(at, found);
-      if ("grammar" in trigger) {
+      if (trigger.grammar) {
         this.#reader.push(this.#pending);
         this.#pending = "";
         this.#reading = trigger.grammar(this.#reader, tools);
         continue;
       }
       this.#pending = this.#pending.slice(trigger.marker.length);
-      if ("mode" in trigger) {
+      if (trigger.mode) {
         // Of a lone tag at the end of a line only the tag goes.
         this.#trim ||= this.#opened || this.#code.lineStart || !trigger.marker.startsWith("</");
         this.#startAnew(trigger.mode);
@@ -5975,11 +5979,10 @@ class Scanner {
 
   /** Whether a marker means something where it stands; nothing while that is not certain. */
   #accepts(trigger: Trigger, code: CodeState, at: number): boolean | undefined {
-    const { marker } = trigger;
-    const start = "start" in trigger && trigger.start === true;
+    const { marker, mode, start, end } = trigger;
     if (start && !(this.#atStart && this.#pending.slice(0, at).trim() === "")) return false;
-    const native = NATIVE.test(marker) && !("end" in trigger);
-    const closes = "mode" in trigger && trigger.mode === "text";
+    const native = NATIVE.test(marker) && !end;
+    const closes = mode === "text";
     // Code that thinking has left open ends with it.
     if (closes && (this.#opened || native)) return !isSpan(code, true);
     if (isFenced(code) || isSpan(code, native)) return false;

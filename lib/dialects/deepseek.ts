@@ -49,7 +49,7 @@ const DEEPSEEK_STRAYS = toStrays(
 export const DEEPSEEK: readonly Trigger[] = [
   ...[DEEPSEEK_CALLS_BEGIN, DEEPSEEK_BEGIN].map((marker) => ({ marker, grammar: deepseekCalls })),
   ...DEEPSEEK_STRAYS,
-  { marker: "<｜end▁of▁sentence｜>", stray: true, end: true },
+  { marker: "<｜end▁of▁sentence｜>", end: true },
 ];
 
 const DSML_PREFIXES = ["｜DSML｜", "｜｜DSML｜｜", "|DSML|", ""];
@@ -58,6 +58,6 @@ const DSML_WRAPPERS = DSML_PREFIXES.flatMap((prefix) => [`${prefix}function_call
 /** What DeepSeek V3.2 and V4 leak: DSML, with its tags in any spelling. */
 export const DSML: readonly Trigger[] = [
   ...DSML_WRAPPERS.map((tag) => ({ marker: `<${tag}`, grammar: invokeXml(`<${tag}`, ...DSML_PREFIXES) })),
-  ...toStrays(DSML_WRAPPERS.map((tag) => `</${tag}`).join(" ")),
+  ...DSML_WRAPPERS.map((tag) => ({ marker: `</${tag}` })),
   ...DEEPSEEK,
 ];

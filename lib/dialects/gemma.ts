@@ -26,5 +26,5 @@ export const GEMMA: readonly Trigger[] = [
   { marker: "<|tool_call>", grammar: gemmaCall },
   { marker: "<|channel>thought", mode: "thinking" },
   { marker: "<channel|>", mode: "text" },
-  { marker: "<tool_call|>", stray: true },
+  { marker: "<tool_call|>" },
 ];

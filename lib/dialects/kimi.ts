@@ -52,5 +52,5 @@ export const KIMI: readonly Trigger[] = [
       "<|tool_call_argument_begin|> <|tool_call_end|> <|im_user|> <|im_assistant|> <|im_system|> <|im_middle|> [BOS] " +
       "[EOS] <|media_start|> <|media_content|> <|media_pad|> <|media_end|>",
   ),
-  { marker: "<|im_end|>", stray: true, end: true },
+  { marker: "<|im_end|>", end: true },
 ];

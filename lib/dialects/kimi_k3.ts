@@ -57,7 +57,7 @@ export const KIMI_K3: readonly Trigger[] = [
   { marker: K3_OPEN, grammar: k3Channel },
   ...["think", " think "].map((tag): Trigger => ({ marker: `${K3_CLOSE}${tag}${K3_SEPARATOR}`, mode: "text" })),
   ...["response", "tools", "message"].flatMap((tag) => [tag, ` ${tag} `])
-    .map((tag): Trigger => ({ marker: `${K3_CLOSE}${tag}${K3_SEPARATOR}`, stray: true })),
+    .map((tag) => ({ marker: `${K3_CLOSE}${tag}${K3_SEPARATOR}` })),
   ...toStrays("<|kimi_image_placeholder|>"),
-  { marker: "<|end_of_msg|>", stray: true, end: true },
+  { marker: "<|end_of_msg|>", end: true },
 ];

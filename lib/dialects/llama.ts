@@ -38,5 +38,5 @@ export const LLAMA: readonly Trigger[] = [
   }),
   { marker: "[", grammar: pythonicCalls, start: true },
   { marker: "<function=", grammar: customCall },
-  ...["<|eom_id|>", "<|eot_id|>"].map((marker): Trigger => ({ marker, stray: true, end: true })),
+  ...["<|eom_id|>", "<|eot_id|>"].map((marker) => ({ marker, end: true })),
 ];

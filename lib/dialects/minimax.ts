@@ -67,7 +67,7 @@ const m3Calls: Grammar = function* (reader) {
 /** What MiniMax M2 to M2.7 leak. */
 export const MINIMAX: readonly Trigger[] = [
   { marker: MINIMAX_WRAPPER, grammar: invokeXml(MINIMAX_WRAPPER, "") },
-  { marker: "</minimax:tool_call>", stray: true },
+  { marker: "</minimax:tool_call>" },
 ];
 
 /** What MiniMax M3 leaks. */

@@ -110,14 +110,14 @@ export class Scanner {
       if (!next || next[1] >= end) return this.#emit(end, found);
       const [trigger, at] = next;
       this.#emit(at, found);
-      if ("grammar" in trigger) {
+      if (trigger.grammar) {
         this.#reader.push(this.#pending);
         this.#pending = "";
         this.#reading = trigger.grammar(this.#reader, tools);
         continue;
       }
       this.#pending = this.#pending.slice(trigger.marker.length);
-      if ("mode" in trigger) {
+      if (trigger.mode) {
         // Of a lone tag at the end of a line only the tag goes.
         this.#trim ||= this.#opened || this.#code.lineStart || !trigger.marker.startsWith("</");
         this.#startAnew(trigger.mode);
@@ -133,11 +133,10 @@ export class Scanner {
 
   /** Whether a marker means something where it stands; nothing while that is not certain. */
   #accepts(trigger: Trigger, code: CodeState, at: number): boolean | undefined {
-    const { marker } = trigger;
-    const start = "start" in trigger && trigger.start === true;
+    const { marker, mode, start, end } = trigger;
     if (start && !(this.#atStart && this.#pending.slice(0, at).trim() === "")) return false;
-    const native = NATIVE.test(marker) && !("end" in trigger);
-    const closes = "mode" in trigger && trigger.mode === "text";
+    const native = NATIVE.test(marker) && !end;
+    const closes = mode === "text";
     // Code that thinking has left open ends with it.
     if (closes && (this.#opened || native)) return !isSpan(code, true);
     if (isFenced(code) || isSpan(code, native)) return false;

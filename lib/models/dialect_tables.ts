@@ -2,7 +2,7 @@ import { DEEPSEEK, DSML } from "../dialects/deepseek.ts";
 import { functionXml } from "../dialects/function_xml.ts";
 import { GEMMA } from "../dialects/gemma.ts";
 import { glm } from "../dialects/glm.ts";
-import { toStrays, type Trigger } from "../dialects/grammar.ts";
+import { thinkTags, toStrays, type Trigger } from "../dialects/grammar.ts";
 import { HARMONY } from "../dialects/harmony.ts";
 import { INKLING } from "../dialects/inkling.ts";
 import { jsonCalls } from "../dialects/json_calls.ts";
@@ -12,20 +12,19 @@ import { LLAMA } from "../dialects/llama.ts";
 import { MINIMAX, MINIMAX_M3 } from "../dialects/minimax.ts";
 import { MISTRAL } from "../dialects/mistral.ts";
 import { MUSE } from "../dialects/muse.ts";
-import { thinkTags } from "../dialects/think_tags.ts";
 import { TriggerTable } from "../dialects/triggers.ts";
 
 const THINK = thinkTags("think", "thinking");
 const hermes: Trigger = { marker: "<tool_call>", grammar: jsonCalls("<tool_call>", "</tool_call>") };
-const QWEN: Trigger[] = [hermes, { marker: "</tool_call>", stray: true }];
+const QWEN: Trigger[] = [hermes, { marker: "</tool_call>" }];
 const CODER: Trigger[] = [
   ...["<tool_call>", "<function="].map((marker) => ({ marker, grammar: functionXml("<tool_call>", "</tool_call>") })),
-  { marker: "</tool_call>", stray: true },
+  { marker: "</tool_call>" },
 ];
-const GLM: Trigger[] = [{ marker: "<tool_call>", grammar: glm }, { marker: "</tool_call>", stray: true }];
+const GLM: Trigger[] = [{ marker: "<tool_call>", grammar: glm }, { marker: "</tool_call>" }];
 const NEMOTRON: Trigger[] = [
   { marker: "<TOOLCALL>", grammar: jsonCalls("<TOOLCALL>", "</TOOLCALL>") },
-  { marker: "</TOOLCALL>", stray: true },
+  { marker: "</TOOLCALL>" },
 ];
 const SEED: Trigger[] = [
   ...["<seed:tool_call>", "<function="].map((marker) => {
