@@ -731,9 +731,22 @@ class Reader {
     }
   }
 
+  /** Reads what the name of a tool may consist of. */
+  name(): Reading<string> {
+    return this.while(/[\w.:-]/);
+  }
+
   /** Reads white space. */
   space(): Reading<string> {
     return this.while(/\s/);
+  }
+
+  /** Reads like {@linkcode take}, with the white space around, which is read also where there is nothing else. */
+  *token(...literals: string[]): Reading<string | undefined> {
+    yield* this.space();
+    const found = yield* this.take(...literals);
+    yield* this.space();
+    return found;
   }
 
   /**
@@ -936,8 +949,7 @@ function invokeXml(wrapper: string, ...prefixes: string[]): Grammar {
           [end, torn] = [valueEnd, valueEnd === undefined];
           continue;
         }
-        yield* reader.space();
-        yield* reader.take(tag.replace("<", "</"));
+        yield* reader.token(tag.replace("<", "</"));
       }
       const closed = end?.endsWith("invoke>") || (yield* reader.take(...ends("invoke"))) !== undefined;
       yield* reader.space();
@@ -962,27 +974,18 @@ const DEEPSEEK_END = "<｜tool▁call▁end｜>";
  * fence of code.
  */
 const deepseekCalls: Grammar = function* (reader) {
-  yield* reader.take(DEEPSEEK_CALLS_BEGIN);
-  yield* reader.space();
+  yield* reader.token(DEEPSEEK_CALLS_BEGIN);
   if ((yield* reader.peek(DEEPSEEK_BEGIN)) === undefined) return undefined;
-  while ((yield* reader.take(DEEPSEEK_BEGIN)) !== undefined) {
-    yield* reader.space();
-    let name = yield* reader.while(/[\w.:-]/);
-    yield* reader.space();
-    if ((yield* reader.take(DEEPSEEK_SEPARATOR)) === undefined) return undefined;
-    yield* reader.space();
+  while ((yield* reader.token(DEEPSEEK_BEGIN)) !== undefined) {
+    let name = yield* reader.name();
+    if ((yield* reader.token(DEEPSEEK_SEPARATOR)) === undefined) return undefined;
     if (name === "function") {
-      name = yield* reader.while(/[\w.:-]/);
-      yield* reader.space();
-      yield* reader.take("```json", "```");
+      name = yield* reader.name();
+      yield* reader.token("```json", "```");
     }
-    yield* reader.space();
     const call = { name, arguments: yield* reader.json(DEEPSEEK_END, "\n```", DEEPSEEK_CALLS_END) };
-    yield* reader.space();
-    yield* reader.take("```");
-    yield* reader.space();
-    yield* reader.take(DEEPSEEK_END);
-    yield* reader.space();
+    yield* reader.token("```");
+    yield* reader.token(DEEPSEEK_END);
     const closed = yield* reader.take(DEEPSEEK_CALLS_END);
     yield [call];
     if (closed !== undefined) break;
@@ -1012,8 +1015,6 @@ const DSML: readonly Trigger[] = [
   ...DEEPSEEK,
 ];
 // lib/dialects/function_xml.ts --------------------------------------------------------------
-const FUNCTION_NAME = /[\w.:-]/;
-
 /**
  * Qwen3-Coder's XML, which Qwen3.5, Nemotron 3, Step and (in a wrapper of its own) Seed-OSS write as well:
  * `<tool_call><function=NAME><parameter=KEY>VALUE</parameter></function></tool_call>`.
@@ -1034,7 +1035,7 @@ function functionXml(open: string, close: string): Grammar {
       yield* reader.space();
       const begin = yield* reader.take("<function=", "<function ", "<function");
       if (begin === undefined) return some ? [] : undefined;
-      const name = yield* reader.while(FUNCTION_NAME);
+      const name = yield* reader.name();
       if (name === "" || (begin === "<function" && !tools.has(name))) return undefined;
       const properties = tools.get(name)?.input_schema?.properties;
       const missing = new Set(isJsonObject(properties) ? Object.keys(properties) : []);
@@ -1070,7 +1071,7 @@ const GEMMA_QUOTE = '<|"|>';
 const gemmaCall: Grammar = function* (reader) {
   yield* reader.take("<|tool_call>");
   if ((yield* reader.take("call:")) === undefined) return undefined;
-  const name = yield* reader.while(/[\w.:-]/);
+  const name = yield* reader.name();
   if (name === "" || (yield* reader.take("{")) === undefined) return undefined;
   let json = `{${yield* reader.while(/[^:{}<]/, MAX_TAG)}`;
   if ((yield* reader.peek(":", "}", "<")) === undefined && !reader.done) return undefined;
@@ -1107,9 +1108,8 @@ function* glmSpace(reader: Reader): Reading<void> {
  * key without a value is dropped.
  */
 const glm: Grammar = function* (reader, tools) {
-  yield* reader.take("<tool_call>");
-  yield* reader.space();
-  const head = yield* reader.while(/[\w.:-]/);
+  yield* reader.token("<tool_call>");
+  const head = yield* reader.name();
   if (head === "") return undefined;
   const fields: Field[] = [];
   const glued = (yield* reader.peek("</arg_key>")) !== undefined;
@@ -1171,7 +1171,7 @@ const harmonyChannel: Grammar = function* (reader) {
 /** A call whose channel was lost: `to=functions.NAME {…}`. */
 const harmonyRecipient: Grammar = function* (reader) {
   yield* reader.take("to=functions.");
-  const name = yield* reader.while(/[\w.:-]/);
+  const name = yield* reader.name();
   yield* reader.while(/[\s\w]/, MAX_TAG);
   if (name === "" || (yield* reader.peek("{")) === undefined) return undefined;
   return [{ name, arguments: yield* reader.json(...HARMONY_ENDS) }];
@@ -1249,7 +1249,7 @@ const inklingCall = jsonCalls(INKLING_CALL, "<|end_message|>");
 /** A message; if it is a call, the tool's name stands before its marker once more. */
 const inklingMessage: Grammar = function* (reader, tools) {
   yield* reader.take("<|message_model|>");
-  const word = yield* reader.while(/[\w.:-]/);
+  const word = yield* reader.name();
   if ((yield* reader.peek(INKLING_CALL)) !== undefined) return yield* inklingCall(reader, tools);
   yield word;
   return [];
@@ -1265,18 +1265,10 @@ const INKLING: readonly Trigger[] = [
 /** How long the escapes that name a character are: `\x41`, `\u0041`, `\U00000041`. */
 const ESCAPE_LENGTHS: Record<string, number> = { x: 2, u: 4, U: 8 };
 
-/** Reads one of `words` in quotes. */
+/** Reads one of `words` in quotes, with the white space around. */
 function* takeQuoted(reader: Reader, ...words: string[]): Reading<string | undefined> {
-  const found = yield* reader.take(...words.flatMap((word) => [`'${word}'`, `"${word}"`]));
-  yield* reader.space();
+  const found = yield* reader.token(...words.flatMap((word) => [`'${word}'`, `"${word}"`]));
   return found?.slice(1, -1);
-}
-
-/** Reads the colon behind a key. */
-function* takeColon(reader: Reader): Reading<boolean> {
-  const found = (yield* reader.take(":")) !== undefined;
-  yield* reader.space();
-  return found;
 }
 
 /** The character an escape stands for, from behind its backslash. */
@@ -1317,13 +1309,11 @@ function* passStrings(reader: Reader, kind: Piece["kind"]): Reading<boolean> {
 
 /** One part, from behind its brace: text and thinking are passed on, a tool_use is a call. Tells whether it is a part. */
 function* readPart(reader: Reader): Reading<boolean> {
-  yield* reader.space();
   let key = yield* takeQuoted(reader, "type", "text");
-  if (key === undefined || !(yield* takeColon(reader))) return false;
+  if (key === undefined || (yield* reader.token(":")) === undefined) return false;
   if (key === "type") {
     key = yield* takeQuoted(reader, "text", "thinking", "tool_use");
-    if (key === undefined || (yield* reader.take(",")) === undefined) return false;
-    yield* reader.space();
+    if (key === undefined || (yield* reader.token(",")) === undefined) return false;
     if (key === "tool_use") {
       const part = yield* reader.untilClosed("}");
       const calls = parseCalls(`{${part}${reader.done ? "" : "}"}`);
@@ -1331,7 +1321,7 @@ function* readPart(reader: Reader): Reading<boolean> {
       yield calls ?? reader.commit();
       return true;
     }
-    if ((yield* takeQuoted(reader, key)) === undefined || !(yield* takeColon(reader))) return false;
+    if ((yield* takeQuoted(reader, key)) === undefined || (yield* reader.token(":")) === undefined) return false;
   }
   if (!(yield* passStrings(reader, key === "thinking" ? "thinking" : "text"))) return false;
   yield* reader.untilClosed("}");
@@ -1381,9 +1371,8 @@ function toKimiName(id: string): string {
  * JSON ends, wherever the markers are.
  */
 const kimiCall: Grammar = function* (reader) {
-  yield* reader.take(KIMI_BEGIN);
-  yield* reader.space();
-  let id = yield* reader.while(/[\w.:-]/);
+  yield* reader.token(KIMI_BEGIN);
+  let id = yield* reader.name();
   yield* reader.space();
   if (id === "" || (yield* reader.peek(KIMI_ARGUMENTS)) === undefined) return undefined;
   while ((yield* reader.take(KIMI_ARGUMENTS)) !== undefined) {
@@ -1432,8 +1421,7 @@ const k3Channel: Grammar = function* (reader) {
   let call: WrittenCall & { arguments: Field[] } | undefined;
   let json: string | undefined;
   let torn = false;
-  while ((yield* reader.take(K3_OPEN)) !== undefined) {
-    yield* reader.space();
+  while ((yield* reader.token(K3_OPEN)) !== undefined) {
     const name = yield* reader.while(/\w/);
     if (name === "" && reader.done) break;
     if (!K3_TAGS.includes(name)) return undefined;
@@ -1448,13 +1436,9 @@ const k3Channel: Grammar = function* (reader) {
       call?.arguments.push([key, yield* reader.until([K3_CLOSE]), type !== undefined && type !== "string"]);
       torn = reader.done;
     } else if (name === "json") [json, torn] = [yield* reader.until([K3_CLOSE]), false];
-    yield* reader.space();
-    while ((yield* reader.take(K3_CLOSE)) !== undefined) {
-      yield* reader.space();
+    while ((yield* reader.token(K3_CLOSE)) !== undefined) {
       const closed = yield* reader.while(/\w/);
-      yield* reader.space();
-      yield* reader.take(K3_SEPARATOR);
-      yield* reader.space();
+      yield* reader.token(K3_SEPARATOR);
       if (closed === "call" && call) {
         yield [{ name: call.name, arguments: json ?? call.arguments }];
         call = undefined;
@@ -1477,7 +1461,7 @@ const KIMI_K3: readonly Trigger[] = [
 /** Llama 3.1's custom form: `<function=NAME>{…}</function>`, also without the bracket. */
 const customCall: Grammar = function* (reader) {
   yield* reader.take("<function=");
-  const name = yield* reader.while(/[\w.:-]/);
+  const name = yield* reader.name();
   yield* reader.take(">");
   yield* reader.space();
   if (name === "" || (yield* reader.peek("{")) === undefined) return undefined;
@@ -1489,16 +1473,14 @@ const customCall: Grammar = function* (reader) {
 
 /** Llama 4's calls as Python would write them: `[ls(path="."), cat(path="a")]`. */
 const pythonicCalls: Grammar = function* (reader, tools) {
-  yield* reader.take("[");
+  yield* reader.token("[");
   const calls: WrittenCall[] = [];
   do {
-    yield* reader.space();
-    const name = yield* reader.while(/[\w.:-]/);
+    const name = yield* reader.name();
     if (!tools.has(name) || (yield* reader.take("(")) === undefined) return undefined;
     calls.push({ name, arguments: `{${yield* reader.untilClosed(")")}}` });
     if ((yield* reader.take(")")) === undefined) return undefined;
-    yield* reader.space();
-  } while ((yield* reader.take(",")) !== undefined);
+  } while ((yield* reader.token(",")) !== undefined);
   return (yield* reader.take("]")) === undefined ? undefined : calls;
 };
 
@@ -1539,18 +1521,15 @@ function toM3Call(element: M3Element): WrittenCall {
 
 /** MiniMax M3's calls: a mark before each tag, `invoke` elements whose children are the arguments. */
 const m3Calls: Grammar = function* (reader) {
-  yield* reader.take(M3_MARK);
-  yield* reader.space();
-  if ((yield* reader.take("<tool_call>")) === undefined) return undefined;
-  yield* reader.space();
+  yield* reader.token(M3_MARK);
+  if ((yield* reader.token("<tool_call>")) === undefined) return undefined;
   if ((yield* reader.peek(M3_MARK)) === undefined) return undefined;
   const open: M3Element[] = [];
   for (;;) {
     const text = yield* reader.until([M3_MARK]);
     const element = open.at(-1);
     if (element) element.text += text;
-    if ((yield* reader.take(M3_MARK)) === undefined) break;
-    yield* reader.space();
+    if ((yield* reader.token(M3_MARK)) === undefined) break;
     const kind = yield* reader.take("<", "</");
     if (kind === undefined) return undefined;
     const tag = yield* reader.tag();
@@ -1599,7 +1578,7 @@ const mistralCalls: Grammar = function* (reader) {
       if (!calls) return undefined;
       yield calls;
     } else {
-      const name = yield* reader.while(/[\w.:-]/);
+      const name = yield* reader.name();
       if ((yield* reader.take("[CALL_ID]")) !== undefined) yield* reader.while(/\w/);
       yield* reader.take("[ARGS]");
       yield* reader.space();

@@ -12,27 +12,18 @@ const DEEPSEEK_END = "<｜tool▁call▁end｜>";
  * fence of code.
  */
 const deepseekCalls: Grammar = function* (reader) {
-  yield* reader.take(DEEPSEEK_CALLS_BEGIN);
-  yield* reader.space();
+  yield* reader.token(DEEPSEEK_CALLS_BEGIN);
   if ((yield* reader.peek(DEEPSEEK_BEGIN)) === undefined) return undefined;
-  while ((yield* reader.take(DEEPSEEK_BEGIN)) !== undefined) {
-    yield* reader.space();
-    let name = yield* reader.while(/[\w.:-]/);
-    yield* reader.space();
-    if ((yield* reader.take(DEEPSEEK_SEPARATOR)) === undefined) return undefined;
-    yield* reader.space();
+  while ((yield* reader.token(DEEPSEEK_BEGIN)) !== undefined) {
+    let name = yield* reader.name();
+    if ((yield* reader.token(DEEPSEEK_SEPARATOR)) === undefined) return undefined;
     if (name === "function") {
-      name = yield* reader.while(/[\w.:-]/);
-      yield* reader.space();
-      yield* reader.take("```json", "```");
+      name = yield* reader.name();
+      yield* reader.token("```json", "```");
     }
-    yield* reader.space();
     const call = { name, arguments: yield* reader.json(DEEPSEEK_END, "\n```", DEEPSEEK_CALLS_END) };
-    yield* reader.space();
-    yield* reader.take("```");
-    yield* reader.space();
-    yield* reader.take(DEEPSEEK_END);
-    yield* reader.space();
+    yield* reader.token("```");
+    yield* reader.token(DEEPSEEK_END);
     const closed = yield* reader.take(DEEPSEEK_CALLS_END);
     yield [call];
     if (closed !== undefined) break;

@@ -2,8 +2,6 @@ import { isJsonObject } from "../wire/json.ts";
 import type { Grammar } from "./grammar.ts";
 import { type Field, MAX_TAG } from "./reader.ts";
 
-const FUNCTION_NAME = /[\w.:-]/;
-
 /**
  * Qwen3-Coder's XML, which Qwen3.5, Nemotron 3, Step and (in a wrapper of its own) Seed-OSS write as well:
  * `<tool_call><function=NAME><parameter=KEY>VALUE</parameter></function></tool_call>`.
@@ -24,7 +22,7 @@ export function functionXml(open: string, close: string): Grammar {
       yield* reader.space();
       const begin = yield* reader.take("<function=", "<function ", "<function");
       if (begin === undefined) return some ? [] : undefined;
-      const name = yield* reader.while(FUNCTION_NAME);
+      const name = yield* reader.name();
       if (name === "" || (begin === "<function" && !tools.has(name))) return undefined;
       const properties = tools.get(name)?.input_schema?.properties;
       const missing = new Set(isJsonObject(properties) ? Object.keys(properties) : []);

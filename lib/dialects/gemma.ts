@@ -7,7 +7,7 @@ const GEMMA_QUOTE = '<|"|>';
 const gemmaCall: Grammar = function* (reader) {
   yield* reader.take("<|tool_call>");
   if ((yield* reader.take("call:")) === undefined) return undefined;
-  const name = yield* reader.while(/[\w.:-]/);
+  const name = yield* reader.name();
   if (name === "" || (yield* reader.take("{")) === undefined) return undefined;
   let json = `{${yield* reader.while(/[^:{}<]/, MAX_TAG)}`;
   if ((yield* reader.peek(":", "}", "<")) === undefined && !reader.done) return undefined;

@@ -16,9 +16,8 @@ function* glmSpace(reader: Reader): Reading<void> {
  * key without a value is dropped.
  */
 export const glm: Grammar = function* (reader, tools) {
-  yield* reader.take("<tool_call>");
-  yield* reader.space();
-  const head = yield* reader.while(/[\w.:-]/);
+  yield* reader.token("<tool_call>");
+  const head = yield* reader.name();
   if (head === "") return undefined;
   const fields: Field[] = [];
   const glued = (yield* reader.peek("</arg_key>")) !== undefined;

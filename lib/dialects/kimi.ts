@@ -23,9 +23,8 @@ function toKimiName(id: string): string {
  * JSON ends, wherever the markers are.
  */
 const kimiCall: Grammar = function* (reader) {
-  yield* reader.take(KIMI_BEGIN);
-  yield* reader.space();
-  let id = yield* reader.while(/[\w.:-]/);
+  yield* reader.token(KIMI_BEGIN);
+  let id = yield* reader.name();
   yield* reader.space();
   if (id === "" || (yield* reader.peek(KIMI_ARGUMENTS)) === undefined) return undefined;
   while ((yield* reader.take(KIMI_ARGUMENTS)) !== undefined) {

@@ -224,9 +224,22 @@ export class Reader {
     }
   }
 
+  /** Reads what the name of a tool may consist of. */
+  name(): Reading<string> {
+    return this.while(/[\w.:-]/);
+  }
+
   /** Reads white space. */
   space(): Reading<string> {
     return this.while(/\s/);
+  }
+
+  /** Reads like {@linkcode take}, with the white space around, which is read also where there is nothing else. */
+  *token(...literals: string[]): Reading<string | undefined> {
+    yield* this.space();
+    const found = yield* this.take(...literals);
+    yield* this.space();
+    return found;
   }
 
   /**
