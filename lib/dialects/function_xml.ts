@@ -1,4 +1,4 @@
-import { isJsonObject } from "../wire/json.ts";
+import { toProperties } from "./arguments.ts";
 import type { Grammar } from "./grammar.ts";
 import { type Field, MAX_TAG } from "./reader.ts";
 
@@ -24,8 +24,7 @@ export function functionXml(open: string, close: string): Grammar {
       if (begin === undefined) return some ? [] : undefined;
       const name = yield* reader.name();
       if (name === "" || (begin === "<function" && !tools.has(name))) return undefined;
-      const properties = tools.get(name)?.input_schema?.properties;
-      const missing = new Set(isJsonObject(properties) ? Object.keys(properties) : []);
+      const missing = new Set(Object.keys(toProperties(tools.get(name)?.input_schema)));
       yield* reader.take(">");
       yield* reader.space();
       const fields: Field[] = [];
