@@ -1232,6 +1232,12 @@ function functionXml(open: string, close: string): Grammar {
     }
   };
 }
+
+/** What models leak that write so, in a wrapper of their own. */
+function functionTags(open: string, close: string): Trigger[] {
+  const grammar = functionXml(open, close);
+  return [{ marker: open, grammar }, { marker: "<function=", grammar }, { marker: close }];
+}
 // lib/dialects/gemma.ts ---------------------------------------------------------------------
 const GEMMA_QUOTE = '<|"|>';
 
@@ -1275,7 +1281,7 @@ function* glmSpace(reader: Reader): Reading<void> {
  * When the first `<arg_key>` is missing, name and key run together, and the longest declared name tells them apart. A
  * key without a value is dropped.
  */
-const glm: Grammar = function* (reader, tools) {
+const glmCall: Grammar = function* (reader, tools) {
   yield* reader.token("<tool_call>");
   const head = yield* reader.name();
   if (head === "") return undefined;
@@ -1302,6 +1308,9 @@ const glm: Grammar = function* (reader, tools) {
   closed ||= (yield* reader.take("</tool_call>")) !== undefined;
   return closed || fields.length > 0 ? [{ name, arguments: fields, cut: !closed, torn }] : undefined;
 };
+
+/** What GLM and Laguna leak. */
+const GLM: readonly Trigger[] = [{ marker: "<tool_call>", grammar: glmCall }, { marker: "</tool_call>" }];
 // lib/dialects/harmony.ts -------------------------------------------------------------------
 const HARMONY_MESSAGE = "<|message|>";
 /** What a header consists of, so that prose about headers does not wait. */
@@ -1409,6 +1418,11 @@ function jsonCalls(open: string, close: string | undefined, ...limits: string[])
       }
     }
   };
+}
+
+/** Such calls between tags, of which the closing one may be left over. */
+function jsonTags(open: string, close: string): Trigger[] {
+  return [{ marker: open, grammar: jsonCalls(open, close) }, { marker: close }];
 }
 // lib/dialects/inkling.ts -------------------------------------------------------------------
 const INKLING_CALL = "<|content_invoke_tool_json|>";
@@ -1797,57 +1811,42 @@ const MUSE: readonly Trigger[] = [
   ...toStrays("<|eom|> <|eot|>"),
 ];
 // lib/models/dialect_tables.ts --------------------------------------------------------------
-const THINK = thinkTags("think", "thinking");
-const hermes: Trigger = { marker: "<tool_call>", grammar: jsonCalls("<tool_call>", "</tool_call>") };
-const QWEN: Trigger[] = [hermes, { marker: "</tool_call>" }];
-const CODER: Trigger[] = [
-  ...["<tool_call>", "<function="].map((marker) => ({ marker, grammar: functionXml("<tool_call>", "</tool_call>") })),
-  { marker: "</tool_call>" },
-];
-const GLM: Trigger[] = [{ marker: "<tool_call>", grammar: glm }, { marker: "</tool_call>" }];
-const NEMOTRON: Trigger[] = [
-  { marker: "<TOOLCALL>", grammar: jsonCalls("<TOOLCALL>", "</TOOLCALL>") },
-  { marker: "</TOOLCALL>" },
-];
-const SEED: Trigger[] = [
-  ...["<seed:tool_call>", "<function="].map((marker) => {
-    return { marker, grammar: functionXml("<seed:tool_call>", "</seed:tool_call>") };
-  }),
-  ...toStrays("</seed:tool_call> <seed:cot_budget_reflect> </seed:cot_budget_reflect>"),
-  ...thinkTags("seed:think"),
-];
-const PHI: Trigger[] = [
-  { marker: "functools[{", grammar: jsonCalls("functools", "<|end|>") },
-  { marker: "<|tool_call|>", grammar: jsonCalls("<|tool_call|>", "<|/tool_call|>") },
-  { marker: "<function_call>", grammar: jsonCalls("<function_call>", "</function_call>") },
-  ...toStrays("<|/tool_call|> </function_call>"),
-];
+const QWEN = jsonTags("<tool_call>", "</tool_call>");
 
 /** All dialects know tags for thinking. */
-function toTable(...triggers: readonly Trigger[]): TriggerTable {
-  return new TriggerTable([...triggers, ...THINK]);
+function toTable(...lists: readonly (readonly Trigger[])[]): TriggerTable {
+  return new TriggerTable([...lists, thinkTags("think", "thinking")].flat());
 }
 
 /** What models leak into text and reasoning, one row a dialect; families share them. */
 const DIALECTS = {
-  kimi: toTable(...KIMI),
-  kimiK3: toTable(...KIMI_K3),
-  mistral: toTable(...MISTRAL),
-  nemotron: toTable(...NEMOTRON, ...QWEN),
-  deepseek: toTable(...DEEPSEEK),
-  dsml: toTable(...DSML),
-  glm: toTable(...GLM),
-  coder: toTable(...CODER),
-  qwen: toTable(...QWEN),
-  minimax: toTable(...MINIMAX),
-  minimaxM3: toTable(...MINIMAX_M3),
-  harmony: toTable(...HARMONY),
-  gemma: toTable(...GEMMA),
-  seed: toTable(...SEED),
-  llama: toTable(...LLAMA),
-  phi: toTable(...PHI, ...QWEN),
-  muse: toTable(...MUSE),
-  inkling: toTable(...INKLING),
+  kimi: toTable(KIMI),
+  kimiK3: toTable(KIMI_K3),
+  mistral: toTable(MISTRAL),
+  nemotron: toTable(jsonTags("<TOOLCALL>", "</TOOLCALL>"), QWEN),
+  deepseek: toTable(DEEPSEEK),
+  dsml: toTable(DSML),
+  glm: toTable(GLM),
+  coder: toTable(functionTags("<tool_call>", "</tool_call>")),
+  qwen: toTable(QWEN),
+  minimax: toTable(MINIMAX),
+  minimaxM3: toTable(MINIMAX_M3),
+  harmony: toTable(HARMONY),
+  gemma: toTable(GEMMA),
+  seed: toTable(
+    functionTags("<seed:tool_call>", "</seed:tool_call>"),
+    toStrays("<seed:cot_budget_reflect> </seed:cot_budget_reflect>"),
+    thinkTags("seed:think"),
+  ),
+  llama: toTable(LLAMA),
+  phi: toTable(
+    [{ marker: "functools[{", grammar: jsonCalls("functools", "<|end|>") }],
+    jsonTags("<|tool_call|>", "<|/tool_call|>"),
+    jsonTags("<function_call>", "</function_call>"),
+    QWEN,
+  ),
+  muse: toTable(MUSE),
+  inkling: toTable(INKLING),
   plain: toTable(),
 } satisfies Record<string, TriggerTable>;
 // lib/models/thinking.ts --------------------------------------------------------------------

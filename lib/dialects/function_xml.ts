@@ -1,5 +1,5 @@
 import { toProperties } from "./arguments.ts";
-import type { Grammar } from "./grammar.ts";
+import type { Grammar, Trigger } from "./grammar.ts";
 import { type Field, MAX_TAG } from "./reader.ts";
 
 /**
@@ -10,7 +10,7 @@ import { type Field, MAX_TAG } from "./reader.ts";
  * white space to the value. A value ends where something follows that may; markup in it belongs to it. Without an end it
  * ends before a parameter that the tool declares and that was not there yet.
  */
-export function functionXml(open: string, close: string): Grammar {
+function functionXml(open: string, close: string): Grammar {
   const ends = {
     "</parameter>": ["<parameter=", "</function>", "<function=", close],
     "</function>": ["<function=", close],
@@ -49,4 +49,10 @@ export function functionXml(open: string, close: string): Grammar {
       if (last) return [];
     }
   };
+}
+
+/** What models leak that write so, in a wrapper of their own. */
+export function functionTags(open: string, close: string): Trigger[] {
+  const grammar = functionXml(open, close);
+  return [{ marker: open, grammar }, { marker: "<function=", grammar }, { marker: close }];
 }
