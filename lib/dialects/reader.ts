@@ -290,9 +290,8 @@ export class Reader {
     pattern.lastIndex = this.#at;
     const found = pattern.exec(this.#window);
     if (found) return [found.index - this.#at, true];
-    const longest = Math.max(...markers.map((marker) => marker.length));
-    const end = this.#window.slice(Math.max(this.#at, this.#window.length - longest + 1));
-    return [this.#window.length - this.#at - (this.ended ? 0 : toHeldLength(end, markers)), false];
+    const rest = this.#rest();
+    return [rest.length - (this.ended ? 0 : toHeldLength(rest, markers)), false];
   }
 
   #rest(): string {
