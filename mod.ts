@@ -1442,9 +1442,6 @@ const INKLING: readonly Trigger[] = [
   ...toStrays("<|end_message|>"),
 ];
 // lib/dialects/python_repr.ts ---------------------------------------------------------------
-/** How long the escapes that name a character are: `\x41`, `\u0041`, `\U00000041`. */
-const ESCAPE_LENGTHS: Record<string, number> = { x: 2, u: 4, U: 8 };
-
 /** Reads one of `words` in quotes, with the white space around. */
 function* takeQuoted(reader: Reader, ...words: string[]): Reading<string | undefined> {
   const found = yield* reader.token(...words.flatMap((word) => [`'${word}'`, `"${word}"`]));
@@ -1459,7 +1456,7 @@ function* readEscape(reader: Reader): Reading<string> {
     while (digits.length < 2 && (yield* reader.peek(..."01234567")) !== undefined) digits += yield* reader.next();
     return String.fromCharCode(parseInt(char + digits, 8));
   }
-  for (let i = 0; i < (ESCAPE_LENGTHS[char] ?? 0); i++) digits += yield* reader.next();
+  for (let i = 0; i < (CODE_LENGTHS[char] ?? 0); i++) digits += yield* reader.next();
   return String(parseTolerant(`"\\${char}${digits}"`)?.value);
 }
 

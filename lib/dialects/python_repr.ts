@@ -1,10 +1,7 @@
 import type { Grammar } from "./grammar.ts";
 import { parseCalls } from "./json_calls.ts";
 import type { Piece, Reader, Reading } from "./reader.ts";
-import { parseTolerant } from "./tolerant_json.ts";
-
-/** How long the escapes that name a character are: `\x41`, `\u0041`, `\U00000041`. */
-const ESCAPE_LENGTHS: Record<string, number> = { x: 2, u: 4, U: 8 };
+import { CODE_LENGTHS, parseTolerant } from "./tolerant_json.ts";
 
 /** Reads one of `words` in quotes, with the white space around. */
 function* takeQuoted(reader: Reader, ...words: string[]): Reading<string | undefined> {
@@ -20,7 +17,7 @@ function* readEscape(reader: Reader): Reading<string> {
     while (digits.length < 2 && (yield* reader.peek(..."01234567")) !== undefined) digits += yield* reader.next();
     return String.fromCharCode(parseInt(char + digits, 8));
   }
-  for (let i = 0; i < (ESCAPE_LENGTHS[char] ?? 0); i++) digits += yield* reader.next();
+  for (let i = 0; i < (CODE_LENGTHS[char] ?? 0); i++) digits += yield* reader.next();
   return String(parseTolerant(`"\\${char}${digits}"`)?.value);
 }
 

@@ -3,7 +3,7 @@ const MAX_DEPTH = 200;
 
 const ESCAPES: Record<string, string> = { n: "\n", r: "\r", t: "\t", b: "\b", f: "\f", "\n": "" };
 /** Digits of the escapes that name a character: JSON's `\u`, Python's `\x` and `\U`. */
-const CODE_LENGTHS: Record<string, number> = { u: 4, x: 2, U: 8 };
+export const CODE_LENGTHS: Record<string, number> = { u: 4, x: 2, U: 8 };
 const CLOSING_QUOTES: Record<string, string> = { '"': '"', "'": "'", "“": "”", "‘": "’", "`": "`" };
 const WORDS: Record<string, unknown> = {
   true: true,
