@@ -1208,9 +1208,8 @@ function functionXml(open: string, close: string): Grammar {
       yield* reader.take(">");
       yield* reader.space();
       const fields: Field[] = [];
-      let next = yield* reader.take("<parameter=");
       let end: string | undefined;
-      while (next !== undefined) {
+      while (end === "\n<parameter=" || (yield* reader.take("<parameter=")) !== undefined) {
         const key = (yield* reader.while(/[^>\n<]/, MAX_TAG)).replace(/^parameter=/, "").trim();
         yield* reader.take(">");
         missing.delete(key);
@@ -1218,7 +1217,6 @@ function functionXml(open: string, close: string): Grammar {
         const [value, valueEnd] = yield* reader.value(valueEnds, "</parameter>", ["<parameter=", "<function=", open]);
         fields.push([key, value.replace(/^\n/, "").replace(/\n$/, "")]);
         end = valueEnd;
-        next = end === "\n<parameter=" ? end : end === "</parameter>" ? yield* reader.take("<parameter=") : undefined;
       }
       const closed = end === "</function>" || (yield* reader.take("</function>")) !== undefined;
       yield* reader.space();
@@ -2109,12 +2107,10 @@ export interface ModelRow {
 }
 
 /** What is known of a model, completed by its family; numbers nobody knows are `Infinity`. */
-export type Model = Required<Omit<ModelRow, "family" | "successor" | "gone" | "host">> & {
-  family: Family;
-  successor?: string;
-  gone?: string;
-  host?: string;
-};
+export type Model =
+  & Required<Omit<ModelRow, "family" | "successor" | "gone" | "host">>
+  & Pick<ModelRow, "successor" | "gone" | "host">
+  & { family: Family };
 
 /** The models people use through NVIDIA or used through earlier tools, as of 2026-09; what they teach overrides it. */
 // deno-fmt-ignore: a table reads best with one model a row

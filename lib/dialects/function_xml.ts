@@ -28,9 +28,8 @@ function functionXml(open: string, close: string): Grammar {
       yield* reader.take(">");
       yield* reader.space();
       const fields: Field[] = [];
-      let next = yield* reader.take("<parameter=");
       let end: string | undefined;
-      while (next !== undefined) {
+      while (end === "\n<parameter=" || (yield* reader.take("<parameter=")) !== undefined) {
         const key = (yield* reader.while(/[^>\n<]/, MAX_TAG)).replace(/^parameter=/, "").trim();
         yield* reader.take(">");
         missing.delete(key);
@@ -38,7 +37,6 @@ function functionXml(open: string, close: string): Grammar {
         const [value, valueEnd] = yield* reader.value(valueEnds, "</parameter>", ["<parameter=", "<function=", open]);
         fields.push([key, value.replace(/^\n/, "").replace(/\n$/, "")]);
         end = valueEnd;
-        next = end === "\n<parameter=" ? end : end === "</parameter>" ? yield* reader.take("<parameter=") : undefined;
       }
       const closed = end === "</function>" || (yield* reader.take("</function>")) !== undefined;
       yield* reader.space();
