@@ -31,15 +31,13 @@ const deepseekCalls: Grammar = function* (reader) {
   return [];
 };
 
-const DEEPSEEK_STRAYS = toStrays(
-  "<｜tool▁calls▁end｜> <｜tool▁call▁end｜> <｜tool▁outputs▁begin｜> <｜tool▁outputs▁end｜> <｜tool▁output▁begin｜> " +
-    "<｜tool▁output▁end｜> <｜User｜> <｜Assistant｜>",
-);
-
 /** What DeepSeek R1, V3 and V3.1 leak. */
 export const DEEPSEEK: readonly Trigger[] = [
   ...[DEEPSEEK_CALLS_BEGIN, DEEPSEEK_BEGIN].map((marker) => ({ marker, grammar: deepseekCalls })),
-  ...DEEPSEEK_STRAYS,
+  ...toStrays(
+    "<｜tool▁calls▁end｜> <｜tool▁call▁end｜> <｜tool▁outputs▁begin｜> <｜tool▁outputs▁end｜> <｜tool▁output▁begin｜> " +
+      "<｜tool▁output▁end｜> <｜User｜> <｜Assistant｜>",
+  ),
   { marker: "<｜end▁of▁sentence｜>", end: true },
 ];
 
