@@ -6754,6 +6754,7 @@ const PIECES: Readonly<Record<string, [empty: unknown, toDeltas: (value: unknown
   input: [{}, (input) => [{ type: "input_json_delta", partial_json: JSON.stringify(input ?? {}) }]],
 };
 
+/** A block as it is streamed. */
 function toBlockEvents(block: ContentBlock, index: number): MessageStreamEvent[] {
   const split = Object.entries(PIECES).filter(([field]) => field in block);
   const content_block = { ...block, ...Object.fromEntries(split.map(([field, [empty]]) => [field, empty])) };
@@ -6881,14 +6882,12 @@ export function estimateTokens(text: string, digits?: DigitRule): number {
 // lib/stream/text_events.ts -----------------------------------------------------------------
 /** The events, but the first, of an answer that is a text from the proxy itself; its tokens are estimated. */
 function toTextEvents(text: string): MessageStreamEvent[] {
-  const blocks = new BlockSequencer();
-  blocks.start({ type: "text", text: "" });
-  if (text !== "") blocks.append("text", text);
-  blocks.close();
   const usage = { output_tokens: Math.ceil(estimateTokens(text)) };
-  blocks.push({ type: "message_delta", delta: { stop_reason: "end_turn", stop_sequence: null }, usage });
-  blocks.push({ type: "message_stop" });
-  return blocks.take();
+  return [
+    ...toBlockEvents({ type: "text", text }, 0),
+    { type: "message_delta", delta: { stop_reason: "end_turn", stop_sequence: null }, usage },
+    { type: "message_stop" },
+  ];
 }
 // lib/tokens/calibration.ts -----------------------------------------------------------------
 /** Fewer estimated tokens teach nothing: what templates add outweighs them. */
