@@ -383,7 +383,7 @@ class TolerantParser {
     if (char === "") return this.#end(null);
     if (char === "{") return this.#object(depth);
     if (char === "[" || char === "(") return this.#list(depth);
-    return this.#startsString() ? this.#strings() : this.#word(/[^,}\])\n]/);
+    return this.#startsString() ? this.#strings() : this.#word();
   }
 
   #end<T>(value: T): T {
@@ -406,42 +406,36 @@ class TolerantParser {
 
   #object(depth: number): Record<string, unknown> {
     const entries: [string, unknown][] = [];
-    for (this.at++;;) {
+    this.#items("}", () => {
+      const key = this.#startsString() ? this.#strings() : this.#bare(/[^:=,}\s]/);
       this.#skip();
       const char = this.#text.charAt(this.at);
-      if (char === "" || char === "}") {
-        if (char === "") this.#open();
-        this.at++;
-        return Object.fromEntries(entries);
-      }
-      if (char === ",") {
-        this.at++;
-        continue;
-      }
-      const key = this.#startsString() ? this.#strings() : String(this.#word(/[^:=,}\s]/, true));
-      this.#skip();
-      if (this.at >= this.#text.length) return this.#end(Object.fromEntries(entries));
-      if (!/[:=]/.test(this.#text.charAt(this.at))) {
-        throw new SyntaxError(`Cannot read a key: no colon after '${key}'`);
-      }
+      if (char === "") return this.#end(undefined);
+      if (char !== ":" && char !== "=") throw new SyntaxError("Cannot read a key: no colon");
       this.at++;
       entries.push([key, this.value(depth + 1)]);
-    }
+    });
+    return Object.fromEntries(entries);
   }
 
   #list(depth: number): unknown[] {
     const list: unknown[] = [];
+    this.#items("])", () => void list.push(this.value(depth + 1)));
+    return list;
+  }
+
+  /** Reads what stands between brackets; commas may be missing, or too many. */
+  #items(closers: string, readItem: () => void): void {
     for (this.at++;;) {
       this.#skip();
       const char = this.#text.charAt(this.at);
-      if (char === "" || char === "]" || char === ")") {
-        if (char === "") this.#open();
-        this.at++;
-        return list;
+      if (char === "") return this.#open();
+      if (char !== "," && !closers.includes(char)) {
+        readItem();
+        continue;
       }
-      if (char === ",") this.at++;
-      else if (char === "}") throw new SyntaxError("Cannot read a list: closed by a brace");
-      else list.push(this.value(depth + 1));
+      this.at++;
+      if (char !== ",") return;
     }
   }
 
@@ -488,12 +482,17 @@ class TolerantParser {
     return "\"'\\/`".includes(char) ? char : `\\${char}`;
   }
 
-  #word(char: RegExp, key = false): unknown {
+  /** What stands there without quotes. */
+  #bare(char: RegExp): string {
     const from = this.at;
     while (this.at < this.#text.length && char.test(this.#text.charAt(this.at))) this.at++;
     const word = this.#text.slice(from, this.at).trim();
-    if (word === "") throw new SyntaxError(`Cannot read '${this.#text.slice(from, from + 10)}'`);
-    if (key) return word;
+    if (word === "") throw new SyntaxError("Cannot read a value: none there");
+    return word;
+  }
+
+  #word(): unknown {
+    const word = this.#bare(/[^,}\])\n]/);
     const known = Object.hasOwn(WORDS, word);
     if (this.at >= this.#text.length) [this.cut, this.torn] = [true, this.torn || !known];
     if (known) return WORDS[word];
@@ -741,9 +740,22 @@ class Reader {
     }
   }
 
+  /** Reads what the name of a tool may consist of. */
+  name(): Reading<string> {
+    return this.while(/[\w.:-]/);
+  }
+
   /** Reads white space. */
   space(): Reading<string> {
     return this.while(/\s/);
+  }
+
+  /** Reads like {@linkcode take}, with the white space around, which is read also where there is nothing else. */
+  *token(...literals: string[]): Reading<string | undefined> {
+    yield* this.space();
+    const found = yield* this.take(...literals);
+    yield* this.space();
+    return found;
   }
 
   /**
@@ -794,9 +806,8 @@ class Reader {
     pattern.lastIndex = this.#at;
     const found = pattern.exec(this.#window);
     if (found) return [found.index - this.#at, true];
-    const longest = Math.max(...markers.map((marker) => marker.length));
-    const end = this.#window.slice(Math.max(this.#at, this.#window.length - longest + 1));
-    return [this.#window.length - this.#at - (this.ended ? 0 : toHeldLength(end, markers)), false];
+    const rest = this.#rest();
+    return [rest.length - (this.ended ? 0 : toHeldLength(rest, markers)), false];
   }
 
   #rest(): string {
@@ -824,18 +835,35 @@ export type DeclaredTools = ReadonlyMap<string, { name: string; input_schema?: J
  */
 type Grammar = (reader: Reader, tools: DeclaredTools) => Reading<WrittenCall[] | undefined>;
 
-/** What a marker in an answer leads to. */
-type Trigger =
-  /** A grammar that reads on from the marker; `start`: only where an answer begins. */
-  | { marker: string; grammar: Grammar; start?: boolean }
-  /** Thinking begins or ends here; `start` as above. */
-  | { marker: string; mode: "text" | "thinking"; start?: boolean }
-  /** A token of the template that means nothing to people; `end` when the turn ends with it. */
-  | { marker: string; stray: true; end?: boolean };
+/** What a marker in an answer leads to; one that leads nowhere is a token that means nothing to people. */
+type Trigger = {
+  marker: string;
+  /** Reads on from the marker. */
+  grammar?: Grammar;
+  /** Thinking begins or ends here. */
+  mode?: "text" | "thinking";
+  /** Whether it counts only where an answer begins. */
+  start?: boolean;
+  /** Whether the turn ends with it. */
+  end?: boolean;
+};
 
 /** Tokens that are removed wherever they turn up. */
 function toStrays(markers: string): Trigger[] {
-  return markers.split(" ").map((marker) => ({ marker, stray: true }));
+  return markers.split(" ").map((marker) => ({ marker }));
+}
+
+/**
+ * Thinking between tags in the text, as hosts without a reasoning parser leave it.
+ *
+ * The opening tag counts only where an answer begins: later it is something the model writes about. A closing tag
+ * without a partner, which templates that open thinking themselves leave behind, counts where a line begins or ends.
+ */
+function thinkTags(...tags: string[]): Trigger[] {
+  return tags.flatMap((tag): Trigger[] => [
+    { marker: `<${tag}>`, mode: "thinking", start: true },
+    { marker: `</${tag}>`, mode: "text" },
+  ]);
 }
 // lib/dialects/triggers.ts ------------------------------------------------------------------
 /** The triggers of a family, ready to be looked for. */
@@ -843,21 +871,20 @@ class TriggerTable {
   readonly #byMarker: ReadonlyMap<string, Trigger>;
   /** The longest first, so that of two markers that begin alike the longer one is found. */
   readonly #markers: readonly string[];
-  readonly #pattern: RegExp | undefined;
+  readonly #pattern: RegExp;
   /** What a marker can begin with; an end of text without it needs no closer look. */
-  readonly #firsts: RegExp | undefined;
+  readonly #firsts: RegExp;
 
   constructor(triggers: readonly Trigger[]) {
     this.#byMarker = new Map(triggers.map((trigger) => [trigger.marker, trigger]));
     this.#markers = [...this.#byMarker.keys()].sort((a, b) => b.length - a.length);
-    if (this.#markers.length === 0) return;
     this.#pattern = toPattern(this.#markers);
     this.#firsts = toPattern([...new Set(this.#markers.map((marker) => marker.charAt(0)))]);
   }
 
   /** The first trigger that `accepts` lets pass, and where it is. */
   find(text: string, accepts: (trigger: Trigger, at: number) => boolean): [Trigger, number] | undefined {
-    if (!this.#pattern || !this.#firsts || text.search(this.#firsts) < 0) return undefined;
+    if (text.search(this.#firsts) < 0) return undefined;
     this.#pattern.lastIndex = 0;
     for (let found = this.#pattern.exec(text); found; found = this.#pattern.exec(text)) {
       const trigger = this.#byMarker.get(found[0]);
@@ -871,7 +898,7 @@ class TriggerTable {
   toHeld(text: string): number {
     const longest = this.#markers[0]?.length ?? 1;
     const end = text.slice(Math.max(0, text.length - longest + 1));
-    return this.#firsts && end.search(this.#firsts) >= 0 ? toHeldLength(end, this.#markers) : 0;
+    return end.search(this.#firsts) < 0 ? 0 : toHeldLength(end, this.#markers);
   }
 }
 // lib/dialects/invoke_xml.ts ----------------------------------------------------------------
@@ -929,8 +956,7 @@ function invokeXml(wrapper: string, ...prefixes: string[]): Grammar {
           [end, torn] = [valueEnd, valueEnd === undefined];
           continue;
         }
-        yield* reader.space();
-        yield* reader.take(tag.replace("<", "</"));
+        yield* reader.token(tag.replace("<", "</"));
       }
       const closed = end?.endsWith("invoke>") || (yield* reader.take(...ends("invoke"))) !== undefined;
       yield* reader.space();
@@ -955,27 +981,18 @@ const DEEPSEEK_END = "<｜tool▁call▁end｜>";
  * fence of code.
  */
 const deepseekCalls: Grammar = function* (reader) {
-  yield* reader.take(DEEPSEEK_CALLS_BEGIN);
-  yield* reader.space();
+  yield* reader.token(DEEPSEEK_CALLS_BEGIN);
   if ((yield* reader.peek(DEEPSEEK_BEGIN)) === undefined) return undefined;
-  while ((yield* reader.take(DEEPSEEK_BEGIN)) !== undefined) {
-    yield* reader.space();
-    let name = yield* reader.while(/[\w.:-]/);
-    yield* reader.space();
-    if ((yield* reader.take(DEEPSEEK_SEPARATOR)) === undefined) return undefined;
-    yield* reader.space();
+  while ((yield* reader.token(DEEPSEEK_BEGIN)) !== undefined) {
+    let name = yield* reader.name();
+    if ((yield* reader.token(DEEPSEEK_SEPARATOR)) === undefined) return undefined;
     if (name === "function") {
-      name = yield* reader.while(/[\w.:-]/);
-      yield* reader.space();
-      yield* reader.take("```json", "```");
+      name = yield* reader.name();
+      yield* reader.token("```json", "```");
     }
-    yield* reader.space();
     const call = { name, arguments: yield* reader.json(DEEPSEEK_END, "\n```", DEEPSEEK_CALLS_END) };
-    yield* reader.space();
-    yield* reader.take("```");
-    yield* reader.space();
-    yield* reader.take(DEEPSEEK_END);
-    yield* reader.space();
+    yield* reader.token("```");
+    yield* reader.token(DEEPSEEK_END);
     const closed = yield* reader.take(DEEPSEEK_CALLS_END);
     yield [call];
     if (closed !== undefined) break;
@@ -983,16 +1000,14 @@ const deepseekCalls: Grammar = function* (reader) {
   return [];
 };
 
-const DEEPSEEK_STRAYS = toStrays(
-  "<｜tool▁calls▁end｜> <｜tool▁call▁end｜> <｜tool▁outputs▁begin｜> <｜tool▁outputs▁end｜> <｜tool▁output▁begin｜> " +
-    "<｜tool▁output▁end｜> <｜User｜> <｜Assistant｜>",
-);
-
 /** What DeepSeek R1, V3 and V3.1 leak. */
 const DEEPSEEK: readonly Trigger[] = [
   ...[DEEPSEEK_CALLS_BEGIN, DEEPSEEK_BEGIN].map((marker) => ({ marker, grammar: deepseekCalls })),
-  ...DEEPSEEK_STRAYS,
-  { marker: "<｜end▁of▁sentence｜>", stray: true, end: true },
+  ...toStrays(
+    "<｜tool▁calls▁end｜> <｜tool▁call▁end｜> <｜tool▁outputs▁begin｜> <｜tool▁outputs▁end｜> <｜tool▁output▁begin｜> " +
+      "<｜tool▁output▁end｜> <｜User｜> <｜Assistant｜>",
+  ),
+  { marker: "<｜end▁of▁sentence｜>", end: true },
 ];
 
 const DSML_PREFIXES = ["｜DSML｜", "｜｜DSML｜｜", "|DSML|", ""];
@@ -1001,12 +1016,179 @@ const DSML_WRAPPERS = DSML_PREFIXES.flatMap((prefix) => [`${prefix}function_call
 /** What DeepSeek V3.2 and V4 leak: DSML, with its tags in any spelling. */
 const DSML: readonly Trigger[] = [
   ...DSML_WRAPPERS.map((tag) => ({ marker: `<${tag}`, grammar: invokeXml(`<${tag}`, ...DSML_PREFIXES) })),
-  ...toStrays(DSML_WRAPPERS.map((tag) => `</${tag}`).join(" ")),
+  ...DSML_WRAPPERS.map((tag) => ({ marker: `</${tag}` })),
   ...DEEPSEEK,
 ];
-// lib/dialects/function_xml.ts --------------------------------------------------------------
-const FUNCTION_NAME = /[\w.:-]/;
+// lib/dialects/arguments.ts -----------------------------------------------------------------
+/** How often arguments may be wrapped in a further JSON string. */
+const MAX_WRAPS = 3;
 
+/** What languages other than JSON's call its types. */
+const TYPE_WORDS: readonly [words: RegExp, type: string][] = [
+  [/^(?:u?int|long|short|unsigned)/, "integer"],
+  [/^(?:num|float|double)/, "number"],
+  [/^(?:bool|binary)/, "boolean"],
+  [/^(?:str|text|varchar|char|enum)/, "string"],
+  [/^(?:list|arr|tuple)/, "array"],
+  [/^(?:dict|obj|map)/, "object"],
+];
+
+function toTypeName(word: unknown): string {
+  return TYPE_WORDS.find(([words]) => words.test(String(word)))?.[1] ?? String(word);
+}
+
+/** The types a schema allows; nothing when it does not say, or says it in a way that is not looked into. */
+function toTypes(schema: unknown): readonly string[] {
+  if (!isJsonObject(schema)) return [];
+  const { type, anyOf, oneOf, enum: values } = schema;
+  if (typeof type === "string") return [toTypeName(type)];
+  if (Array.isArray(type)) return type.map(toTypeName);
+  const options = Array.isArray(anyOf) ? anyOf : Array.isArray(oneOf) ? oneOf : [];
+  if (options.length > 0) return options.every((option) => toTypes(option).length > 0) ? options.flatMap(toTypes) : [];
+  return Array.isArray(values) ? [...new Set(values.map((value) => value === null ? "null" : typeof value))] : [];
+}
+
+/** The fields a schema declares. */
+function toProperties(schema: unknown): JsonObject {
+  return isJsonObject(schema) && isJsonObject(schema.properties) ? schema.properties : {};
+}
+
+/** What a schema says of a field; nothing of one that it does not declare. */
+function toFieldSchema(schema: unknown, key: string): unknown {
+  const properties = toProperties(schema);
+  return Object.hasOwn(properties, key) ? properties[key] : undefined;
+}
+
+function toType(value: unknown): string {
+  return value === null ? "null" : Array.isArray(value) ? "array" : typeof value;
+}
+
+function fits(value: unknown, types: readonly string[]): boolean {
+  return types.includes(toType(value)) || (types.includes("integer") && Number.isInteger(value));
+}
+
+/** Reads a text as the type a schema wants; gives the text itself when it is none of that type. */
+function readAs(text: string, types: readonly string[]): unknown {
+  const word = text.trim();
+  if (types.includes("boolean") && /^(?:true|false)$/i.test(word)) return word.toLowerCase() === "true";
+  if (types.includes("null") && /^(?:null|none|nil)$/i.test(word)) return null;
+  if ((types.includes("number") || types.includes("integer")) && /^[+-]?\d[\d.]*(?:e[+-]?\d+)?$/i.test(word)) {
+    const number = Number(word);
+    if (Number.isFinite(number)) return number;
+  }
+  if (/^["[{]/.test(word) && !types.includes("string")) {
+    const value = parseTolerant(word)?.value;
+    if (fits(value, types)) return value;
+    // A string of JSON in a string.
+    if (typeof value === "string" && value.length < word.length) return readAs(value, types);
+  }
+  return text;
+}
+
+/**
+ * Makes a value the type its schema wants, where the two disagree and the value can be read that way.
+ *
+ * Models send numbers, lists and objects as strings and single values for lists; a string is never read as anything
+ * else where the schema allows strings.
+ */
+function coerce(value: unknown, schema: unknown): unknown {
+  const types = toTypes(schema);
+  if (!isJsonObject(schema) || types.length === 0 || types.includes("string") && typeof value === "string") {
+    return value;
+  }
+  let read = typeof value === "string" ? readAs(value, types) : value;
+  if (types.length === 1 && types[0] === "string" && typeof read !== "string" && read !== null) {
+    read = JSON.stringify(read);
+  }
+  if (types.length === 1 && types[0] === "array" && !Array.isArray(read)) {
+    const item = coerce(read, schema.items);
+    const itemTypes = toTypes(schema.items);
+    if (read !== null && itemTypes.length > 0 && fits(item, itemTypes)) return [item];
+  }
+  if (Array.isArray(read)) return read.map((item) => coerce(item, schema.items));
+  return isJsonObject(read) ? coerceFields(read, schema) : read;
+}
+
+/** Makes each field the type its schema wants; fields the schema does not know stay as they are. */
+function coerceFields(value: JsonObject, schema: unknown): JsonObject {
+  const fields = Object.entries(value).map(([key, field]) => [key, coerce(field, toFieldSchema(schema, key))]);
+  return Object.fromEntries(fields);
+}
+
+/** Arguments that could be read, and whether their text ended before they did. */
+type ReadArguments = { value: JsonObject } & Pick<Tolerated, "cut" | "torn">;
+
+/** Reads JSON strictly if that goes, tolerantly if not; the empty objects some hosts put before it are passed over. */
+function readAnyJson(text: string): Omit<Tolerated, "length"> | undefined {
+  if (["", "null", "None"].includes(text.trim())) return { value: {}, cut: false, torn: false };
+  const value = parseJson(text);
+  if (value !== undefined) return { value, cut: false, torn: false };
+  const found = parseTolerant(text.replace(/^\s*(?:\{\s*\}\s*)+(?=\{)/, ""));
+  return typeof found?.value === "string" && found.value.trim() === "" ? undefined : found;
+}
+
+/**
+ * Reads a call's arguments: strictly if that goes, tolerantly if not, then by the tool's schema.
+ *
+ * @param schema The tool's `input_schema`; without it values stay as they are.
+ * @returns Nothing when there is no object to be found; never an empty object in place of something unreadable.
+ */
+function readArguments(text: string, schema?: JsonObject): ReadArguments | undefined {
+  let found = readAnyJson(text);
+  for (let i = 0; i < MAX_WRAPS && typeof found?.value === "string"; i++) {
+    found = found.cut ? undefined : readAnyJson(found.value);
+  }
+  if (!found || !isJsonObject(found.value)) return undefined;
+  // Cut in its first key, or no object at all.
+  if (found.cut && Object.keys(found.value).length === 0 && text.trim() !== "{") return undefined;
+  return { value: coerceFields(found.value, schema), cut: found.cut, torn: found.torn };
+}
+
+/** Whether a value of this type may stay as it is in a field of the arguments, without a look at what is in it. */
+function mayStay(key: string, type: string, schema: JsonObject | undefined): boolean {
+  const field = toFieldSchema(schema, key);
+  const types = toTypes(field);
+  if (types.length === 0 || !isJsonObject(field)) return true;
+  if (type === "number" && types.includes("integer")) return true;
+  return types.includes(type) && !((type === "object" && field.properties) || (type === "array" && field.items));
+}
+
+/** Arguments nobody can read, in the form in which Claude Code itself replays such calls. */
+function toUnparsed(raw: string): JsonObject {
+  return { __unparsedToolInput: { raw, len: raw.length } };
+}
+
+/**
+ * Goes on with JSON that was partly sent: what must follow `sent` to make it `value`.
+ *
+ * @param sent The beginning of an object: complete fields, the last of which may be a string cut anywhere.
+ * @returns Nothing if `sent` cannot become `value` any more.
+ */
+function continueJson(sent: string, value: JsonObject): string | undefined {
+  if (sent === "") return JSON.stringify(value);
+  const before = parseTolerant(sent)?.value;
+  if (!isJsonObject(before)) return undefined;
+  const keys = Object.keys(before);
+  const scanner = new JsonScanner();
+  scanner.feed(sent);
+  let rest = "";
+  if (scanner.inString) {
+    const last = keys.at(-1) ?? "";
+    const [begun, whole] = [before[last], value[last]];
+    if (typeof begun !== "string" || typeof whole !== "string" || !whole.startsWith(begun)) return undefined;
+    rest = JSON.stringify(whole.slice(begun.length)).slice(1);
+  }
+  for (const [key, field] of Object.entries(value)) {
+    if (keys.includes(key)) continue;
+    rest += `${keys.length > 0 || rest !== "" ? "," : ""}${JSON.stringify(key)}:${JSON.stringify(field)}`;
+  }
+  rest += "}";
+  const whole = parseJson(sent + rest);
+  const isValue = isJsonObject(whole) &&
+    Object.keys(whole).every((key) => JSON.stringify(whole[key]) === JSON.stringify(value[key]));
+  return isValue ? rest : undefined;
+}
+// lib/dialects/function_xml.ts --------------------------------------------------------------
 /**
  * Qwen3-Coder's XML, which Qwen3.5, Nemotron 3, Step and (in a wrapper of its own) Seed-OSS write as well:
  * `<tool_call><function=NAME><parameter=KEY>VALUE</parameter></function></tool_call>`.
@@ -1027,16 +1209,14 @@ function functionXml(open: string, close: string): Grammar {
       yield* reader.space();
       const begin = yield* reader.take("<function=", "<function ", "<function");
       if (begin === undefined) return some ? [] : undefined;
-      const name = yield* reader.while(FUNCTION_NAME);
+      const name = yield* reader.name();
       if (name === "" || (begin === "<function" && !tools.has(name))) return undefined;
-      const properties = tools.get(name)?.input_schema?.properties;
-      const missing = new Set(isJsonObject(properties) ? Object.keys(properties) : []);
+      const missing = new Set(Object.keys(toProperties(tools.get(name)?.input_schema)));
       yield* reader.take(">");
       yield* reader.space();
       const fields: Field[] = [];
-      let next = yield* reader.take("<parameter=");
       let end: string | undefined;
-      while (next !== undefined) {
+      while (end === "\n<parameter=" || (yield* reader.take("<parameter=")) !== undefined) {
         const key = (yield* reader.while(/[^>\n<]/, MAX_TAG)).replace(/^parameter=/, "").trim();
         yield* reader.take(">");
         missing.delete(key);
@@ -1044,7 +1224,6 @@ function functionXml(open: string, close: string): Grammar {
         const [value, valueEnd] = yield* reader.value(valueEnds, "</parameter>", ["<parameter=", "<function=", open]);
         fields.push([key, value.replace(/^\n/, "").replace(/\n$/, "")]);
         end = valueEnd;
-        next = end === "\n<parameter=" ? end : end === "</parameter>" ? yield* reader.take("<parameter=") : undefined;
       }
       const closed = end === "</function>" || (yield* reader.take("</function>")) !== undefined;
       yield* reader.space();
@@ -1056,6 +1235,12 @@ function functionXml(open: string, close: string): Grammar {
     }
   };
 }
+
+/** What models leak that write so, in a wrapper of their own. */
+function functionTags(open: string, close: string): Trigger[] {
+  const grammar = functionXml(open, close);
+  return [{ marker: open, grammar }, { marker: "<function=", grammar }, { marker: close }];
+}
 // lib/dialects/gemma.ts ---------------------------------------------------------------------
 const GEMMA_QUOTE = '<|"|>';
 
@@ -1063,7 +1248,7 @@ const GEMMA_QUOTE = '<|"|>';
 const gemmaCall: Grammar = function* (reader) {
   yield* reader.take("<|tool_call>");
   if ((yield* reader.take("call:")) === undefined) return undefined;
-  const name = yield* reader.while(/[\w.:-]/);
+  const name = yield* reader.name();
   if (name === "" || (yield* reader.take("{")) === undefined) return undefined;
   let json = `{${yield* reader.while(/[^:{}<]/, MAX_TAG)}`;
   if ((yield* reader.peek(":", "}", "<")) === undefined && !reader.done) return undefined;
@@ -1082,7 +1267,7 @@ const GEMMA: readonly Trigger[] = [
   { marker: "<|tool_call>", grammar: gemmaCall },
   { marker: "<|channel>thought", mode: "thinking" },
   { marker: "<channel|>", mode: "text" },
-  { marker: "<tool_call|>", stray: true },
+  { marker: "<tool_call|>" },
 ];
 // lib/dialects/glm.ts -----------------------------------------------------------------------
 const GLM_ENDS = { "</arg_value>": [""], "</tool_call>": [""] };
@@ -1099,10 +1284,9 @@ function* glmSpace(reader: Reader): Reading<void> {
  * When the first `<arg_key>` is missing, name and key run together, and the longest declared name tells them apart. A
  * key without a value is dropped.
  */
-const glm: Grammar = function* (reader, tools) {
-  yield* reader.take("<tool_call>");
-  yield* reader.space();
-  const head = yield* reader.while(/[\w.:-]/);
+const glmCall: Grammar = function* (reader, tools) {
+  yield* reader.token("<tool_call>");
+  const head = yield* reader.name();
   if (head === "") return undefined;
   const fields: Field[] = [];
   const glued = (yield* reader.peek("</arg_key>")) !== undefined;
@@ -1127,6 +1311,9 @@ const glm: Grammar = function* (reader, tools) {
   closed ||= (yield* reader.take("</tool_call>")) !== undefined;
   return closed || fields.length > 0 ? [{ name, arguments: fields, cut: !closed, torn }] : undefined;
 };
+
+/** What GLM and Laguna leak. */
+const GLM: readonly Trigger[] = [{ marker: "<tool_call>", grammar: glmCall }, { marker: "</tool_call>" }];
 // lib/dialects/harmony.ts -------------------------------------------------------------------
 const HARMONY_MESSAGE = "<|message|>";
 /** What a header consists of, so that prose about headers does not wait. */
@@ -1164,7 +1351,7 @@ const harmonyChannel: Grammar = function* (reader) {
 /** A call whose channel was lost: `to=functions.NAME {…}`. */
 const harmonyRecipient: Grammar = function* (reader) {
   yield* reader.take("to=functions.");
-  const name = yield* reader.while(/[\w.:-]/);
+  const name = yield* reader.name();
   yield* reader.while(/[\s\w]/, MAX_TAG);
   if (name === "" || (yield* reader.peek("{")) === undefined) return undefined;
   return [{ name, arguments: yield* reader.json(...HARMONY_ENDS) }];
@@ -1235,6 +1422,11 @@ function jsonCalls(open: string, close: string | undefined, ...limits: string[])
     }
   };
 }
+
+/** Such calls between tags, of which the closing one may be left over. */
+function jsonTags(open: string, close: string): Trigger[] {
+  return [{ marker: open, grammar: jsonCalls(open, close) }, { marker: close }];
+}
 // lib/dialects/inkling.ts -------------------------------------------------------------------
 const INKLING_CALL = "<|content_invoke_tool_json|>";
 const inklingCall = jsonCalls(INKLING_CALL, "<|end_message|>");
@@ -1242,7 +1434,7 @@ const inklingCall = jsonCalls(INKLING_CALL, "<|end_message|>");
 /** A message; if it is a call, the tool's name stands before its marker once more. */
 const inklingMessage: Grammar = function* (reader, tools) {
   yield* reader.take("<|message_model|>");
-  const word = yield* reader.while(/[\w.:-]/);
+  const word = yield* reader.name();
   if ((yield* reader.peek(INKLING_CALL)) !== undefined) return yield* inklingCall(reader, tools);
   yield word;
   return [];
@@ -1255,21 +1447,10 @@ const INKLING: readonly Trigger[] = [
   ...toStrays("<|end_message|>"),
 ];
 // lib/dialects/python_repr.ts ---------------------------------------------------------------
-/** How long the escapes that name a character are: `\x41`, `\u0041`, `\U00000041`. */
-const ESCAPE_LENGTHS: Record<string, number> = { x: 2, u: 4, U: 8 };
-
-/** Reads one of `words` in quotes. */
+/** Reads one of `words` in quotes, with the white space around. */
 function* takeQuoted(reader: Reader, ...words: string[]): Reading<string | undefined> {
-  const found = yield* reader.take(...words.flatMap((word) => [`'${word}'`, `"${word}"`]));
-  yield* reader.space();
+  const found = yield* reader.token(...words.flatMap((word) => [`'${word}'`, `"${word}"`]));
   return found?.slice(1, -1);
-}
-
-/** Reads the colon behind a key. */
-function* takeColon(reader: Reader): Reading<boolean> {
-  const found = (yield* reader.take(":")) !== undefined;
-  yield* reader.space();
-  return found;
 }
 
 /** The character an escape stands for, from behind its backslash. */
@@ -1280,7 +1461,7 @@ function* readEscape(reader: Reader): Reading<string> {
     while (digits.length < 2 && (yield* reader.peek(..."01234567")) !== undefined) digits += yield* reader.next();
     return String.fromCharCode(parseInt(char + digits, 8));
   }
-  for (let i = 0; i < (ESCAPE_LENGTHS[char] ?? 0); i++) digits += yield* reader.next();
+  for (let i = 0; i < (CODE_LENGTHS[char] ?? 0); i++) digits += yield* reader.next();
   return String(parseTolerant(`"\\${char}${digits}"`)?.value);
 }
 
@@ -1310,13 +1491,11 @@ function* passStrings(reader: Reader, kind: Piece["kind"]): Reading<boolean> {
 
 /** One part, from behind its brace: text and thinking are passed on, a tool_use is a call. Tells whether it is a part. */
 function* readPart(reader: Reader): Reading<boolean> {
-  yield* reader.space();
   let key = yield* takeQuoted(reader, "type", "text");
-  if (key === undefined || !(yield* takeColon(reader))) return false;
+  if (key === undefined || (yield* reader.token(":")) === undefined) return false;
   if (key === "type") {
     key = yield* takeQuoted(reader, "text", "thinking", "tool_use");
-    if (key === undefined || (yield* reader.take(",")) === undefined) return false;
-    yield* reader.space();
+    if (key === undefined || (yield* reader.token(",")) === undefined) return false;
     if (key === "tool_use") {
       const part = yield* reader.untilClosed("}");
       const calls = parseCalls(`{${part}${reader.done ? "" : "}"}`);
@@ -1324,7 +1503,7 @@ function* readPart(reader: Reader): Reading<boolean> {
       yield calls ?? reader.commit();
       return true;
     }
-    if ((yield* takeQuoted(reader, key)) === undefined || !(yield* takeColon(reader))) return false;
+    if ((yield* takeQuoted(reader, key)) === undefined || (yield* reader.token(":")) === undefined) return false;
   }
   if (!(yield* passStrings(reader, key === "thinking" ? "thinking" : "text"))) return false;
   yield* reader.untilClosed("}");
@@ -1374,9 +1553,8 @@ function toKimiName(id: string): string {
  * JSON ends, wherever the markers are.
  */
 const kimiCall: Grammar = function* (reader) {
-  yield* reader.take(KIMI_BEGIN);
-  yield* reader.space();
-  let id = yield* reader.while(/[\w.:-]/);
+  yield* reader.token(KIMI_BEGIN);
+  let id = yield* reader.name();
   yield* reader.space();
   if (id === "" || (yield* reader.peek(KIMI_ARGUMENTS)) === undefined) return undefined;
   while ((yield* reader.take(KIMI_ARGUMENTS)) !== undefined) {
@@ -1403,7 +1581,7 @@ const KIMI: readonly Trigger[] = [
       "<|tool_call_argument_begin|> <|tool_call_end|> <|im_user|> <|im_assistant|> <|im_system|> <|im_middle|> [BOS] " +
       "[EOS] <|media_start|> <|media_content|> <|media_pad|> <|media_end|>",
   ),
-  { marker: "<|im_end|>", stray: true, end: true },
+  { marker: "<|im_end|>", end: true },
 ];
 // lib/dialects/kimi_k3.ts -------------------------------------------------------------------
 const K3_OPEN = "<|open|>";
@@ -1425,8 +1603,7 @@ const k3Channel: Grammar = function* (reader) {
   let call: WrittenCall & { arguments: Field[] } | undefined;
   let json: string | undefined;
   let torn = false;
-  while ((yield* reader.take(K3_OPEN)) !== undefined) {
-    yield* reader.space();
+  while ((yield* reader.token(K3_OPEN)) !== undefined) {
     const name = yield* reader.while(/\w/);
     if (name === "" && reader.done) break;
     if (!K3_TAGS.includes(name)) return undefined;
@@ -1441,13 +1618,9 @@ const k3Channel: Grammar = function* (reader) {
       call?.arguments.push([key, yield* reader.until([K3_CLOSE]), type !== undefined && type !== "string"]);
       torn = reader.done;
     } else if (name === "json") [json, torn] = [yield* reader.until([K3_CLOSE]), false];
-    yield* reader.space();
-    while ((yield* reader.take(K3_CLOSE)) !== undefined) {
-      yield* reader.space();
+    while ((yield* reader.token(K3_CLOSE)) !== undefined) {
       const closed = yield* reader.while(/\w/);
-      yield* reader.space();
-      yield* reader.take(K3_SEPARATOR);
-      yield* reader.space();
+      yield* reader.token(K3_SEPARATOR);
       if (closed === "call" && call) {
         yield [{ name: call.name, arguments: json ?? call.arguments }];
         call = undefined;
@@ -1462,15 +1635,15 @@ const KIMI_K3: readonly Trigger[] = [
   { marker: K3_OPEN, grammar: k3Channel },
   ...["think", " think "].map((tag): Trigger => ({ marker: `${K3_CLOSE}${tag}${K3_SEPARATOR}`, mode: "text" })),
   ...["response", "tools", "message"].flatMap((tag) => [tag, ` ${tag} `])
-    .map((tag): Trigger => ({ marker: `${K3_CLOSE}${tag}${K3_SEPARATOR}`, stray: true })),
+    .map((tag) => ({ marker: `${K3_CLOSE}${tag}${K3_SEPARATOR}` })),
   ...toStrays("<|kimi_image_placeholder|>"),
-  { marker: "<|end_of_msg|>", stray: true, end: true },
+  { marker: "<|end_of_msg|>", end: true },
 ];
 // lib/dialects/llama.ts ---------------------------------------------------------------------
 /** Llama 3.1's custom form: `<function=NAME>{…}</function>`, also without the bracket. */
 const customCall: Grammar = function* (reader) {
   yield* reader.take("<function=");
-  const name = yield* reader.while(/[\w.:-]/);
+  const name = yield* reader.name();
   yield* reader.take(">");
   yield* reader.space();
   if (name === "" || (yield* reader.peek("{")) === undefined) return undefined;
@@ -1482,16 +1655,14 @@ const customCall: Grammar = function* (reader) {
 
 /** Llama 4's calls as Python would write them: `[ls(path="."), cat(path="a")]`. */
 const pythonicCalls: Grammar = function* (reader, tools) {
-  yield* reader.take("[");
+  yield* reader.token("[");
   const calls: WrittenCall[] = [];
   do {
-    yield* reader.space();
-    const name = yield* reader.while(/[\w.:-]/);
+    const name = yield* reader.name();
     if (!tools.has(name) || (yield* reader.take("(")) === undefined) return undefined;
     calls.push({ name, arguments: `{${yield* reader.untilClosed(")")}}` });
     if ((yield* reader.take(")")) === undefined) return undefined;
-    yield* reader.space();
-  } while ((yield* reader.take(",")) !== undefined);
+  } while ((yield* reader.token(",")) !== undefined);
   return (yield* reader.take("]")) === undefined ? undefined : calls;
 };
 
@@ -1503,7 +1674,7 @@ const LLAMA: readonly Trigger[] = [
   }),
   { marker: "[", grammar: pythonicCalls, start: true },
   { marker: "<function=", grammar: customCall },
-  ...["<|eom_id|>", "<|eot_id|>"].map((marker): Trigger => ({ marker, stray: true, end: true })),
+  ...["<|eom_id|>", "<|eot_id|>"].map((marker) => ({ marker, end: true })),
 ];
 // lib/dialects/minimax.ts -------------------------------------------------------------------
 const M3_MARK = "]<]minimax[>[";
@@ -1532,18 +1703,15 @@ function toM3Call(element: M3Element): WrittenCall {
 
 /** MiniMax M3's calls: a mark before each tag, `invoke` elements whose children are the arguments. */
 const m3Calls: Grammar = function* (reader) {
-  yield* reader.take(M3_MARK);
-  yield* reader.space();
-  if ((yield* reader.take("<tool_call>")) === undefined) return undefined;
-  yield* reader.space();
+  yield* reader.token(M3_MARK);
+  if ((yield* reader.token("<tool_call>")) === undefined) return undefined;
   if ((yield* reader.peek(M3_MARK)) === undefined) return undefined;
   const open: M3Element[] = [];
   for (;;) {
     const text = yield* reader.until([M3_MARK]);
     const element = open.at(-1);
     if (element) element.text += text;
-    if ((yield* reader.take(M3_MARK)) === undefined) break;
-    yield* reader.space();
+    if ((yield* reader.token(M3_MARK)) === undefined) break;
     const kind = yield* reader.take("<", "</");
     if (kind === undefined) return undefined;
     const tag = yield* reader.tag();
@@ -1571,7 +1739,7 @@ const m3Calls: Grammar = function* (reader) {
 /** What MiniMax M2 to M2.7 leak. */
 const MINIMAX: readonly Trigger[] = [
   { marker: MINIMAX_WRAPPER, grammar: invokeXml(MINIMAX_WRAPPER, "") },
-  { marker: "</minimax:tool_call>", stray: true },
+  { marker: "</minimax:tool_call>" },
 ];
 
 /** What MiniMax M3 leaks. */
@@ -1592,7 +1760,7 @@ const mistralCalls: Grammar = function* (reader) {
       if (!calls) return undefined;
       yield calls;
     } else {
-      const name = yield* reader.while(/[\w.:-]/);
+      const name = yield* reader.name();
       if ((yield* reader.take("[CALL_ID]")) !== undefined) yield* reader.while(/\w/);
       yield* reader.take("[ARGS]");
       yield* reader.space();
@@ -1642,71 +1810,43 @@ const MUSE: readonly Trigger[] = [
   { marker: "<atem:function_calls>", grammar: museCalls },
   ...toStrays("<|eom|> <|eot|>"),
 ];
-// lib/dialects/think_tags.ts ----------------------------------------------------------------
-/**
- * Thinking between tags in the text, as hosts without a reasoning parser leave it.
- *
- * The opening tag counts only where an answer begins: later it is something the model writes about. A closing tag
- * without a partner, which templates that open thinking themselves leave behind, counts where a line begins or ends.
- */
-function thinkTags(...tags: string[]): Trigger[] {
-  return tags.flatMap((tag): Trigger[] => [
-    { marker: `<${tag}>`, mode: "thinking", start: true },
-    { marker: `</${tag}>`, mode: "text" },
-  ]);
-}
 // lib/models/dialect_tables.ts --------------------------------------------------------------
-const THINK = thinkTags("think", "thinking");
-const hermes: Trigger = { marker: "<tool_call>", grammar: jsonCalls("<tool_call>", "</tool_call>") };
-const QWEN: Trigger[] = [hermes, { marker: "</tool_call>", stray: true }];
-const CODER: Trigger[] = [
-  ...["<tool_call>", "<function="].map((marker) => ({ marker, grammar: functionXml("<tool_call>", "</tool_call>") })),
-  { marker: "</tool_call>", stray: true },
-];
-const GLM: Trigger[] = [{ marker: "<tool_call>", grammar: glm }, { marker: "</tool_call>", stray: true }];
-const NEMOTRON: Trigger[] = [
-  { marker: "<TOOLCALL>", grammar: jsonCalls("<TOOLCALL>", "</TOOLCALL>") },
-  { marker: "</TOOLCALL>", stray: true },
-];
-const SEED: Trigger[] = [
-  ...["<seed:tool_call>", "<function="].map((marker) => {
-    return { marker, grammar: functionXml("<seed:tool_call>", "</seed:tool_call>") };
-  }),
-  ...toStrays("</seed:tool_call> <seed:cot_budget_reflect> </seed:cot_budget_reflect>"),
-  ...thinkTags("seed:think"),
-];
-const PHI: Trigger[] = [
-  { marker: "functools[{", grammar: jsonCalls("functools", "<|end|>") },
-  { marker: "<|tool_call|>", grammar: jsonCalls("<|tool_call|>", "<|/tool_call|>") },
-  { marker: "<function_call>", grammar: jsonCalls("<function_call>", "</function_call>") },
-  ...toStrays("<|/tool_call|> </function_call>"),
-];
+const QWEN = jsonTags("<tool_call>", "</tool_call>");
 
 /** All dialects know tags for thinking. */
-function toTable(...triggers: readonly Trigger[]): TriggerTable {
-  return new TriggerTable([...triggers, ...THINK]);
+function toTable(...lists: readonly (readonly Trigger[])[]): TriggerTable {
+  return new TriggerTable([...lists, thinkTags("think", "thinking")].flat());
 }
 
 /** What models leak into text and reasoning, one row a dialect; families share them. */
 const DIALECTS = {
-  kimi: toTable(...KIMI),
-  kimiK3: toTable(...KIMI_K3),
-  mistral: toTable(...MISTRAL),
-  nemotron: toTable(...NEMOTRON, ...QWEN),
-  deepseek: toTable(...DEEPSEEK),
-  dsml: toTable(...DSML),
-  glm: toTable(...GLM),
-  coder: toTable(...CODER),
-  qwen: toTable(...QWEN),
-  minimax: toTable(...MINIMAX),
-  minimaxM3: toTable(...MINIMAX_M3),
-  harmony: toTable(...HARMONY),
-  gemma: toTable(...GEMMA),
-  seed: toTable(...SEED),
-  llama: toTable(...LLAMA),
-  phi: toTable(...PHI, ...QWEN),
-  muse: toTable(...MUSE),
-  inkling: toTable(...INKLING),
+  kimi: toTable(KIMI),
+  kimiK3: toTable(KIMI_K3),
+  mistral: toTable(MISTRAL),
+  nemotron: toTable(jsonTags("<TOOLCALL>", "</TOOLCALL>"), QWEN),
+  deepseek: toTable(DEEPSEEK),
+  dsml: toTable(DSML),
+  glm: toTable(GLM),
+  coder: toTable(functionTags("<tool_call>", "</tool_call>")),
+  qwen: toTable(QWEN),
+  minimax: toTable(MINIMAX),
+  minimaxM3: toTable(MINIMAX_M3),
+  harmony: toTable(HARMONY),
+  gemma: toTable(GEMMA),
+  seed: toTable(
+    functionTags("<seed:tool_call>", "</seed:tool_call>"),
+    toStrays("<seed:cot_budget_reflect> </seed:cot_budget_reflect>"),
+    thinkTags("seed:think"),
+  ),
+  llama: toTable(LLAMA),
+  phi: toTable(
+    [{ marker: "functools[{", grammar: jsonCalls("functools", "<|end|>") }],
+    jsonTags("<|tool_call|>", "<|/tool_call|>"),
+    jsonTags("<function_call>", "</function_call>"),
+    QWEN,
+  ),
+  muse: toTable(MUSE),
+  inkling: toTable(INKLING),
   plain: toTable(),
 } satisfies Record<string, TriggerTable>;
 // lib/models/thinking.ts --------------------------------------------------------------------
@@ -1974,12 +2114,10 @@ export interface ModelRow {
 }
 
 /** What is known of a model, completed by its family; numbers nobody knows are `Infinity`. */
-export type Model = Required<Omit<ModelRow, "family" | "successor" | "gone" | "host">> & {
-  family: Family;
-  successor?: string;
-  gone?: string;
-  host?: string;
-};
+export type Model =
+  & Required<Omit<ModelRow, "family" | "successor" | "gone" | "host">>
+  & Pick<ModelRow, "successor" | "gone" | "host">
+  & { family: Family };
 
 /** The models people use through NVIDIA or used through earlier tools, as of 2026-09; what they teach overrides it. */
 // deno-fmt-ignore: a table reads best with one model a row
@@ -4619,7 +4757,9 @@ const toLine = (data: unknown): string => `data: ${JSON.stringify(data)}\n\n`;
 class CompletionEncoder {
   readonly #created: number;
   readonly #withUsage: boolean;
-  #message: Message | undefined;
+  /** What each chunk begins with. */
+  #head: JsonObject = {};
+  #usage: Usage | undefined;
   /** How many calls have begun. */
   #calls = 0;
   /** What the open call begins with, until pieces of its arguments come. */
@@ -4641,9 +4781,13 @@ class CompletionEncoder {
 
   #encode(event: MessageStreamEvent | VisualizationEvent | ApiErrorBody): string {
     switch (event.type) {
-      case "message_start":
-        this.#message = event.message;
+      case "message_start": {
+        const { id, model, usage } = event.message;
+        const head = { id: toCompletionId(id), object: "chat.completion.chunk", created: this.#created, model };
+        this.#head = this.#withUsage ? { ...head, usage: null } : head;
+        this.#usage = usage;
         return this.#toChunk({ role: "assistant", content: "" });
+      }
       case "content_block_start":
         return this.#startBlock(event.content_block);
       case "content_block_delta":
@@ -4651,12 +4795,12 @@ class CompletionEncoder {
       case "content_block_stop":
         return this.#input ? this.#continueCall(JSON.stringify(this.#input)) : "";
       case "message_delta": {
-        if (this.#message) this.#message = { ...this.#message, usage: { ...this.#message.usage, ...event.usage } };
+        if (this.#usage) this.#usage = { ...this.#usage, ...event.usage };
         const { stop_reason } = event.delta;
         return stop_reason === null ? PING : this.#toChunk({}, toFinishReason(stop_reason));
       }
       case "message_stop":
-        return `${this.#withUsage ? this.#toLastChunk() : ""}data: [DONE]\n\n`;
+        return `${this.#withUsage ? this.#toUsageChunk() : ""}data: [DONE]\n\n`;
       case "ping":
         return PING;
       case "error":
@@ -4687,17 +4831,11 @@ class CompletionEncoder {
   }
 
   #toChunk(delta: JsonObject, finish_reason: string | null = null): string {
-    return this.#toLineWith({ choices: [{ index: 0, delta, logprobs: null, finish_reason }] });
+    return toLine({ ...this.#head, choices: [{ index: 0, delta, logprobs: null, finish_reason }] });
   }
 
-  #toLastChunk(): string {
-    return this.#message ? this.#toLineWith({ choices: [], usage: toCompletionUsage(this.#message.usage) }) : "";
-  }
-
-  #toLineWith(fields: JsonObject): string {
-    const { id = "", model = "" } = this.#message ?? {};
-    const head = { id: toCompletionId(id), object: "chat.completion.chunk", created: this.#created, model };
-    return toLine({ ...head, ...(this.#withUsage ? { usage: null } : {}), ...fields });
+  #toUsageChunk(): string {
+    return this.#usage ? toLine({ ...this.#head, choices: [], usage: toCompletionUsage(this.#usage) }) : "";
   }
 }
 // lib/stream/event_encoder.ts ---------------------------------------------------------------
@@ -5390,175 +5528,6 @@ function parseClientChatRequest(body: unknown): ClientChatRequest {
   if (functions) refuse("functions", "Use tools instead");
   return body as ClientChatRequest;
 }
-// lib/dialects/arguments.ts -----------------------------------------------------------------
-/** How often arguments may be wrapped in a further JSON string. */
-const MAX_WRAPS = 3;
-
-/** What languages other than JSON's call its types. */
-const TYPE_WORDS: readonly [words: RegExp, type: string][] = [
-  [/^(?:u?int|long|short|unsigned)/, "integer"],
-  [/^(?:num|float|double)/, "number"],
-  [/^(?:bool|binary)/, "boolean"],
-  [/^(?:str|text|varchar|char|enum)/, "string"],
-  [/^(?:list|arr|tuple)/, "array"],
-  [/^(?:dict|obj|map)/, "object"],
-];
-
-function toTypeName(word: unknown): string {
-  return TYPE_WORDS.find(([words]) => words.test(String(word)))?.[1] ?? String(word);
-}
-
-/** The types a schema allows; nothing when it does not say, or says it in a way that is not looked into. */
-function toTypes(schema: unknown): readonly string[] {
-  if (!isJsonObject(schema)) return [];
-  const { type, anyOf, oneOf, enum: values } = schema;
-  if (typeof type === "string") return [toTypeName(type)];
-  if (Array.isArray(type)) return type.map(toTypeName);
-  const options = Array.isArray(anyOf) ? anyOf : Array.isArray(oneOf) ? oneOf : [];
-  if (options.length > 0) return options.every((option) => toTypes(option).length > 0) ? options.flatMap(toTypes) : [];
-  return Array.isArray(values) ? [...new Set(values.map((value) => value === null ? "null" : typeof value))] : [];
-}
-
-function toType(value: unknown): string {
-  return value === null ? "null" : Array.isArray(value) ? "array" : typeof value;
-}
-
-function fits(value: unknown, types: readonly string[]): boolean {
-  return types.includes(toType(value)) || (types.includes("integer") && Number.isInteger(value));
-}
-
-/** Reads a text as the type a schema wants; gives the text itself when it is none of that type. */
-function readAs(text: string, types: readonly string[]): unknown {
-  const word = text.trim();
-  if (types.includes("boolean") && /^(?:true|false)$/i.test(word)) return word.toLowerCase() === "true";
-  if (types.includes("null") && /^(?:null|none|nil)$/i.test(word)) return null;
-  if ((types.includes("number") || types.includes("integer")) && /^[+-]?\d[\d.]*(?:e[+-]?\d+)?$/i.test(word)) {
-    const number = Number(word);
-    if (Number.isFinite(number)) return number;
-  }
-  if (/^["[{]/.test(word) && !types.includes("string")) {
-    const value = parseTolerant(word)?.value;
-    if (fits(value, types)) return value;
-    // A string of JSON in a string.
-    if (typeof value === "string" && value.length < word.length) return readAs(value, types);
-  }
-  return text;
-}
-
-/**
- * Makes a value the type its schema wants, where the two disagree and the value can be read that way.
- *
- * Models send numbers, lists and objects as strings and single values for lists; a string is never read as anything
- * else where the schema allows strings.
- */
-function coerce(value: unknown, schema: unknown): unknown {
-  const types = toTypes(schema);
-  if (!isJsonObject(schema) || types.length === 0 || types.includes("string") && typeof value === "string") {
-    return value;
-  }
-  let read = typeof value === "string" ? readAs(value, types) : value;
-  if (types.length === 1 && types[0] === "string" && typeof read !== "string" && read !== null) {
-    read = JSON.stringify(read);
-  }
-  if (types.length === 1 && types[0] === "array" && !Array.isArray(read)) {
-    const item = coerce(read, schema.items);
-    const itemTypes = toTypes(schema.items);
-    if (read !== null && itemTypes.length > 0 && fits(item, itemTypes)) return [item];
-  }
-  if (Array.isArray(read)) return read.map((item) => coerce(item, schema.items));
-  return isJsonObject(read) ? coerceFields(read, schema) : read;
-}
-
-/** Makes each field the type its schema wants; fields the schema does not know stay as they are. */
-function coerceFields(value: JsonObject, schema: unknown): JsonObject {
-  const properties = isJsonObject(schema) && isJsonObject(schema.properties) ? schema.properties : {};
-  return Object.fromEntries(
-    Object.entries(value).map(([name, field]) => {
-      return [name, Object.hasOwn(properties, name) ? coerce(field, properties[name]) : field];
-    }),
-  );
-}
-
-/** Arguments that could be read, and whether their text ended before they did. */
-type ReadArguments = { value: JsonObject } & Pick<Tolerated, "cut" | "torn">;
-
-/** Reads JSON strictly if that goes, tolerantly if not; the empty objects some hosts put before it are passed over. */
-function readAnyJson(text: string): Omit<Tolerated, "length"> | undefined {
-  if (["", "null", "None"].includes(text.trim())) return { value: {}, cut: false, torn: false };
-  const value = parseJson(text);
-  if (value !== undefined) return { value, cut: false, torn: false };
-  const found = parseTolerant(text.replace(/^\s*(?:\{\s*\}\s*)+(?=\{)/, ""));
-  return typeof found?.value === "string" && found.value.trim() === "" ? undefined : found;
-}
-
-/**
- * Reads a call's arguments: strictly if that goes, tolerantly if not, then by the tool's schema.
- *
- * @param schema The tool's `input_schema`; without it values stay as they are.
- * @returns Nothing when there is no object to be found; never an empty object in place of something unreadable.
- */
-function readArguments(text: string, schema?: JsonObject): ReadArguments | undefined {
-  let found = readAnyJson(text);
-  for (let i = 0; i < MAX_WRAPS && typeof found?.value === "string"; i++) {
-    found = found.cut ? undefined : readAnyJson(found.value);
-  }
-  if (!found || !isJsonObject(found.value)) return undefined;
-  // Cut in its first key, or no object at all.
-  if (found.cut && Object.keys(found.value).length === 0 && text.trim() !== "{") return undefined;
-  return { value: coerceFields(found.value, schema), cut: found.cut, torn: found.torn };
-}
-
-/** Whether a value of this type may stay as it is in a field of the arguments, without a look at what is in it. */
-function mayStay(key: string, type: string, schema: JsonObject | undefined): boolean {
-  const properties = isJsonObject(schema?.properties) ? schema.properties : {};
-  const field = Object.hasOwn(properties, key) ? properties[key] : undefined;
-  const types = toTypes(field);
-  if (types.length === 0 || !isJsonObject(field)) return true;
-  if (type === "number" && types.includes("integer")) return true;
-  return types.includes(type) && !((type === "object" && field.properties) || (type === "array" && field.items));
-}
-
-/** Arguments nobody can read, in the form in which Claude Code itself replays such calls. */
-function toUnparsed(raw: string): JsonObject {
-  return { __unparsedToolInput: { raw, len: raw.length } };
-}
-
-/**
- * Goes on with JSON that was partly sent: what must follow `sent` to make it `value`.
- *
- * @param sent The beginning of an object: complete fields, the last of which may be a string cut anywhere.
- * @returns Nothing if `sent` cannot become `value` any more.
- */
-function continueJson(sent: string, value: JsonObject): string | undefined {
-  if (sent === "") return JSON.stringify(value);
-  const before = parseTolerant(sent)?.value;
-  if (!isJsonObject(before)) return undefined;
-  const keys = Object.keys(before);
-  let rest = "";
-  if (isInString(sent)) {
-    const last = keys.at(-1) ?? "";
-    const [begun, whole] = [before[last], value[last]];
-    if (typeof begun !== "string" || typeof whole !== "string" || !whole.startsWith(begun)) return undefined;
-    rest = JSON.stringify(whole.slice(begun.length)).slice(1);
-  }
-  for (const [key, field] of Object.entries(value)) {
-    if (keys.includes(key)) continue;
-    rest += `${keys.length > 0 || rest !== "" ? "," : ""}${JSON.stringify(key)}:${JSON.stringify(field)}`;
-  }
-  rest += "}";
-  try {
-    const whole: JsonObject = JSON.parse(sent + rest);
-    return Object.keys(whole).every((key) => JSON.stringify(whole[key]) === JSON.stringify(value[key]))
-      ? rest
-      : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function isInString(json: string): boolean {
-  return (json.replace(/\\./gs, "").match(/"/g)?.length ?? 0) % 2 === 1;
-}
 // lib/translate/tool_input.ts ---------------------------------------------------------------
 /** Made once of each input: what is sent is weighed, too. */
 const INPUT_TEXTS = new WeakMap<JsonObject, string>();
@@ -5815,8 +5784,8 @@ export type FoundCall = { kind: "call"; name: string; arguments: string };
 /** The types a value may have whose type nobody declared. */
 const UNDECLARED = ["boolean", "null", "number", "object", "array"];
 
-function toField([, value, json]: Field, schema: unknown): unknown {
-  const types = toTypes(schema);
+function toValue([key, value, json]: Field, schema: unknown): unknown {
+  const types = toTypes(toFieldSchema(schema, key));
   if (json === true) {
     const read = value.trim() === "" ? undefined : parseTolerant(value);
     return read ? read.value : value;
@@ -5828,19 +5797,14 @@ function toField([, value, json]: Field, schema: unknown): unknown {
 }
 
 function toObject(fields: Field[], schema: JsonObject | undefined): JsonObject {
-  const properties = isJsonObject(schema?.properties) ? schema.properties : {};
-  const toSchema = (key: string) => Object.hasOwn(properties, key) ? properties[key] : undefined;
-  return coerceFields(
-    Object.fromEntries(fields.map((field) => [field[0], toField(field, toSchema(field[0]))])),
-    schema,
-  );
+  return coerceFields(Object.fromEntries(fields.map((field) => [field[0], toValue(field, schema)])), schema);
 }
 
 /** The only tool whose arguments these can be; for models that copy an opaque id where the name belongs. */
 function findByArguments(value: JsonObject, tools: DeclaredTools): string | undefined {
   const keys = Object.keys(value);
   const fitting = [...tools].filter(([, { input_schema: schema = {} }]) => {
-    const properties = isJsonObject(schema.properties) ? schema.properties : {};
+    const properties = toProperties(schema);
     const required = Array.isArray(schema.required) ? schema.required : [];
     return keys.every((key) => Object.hasOwn(properties, key)) && required.every((key) => keys.includes(key));
   });
@@ -5910,7 +5874,9 @@ class Scanner {
   /** Whether a tag has opened thinking. */
   #opened: boolean;
   /** The grammar that is reading, if one is. */
-  #reading: Reading<WrittenCall[] | undefined> | undefined;
+  #reading: ReturnType<Grammar> | undefined;
+  /** What has been found and not been handed over. */
+  #found: Found[] = [];
   /** Whether nothing but blanks has come since the beginning or the last block. */
   #atStart = true;
   /** Whether blanks are dropped, because they follow a tag. */
@@ -5934,13 +5900,11 @@ class Scanner {
 
   /** Takes the next piece of the answer. */
   feed(text: string): Found[] {
-    const found: Found[] = [];
-    if (this.#ended) return found;
+    if (this.#ended) return [];
     this.#fed += text.length;
     if (this.#reading) this.#reader.push(text);
     else this.#pending += text;
-    this.#advance(found, false, false);
-    return found;
+    return this.#advance(false);
   }
 
   /**
@@ -5949,45 +5913,53 @@ class Scanner {
    * @param cut Whether the answer was cut short by its length: a call that is not complete does not count then.
    */
   flush(cut = false): Found[] {
-    const found: Found[] = [];
     this.#reader.ended = true;
-    this.#advance(found, true, cut);
+    const found = this.#advance(cut);
     this.#reader.ended = false;
     this.#startAnew();
     return found;
   }
 
-  #advance(found: Found[], last: boolean, cut: boolean): void {
+  #advance(cut: boolean): Found[] {
+    let more = true;
+    while (more) more = this.#reading ? this.#read(this.#reading, cut) : this.#seek();
+    const found = this.#found;
+    this.#found = [];
+    return found;
+  }
+
+  /** Hands over text up to the next marker and follows that; tells whether there was one. */
+  #seek(): boolean {
     const { triggers, tools } = this.#options;
-    while (!this.#reading || this.#read(found, cut)) {
-      let [code, from] = [this.#code, 0];
-      // A marker at the end may still turn out to be the beginning of a longer one.
-      let end = this.#pending.length - (last ? 0 : triggers.toHeld(this.#pending));
-      const tired = this.#failures > MAX_FAILURES || this.#reader.total > this.#fed + MAX_READ_AGAIN;
-      const next = tired ? undefined : triggers.find(this.#pending, (trigger, at) => {
-        code = readCode(code, this.#pending.slice(from, at));
-        from = at;
-        const accepted = this.#accepts(trigger, code, at);
-        if (accepted === undefined && !last) end = Math.min(end, at);
-        return accepted ?? true;
-      });
-      if (!next || next[1] >= end) return this.#emit(end, found);
-      const [trigger, at] = next;
-      this.#emit(at, found);
-      if ("grammar" in trigger) {
-        this.#reader.push(this.#pending);
-        this.#pending = "";
-        this.#reading = trigger.grammar(this.#reader, tools);
-        continue;
-      }
-      this.#pending = this.#pending.slice(trigger.marker.length);
-      if ("mode" in trigger) {
-        // Of a lone tag at the end of a line only the tag goes.
-        this.#trim ||= this.#opened || this.#code.lineStart || !trigger.marker.startsWith("</");
-        this.#startAnew(trigger.mode);
-        this.#opened = trigger.mode === "thinking";
-      } else if (trigger.end) [this.#ended, this.#pending] = [true, ""];
+    const last = this.#reader.ended;
+    let [code, from] = [this.#code, 0];
+    // A marker at the end may still turn out to be the beginning of a longer one.
+    let end = this.#pending.length - (last ? 0 : triggers.toHeld(this.#pending));
+    const tired = this.#failures > MAX_FAILURES || this.#reader.total > this.#fed + MAX_READ_AGAIN;
+    const next = tired ? undefined : triggers.find(this.#pending, (trigger, at) => {
+      code = readCode(code, this.#pending.slice(from, at));
+      from = at;
+      const accepted = this.#accepts(trigger, code, at);
+      if (accepted === undefined && !last) end = Math.min(end, at);
+      return accepted ?? true;
+    });
+    const [trigger, at = end] = next && next[1] < end ? next : [];
+    this.#emit(at);
+    if (!trigger) return false;
+    if (trigger.grammar) {
+      this.#reader.push(this.#pending);
+      this.#pending = "";
+      this.#reading = trigger.grammar(this.#reader, tools);
+      return true;
     }
+    this.#pending = this.#pending.slice(trigger.marker.length);
+    if (trigger.mode) {
+      // Of a lone tag at the end of a line only the tag goes.
+      this.#trim ||= this.#opened || this.#code.lineStart || !trigger.marker.startsWith("</");
+      this.#startAnew(trigger.mode);
+      this.#opened = trigger.mode === "thinking";
+    } else if (trigger.end) [this.#ended, this.#pending] = [true, ""];
+    return true;
   }
 
   /** Something else begins. */
@@ -5997,11 +5969,10 @@ class Scanner {
 
   /** Whether a marker means something where it stands; nothing while that is not certain. */
   #accepts(trigger: Trigger, code: CodeState, at: number): boolean | undefined {
-    const { marker } = trigger;
-    const start = "start" in trigger && trigger.start === true;
+    const { marker, mode, start, end } = trigger;
     if (start && !(this.#atStart && this.#pending.slice(0, at).trim() === "")) return false;
-    const native = NATIVE.test(marker) && !("end" in trigger);
-    const closes = "mode" in trigger && trigger.mode === "text";
+    const native = NATIVE.test(marker) && !end;
+    const closes = mode === "text";
     // Code that thinking has left open ends with it.
     if (closes && (this.#opened || native)) return !isSpan(code, true);
     if (isFenced(code) || isSpan(code, native)) return false;
@@ -6016,7 +5987,7 @@ class Scanner {
   }
 
   /** Hands over the first `length` characters of what is pending. */
-  #emit(length: number, found: Found[]): void {
+  #emit(length: number): void {
     let text = this.#pending.slice(0, length);
     this.#pending = this.#pending.slice(length);
     this.#code = readCode(this.#code, text);
@@ -6024,52 +5995,53 @@ class Scanner {
     if (text === "") return;
     this.#trim = false;
     if (text.trim() !== "") this.#atStart = false;
-    found.push({ kind: this.#kind, text });
+    this.#found.push({ kind: this.#kind, text });
   }
 
   /** Lets the grammar go on; tells whether it has finished. */
-  #read(found: Found[], cut: boolean): boolean {
-    let next = this.#reading?.next();
-    for (; next && !next.done; next = this.#reading?.next()) {
-      if (next.value === undefined) return false;
-      if (Array.isArray(next.value)) {
-        this.#addCalls(next.value, found, cut);
+  #read(reading: ReturnType<Grammar>, cut: boolean): boolean {
+    let next = reading.next();
+    for (; !next.done; next = reading.next()) {
+      const { value } = next;
+      if (value === undefined) return false;
+      if (Array.isArray(value)) {
+        this.#addCalls(value, cut);
         continue;
       }
       this.#reader.commit();
-      if (typeof next.value === "string") this.#addText(next.value, found);
+      if (typeof value === "string") this.#addText(value);
       else {
         this.#atStart = false;
-        found.push(next.value);
+        this.#found.push(value);
       }
     }
     this.#reading = undefined;
-    if (next?.value) this.#addCalls(next.value, found, cut);
+    if (next.value) this.#addCalls(next.value, cut);
     this.#pending = this.#reader.reset();
-    if (next?.value) return true;
+    if (next.value) return true;
     // No call: its first character is text, and there may be one in the rest.
     this.#failures++;
-    this.#emit(1, found);
+    this.#emit(1);
     return true;
   }
 
   /** Hands over calls that were read; if one of them does not count, what was read is text. */
-  #addCalls(written: WrittenCall[], found: Found[], cut: boolean): void {
+  #addCalls(written: WrittenCall[], cut: boolean): void {
     const calls = written.map((call) => toFoundCall(call, this.#options.tools, cut));
     const read = this.#reader.commit();
     if (calls.every((call) => call !== undefined)) {
-      found.push(...calls);
+      this.#found.push(...calls);
       if (calls.length > 0) this.#startAnew();
     } else {
       this.#failures++;
-      this.#addText(read, found);
+      this.#addText(read);
     }
   }
 
   /** Hands over text while a grammar is reading. */
-  #addText(text: string, found: Found[]): void {
+  #addText(text: string): void {
     this.#pending = text;
-    this.#emit(text.length, found);
+    this.#emit(text.length);
   }
 }
 // lib/translate/stop_reason.ts --------------------------------------------------------------
@@ -6254,9 +6226,9 @@ class BlockSequencer {
 /** One tool call of an answer, put together from whatever pieces the host sends. */
 class ToolCall {
   /** The host's index; several calls may share one. */
-  readonly index: number | undefined;
+  readonly index: ToolCallDelta["index"];
   /** The host's id, which never reaches the client. */
-  id: string | undefined;
+  id: ToolCallDelta["id"];
   /** Whether it was found in text, complete. */
   readonly found: boolean;
   readonly #tools: DeclaredTools;
@@ -6270,7 +6242,7 @@ class ToolCall {
   #taken = 0;
   #pending = "";
 
-  constructor(tools: DeclaredTools, index?: number, id?: string, found = false) {
+  constructor(tools: DeclaredTools, { index, id }: ToolCallDelta = {}, found = false) {
     this.#tools = tools;
     this.index = index;
     this.id = id;
@@ -6431,7 +6403,7 @@ class ToolCallAssembler {
     for (const delta of deltas) {
       const text = toArgumentText(delta.function?.arguments);
       const call = this.#find(delta, text);
-      call.id ??= delta.id ?? undefined;
+      call.id ??= delta.id;
       this.#setName(call, delta.function?.name ?? "");
       this.#feedArguments(call, text);
     }
@@ -6440,7 +6412,7 @@ class ToolCallAssembler {
 
   /** Takes a call that was found in text, unless it has come as a call before; a call without arguments gets its. */
   add(found: FoundCall): void {
-    const call = new ToolCall(this.#tools, undefined, undefined, true);
+    const call = new ToolCall(this.#tools, {}, true);
     call.name = found.name;
     call.feed(found.arguments);
     const twin = this.#calls.find((other) => !other.found && isSame(other, call));
@@ -6483,20 +6455,21 @@ class ToolCallAssembler {
     return broken;
   }
 
-  #find({ id, index, function: called }: ToolCallDelta, text: string): ToolCall {
+  #find(delta: ToolCallDelta, text: string): ToolCall {
+    const { id, index, function: called } = delta;
     const byId = index == null && id;
     const last = this.#calls.findLast((call) => {
       return !call.found && (byId ? call.id === id : index == null || call.index === index);
     });
-    if (!last) return this.#add(index, id);
+    if (!last) return this.#add(delta);
     // One index for several calls: another id, or a name after the arguments were complete.
     const another = id && last.id && id !== last.id;
     const repeats = text === "" ? called?.name === last.name : last.repeats(text);
-    return another || (called?.name && last.complete && !repeats) ? this.#add(index, id) : last;
+    return another || (called?.name && last.complete && !repeats) ? this.#add(delta) : last;
   }
 
-  #add(index: number | null | undefined, id: string | null | undefined, name = ""): ToolCall {
-    const call = new ToolCall(this.#tools, index ?? undefined, id ?? undefined);
+  #add(delta: ToolCallDelta, name = ""): ToolCall {
+    const call = new ToolCall(this.#tools, delta);
     if (name !== "") call.name = name;
     this.#push(call);
     return call;
@@ -6515,7 +6488,7 @@ class ToolCallAssembler {
 
   #feedArguments(call: ToolCall, text: string): void {
     for (let rest = call.feed(text).trimStart(); rest.startsWith("{");) {
-      rest = this.#add(call.index, undefined, call.name).feed(rest).trimStart();
+      rest = this.#add({ index: call.index }, call.name).feed(rest).trimStart();
     }
   }
 
@@ -6803,6 +6776,7 @@ const PIECES: Readonly<Record<string, [empty: unknown, toDeltas: (value: unknown
   input: [{}, (input) => [{ type: "input_json_delta", partial_json: JSON.stringify(input ?? {}) }]],
 };
 
+/** A block as it is streamed. */
 function toBlockEvents(block: ContentBlock, index: number): MessageStreamEvent[] {
   const split = Object.entries(PIECES).filter(([field]) => field in block);
   const content_block = { ...block, ...Object.fromEntries(split.map(([field, [empty]]) => [field, empty])) };
@@ -6930,14 +6904,12 @@ export function estimateTokens(text: string, digits?: DigitRule): number {
 // lib/stream/text_events.ts -----------------------------------------------------------------
 /** The events, but the first, of an answer that is a text from the proxy itself; its tokens are estimated. */
 function toTextEvents(text: string): MessageStreamEvent[] {
-  const blocks = new BlockSequencer();
-  blocks.start({ type: "text", text: "" });
-  if (text !== "") blocks.append("text", text);
-  blocks.close();
   const usage = { output_tokens: Math.ceil(estimateTokens(text)) };
-  blocks.push({ type: "message_delta", delta: { stop_reason: "end_turn", stop_sequence: null }, usage });
-  blocks.push({ type: "message_stop" });
-  return blocks.take();
+  return [
+    ...toBlockEvents({ type: "text", text }, 0),
+    { type: "message_delta", delta: { stop_reason: "end_turn", stop_sequence: null }, usage },
+    { type: "message_stop" },
+  ];
 }
 // lib/tokens/calibration.ts -----------------------------------------------------------------
 /** Fewer estimated tokens teach nothing: what templates add outweighs them. */
@@ -7015,21 +6987,24 @@ function toImagePart({ type, media_type, data, url }: JsonObject, { vision, warn
 }
 
 function toDocumentParts(block: ContentBlockParam & { type: "document" }, options: ContentOptions): ChatPart[] {
+  const { title, context } = block;
   const { type, media_type, data, url, content } = block.source;
-  if (type === "content" && Array.isArray(content)) return toPartsOf(content, options);
-  const context = block.context ? `${block.context}\n` : "";
+  if (type === "content" && Array.isArray(content)) {
+    return [...toTextParts(title, context), ...toPartsOf(content, options)];
+  }
   const plain = type === "text" ? data : type === "content" ? content : undefined;
-  if (typeof plain === "string") return toTextParts(context + plain);
+  if (typeof plain === "string") return toTextParts(title, context, plain);
   options.warn(`Cannot show a document of type '${media_type ?? type}': replaced by a note`);
-  const name = [block.title, url].filter((part) => typeof part === "string").map((part) => ` "${part}"`).join(" from");
+  const name = [title, url].filter((part) => typeof part === "string").map((part) => ` "${part}"`).join(" from");
   const size = typeof data === "string" ? `, ${Math.ceil(data.length * 3 / 4 / 1024)} kB` : "";
-  return toTextParts(
-    `${context}[A document${name} (${media_type ?? type}${size}) was attached here. It cannot be shown to ` +
-      "this model. To read it, run a tool on the file, such as `pdftotext -layout FILE -` or Python's pypdf.]",
-  );
+  const note = `[A document${name} (${media_type ?? type}${size}) was attached here. It cannot be shown to ` +
+    "this model. To read it, run a tool on the file, such as `pdftotext -layout FILE -` or Python's pypdf.]";
+  return toTextParts(context, note);
 }
 
-function toTextParts(text: string): ChatPart[] {
+/** One text of lines, as far as there are any. */
+function toTextParts(...lines: (string | null | undefined)[]): ChatPart[] {
+  const text = lines.filter(Boolean).join("\n");
   return text === "" ? [] : [{ type: "text", text }];
 }
 
@@ -14519,9 +14494,8 @@ function toPrompt(message: ChatMessage): string {
 
 /** What Claude Code wants when it asks for JSON: a title, or whatever other texts the schema names. */
 function fillSchema(schema: unknown, prompt: string): string {
-  const properties = isJsonObject(schema) && isJsonObject(schema.properties) ? Object.keys(schema.properties) : [];
   const words = prompt.replace(/<[^>]*>/g, " ").trim().split(/\s+/).slice(0, 5).join(" ");
-  return JSON.stringify(Object.fromEntries(properties.map((name) => [name, words || "Demo"])));
+  return JSON.stringify(Object.fromEntries(Object.keys(toProperties(schema)).map((name) => [name, words || "Demo"])));
 }
 
 function toSteps({ messages, tools = [], response_format }: ChatRequest): Step[] {

@@ -1,5 +1,6 @@
 import type { JsonObject } from "../wire/anthropic.ts";
 import { isJsonObject, parseJson } from "../wire/json.ts";
+import { JsonScanner } from "./json_scanner.ts";
 import { parseTolerant, type Tolerated } from "./tolerant_json.ts";
 
 /** How often arguments may be wrapped in a further JSON string. */
@@ -28,6 +29,17 @@ export function toTypes(schema: unknown): readonly string[] {
   const options = Array.isArray(anyOf) ? anyOf : Array.isArray(oneOf) ? oneOf : [];
   if (options.length > 0) return options.every((option) => toTypes(option).length > 0) ? options.flatMap(toTypes) : [];
   return Array.isArray(values) ? [...new Set(values.map((value) => value === null ? "null" : typeof value))] : [];
+}
+
+/** The fields a schema declares. */
+export function toProperties(schema: unknown): JsonObject {
+  return isJsonObject(schema) && isJsonObject(schema.properties) ? schema.properties : {};
+}
+
+/** What a schema says of a field; nothing of one that it does not declare. */
+export function toFieldSchema(schema: unknown, key: string): unknown {
+  const properties = toProperties(schema);
+  return Object.hasOwn(properties, key) ? properties[key] : undefined;
 }
 
 function toType(value: unknown): string {
@@ -82,12 +94,8 @@ export function coerce(value: unknown, schema: unknown): unknown {
 
 /** Makes each field the type its schema wants; fields the schema does not know stay as they are. */
 export function coerceFields(value: JsonObject, schema: unknown): JsonObject {
-  const properties = isJsonObject(schema) && isJsonObject(schema.properties) ? schema.properties : {};
-  return Object.fromEntries(
-    Object.entries(value).map(([name, field]) => {
-      return [name, Object.hasOwn(properties, name) ? coerce(field, properties[name]) : field];
-    }),
-  );
+  const fields = Object.entries(value).map(([key, field]) => [key, coerce(field, toFieldSchema(schema, key))]);
+  return Object.fromEntries(fields);
 }
 
 /** Arguments that could be read, and whether their text ended before they did. */
@@ -121,8 +129,7 @@ export function readArguments(text: string, schema?: JsonObject): ReadArguments 
 
 /** Whether a value of this type may stay as it is in a field of the arguments, without a look at what is in it. */
 export function mayStay(key: string, type: string, schema: JsonObject | undefined): boolean {
-  const properties = isJsonObject(schema?.properties) ? schema.properties : {};
-  const field = Object.hasOwn(properties, key) ? properties[key] : undefined;
+  const field = toFieldSchema(schema, key);
   const types = toTypes(field);
   if (types.length === 0 || !isJsonObject(field)) return true;
   if (type === "number" && types.includes("integer")) return true;
@@ -145,8 +152,10 @@ export function continueJson(sent: string, value: JsonObject): string | undefine
   const before = parseTolerant(sent)?.value;
   if (!isJsonObject(before)) return undefined;
   const keys = Object.keys(before);
+  const scanner = new JsonScanner();
+  scanner.feed(sent);
   let rest = "";
-  if (isInString(sent)) {
+  if (scanner.inString) {
     const last = keys.at(-1) ?? "";
     const [begun, whole] = [before[last], value[last]];
     if (typeof begun !== "string" || typeof whole !== "string" || !whole.startsWith(begun)) return undefined;
@@ -157,16 +166,8 @@ export function continueJson(sent: string, value: JsonObject): string | undefine
     rest += `${keys.length > 0 || rest !== "" ? "," : ""}${JSON.stringify(key)}:${JSON.stringify(field)}`;
   }
   rest += "}";
-  try {
-    const whole: JsonObject = JSON.parse(sent + rest);
-    return Object.keys(whole).every((key) => JSON.stringify(whole[key]) === JSON.stringify(value[key]))
-      ? rest
-      : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function isInString(json: string): boolean {
-  return (json.replace(/\\./gs, "").match(/"/g)?.length ?? 0) % 2 === 1;
+  const whole = parseJson(sent + rest);
+  const isValue = isJsonObject(whole) &&
+    Object.keys(whole).every((key) => JSON.stringify(whole[key]) === JSON.stringify(value[key]));
+  return isValue ? rest : undefined;
 }

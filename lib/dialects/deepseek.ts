@@ -12,27 +12,18 @@ const DEEPSEEK_END = "<｜tool▁call▁end｜>";
  * fence of code.
  */
 const deepseekCalls: Grammar = function* (reader) {
-  yield* reader.take(DEEPSEEK_CALLS_BEGIN);
-  yield* reader.space();
+  yield* reader.token(DEEPSEEK_CALLS_BEGIN);
   if ((yield* reader.peek(DEEPSEEK_BEGIN)) === undefined) return undefined;
-  while ((yield* reader.take(DEEPSEEK_BEGIN)) !== undefined) {
-    yield* reader.space();
-    let name = yield* reader.while(/[\w.:-]/);
-    yield* reader.space();
-    if ((yield* reader.take(DEEPSEEK_SEPARATOR)) === undefined) return undefined;
-    yield* reader.space();
+  while ((yield* reader.token(DEEPSEEK_BEGIN)) !== undefined) {
+    let name = yield* reader.name();
+    if ((yield* reader.token(DEEPSEEK_SEPARATOR)) === undefined) return undefined;
     if (name === "function") {
-      name = yield* reader.while(/[\w.:-]/);
-      yield* reader.space();
-      yield* reader.take("```json", "```");
+      name = yield* reader.name();
+      yield* reader.token("```json", "```");
     }
-    yield* reader.space();
     const call = { name, arguments: yield* reader.json(DEEPSEEK_END, "\n```", DEEPSEEK_CALLS_END) };
-    yield* reader.space();
-    yield* reader.take("```");
-    yield* reader.space();
-    yield* reader.take(DEEPSEEK_END);
-    yield* reader.space();
+    yield* reader.token("```");
+    yield* reader.token(DEEPSEEK_END);
     const closed = yield* reader.take(DEEPSEEK_CALLS_END);
     yield [call];
     if (closed !== undefined) break;
@@ -40,16 +31,14 @@ const deepseekCalls: Grammar = function* (reader) {
   return [];
 };
 
-const DEEPSEEK_STRAYS = toStrays(
-  "<｜tool▁calls▁end｜> <｜tool▁call▁end｜> <｜tool▁outputs▁begin｜> <｜tool▁outputs▁end｜> <｜tool▁output▁begin｜> " +
-    "<｜tool▁output▁end｜> <｜User｜> <｜Assistant｜>",
-);
-
 /** What DeepSeek R1, V3 and V3.1 leak. */
 export const DEEPSEEK: readonly Trigger[] = [
   ...[DEEPSEEK_CALLS_BEGIN, DEEPSEEK_BEGIN].map((marker) => ({ marker, grammar: deepseekCalls })),
-  ...DEEPSEEK_STRAYS,
-  { marker: "<｜end▁of▁sentence｜>", stray: true, end: true },
+  ...toStrays(
+    "<｜tool▁calls▁end｜> <｜tool▁call▁end｜> <｜tool▁outputs▁begin｜> <｜tool▁outputs▁end｜> <｜tool▁output▁begin｜> " +
+      "<｜tool▁output▁end｜> <｜User｜> <｜Assistant｜>",
+  ),
+  { marker: "<｜end▁of▁sentence｜>", end: true },
 ];
 
 const DSML_PREFIXES = ["｜DSML｜", "｜｜DSML｜｜", "|DSML|", ""];
@@ -58,6 +47,6 @@ const DSML_WRAPPERS = DSML_PREFIXES.flatMap((prefix) => [`${prefix}function_call
 /** What DeepSeek V3.2 and V4 leak: DSML, with its tags in any spelling. */
 export const DSML: readonly Trigger[] = [
   ...DSML_WRAPPERS.map((tag) => ({ marker: `<${tag}`, grammar: invokeXml(`<${tag}`, ...DSML_PREFIXES) })),
-  ...toStrays(DSML_WRAPPERS.map((tag) => `</${tag}`).join(" ")),
+  ...DSML_WRAPPERS.map((tag) => ({ marker: `</${tag}` })),
   ...DEEPSEEK,
 ];

@@ -1,6 +1,5 @@
 import type { JsonObject } from "../wire/anthropic.ts";
-import { isJsonObject } from "../wire/json.ts";
-import { coerceFields, readArguments, readAs, toTypes } from "./arguments.ts";
+import { coerceFields, readArguments, readAs, toFieldSchema, toProperties, toTypes } from "./arguments.ts";
 import type { DeclaredTools } from "./grammar.ts";
 import type { Field, WrittenCall } from "./reader.ts";
 import { parseTolerant } from "./tolerant_json.ts";
@@ -12,8 +11,8 @@ export type FoundCall = { kind: "call"; name: string; arguments: string };
 /** The types a value may have whose type nobody declared. */
 const UNDECLARED = ["boolean", "null", "number", "object", "array"];
 
-function toField([, value, json]: Field, schema: unknown): unknown {
-  const types = toTypes(schema);
+function toValue([key, value, json]: Field, schema: unknown): unknown {
+  const types = toTypes(toFieldSchema(schema, key));
   if (json === true) {
     const read = value.trim() === "" ? undefined : parseTolerant(value);
     return read ? read.value : value;
@@ -25,19 +24,14 @@ function toField([, value, json]: Field, schema: unknown): unknown {
 }
 
 function toObject(fields: Field[], schema: JsonObject | undefined): JsonObject {
-  const properties = isJsonObject(schema?.properties) ? schema.properties : {};
-  const toSchema = (key: string) => Object.hasOwn(properties, key) ? properties[key] : undefined;
-  return coerceFields(
-    Object.fromEntries(fields.map((field) => [field[0], toField(field, toSchema(field[0]))])),
-    schema,
-  );
+  return coerceFields(Object.fromEntries(fields.map((field) => [field[0], toValue(field, schema)])), schema);
 }
 
 /** The only tool whose arguments these can be; for models that copy an opaque id where the name belongs. */
 function findByArguments(value: JsonObject, tools: DeclaredTools): string | undefined {
   const keys = Object.keys(value);
   const fitting = [...tools].filter(([, { input_schema: schema = {} }]) => {
-    const properties = isJsonObject(schema.properties) ? schema.properties : {};
+    const properties = toProperties(schema);
     const required = Array.isArray(schema.required) ? schema.required : [];
     return keys.every((key) => Object.hasOwn(properties, key)) && required.every((key) => keys.includes(key));
   });

@@ -1,8 +1,6 @@
-import { isJsonObject } from "../wire/json.ts";
-import type { Grammar } from "./grammar.ts";
+import { toProperties } from "./arguments.ts";
+import type { Grammar, Trigger } from "./grammar.ts";
 import { type Field, MAX_TAG } from "./reader.ts";
-
-const FUNCTION_NAME = /[\w.:-]/;
 
 /**
  * Qwen3-Coder's XML, which Qwen3.5, Nemotron 3, Step and (in a wrapper of its own) Seed-OSS write as well:
@@ -12,7 +10,7 @@ const FUNCTION_NAME = /[\w.:-]/;
  * white space to the value. A value ends where something follows that may; markup in it belongs to it. Without an end it
  * ends before a parameter that the tool declares and that was not there yet.
  */
-export function functionXml(open: string, close: string): Grammar {
+function functionXml(open: string, close: string): Grammar {
   const ends = {
     "</parameter>": ["<parameter=", "</function>", "<function=", close],
     "</function>": ["<function=", close],
@@ -24,16 +22,14 @@ export function functionXml(open: string, close: string): Grammar {
       yield* reader.space();
       const begin = yield* reader.take("<function=", "<function ", "<function");
       if (begin === undefined) return some ? [] : undefined;
-      const name = yield* reader.while(FUNCTION_NAME);
+      const name = yield* reader.name();
       if (name === "" || (begin === "<function" && !tools.has(name))) return undefined;
-      const properties = tools.get(name)?.input_schema?.properties;
-      const missing = new Set(isJsonObject(properties) ? Object.keys(properties) : []);
+      const missing = new Set(Object.keys(toProperties(tools.get(name)?.input_schema)));
       yield* reader.take(">");
       yield* reader.space();
       const fields: Field[] = [];
-      let next = yield* reader.take("<parameter=");
       let end: string | undefined;
-      while (next !== undefined) {
+      while (end === "\n<parameter=" || (yield* reader.take("<parameter=")) !== undefined) {
         const key = (yield* reader.while(/[^>\n<]/, MAX_TAG)).replace(/^parameter=/, "").trim();
         yield* reader.take(">");
         missing.delete(key);
@@ -41,7 +37,6 @@ export function functionXml(open: string, close: string): Grammar {
         const [value, valueEnd] = yield* reader.value(valueEnds, "</parameter>", ["<parameter=", "<function=", open]);
         fields.push([key, value.replace(/^\n/, "").replace(/\n$/, "")]);
         end = valueEnd;
-        next = end === "\n<parameter=" ? end : end === "</parameter>" ? yield* reader.take("<parameter=") : undefined;
       }
       const closed = end === "</function>" || (yield* reader.take("</function>")) !== undefined;
       yield* reader.space();
@@ -52,4 +47,10 @@ export function functionXml(open: string, close: string): Grammar {
       if (last) return [];
     }
   };
+}
+
+/** What models leak that write so, in a wrapper of their own. */
+export function functionTags(open: string, close: string): Trigger[] {
+  const grammar = functionXml(open, close);
+  return [{ marker: open, grammar }, { marker: "<function=", grammar }, { marker: close }];
 }

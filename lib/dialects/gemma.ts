@@ -7,7 +7,7 @@ const GEMMA_QUOTE = '<|"|>';
 const gemmaCall: Grammar = function* (reader) {
   yield* reader.take("<|tool_call>");
   if ((yield* reader.take("call:")) === undefined) return undefined;
-  const name = yield* reader.while(/[\w.:-]/);
+  const name = yield* reader.name();
   if (name === "" || (yield* reader.take("{")) === undefined) return undefined;
   let json = `{${yield* reader.while(/[^:{}<]/, MAX_TAG)}`;
   if ((yield* reader.peek(":", "}", "<")) === undefined && !reader.done) return undefined;
@@ -26,5 +26,5 @@ export const GEMMA: readonly Trigger[] = [
   { marker: "<|tool_call>", grammar: gemmaCall },
   { marker: "<|channel>thought", mode: "thinking" },
   { marker: "<channel|>", mode: "text" },
-  { marker: "<tool_call|>", stray: true },
+  { marker: "<tool_call|>" },
 ];

@@ -1,4 +1,4 @@
-import type { Grammar } from "./grammar.ts";
+import type { Grammar, Trigger } from "./grammar.ts";
 import { type Field, MAX_TAG, type Reader, type Reading } from "./reader.ts";
 
 const GLM_ENDS = { "</arg_value>": [""], "</tool_call>": [""] };
@@ -15,10 +15,9 @@ function* glmSpace(reader: Reader): Reading<void> {
  * When the first `<arg_key>` is missing, name and key run together, and the longest declared name tells them apart. A
  * key without a value is dropped.
  */
-export const glm: Grammar = function* (reader, tools) {
-  yield* reader.take("<tool_call>");
-  yield* reader.space();
-  const head = yield* reader.while(/[\w.:-]/);
+const glmCall: Grammar = function* (reader, tools) {
+  yield* reader.token("<tool_call>");
+  const head = yield* reader.name();
   if (head === "") return undefined;
   const fields: Field[] = [];
   const glued = (yield* reader.peek("</arg_key>")) !== undefined;
@@ -43,3 +42,6 @@ export const glm: Grammar = function* (reader, tools) {
   closed ||= (yield* reader.take("</tool_call>")) !== undefined;
   return closed || fields.length > 0 ? [{ name, arguments: fields, cut: !closed, torn }] : undefined;
 };
+
+/** What GLM and Laguna leak. */
+export const GLM: readonly Trigger[] = [{ marker: "<tool_call>", grammar: glmCall }, { marker: "</tool_call>" }];

@@ -13,16 +13,33 @@ export type DeclaredTools = ReadonlyMap<string, { name: string; input_schema?: J
  */
 export type Grammar = (reader: Reader, tools: DeclaredTools) => Reading<WrittenCall[] | undefined>;
 
-/** What a marker in an answer leads to. */
-export type Trigger =
-  /** A grammar that reads on from the marker; `start`: only where an answer begins. */
-  | { marker: string; grammar: Grammar; start?: boolean }
-  /** Thinking begins or ends here; `start` as above. */
-  | { marker: string; mode: "text" | "thinking"; start?: boolean }
-  /** A token of the template that means nothing to people; `end` when the turn ends with it. */
-  | { marker: string; stray: true; end?: boolean };
+/** What a marker in an answer leads to; one that leads nowhere is a token that means nothing to people. */
+export type Trigger = {
+  marker: string;
+  /** Reads on from the marker. */
+  grammar?: Grammar;
+  /** Thinking begins or ends here. */
+  mode?: "text" | "thinking";
+  /** Whether it counts only where an answer begins. */
+  start?: boolean;
+  /** Whether the turn ends with it. */
+  end?: boolean;
+};
 
 /** Tokens that are removed wherever they turn up. */
 export function toStrays(markers: string): Trigger[] {
-  return markers.split(" ").map((marker) => ({ marker, stray: true }));
+  return markers.split(" ").map((marker) => ({ marker }));
+}
+
+/**
+ * Thinking between tags in the text, as hosts without a reasoning parser leave it.
+ *
+ * The opening tag counts only where an answer begins: later it is something the model writes about. A closing tag
+ * without a partner, which templates that open thinking themselves leave behind, counts where a line begins or ends.
+ */
+export function thinkTags(...tags: string[]): Trigger[] {
+  return tags.flatMap((tag): Trigger[] => [
+    { marker: `<${tag}>`, mode: "thinking", start: true },
+    { marker: `</${tag}>`, mode: "text" },
+  ]);
 }

@@ -37,7 +37,7 @@ const harmonyChannel: Grammar = function* (reader) {
 /** A call whose channel was lost: `to=functions.NAME {…}`. */
 const harmonyRecipient: Grammar = function* (reader) {
   yield* reader.take("to=functions.");
-  const name = yield* reader.while(/[\w.:-]/);
+  const name = yield* reader.name();
   yield* reader.while(/[\s\w]/, MAX_TAG);
   if (name === "" || (yield* reader.peek("{")) === undefined) return undefined;
   return [{ name, arguments: yield* reader.json(...HARMONY_ENDS) }];

@@ -7,7 +7,7 @@ const inklingCall = jsonCalls(INKLING_CALL, "<|end_message|>");
 /** A message; if it is a call, the tool's name stands before its marker once more. */
 const inklingMessage: Grammar = function* (reader, tools) {
   yield* reader.take("<|message_model|>");
-  const word = yield* reader.while(/[\w.:-]/);
+  const word = yield* reader.name();
   if ((yield* reader.peek(INKLING_CALL)) !== undefined) return yield* inklingCall(reader, tools);
   yield word;
   return [];

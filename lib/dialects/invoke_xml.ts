@@ -55,8 +55,7 @@ export function invokeXml(wrapper: string, ...prefixes: string[]): Grammar {
           [end, torn] = [valueEnd, valueEnd === undefined];
           continue;
         }
-        yield* reader.space();
-        yield* reader.take(tag.replace("<", "</"));
+        yield* reader.token(tag.replace("<", "</"));
       }
       const closed = end?.endsWith("invoke>") || (yield* reader.take(...ends("invoke"))) !== undefined;
       yield* reader.space();

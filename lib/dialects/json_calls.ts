@@ -1,5 +1,5 @@
 import { isJsonObject } from "../wire/json.ts";
-import type { Grammar } from "./grammar.ts";
+import type { Grammar, Trigger } from "./grammar.ts";
 import type { WrittenCall } from "./reader.ts";
 import { parseTolerant } from "./tolerant_json.ts";
 
@@ -60,4 +60,9 @@ export function jsonCalls(open: string, close: string | undefined, ...limits: st
       }
     }
   };
+}
+
+/** Such calls between tags, of which the closing one may be left over. */
+export function jsonTags(open: string, close: string): Trigger[] {
+  return [{ marker: open, grammar: jsonCalls(open, close) }, { marker: close }];
 }

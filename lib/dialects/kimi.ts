@@ -23,9 +23,8 @@ function toKimiName(id: string): string {
  * JSON ends, wherever the markers are.
  */
 const kimiCall: Grammar = function* (reader) {
-  yield* reader.take(KIMI_BEGIN);
-  yield* reader.space();
-  let id = yield* reader.while(/[\w.:-]/);
+  yield* reader.token(KIMI_BEGIN);
+  let id = yield* reader.name();
   yield* reader.space();
   if (id === "" || (yield* reader.peek(KIMI_ARGUMENTS)) === undefined) return undefined;
   while ((yield* reader.take(KIMI_ARGUMENTS)) !== undefined) {
@@ -52,5 +51,5 @@ export const KIMI: readonly Trigger[] = [
       "<|tool_call_argument_begin|> <|tool_call_end|> <|im_user|> <|im_assistant|> <|im_system|> <|im_middle|> [BOS] " +
       "[EOS] <|media_start|> <|media_content|> <|media_pad|> <|media_end|>",
   ),
-  { marker: "<|im_end|>", stray: true, end: true },
+  { marker: "<|im_end|>", end: true },
 ];

@@ -20,8 +20,7 @@ const k3Channel: Grammar = function* (reader) {
   let call: WrittenCall & { arguments: Field[] } | undefined;
   let json: string | undefined;
   let torn = false;
-  while ((yield* reader.take(K3_OPEN)) !== undefined) {
-    yield* reader.space();
+  while ((yield* reader.token(K3_OPEN)) !== undefined) {
     const name = yield* reader.while(/\w/);
     if (name === "" && reader.done) break;
     if (!K3_TAGS.includes(name)) return undefined;
@@ -36,13 +35,9 @@ const k3Channel: Grammar = function* (reader) {
       call?.arguments.push([key, yield* reader.until([K3_CLOSE]), type !== undefined && type !== "string"]);
       torn = reader.done;
     } else if (name === "json") [json, torn] = [yield* reader.until([K3_CLOSE]), false];
-    yield* reader.space();
-    while ((yield* reader.take(K3_CLOSE)) !== undefined) {
-      yield* reader.space();
+    while ((yield* reader.token(K3_CLOSE)) !== undefined) {
       const closed = yield* reader.while(/\w/);
-      yield* reader.space();
-      yield* reader.take(K3_SEPARATOR);
-      yield* reader.space();
+      yield* reader.token(K3_SEPARATOR);
       if (closed === "call" && call) {
         yield [{ name: call.name, arguments: json ?? call.arguments }];
         call = undefined;
@@ -57,7 +52,7 @@ export const KIMI_K3: readonly Trigger[] = [
   { marker: K3_OPEN, grammar: k3Channel },
   ...["think", " think "].map((tag): Trigger => ({ marker: `${K3_CLOSE}${tag}${K3_SEPARATOR}`, mode: "text" })),
   ...["response", "tools", "message"].flatMap((tag) => [tag, ` ${tag} `])
-    .map((tag): Trigger => ({ marker: `${K3_CLOSE}${tag}${K3_SEPARATOR}`, stray: true })),
+    .map((tag) => ({ marker: `${K3_CLOSE}${tag}${K3_SEPARATOR}` })),
   ...toStrays("<|kimi_image_placeholder|>"),
-  { marker: "<|end_of_msg|>", stray: true, end: true },
+  { marker: "<|end_of_msg|>", end: true },
 ];

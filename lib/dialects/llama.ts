@@ -5,7 +5,7 @@ import type { WrittenCall } from "./reader.ts";
 /** Llama 3.1's custom form: `<function=NAME>{…}</function>`, also without the bracket. */
 const customCall: Grammar = function* (reader) {
   yield* reader.take("<function=");
-  const name = yield* reader.while(/[\w.:-]/);
+  const name = yield* reader.name();
   yield* reader.take(">");
   yield* reader.space();
   if (name === "" || (yield* reader.peek("{")) === undefined) return undefined;
@@ -17,16 +17,14 @@ const customCall: Grammar = function* (reader) {
 
 /** Llama 4's calls as Python would write them: `[ls(path="."), cat(path="a")]`. */
 const pythonicCalls: Grammar = function* (reader, tools) {
-  yield* reader.take("[");
+  yield* reader.token("[");
   const calls: WrittenCall[] = [];
   do {
-    yield* reader.space();
-    const name = yield* reader.while(/[\w.:-]/);
+    const name = yield* reader.name();
     if (!tools.has(name) || (yield* reader.take("(")) === undefined) return undefined;
     calls.push({ name, arguments: `{${yield* reader.untilClosed(")")}}` });
     if ((yield* reader.take(")")) === undefined) return undefined;
-    yield* reader.space();
-  } while ((yield* reader.take(",")) !== undefined);
+  } while ((yield* reader.token(",")) !== undefined);
   return (yield* reader.take("]")) === undefined ? undefined : calls;
 };
 
@@ -38,5 +36,5 @@ export const LLAMA: readonly Trigger[] = [
   }),
   { marker: "[", grammar: pythonicCalls, start: true },
   { marker: "<function=", grammar: customCall },
-  ...["<|eom_id|>", "<|eot_id|>"].map((marker): Trigger => ({ marker, stray: true, end: true })),
+  ...["<|eom_id|>", "<|eot_id|>"].map((marker) => ({ marker, end: true })),
 ];

@@ -28,18 +28,15 @@ function toM3Call(element: M3Element): WrittenCall {
 
 /** MiniMax M3's calls: a mark before each tag, `invoke` elements whose children are the arguments. */
 const m3Calls: Grammar = function* (reader) {
-  yield* reader.take(M3_MARK);
-  yield* reader.space();
-  if ((yield* reader.take("<tool_call>")) === undefined) return undefined;
-  yield* reader.space();
+  yield* reader.token(M3_MARK);
+  if ((yield* reader.token("<tool_call>")) === undefined) return undefined;
   if ((yield* reader.peek(M3_MARK)) === undefined) return undefined;
   const open: M3Element[] = [];
   for (;;) {
     const text = yield* reader.until([M3_MARK]);
     const element = open.at(-1);
     if (element) element.text += text;
-    if ((yield* reader.take(M3_MARK)) === undefined) break;
-    yield* reader.space();
+    if ((yield* reader.token(M3_MARK)) === undefined) break;
     const kind = yield* reader.take("<", "</");
     if (kind === undefined) return undefined;
     const tag = yield* reader.tag();
@@ -67,7 +64,7 @@ const m3Calls: Grammar = function* (reader) {
 /** What MiniMax M2 to M2.7 leak. */
 export const MINIMAX: readonly Trigger[] = [
   { marker: MINIMAX_WRAPPER, grammar: invokeXml(MINIMAX_WRAPPER, "") },
-  { marker: "</minimax:tool_call>", stray: true },
+  { marker: "</minimax:tool_call>" },
 ];
 
 /** What MiniMax M3 leaks. */

@@ -12,7 +12,7 @@ const mistralCalls: Grammar = function* (reader) {
       if (!calls) return undefined;
       yield calls;
     } else {
-      const name = yield* reader.while(/[\w.:-]/);
+      const name = yield* reader.name();
       if ((yield* reader.take("[CALL_ID]")) !== undefined) yield* reader.while(/\w/);
       yield* reader.take("[ARGS]");
       yield* reader.space();

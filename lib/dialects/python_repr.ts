@@ -1,23 +1,12 @@
 import type { Grammar } from "./grammar.ts";
 import { parseCalls } from "./json_calls.ts";
 import type { Piece, Reader, Reading } from "./reader.ts";
-import { parseTolerant } from "./tolerant_json.ts";
+import { CODE_LENGTHS, parseTolerant } from "./tolerant_json.ts";
 
-/** How long the escapes that name a character are: `\x41`, `\u0041`, `\U00000041`. */
-const ESCAPE_LENGTHS: Record<string, number> = { x: 2, u: 4, U: 8 };
-
-/** Reads one of `words` in quotes. */
+/** Reads one of `words` in quotes, with the white space around. */
 function* takeQuoted(reader: Reader, ...words: string[]): Reading<string | undefined> {
-  const found = yield* reader.take(...words.flatMap((word) => [`'${word}'`, `"${word}"`]));
-  yield* reader.space();
+  const found = yield* reader.token(...words.flatMap((word) => [`'${word}'`, `"${word}"`]));
   return found?.slice(1, -1);
-}
-
-/** Reads the colon behind a key. */
-function* takeColon(reader: Reader): Reading<boolean> {
-  const found = (yield* reader.take(":")) !== undefined;
-  yield* reader.space();
-  return found;
 }
 
 /** The character an escape stands for, from behind its backslash. */
@@ -28,7 +17,7 @@ function* readEscape(reader: Reader): Reading<string> {
     while (digits.length < 2 && (yield* reader.peek(..."01234567")) !== undefined) digits += yield* reader.next();
     return String.fromCharCode(parseInt(char + digits, 8));
   }
-  for (let i = 0; i < (ESCAPE_LENGTHS[char] ?? 0); i++) digits += yield* reader.next();
+  for (let i = 0; i < (CODE_LENGTHS[char] ?? 0); i++) digits += yield* reader.next();
   return String(parseTolerant(`"\\${char}${digits}"`)?.value);
 }
 
@@ -58,13 +47,11 @@ function* passStrings(reader: Reader, kind: Piece["kind"]): Reading<boolean> {
 
 /** One part, from behind its brace: text and thinking are passed on, a tool_use is a call. Tells whether it is a part. */
 function* readPart(reader: Reader): Reading<boolean> {
-  yield* reader.space();
   let key = yield* takeQuoted(reader, "type", "text");
-  if (key === undefined || !(yield* takeColon(reader))) return false;
+  if (key === undefined || (yield* reader.token(":")) === undefined) return false;
   if (key === "type") {
     key = yield* takeQuoted(reader, "text", "thinking", "tool_use");
-    if (key === undefined || (yield* reader.take(",")) === undefined) return false;
-    yield* reader.space();
+    if (key === undefined || (yield* reader.token(",")) === undefined) return false;
     if (key === "tool_use") {
       const part = yield* reader.untilClosed("}");
       const calls = parseCalls(`{${part}${reader.done ? "" : "}"}`);
@@ -72,7 +59,7 @@ function* readPart(reader: Reader): Reading<boolean> {
       yield calls ?? reader.commit();
       return true;
     }
-    if ((yield* takeQuoted(reader, key)) === undefined || !(yield* takeColon(reader))) return false;
+    if ((yield* takeQuoted(reader, key)) === undefined || (yield* reader.token(":")) === undefined) return false;
   }
   if (!(yield* passStrings(reader, key === "thinking" ? "thinking" : "text"))) return false;
   yield* reader.untilClosed("}");

@@ -224,9 +224,22 @@ export class Reader {
     }
   }
 
+  /** Reads what the name of a tool may consist of. */
+  name(): Reading<string> {
+    return this.while(/[\w.:-]/);
+  }
+
   /** Reads white space. */
   space(): Reading<string> {
     return this.while(/\s/);
+  }
+
+  /** Reads like {@linkcode take}, with the white space around, which is read also where there is nothing else. */
+  *token(...literals: string[]): Reading<string | undefined> {
+    yield* this.space();
+    const found = yield* this.take(...literals);
+    yield* this.space();
+    return found;
   }
 
   /**
@@ -277,9 +290,8 @@ export class Reader {
     pattern.lastIndex = this.#at;
     const found = pattern.exec(this.#window);
     if (found) return [found.index - this.#at, true];
-    const longest = Math.max(...markers.map((marker) => marker.length));
-    const end = this.#window.slice(Math.max(this.#at, this.#window.length - longest + 1));
-    return [this.#window.length - this.#at - (this.ended ? 0 : toHeldLength(end, markers)), false];
+    const rest = this.#rest();
+    return [rest.length - (this.ended ? 0 : toHeldLength(rest, markers)), false];
   }
 
   #rest(): string {

@@ -1,7 +1,7 @@
 import { type CodeState, isFenced, isSpan, NO_CODE, readCode } from "./code_spans.ts";
 import { type FoundCall, toFoundCall } from "./found_calls.ts";
-import type { DeclaredTools, Trigger } from "./grammar.ts";
-import { type Piece, Reader, type Reading, type WrittenCall } from "./reader.ts";
+import type { DeclaredTools, Grammar, Trigger } from "./grammar.ts";
+import { type Piece, Reader, type WrittenCall } from "./reader.ts";
 import type { TriggerTable } from "./triggers.ts";
 
 /** How often an answer may look like a call and not be one, before the rest is taken as it stands. */
@@ -46,7 +46,9 @@ export class Scanner {
   /** Whether a tag has opened thinking. */
   #opened: boolean;
   /** The grammar that is reading, if one is. */
-  #reading: Reading<WrittenCall[] | undefined> | undefined;
+  #reading: ReturnType<Grammar> | undefined;
+  /** What has been found and not been handed over. */
+  #found: Found[] = [];
   /** Whether nothing but blanks has come since the beginning or the last block. */
   #atStart = true;
   /** Whether blanks are dropped, because they follow a tag. */
@@ -70,13 +72,11 @@ export class Scanner {
 
   /** Takes the next piece of the answer. */
   feed(text: string): Found[] {
-    const found: Found[] = [];
-    if (this.#ended) return found;
+    if (this.#ended) return [];
     this.#fed += text.length;
     if (this.#reading) this.#reader.push(text);
     else this.#pending += text;
-    this.#advance(found, false, false);
-    return found;
+    return this.#advance(false);
   }
 
   /**
@@ -85,45 +85,53 @@ export class Scanner {
    * @param cut Whether the answer was cut short by its length: a call that is not complete does not count then.
    */
   flush(cut = false): Found[] {
-    const found: Found[] = [];
     this.#reader.ended = true;
-    this.#advance(found, true, cut);
+    const found = this.#advance(cut);
     this.#reader.ended = false;
     this.#startAnew();
     return found;
   }
 
-  #advance(found: Found[], last: boolean, cut: boolean): void {
+  #advance(cut: boolean): Found[] {
+    let more = true;
+    while (more) more = this.#reading ? this.#read(this.#reading, cut) : this.#seek();
+    const found = this.#found;
+    this.#found = [];
+    return found;
+  }
+
+  /** Hands over text up to the next marker and follows that; tells whether there was one. */
+  #seek(): boolean {
     const { triggers, tools } = this.#options;
-    while (!this.#reading || this.#read(found, cut)) {
-      let [code, from] = [this.#code, 0];
-      // A marker at the end may still turn out to be the beginning of a longer one.
-      let end = this.#pending.length - (last ? 0 : triggers.toHeld(this.#pending));
-      const tired = this.#failures > MAX_FAILURES || this.#reader.total > this.#fed + MAX_READ_AGAIN;
-      const next = tired ? undefined : triggers.find(this.#pending, (trigger, at) => {
-        code = readCode(code, this.#pending.slice(from, at));
-        from = at;
-        const accepted = this.#accepts(trigger, code, at);
-        if (accepted === undefined && !last) end = Math.min(end, at);
-        return accepted ?? true;
-      });
-      if (!next || next[1] >= end) return this.#emit(end, found);
-      const [trigger, at] = next;
-      this.#emit(at, found);
-      if ("grammar" in trigger) {
-        this.#reader.push(this.#pending);
-        this.#pending = "";
-        this.#reading = trigger.grammar(this.#reader, tools);
-        continue;
-      }
-      this.#pending = this.#pending.slice(trigger.marker.length);
-      if ("mode" in trigger) {
-        // Of a lone tag at the end of a line only the tag goes.
-        this.#trim ||= this.#opened || this.#code.lineStart || !trigger.marker.startsWith("</");
-        this.#startAnew(trigger.mode);
-        this.#opened = trigger.mode === "thinking";
-      } else if (trigger.end) [this.#ended, this.#pending] = [true, ""];
+    const last = this.#reader.ended;
+    let [code, from] = [this.#code, 0];
+    // A marker at the end may still turn out to be the beginning of a longer one.
+    let end = this.#pending.length - (last ? 0 : triggers.toHeld(this.#pending));
+    const tired = this.#failures > MAX_FAILURES || this.#reader.total > this.#fed + MAX_READ_AGAIN;
+    const next = tired ? undefined : triggers.find(this.#pending, (trigger, at) => {
+      code = readCode(code, this.#pending.slice(from, at));
+      from = at;
+      const accepted = this.#accepts(trigger, code, at);
+      if (accepted === undefined && !last) end = Math.min(end, at);
+      return accepted ?? true;
+    });
+    const [trigger, at = end] = next && next[1] < end ? next : [];
+    this.#emit(at);
+    if (!trigger) return false;
+    if (trigger.grammar) {
+      this.#reader.push(this.#pending);
+      this.#pending = "";
+      this.#reading = trigger.grammar(this.#reader, tools);
+      return true;
     }
+    this.#pending = this.#pending.slice(trigger.marker.length);
+    if (trigger.mode) {
+      // Of a lone tag at the end of a line only the tag goes.
+      this.#trim ||= this.#opened || this.#code.lineStart || !trigger.marker.startsWith("</");
+      this.#startAnew(trigger.mode);
+      this.#opened = trigger.mode === "thinking";
+    } else if (trigger.end) [this.#ended, this.#pending] = [true, ""];
+    return true;
   }
 
   /** Something else begins. */
@@ -133,11 +141,10 @@ export class Scanner {
 
   /** Whether a marker means something where it stands; nothing while that is not certain. */
   #accepts(trigger: Trigger, code: CodeState, at: number): boolean | undefined {
-    const { marker } = trigger;
-    const start = "start" in trigger && trigger.start === true;
+    const { marker, mode, start, end } = trigger;
     if (start && !(this.#atStart && this.#pending.slice(0, at).trim() === "")) return false;
-    const native = NATIVE.test(marker) && !("end" in trigger);
-    const closes = "mode" in trigger && trigger.mode === "text";
+    const native = NATIVE.test(marker) && !end;
+    const closes = mode === "text";
     // Code that thinking has left open ends with it.
     if (closes && (this.#opened || native)) return !isSpan(code, true);
     if (isFenced(code) || isSpan(code, native)) return false;
@@ -152,7 +159,7 @@ export class Scanner {
   }
 
   /** Hands over the first `length` characters of what is pending. */
-  #emit(length: number, found: Found[]): void {
+  #emit(length: number): void {
     let text = this.#pending.slice(0, length);
     this.#pending = this.#pending.slice(length);
     this.#code = readCode(this.#code, text);
@@ -160,51 +167,52 @@ export class Scanner {
     if (text === "") return;
     this.#trim = false;
     if (text.trim() !== "") this.#atStart = false;
-    found.push({ kind: this.#kind, text });
+    this.#found.push({ kind: this.#kind, text });
   }
 
   /** Lets the grammar go on; tells whether it has finished. */
-  #read(found: Found[], cut: boolean): boolean {
-    let next = this.#reading?.next();
-    for (; next && !next.done; next = this.#reading?.next()) {
-      if (next.value === undefined) return false;
-      if (Array.isArray(next.value)) {
-        this.#addCalls(next.value, found, cut);
+  #read(reading: ReturnType<Grammar>, cut: boolean): boolean {
+    let next = reading.next();
+    for (; !next.done; next = reading.next()) {
+      const { value } = next;
+      if (value === undefined) return false;
+      if (Array.isArray(value)) {
+        this.#addCalls(value, cut);
         continue;
       }
       this.#reader.commit();
-      if (typeof next.value === "string") this.#addText(next.value, found);
+      if (typeof value === "string") this.#addText(value);
       else {
         this.#atStart = false;
-        found.push(next.value);
+        this.#found.push(value);
       }
     }
     this.#reading = undefined;
-    if (next?.value) this.#addCalls(next.value, found, cut);
+    if (next.value) this.#addCalls(next.value, cut);
     this.#pending = this.#reader.reset();
-    if (next?.value) return true;
+    if (next.value) return true;
     // No call: its first character is text, and there may be one in the rest.
     this.#failures++;
-    this.#emit(1, found);
+    this.#emit(1);
     return true;
   }
 
   /** Hands over calls that were read; if one of them does not count, what was read is text. */
-  #addCalls(written: WrittenCall[], found: Found[], cut: boolean): void {
+  #addCalls(written: WrittenCall[], cut: boolean): void {
     const calls = written.map((call) => toFoundCall(call, this.#options.tools, cut));
     const read = this.#reader.commit();
     if (calls.every((call) => call !== undefined)) {
-      found.push(...calls);
+      this.#found.push(...calls);
       if (calls.length > 0) this.#startAnew();
     } else {
       this.#failures++;
-      this.#addText(read, found);
+      this.#addText(read);
     }
   }
 
   /** Hands over text while a grammar is reading. */
-  #addText(text: string, found: Found[]): void {
+  #addText(text: string): void {
     this.#pending = text;
-    this.#emit(text.length, found);
+    this.#emit(text.length);
   }
 }

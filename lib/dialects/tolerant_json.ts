@@ -3,7 +3,7 @@ const MAX_DEPTH = 200;
 
 const ESCAPES: Record<string, string> = { n: "\n", r: "\r", t: "\t", b: "\b", f: "\f", "\n": "" };
 /** Digits of the escapes that name a character: JSON's `\u`, Python's `\x` and `\U`. */
-const CODE_LENGTHS: Record<string, number> = { u: 4, x: 2, U: 8 };
+export const CODE_LENGTHS: Record<string, number> = { u: 4, x: 2, U: 8 };
 const CLOSING_QUOTES: Record<string, string> = { '"': '"', "'": "'", "“": "”", "‘": "’", "`": "`" };
 const WORDS: Record<string, unknown> = {
   true: true,
@@ -51,7 +51,7 @@ class TolerantParser {
     if (char === "") return this.#end(null);
     if (char === "{") return this.#object(depth);
     if (char === "[" || char === "(") return this.#list(depth);
-    return this.#startsString() ? this.#strings() : this.#word(/[^,}\])\n]/);
+    return this.#startsString() ? this.#strings() : this.#word();
   }
 
   #end<T>(value: T): T {
@@ -74,42 +74,36 @@ class TolerantParser {
 
   #object(depth: number): Record<string, unknown> {
     const entries: [string, unknown][] = [];
-    for (this.at++;;) {
+    this.#items("}", () => {
+      const key = this.#startsString() ? this.#strings() : this.#bare(/[^:=,}\s]/);
       this.#skip();
       const char = this.#text.charAt(this.at);
-      if (char === "" || char === "}") {
-        if (char === "") this.#open();
-        this.at++;
-        return Object.fromEntries(entries);
-      }
-      if (char === ",") {
-        this.at++;
-        continue;
-      }
-      const key = this.#startsString() ? this.#strings() : String(this.#word(/[^:=,}\s]/, true));
-      this.#skip();
-      if (this.at >= this.#text.length) return this.#end(Object.fromEntries(entries));
-      if (!/[:=]/.test(this.#text.charAt(this.at))) {
-        throw new SyntaxError(`Cannot read a key: no colon after '${key}'`);
-      }
+      if (char === "") return this.#end(undefined);
+      if (char !== ":" && char !== "=") throw new SyntaxError("Cannot read a key: no colon");
       this.at++;
       entries.push([key, this.value(depth + 1)]);
-    }
+    });
+    return Object.fromEntries(entries);
   }
 
   #list(depth: number): unknown[] {
     const list: unknown[] = [];
+    this.#items("])", () => void list.push(this.value(depth + 1)));
+    return list;
+  }
+
+  /** Reads what stands between brackets; commas may be missing, or too many. */
+  #items(closers: string, readItem: () => void): void {
     for (this.at++;;) {
       this.#skip();
       const char = this.#text.charAt(this.at);
-      if (char === "" || char === "]" || char === ")") {
-        if (char === "") this.#open();
-        this.at++;
-        return list;
+      if (char === "") return this.#open();
+      if (char !== "," && !closers.includes(char)) {
+        readItem();
+        continue;
       }
-      if (char === ",") this.at++;
-      else if (char === "}") throw new SyntaxError("Cannot read a list: closed by a brace");
-      else list.push(this.value(depth + 1));
+      this.at++;
+      if (char !== ",") return;
     }
   }
 
@@ -156,12 +150,17 @@ class TolerantParser {
     return "\"'\\/`".includes(char) ? char : `\\${char}`;
   }
 
-  #word(char: RegExp, key = false): unknown {
+  /** What stands there without quotes. */
+  #bare(char: RegExp): string {
     const from = this.at;
     while (this.at < this.#text.length && char.test(this.#text.charAt(this.at))) this.at++;
     const word = this.#text.slice(from, this.at).trim();
-    if (word === "") throw new SyntaxError(`Cannot read '${this.#text.slice(from, from + 10)}'`);
-    if (key) return word;
+    if (word === "") throw new SyntaxError("Cannot read a value: none there");
+    return word;
+  }
+
+  #word(): unknown {
+    const word = this.#bare(/[^,}\])\n]/);
     const known = Object.hasOwn(WORDS, word);
     if (this.at >= this.#text.length) [this.cut, this.torn] = [true, this.torn || !known];
     if (known) return WORDS[word];

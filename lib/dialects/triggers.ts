@@ -6,21 +6,20 @@ export class TriggerTable {
   readonly #byMarker: ReadonlyMap<string, Trigger>;
   /** The longest first, so that of two markers that begin alike the longer one is found. */
   readonly #markers: readonly string[];
-  readonly #pattern: RegExp | undefined;
+  readonly #pattern: RegExp;
   /** What a marker can begin with; an end of text without it needs no closer look. */
-  readonly #firsts: RegExp | undefined;
+  readonly #firsts: RegExp;
 
   constructor(triggers: readonly Trigger[]) {
     this.#byMarker = new Map(triggers.map((trigger) => [trigger.marker, trigger]));
     this.#markers = [...this.#byMarker.keys()].sort((a, b) => b.length - a.length);
-    if (this.#markers.length === 0) return;
     this.#pattern = toPattern(this.#markers);
     this.#firsts = toPattern([...new Set(this.#markers.map((marker) => marker.charAt(0)))]);
   }
 
   /** The first trigger that `accepts` lets pass, and where it is. */
   find(text: string, accepts: (trigger: Trigger, at: number) => boolean): [Trigger, number] | undefined {
-    if (!this.#pattern || !this.#firsts || text.search(this.#firsts) < 0) return undefined;
+    if (text.search(this.#firsts) < 0) return undefined;
     this.#pattern.lastIndex = 0;
     for (let found = this.#pattern.exec(text); found; found = this.#pattern.exec(text)) {
       const trigger = this.#byMarker.get(found[0]);
@@ -34,6 +33,6 @@ export class TriggerTable {
   toHeld(text: string): number {
     const longest = this.#markers[0]?.length ?? 1;
     const end = text.slice(Math.max(0, text.length - longest + 1));
-    return this.#firsts && end.search(this.#firsts) >= 0 ? toHeldLength(end, this.#markers) : 0;
+    return end.search(this.#firsts) < 0 ? 0 : toHeldLength(end, this.#markers);
   }
 }

@@ -27,12 +27,10 @@ export interface ModelRow {
 }
 
 /** What is known of a model, completed by its family; numbers nobody knows are `Infinity`. */
-export type Model = Required<Omit<ModelRow, "family" | "successor" | "gone" | "host">> & {
-  family: Family;
-  successor?: string;
-  gone?: string;
-  host?: string;
-};
+export type Model =
+  & Required<Omit<ModelRow, "family" | "successor" | "gone" | "host">>
+  & Pick<ModelRow, "successor" | "gone" | "host">
+  & { family: Family };
 
 /** The models people use through NVIDIA or used through earlier tools, as of 2026-09; what they teach overrides it. */
 // deno-fmt-ignore: a table reads best with one model a row

@@ -1,3 +1,4 @@
+import { toProperties } from "../dialects/arguments.ts";
 import { isJsonObject } from "../wire/json.ts";
 import type { ChatMessage, ChatRequest } from "../wire/openai.ts";
 import type { ScriptedAnswer, ScriptedCall, Step } from "./script.ts";
@@ -51,9 +52,8 @@ function toPrompt(message: ChatMessage): string {
 
 /** What Claude Code wants when it asks for JSON: a title, or whatever other texts the schema names. */
 function fillSchema(schema: unknown, prompt: string): string {
-  const properties = isJsonObject(schema) && isJsonObject(schema.properties) ? Object.keys(schema.properties) : [];
   const words = prompt.replace(/<[^>]*>/g, " ").trim().split(/\s+/).slice(0, 5).join(" ");
-  return JSON.stringify(Object.fromEntries(properties.map((name) => [name, words || "Demo"])));
+  return JSON.stringify(Object.fromEntries(Object.keys(toProperties(schema)).map((name) => [name, words || "Demo"])));
 }
 
 function toSteps({ messages, tools = [], response_format }: ChatRequest): Step[] {

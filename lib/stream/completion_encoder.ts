@@ -3,8 +3,8 @@ import type {
   BlockDelta,
   ContentBlock,
   JsonObject,
-  Message,
   MessageStreamEvent,
+  Usage,
   VisualizationEvent,
 } from "../wire/anthropic.ts";
 import { toChatError } from "../wire/chat_errors.ts";
@@ -23,7 +23,9 @@ const toLine = (data: unknown): string => `data: ${JSON.stringify(data)}\n\n`;
 export class CompletionEncoder {
   readonly #created: number;
   readonly #withUsage: boolean;
-  #message: Message | undefined;
+  /** What each chunk begins with. */
+  #head: JsonObject = {};
+  #usage: Usage | undefined;
   /** How many calls have begun. */
   #calls = 0;
   /** What the open call begins with, until pieces of its arguments come. */
@@ -45,9 +47,13 @@ export class CompletionEncoder {
 
   #encode(event: MessageStreamEvent | VisualizationEvent | ApiErrorBody): string {
     switch (event.type) {
-      case "message_start":
-        this.#message = event.message;
+      case "message_start": {
+        const { id, model, usage } = event.message;
+        const head = { id: toCompletionId(id), object: "chat.completion.chunk", created: this.#created, model };
+        this.#head = this.#withUsage ? { ...head, usage: null } : head;
+        this.#usage = usage;
         return this.#toChunk({ role: "assistant", content: "" });
+      }
       case "content_block_start":
         return this.#startBlock(event.content_block);
       case "content_block_delta":
@@ -55,12 +61,12 @@ export class CompletionEncoder {
       case "content_block_stop":
         return this.#input ? this.#continueCall(JSON.stringify(this.#input)) : "";
       case "message_delta": {
-        if (this.#message) this.#message = { ...this.#message, usage: { ...this.#message.usage, ...event.usage } };
+        if (this.#usage) this.#usage = { ...this.#usage, ...event.usage };
         const { stop_reason } = event.delta;
         return stop_reason === null ? PING : this.#toChunk({}, toFinishReason(stop_reason));
       }
       case "message_stop":
-        return `${this.#withUsage ? this.#toLastChunk() : ""}data: [DONE]\n\n`;
+        return `${this.#withUsage ? this.#toUsageChunk() : ""}data: [DONE]\n\n`;
       case "ping":
         return PING;
       case "error":
@@ -91,16 +97,10 @@ export class CompletionEncoder {
   }
 
   #toChunk(delta: JsonObject, finish_reason: string | null = null): string {
-    return this.#toLineWith({ choices: [{ index: 0, delta, logprobs: null, finish_reason }] });
+    return toLine({ ...this.#head, choices: [{ index: 0, delta, logprobs: null, finish_reason }] });
   }
 
-  #toLastChunk(): string {
-    return this.#message ? this.#toLineWith({ choices: [], usage: toCompletionUsage(this.#message.usage) }) : "";
-  }
-
-  #toLineWith(fields: JsonObject): string {
-    const { id = "", model = "" } = this.#message ?? {};
-    const head = { id: toCompletionId(id), object: "chat.completion.chunk", created: this.#created, model };
-    return toLine({ ...head, ...(this.#withUsage ? { usage: null } : {}), ...fields });
+  #toUsageChunk(): string {
+    return this.#usage ? toLine({ ...this.#head, choices: [], usage: toCompletionUsage(this.#usage) }) : "";
   }
 }

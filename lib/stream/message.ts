@@ -40,7 +40,8 @@ const PIECES: Readonly<Record<string, [empty: unknown, toDeltas: (value: unknown
   input: [{}, (input) => [{ type: "input_json_delta", partial_json: JSON.stringify(input ?? {}) }]],
 };
 
-function toBlockEvents(block: ContentBlock, index: number): MessageStreamEvent[] {
+/** A block as it is streamed. */
+export function toBlockEvents(block: ContentBlock, index: number): MessageStreamEvent[] {
   const split = Object.entries(PIECES).filter(([field]) => field in block);
   const content_block = { ...block, ...Object.fromEntries(split.map(([field, [empty]]) => [field, empty])) };
   const deltas = split.flatMap(([field, [, toDeltas]]) => toDeltas((block as JsonObject)[field])) as BlockDelta[];

@@ -2,15 +2,16 @@ import { continueJson, mayStay, readArguments, toUnparsed } from "../dialects/ar
 import type { DeclaredTools } from "../dialects/grammar.ts";
 import { JsonScanner } from "../dialects/json_scanner.ts";
 import { resolveToolName } from "../dialects/tool_names.ts";
-import { BadAnswer } from "./bad_answer.ts";
 import type { JsonObject } from "../wire/anthropic.ts";
+import type { ToolCallDelta } from "../wire/openai.ts";
+import { BadAnswer } from "./bad_answer.ts";
 
 /** One tool call of an answer, put together from whatever pieces the host sends. */
 export class ToolCall {
   /** The host's index; several calls may share one. */
-  readonly index: number | undefined;
+  readonly index: ToolCallDelta["index"];
   /** The host's id, which never reaches the client. */
-  id: string | undefined;
+  id: ToolCallDelta["id"];
   /** Whether it was found in text, complete. */
   readonly found: boolean;
   readonly #tools: DeclaredTools;
@@ -24,7 +25,7 @@ export class ToolCall {
   #taken = 0;
   #pending = "";
 
-  constructor(tools: DeclaredTools, index?: number, id?: string, found = false) {
+  constructor(tools: DeclaredTools, { index, id }: ToolCallDelta = {}, found = false) {
     this.#tools = tools;
     this.index = index;
     this.id = id;

@@ -54,7 +54,7 @@ export class ToolCallAssembler {
     for (const delta of deltas) {
       const text = toArgumentText(delta.function?.arguments);
       const call = this.#find(delta, text);
-      call.id ??= delta.id ?? undefined;
+      call.id ??= delta.id;
       this.#setName(call, delta.function?.name ?? "");
       this.#feedArguments(call, text);
     }
@@ -63,7 +63,7 @@ export class ToolCallAssembler {
 
   /** Takes a call that was found in text, unless it has come as a call before; a call without arguments gets its. */
   add(found: FoundCall): void {
-    const call = new ToolCall(this.#tools, undefined, undefined, true);
+    const call = new ToolCall(this.#tools, {}, true);
     call.name = found.name;
     call.feed(found.arguments);
     const twin = this.#calls.find((other) => !other.found && isSame(other, call));
@@ -106,20 +106,21 @@ export class ToolCallAssembler {
     return broken;
   }
 
-  #find({ id, index, function: called }: ToolCallDelta, text: string): ToolCall {
+  #find(delta: ToolCallDelta, text: string): ToolCall {
+    const { id, index, function: called } = delta;
     const byId = index == null && id;
     const last = this.#calls.findLast((call) => {
       return !call.found && (byId ? call.id === id : index == null || call.index === index);
     });
-    if (!last) return this.#add(index, id);
+    if (!last) return this.#add(delta);
     // One index for several calls: another id, or a name after the arguments were complete.
     const another = id && last.id && id !== last.id;
     const repeats = text === "" ? called?.name === last.name : last.repeats(text);
-    return another || (called?.name && last.complete && !repeats) ? this.#add(index, id) : last;
+    return another || (called?.name && last.complete && !repeats) ? this.#add(delta) : last;
   }
 
-  #add(index: number | null | undefined, id: string | null | undefined, name = ""): ToolCall {
-    const call = new ToolCall(this.#tools, index ?? undefined, id ?? undefined);
+  #add(delta: ToolCallDelta, name = ""): ToolCall {
+    const call = new ToolCall(this.#tools, delta);
     if (name !== "") call.name = name;
     this.#push(call);
     return call;
@@ -138,7 +139,7 @@ export class ToolCallAssembler {
 
   #feedArguments(call: ToolCall, text: string): void {
     for (let rest = call.feed(text).trimStart(); rest.startsWith("{");) {
-      rest = this.#add(call.index, undefined, call.name).feed(rest).trimStart();
+      rest = this.#add({ index: call.index }, call.name).feed(rest).trimStart();
     }
   }
 

@@ -18,21 +18,24 @@ function toImagePart({ type, media_type, data, url }: JsonObject, { vision, warn
 }
 
 function toDocumentParts(block: ContentBlockParam & { type: "document" }, options: ContentOptions): ChatPart[] {
+  const { title, context } = block;
   const { type, media_type, data, url, content } = block.source;
-  if (type === "content" && Array.isArray(content)) return toPartsOf(content, options);
-  const context = block.context ? `${block.context}\n` : "";
+  if (type === "content" && Array.isArray(content)) {
+    return [...toTextParts(title, context), ...toPartsOf(content, options)];
+  }
   const plain = type === "text" ? data : type === "content" ? content : undefined;
-  if (typeof plain === "string") return toTextParts(context + plain);
+  if (typeof plain === "string") return toTextParts(title, context, plain);
   options.warn(`Cannot show a document of type '${media_type ?? type}': replaced by a note`);
-  const name = [block.title, url].filter((part) => typeof part === "string").map((part) => ` "${part}"`).join(" from");
+  const name = [title, url].filter((part) => typeof part === "string").map((part) => ` "${part}"`).join(" from");
   const size = typeof data === "string" ? `, ${Math.ceil(data.length * 3 / 4 / 1024)} kB` : "";
-  return toTextParts(
-    `${context}[A document${name} (${media_type ?? type}${size}) was attached here. It cannot be shown to ` +
-      "this model. To read it, run a tool on the file, such as `pdftotext -layout FILE -` or Python's pypdf.]",
-  );
+  const note = `[A document${name} (${media_type ?? type}${size}) was attached here. It cannot be shown to ` +
+    "this model. To read it, run a tool on the file, such as `pdftotext -layout FILE -` or Python's pypdf.]";
+  return toTextParts(context, note);
 }
 
-function toTextParts(text: string): ChatPart[] {
+/** One text of lines, as far as there are any. */
+function toTextParts(...lines: (string | null | undefined)[]): ChatPart[] {
+  const text = lines.filter(Boolean).join("\n");
   return text === "" ? [] : [{ type: "text", text }];
 }
 

@@ -60,6 +60,18 @@ describe("documents become", () => {
     assert.equal(translate({ type: "document", source: { type: "content", content } }).text, "A\n\nB");
   });
 
+  test("their text after their title and what is said of them, in whatever form it comes", () => {
+    const content = [{ type: "text", text: "A" }, { type: "text", text: "B" }];
+    const about = { type: "document", title: "Report", context: "From Anna." };
+    const rows: [source: object, text: string][] = [
+      [{ type: "text", media_type: "text/plain", data: "Line" }, "Report\nFrom Anna.\nLine"],
+      [{ type: "content", content: "Line" }, "Report\nFrom Anna.\nLine"],
+      [{ type: "content", content }, "Report\nFrom Anna.\n\nA\n\nB"],
+    ];
+    for (const [source, text] of rows) assert.equal(translate({ ...about, source }).text, text);
+    assert.equal(translate({ type: "document", source: rows[2]![0], context: "C" }).text, "C\n\nA\n\nB");
+  });
+
   test("a sentence with their address, when they are elsewhere", () => {
     const source = { type: "url", url: "https://example.org/a.pdf" };
     assert.match(translate({ type: "document", source }).text, /"https:\/\/example\.org\/a\.pdf"/);
