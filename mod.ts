@@ -8353,6 +8353,13 @@ class ChatReader implements AnswerReader {
 /** Why an answer may end before it has begun: there is something to tell the client all the same. */
 const WORDLESS = ["refusal", "max_tokens", "pause_turn", "stop_sequence", "model_context_window_exceeded"];
 
+/** What the deltas that bring text call it. */
+const TEXTS: ReadonlyMap<string, string> = new Map([
+  ["text_delta", "text"],
+  ["thinking_delta", "thinking"],
+  ["signature_delta", "signature"],
+  ["input_json_delta", "partial_json"],
+]);
 /** Characters of a delta that are not what it brings. */
 const DELTA_CHARS = '{"type":"text_delta","text":""}'.length;
 
@@ -8399,8 +8406,8 @@ class MessageReader implements AnswerReader {
   }
 
   get promptTokens(): number | undefined {
-    const { input_tokens, cache_read_input_tokens: read, cache_creation_input_tokens: created } = this.#usage;
-    return toTokenCount(input_tokens) + toTokenCount(read) + toTokenCount(created) || undefined;
+    const { input_tokens = 0, cache_read_input_tokens = 0, cache_creation_input_tokens = 0 } = this.#usage;
+    return input_tokens + cache_read_input_tokens + cache_creation_input_tokens || undefined;
   }
 
   feed(data: readonly string[]): MessageStreamEvent[] {
@@ -8418,7 +8425,7 @@ class MessageReader implements AnswerReader {
 
   #pass(event: MessageStreamEvent): MessageStreamEvent[] {
     const { type } = event;
-    if (type === "message_start") this.#usage = event.message?.usage ?? {};
+    if (type === "message_start") this.#count(event.message?.usage);
     if (type.startsWith("content_block_") && this.#reason === undefined) return this.#passBlock(event as BlockEvent);
     if (type !== "message_delta" && type !== "message_stop") {
       return /^(?!ping$|message_start$|content_block_)\w+$/.test(type) ? [event] : [];
@@ -8442,6 +8449,10 @@ class MessageReader implements AnswerReader {
     }
     if (type === "content_block_stop") return index === this.#open ? this.#close() : [];
     if (type === "content_block_delta" && index === this.#open && typeof event.delta.type === "string") {
+      const text = TEXTS.get(event.delta.type);
+      if (text !== undefined && typeof (event.delta as JsonObject)[text] !== "string") {
+        throw new UpstreamFault("broken", "Cannot read the upstream's answer: a piece of it has no text");
+      }
       this.#outputChars += JSON.stringify(event.delta).length - DELTA_CHARS;
       return [{ ...event, index: this.#blocks - 1 }];
     }
@@ -8454,13 +8465,19 @@ class MessageReader implements AnswerReader {
     return [{ type: "content_block_stop", index: this.#blocks - 1 }];
   }
 
+  /** Takes over what a host has counted. */
+  #count(usage: Partial<Usage> | null | undefined): void {
+    const told = Object.entries(usage ?? {}).filter(([, value]) => value != null);
+    const counts = told.map(([name, value]) => [name, name.endsWith("_tokens") ? toTokenCount(value) : value]);
+    this.#usage = { ...this.#usage, ...Object.fromEntries(counts) };
+  }
+
   /** Puts the tokens that were counted into the event that ends an answer. */
   #toDelta(event: MessageStreamEvent & { type: "message_delta" }): MessageStreamEvent {
-    const counted = Object.entries(event.usage ?? {}).filter(([, count]) => count != null);
-    this.#usage = { ...this.#usage, ...Object.fromEntries(counted) };
+    this.#count(event.usage);
     // Clients take zero for "not counted".
-    const input_tokens = this.promptTokens ? toTokenCount(this.#usage.input_tokens) : this.#inputTokens;
-    const output_tokens = toTokenCount(this.#usage.output_tokens) || Math.ceil(this.#outputChars / 4);
+    const input_tokens = this.promptTokens ? this.#usage.input_tokens ?? 0 : this.#inputTokens;
+    const output_tokens = this.#usage.output_tokens || Math.ceil(this.#outputChars / 4);
     return { ...event, usage: { ...this.#usage, input_tokens, output_tokens } };
   }
 }
@@ -9778,8 +9795,13 @@ function noteUsage(log: Partial<RequestLog>, events: readonly MessageStreamEvent
   const last = events.findLast((event) => event.type === "message_delta");
   if (!last || NOTED.has(last)) return;
   NOTED.add(last);
-  const { input_tokens = 0, cache_read_input_tokens: cachedTokens = 0, output_tokens: outputTokens } = last.usage;
-  Object.assign(log, { inputTokens: input_tokens + cachedTokens, cachedTokens, outputTokens });
+  const { input_tokens = 0, cache_creation_input_tokens = 0, output_tokens: outputTokens } = last.usage;
+  const { cache_read_input_tokens: cachedTokens = 0 } = last.usage;
+  Object.assign(log, {
+    inputTokens: input_tokens + cache_creation_input_tokens + cachedTokens,
+    cachedTokens,
+    outputTokens,
+  });
 }
 
 /** A route as the value of a header: `asked=…; model=…; kind=…; task=…; tier=…; chain=…, …; why=…, …`. */
@@ -10331,7 +10353,7 @@ class LiveFeed {
   ): ReadableStream<Uint8Array> {
     const encoder = new TextEncoder();
     let behind = true;
-    let leave = () => {};
+    let [leave, forget] = [() => {}, () => {}];
     exchange.streams = true;
     return new ReadableStream<Uint8Array>({
       start: (controller) => {
@@ -10348,7 +10370,7 @@ class LiveFeed {
           if (this.#watchers.size === 0) this.#rest();
           exchange.end();
         };
-        const forget = onAbort(exchange.stop.signal, () => {
+        forget = onAbort(exchange.stop.signal, () => {
           leave();
           controller.close();
         });
@@ -10561,15 +10583,20 @@ type Batch = { events: MessageStreamEvent[]; next?: Promise<Batch | undefined> }
 
 /** So much of an answer is kept for those who come later, as {@linkcode toSize} measures it. */
 const MAX_SIZE = 2_000_000;
-/** What an event takes beside its text: roughly its characters as JSON. */
+/** What a delta takes beside its text: roughly its characters as JSON. */
 const EVENT_SIZE = 100;
 
 /** Roughly how many characters events have as JSON. */
 function toSize(events: readonly MessageStreamEvent[]): number {
   let size = 0;
   for (const event of events) {
-    size += EVENT_SIZE;
-    if (event.type === "content_block_delta") { for (const text of Object.values(event.delta)) size += text.length; }
+    if (event.type !== "content_block_delta") size += JSON.stringify(event).length;
+    else {
+      size += EVENT_SIZE;
+      for (const value of Object.values(event.delta)) {
+        size += typeof value === "string" ? value.length : JSON.stringify(value).length;
+      }
+    }
   }
   return size;
 }
