@@ -3515,10 +3515,8 @@ function toLabel(target: Pick<Target, "backend" | "model" | "profile">, { backen
 }
 
 /** Whether a host is the user's own, not one that is known anyway. */
-const isDeclared = (host: string, { options }: Names): boolean => {
-  const names = Object.keys(options.backends ?? {}).filter((name) => !BACKENDS.has(name));
-  return names.some((name) => name.toLowerCase() === host.toLowerCase());
-};
+const isDeclared = (host: string, { options: { backends = {} } }: Names): boolean =>
+  Object.keys(backends).some((name) => !BACKENDS.has(name) && name.toLowerCase() === host.toLowerCase());
 
 /** A host and one of its models; what also owns models, such as `nvidia`, is a host before a second slash only. */
 function splitName(name: string, names: Names): { target: Target; declared: boolean } | undefined {
@@ -3670,7 +3668,7 @@ function toBackend(name: string, given: BackendOptions, options: RouterOptions):
   // The limits of a known host are not those of another at its place.
   const usual = known?.baseUrl === baseUrl ? known : undefined;
   const limit = (key: "rateLimit" | "rateWindow" | "maxConcurrency") => given[key] ?? options[key] ?? usual?.[key];
-  const apiKey = given.apiKey || (usual?.apiKey ?? undefined);
+  const apiKey = given.apiKey || usual?.apiKey;
   const keyName = given.apiKeyEnv ?? known?.keyNames[0];
   const needsKey = (given.apiKeyEnv ?? usual?.keyNames[0]) !== undefined && !LOOPBACK.test(baseUrl);
   return {
@@ -3766,7 +3764,7 @@ function toTraits({ model, profile }: Target, { options }: Names): Model {
 }
 
 /** How a target is asked. */
-function toCandidate(target: Target, names: Names): Candidate {
+function toCandidate(target: Target, names: Names): Candidate & { traits: Model } {
   return { ...target, traits: toTraits(target, names), thinking: target.thinking ?? names.options.thinking ?? true };
 }
 // lib/routing/task_weights.ts ---------------------------------------------------------------
@@ -3911,7 +3909,7 @@ export function classifyTask(request: Pick<MessagesRequest, "messages"> & Partia
   const why = task ? `'${word.replace(/[^ -~]/g, "?").slice(0, 20)}' in the user's words` : "nothing recognised";
   return { task, tier: now.task === "fast" && !busy && !deep ? "speed" : "elite", why };
 }
-// lib/routing/images.ts ---------------------------------------------------------------------
+// lib/routing/has_blocks.ts -----------------------------------------------------------------
 function hasBlock(blocks: readonly ContentBlockParam[], types: readonly string[]): boolean {
   return blocks.some((block) =>
     types.includes(block.type) ||
@@ -3922,11 +3920,6 @@ function hasBlock(blocks: readonly ContentBlockParam[], types: readonly string[]
 /** Whether a block of some types is anywhere in a conversation, also in what a tool gave back. */
 function hasBlocks({ messages }: Pick<MessagesRequest, "messages">, ...types: string[]): boolean {
   return messages.some(({ content }) => typeof content !== "string" && hasBlock(content, types));
-}
-
-/** Whether a picture is anywhere in a conversation. */
-function hasImages(request: Pick<MessagesRequest, "messages">): boolean {
-  return hasBlocks(request, "image");
 }
 // lib/routing/resolve.ts --------------------------------------------------------------------
 /**
@@ -4077,7 +4070,7 @@ function toFacts(asked: Asked, kind: RequestKind, verdict: TaskVerdict, found: R
   const facts: [applies: boolean, task: RoutedTask | undefined, why: string, usual?: Target][] = [
     [kind === "safety", "safety", "a check of a command", catalog.steady],
     [isSmall, "background", aside ? `a side request: ${kind}` : "the small tier", catalog.speed],
-    [hasImages(request), "image", "there are images"],
+    [hasBlocks(request, "image"), "image", "there are images"],
     [tokens > LONG_TOKENS, "longcontext", `some ${tokens} tokens`],
     [toEffort(request) === "max", "think", "the effort is max"],
     [isUsersTurn(kind), task, why, small],
@@ -4180,29 +4173,27 @@ function toLimit(tokens: number): number | null {
   return tokens < Infinity ? tokens : null;
 }
 
-function toListed(id: string, display_name: string, target: Target, { context, maxOutput }: Model): ListedModel {
+function toListed(id: string, display_name: string, { backend, traits }: Candidate & { traits: Model }): ListedModel {
   return {
     type: "model",
     id,
     display_name,
     created_at: EPOCH,
-    max_input_tokens: toLimit(context),
-    max_tokens: toLimit(maxOutput),
+    max_input_tokens: toLimit(traits.context),
+    max_tokens: toLimit(traits.maxOutput),
     object: "model",
     created: 0,
-    owned_by: target.backend.name,
+    owned_by: backend.name,
   };
 }
 
 /** Every model that a user has named, or that steps in, under the name by which it can be asked for. */
 function toNamedTargets(catalog: Catalog): Map<string, Target> {
-  const { elite, speed, tiers, fallbacks, profiles, tasks, options: { models = [], listed = [] } } = catalog;
-  const named = [...listed, ...models.map(({ id }) => id)].map((name) => findReference(name, catalog));
-  const targets = [elite, ...Object.values(tiers), speed, ...fallbacks, ...Object.values(tasks), ...named].filter((
-    target,
-  ) => target !== undefined);
-  const profiled = [...profiles.keys()].map((alias) => findReference(alias, catalog)!);
-  return new Map([...targets, ...profiled].map((target) => [toLabel(target, catalog), target]));
+  const { elite, tiers, fallbacks, profiles, tasks, options: { models = [], listed = [] } } = catalog;
+  const names = [...listed, ...models.map(({ id }) => id), ...profiles.keys()];
+  const named = names.flatMap((name) => findReference(name, catalog) ?? []);
+  const targets = [elite, ...Object.values(tiers), ...fallbacks, ...Object.values(tasks), ...named];
+  return new Map(targets.map((target) => [toLabel(target, catalog), target]));
 }
 
 /**
@@ -4213,27 +4204,21 @@ function toNamedTargets(catalog: Catalog): Map<string, Target> {
  */
 function listModels(catalog: Catalog, picker: boolean): ListedModel[] {
   return [...toNamedTargets(catalog)].flatMap(([name, target]) => {
-    const { traits } = toCandidate(target, catalog);
-    if (!traits) return [];
-    if (!picker) return [toListed(name, name, target, traits)];
-    const rows = [toListed(toPickerId(name, true), name, target, traits)];
-    const { alwaysThinks, thinking } = traits.family;
-    const canRest = !alwaysThinks && Boolean(thinking || target.backend.thinkingSwitch);
-    if (traits.reasoning && canRest) {
-      rows.push(toListed(toPickerId(name, false), `${name} (no thinking)`, target, traits));
-    }
-    return rows;
+    const candidate = toCandidate(target, catalog);
+    if (!picker) return [toListed(name, name, candidate)];
+    const { reasoning, family: { alwaysThinks, thinking } } = candidate.traits;
+    const canRest = reasoning && !alwaysThinks && (thinking || target.backend.thinkingSwitch);
+    const rested = canRest ? [toListed(toPickerId(name, false), `${name} (no thinking)`, candidate)] : [];
+    return [toListed(toPickerId(name, true), name, candidate), ...rested];
   });
 }
 
 /** Finds what `GET /v1/models/{id}` answers: any name of a model will do that is listed or in the roster. */
 function findModel(id: string, catalog: Catalog): ListedModel | undefined {
   const named = toNamedTargets(catalog);
-  const found = named.get(id) ?? findReference(id, catalog);
-  const known = found && (named.has(toLabel(found, catalog)) || ROSTER.some((row) => row.id === found.model));
-  const target = known ? found : undefined;
-  const { traits } = target ? toCandidate(target, catalog) : {};
-  return target && traits ? toListed(id, target.model, target, traits) : undefined;
+  const target = named.get(id) ?? findReference(id, catalog);
+  const known = target && (named.has(toLabel(target, catalog)) || ROSTER.some((row) => row.id === target.model));
+  return known ? toListed(id, target.model, toCandidate(target, catalog)) : undefined;
 }
 // lib/wire/errors.ts ------------------------------------------------------------------------
 /** The HTTP status that Anthropic sends each `error.type` with. */
@@ -9404,7 +9389,7 @@ function orderCandidates(
   toStanding: (candidate: Candidate) => Standing,
 ): Candidate[] {
   const needsTools = (request.tools?.length ?? 0) > 0;
-  const needsEyes = candidates.length > 1 && hasImages(request);
+  const needsEyes = candidates.length > 1 && hasBlocks(request, "image");
   const ranked = candidates.map((candidate) => {
     const { facts, well, back, cut } = toStanding(candidate);
     const { tools, vision } = candidate.traits ?? toModel(candidate.model);

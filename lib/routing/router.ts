@@ -5,7 +5,7 @@ import { DEFAULT_BACKEND } from "./backends.ts";
 import { type Candidate, toKey } from "./candidate.ts";
 import { type Catalog, createCatalog, toCandidate } from "./catalog.ts";
 import { classifyTask, type TaskVerdict } from "./classify_task.ts";
-import { hasImages } from "./images.ts";
+import { hasBlocks } from "./has_blocks.ts";
 import { type RequestKind, toRequestKind } from "./request_kind.ts";
 import { findReference, findRule, type Target, toLabel } from "./reference.ts";
 import { type Resolution, resolveModel } from "./resolve.ts";
@@ -85,7 +85,7 @@ function toFacts(asked: Asked, kind: RequestKind, verdict: TaskVerdict, found: R
   const facts: [applies: boolean, task: RoutedTask | undefined, why: string, usual?: Target][] = [
     [kind === "safety", "safety", "a check of a command", catalog.steady],
     [isSmall, "background", aside ? `a side request: ${kind}` : "the small tier", catalog.speed],
-    [hasImages(request), "image", "there are images"],
+    [hasBlocks(request, "image"), "image", "there are images"],
     [tokens > LONG_TOKENS, "longcontext", `some ${tokens} tokens`],
     [toEffort(request) === "max", "think", "the effort is max"],
     [isUsersTurn(kind), task, why, small],

@@ -1,7 +1,7 @@
 import { toModel } from "../models/roster.ts";
 import { toEffort } from "../models/thinking.ts";
 import { type Candidate, toKey } from "../routing/candidate.ts";
-import { hasBlocks } from "../routing/images.ts";
+import { hasBlocks } from "../routing/has_blocks.ts";
 import { Calibration } from "../tokens/calibration.ts";
 import { estimateRequestTokens, hasTools, type TokenRules, TOOLS_TOKENS } from "../tokens/request_tokens.ts";
 import { TokenCounter } from "../tokens/token_counter.ts";
