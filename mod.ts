@@ -3406,6 +3406,9 @@ async function runChild(program: Program, env: Env, cwd: string): Promise<number
 // lib/routing/rate_limits.ts ----------------------------------------------------------------
 /** The limits of an account: so many requests in any window of so many milliseconds, so many at once; 0 is no limit. */
 export type RateLimits = { limit: number; window: number; concurrency: number };
+
+/** None. */
+const NO_LIMITS: RateLimits = { limit: 0, window: 60_000, concurrency: 0 };
 // lib/routing/candidate.ts ------------------------------------------------------------------
 /** A host of models. */
 export type Backend = {
@@ -4892,7 +4895,7 @@ class SharedPlaces {
     const { window, concurrency } = this.#limits;
     return [
       { key: `rate ${this.#account}`, limit, ms: window },
-      { key: `run ${this.#account}`, limit: concurrency, ms: LEASE },
+      { key: `run ${this.#account}`, limit: concurrency || Infinity, ms: LEASE },
       { key: `block ${this.#account}`, limit: 1, ms: 0 },
     ];
   }
@@ -4960,12 +4963,12 @@ class RateWindow {
   /** How many more shared places there were when last asked, and until when some of those taken last. */
   #seen = { left: Infinity, until: 0 };
 
-  /** @param toPlaces Makes the places that processes share, of the limits as they are here. */
-  constructor(limits: RateLimits, clock: Clock, toPlaces?: (limits: RateLimits) => SharedPlaces) {
+  /** @param places Those that processes share. */
+  constructor(limits: RateLimits, clock: Clock, places?: SharedPlaces) {
     this.#limit = (limits.window && limits.limit) || Infinity;
     this.#limits = { ...limits, limit: this.#limit, concurrency: limits.concurrency || Infinity };
     this.#clock = clock;
-    this.#places = toPlaces?.(this.#limits);
+    this.#places = places;
   }
 
   /** How many requests may start now. */
@@ -7574,8 +7577,6 @@ const REFUSAL_WINDOW = 10_000;
 const BLOCK = 5_000;
 const MAX_BLOCK = 60_000;
 
-const NO_LIMITS: RateLimits = { limit: 0, window: 60_000, concurrency: 0 };
-
 type Account = { window: RateWindow; refused?: { model: string; at: number } };
 
 /** Whether two backends are asked with the same key at the same address. */
@@ -7615,9 +7616,8 @@ class Accounts {
     let account = this.#accounts.get(key);
     if (!account) {
       const [store, clock] = [this.#store, this.#clock];
-      const toPlaces = store &&
-        ((limits: RateLimits) => new SharedPlaces(store, clock, `${baseUrl} ${apiKey}`, limits));
-      this.#accounts.set(key, account = { window: new RateWindow(limits, clock, toPlaces) });
+      const places = store && new SharedPlaces(store, clock, `${baseUrl} ${apiKey}`, limits);
+      this.#accounts.set(key, account = { window: new RateWindow(limits, clock, places) });
     }
     return account;
   }
@@ -9944,9 +9944,10 @@ function addTime({ count, ms, slowest }: Stats["firstToken"], taken: number): St
 /** The counts with one more request; what asks for no message leaves them as they are. */
 function addRequest(stats: Stats, log: RequestLog): Stats {
   if (!asksForMessage(log)) return stats;
-  const { status, model, fellBack = false, route, firstMs, inputTokens = 0, cachedTokens = 0, outputTokens = 0 } = log;
+  const { status, model, fellBack = false, route, firstMs } = log;
   const answered = isAnswered(log);
   const local = model === LOCAL_MODEL;
+  const { inputTokens = 0, cachedTokens = 0, outputTokens = 0 }: Partial<RequestLog> = local ? {} : log;
   return {
     since: stats.since,
     requests: stats.requests + 1,
@@ -9955,9 +9956,9 @@ function addRequest(stats: Stats, log: RequestLog): Stats {
     local: stats.local + Number(local),
     fallbacks: stats.fallbacks + Number(answered && fellBack),
     errors: stats.errors + Number(!answered && status !== 499),
-    inputTokens: stats.inputTokens + (local ? 0 : inputTokens),
-    cachedTokens: stats.cachedTokens + (local ? 0 : cachedTokens),
-    outputTokens: stats.outputTokens + (local ? 0 : outputTokens),
+    inputTokens: stats.inputTokens + inputTokens,
+    cachedTokens: stats.cachedTokens + cachedTokens,
+    outputTokens: stats.outputTokens + outputTokens,
     anthropicCost: stats.anthropicCost + (local ? 0 : toAnthropicCost(log)),
     firstToken: answered && firstMs !== undefined ? addTime(stats.firstToken, firstMs) : stats.firstToken,
   };
@@ -12679,7 +12680,7 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
   }
   configure(options);
   function toQuota(backend: Backend): Quota | undefined {
-    const { limit, window } = backend.limits ?? { limit: 0, window: 0 };
+    const { limit, window } = backend.limits ?? NO_LIMITS;
     return limit > 0 ? { left: accounts.windowOf(backend).left, limit, window } : undefined;
   }
   function status(): ArbiterStatus {
@@ -13985,7 +13986,7 @@ const REASONS: Readonly<Partial<Record<FaultKind, string>>> = {
 
 /** Lets a quarter of an account's quota go in half of its time: half of the quota is left for work. */
 function toGentle({ backend, ...candidate }: Candidate): Candidate {
-  const { limit, window, concurrency } = backend.limits ?? { limit: 0, window: 60_000, concurrency: 0 };
+  const { limit, window, concurrency } = backend.limits ?? NO_LIMITS;
   const most = Math.min(concurrency || PROBES_AT_ONCE, PROBES_AT_ONCE);
   const limits = { limit: limit && Math.ceil(limit / 4), window: window / 2, concurrency: most };
   return { ...candidate, backend: { ...backend, limits } };
@@ -14045,6 +14046,7 @@ export async function probeModels(
   await learned.load();
   const kept = new Map(await store.list(PROBE_PREFIX).catch(() => []));
 
+  const post = toCall(fetch);
   /** Asks for one token; throws what is wrong. */
   async function call(candidate: Candidate, signal: AbortSignal): Promise<void> {
     const { backend, model, profile } = candidate;
@@ -14052,12 +14054,7 @@ export async function probeModels(
     const userAgent = `arbiter-proxy/${VERSION}`;
     const headers = toUpstreamHeaders(backend, { stream: false, userAgent, client: undefined });
     const url = PROTOCOLS[backend.format ?? "openai"].toUrl(backend.baseUrl);
-    const { status, headers: received, ...answered } = await toCall(fetch)(url, {
-      method: "POST",
-      headers,
-      body,
-      signal,
-    });
+    const { status, headers: received, ...answered } = await post(url, { method: "POST", headers, body, signal });
     const text = await readLimited(answered, MAX_REFUSAL_BYTES);
     if (status === 202) throw new UpstreamFault("pool_full", "The upstream has queued the request");
     const answer = parseJson(text);
