@@ -7904,8 +7904,8 @@ type FaultKind =
 
 /**
  * What a kind of fault means. The chain mends the request and asks the same candidate again, asks the next one, leaves
- * the account and asks the next one of another, or stops; `avoid` is for how many milliseconds the model is avoided at once (absent: only its health counts the fault),
- * `account` whether the fault is the account's, not the model's, `final` whether asking again later cannot help.
+ * the account and asks the next one of another, or stops. The model is avoided at once for `avoid` milliseconds; without,
+ * its health counts the fault. `account` is whether the fault is the account's, `final` whether time cannot help.
  */
 type FaultMeaning = {
   type: ApiErrorType;
@@ -10554,7 +10554,7 @@ type GivenAnswer = {
   events: AsyncIterableIterator<MessageStreamEvent[], undefined>;
 };
 
-/** A request that can be asked: when it came, what makes the event its stream begins with, and what asks upstream, and tells when it does. */
+/** A request that can be asked: when it came, what makes the event its stream begins with, what asks and tells when. */
 type Question = {
   created: number;
   toStart: () => MessageStart;
@@ -10982,11 +10982,7 @@ export interface HandlerOptions extends ChainOptions {
   onRequest?: (log: RequestLog) => void;
 }
 
-/**
- * What the handler works with: all its options, what finds where a request may go, the way there, what is read before, what
- * counts tokens, which answers are there already, how it all goes, with each session, and how long it takes, what happens
- * now, and what tells of that.
- */
+/** What the handler works with: all its options, and the parts that stand for one proxy; `load` goes before counting. */
 type HandlerParts = Required<HandlerOptions> & {
   router: () => Router;
   send: Send;
@@ -11251,6 +11247,7 @@ const DASHBOARD_PAGE = ` <!doctype html>
  }
  * {
  box-sizing: border-box;
+ margin: 0;
  }
  [hidden] {
  display: none !important;
@@ -11272,7 +11269,6 @@ const DASHBOARD_PAGE = ` <!doctype html>
  padding: 14px 0;
  }
  h1 {
- margin: 0;
  font-size: 20px;
  }
  h1 small {
@@ -11283,9 +11279,6 @@ const DASHBOARD_PAGE = ` <!doctype html>
  h2 {
  margin: 0 0 8px;
  font-size: 15px;
- }
- p {
- margin: 0;
  }
  #connection {
  flex: 1;
@@ -11330,7 +11323,8 @@ const DASHBOARD_PAGE = ` <!doctype html>
  }
  section,
  #door,
- #notice {
+ #notice,
+ #tiles div {
  background: var(--card);
  border: 1px solid var(--line);
  border-radius: 10px;
@@ -11350,12 +11344,8 @@ const DASHBOARD_PAGE = ` <!doctype html>
  display: grid;
  grid-template-columns: repeat(auto-fit, minmax(140px, 1fr));
  gap: 12px;
- margin: 0;
  }
  #tiles div {
- background: var(--card);
- border: 1px solid var(--line);
- border-radius: 10px;
  padding: 8px 12px;
  }
  dt {
@@ -11363,13 +11353,11 @@ const DASHBOARD_PAGE = ` <!doctype html>
  font-size: 13px;
  }
  dd {
- margin: 0;
  font-size: 20px;
  overflow-wrap: anywhere;
  }
  ul,
  ol {
- margin: 0;
  padding: 0;
  list-style: none;
  }
@@ -11393,10 +11381,9 @@ const DASHBOARD_PAGE = ` <!doctype html>
  }
  .requests > li {
  padding: 6px 0;
- border-top: 1px solid var(--line);
  }
- .requests > li:first-child {
- border: 0;
+ .requests > li + li {
+ border-top: 1px solid var(--line);
  }
  .line {
  display: flex;
@@ -11482,7 +11469,6 @@ const DASHBOARD_PAGE = ` <!doctype html>
  color: var(--soft);
  }
  #recent pre {
- overflow: hidden;
  white-space: nowrap;
  text-overflow: ellipsis;
  }
@@ -11811,13 +11797,9 @@ const DASHBOARD_PAGE = ` <!doctype html>
  function createRequest({ over }) {
  const svg = make("svg", { viewBox: \`0 0 1000 \${over ? 8 : 56}\`, preserveAspectRatio: "none" });
  const names = over ? [] : LANES.map((lane) => make("span", {}, lane));
- const line = ["b", "span", "span", "span"].map((tag, i) => make(tag, { class: ["", "soft", "", "time"][i] }));
- return make(
- "li",
- {},
- make("div", { class: "line" }, ...line),
- make("div", { class: "lanes", "aria-hidden": "true" }, ...names, svg),
- );
+ const line = [make("b"), make("span", { class: "soft" }), make("span"), make("span", { class: "time" })];
+ const lanes = make("div", { class: "lanes", "aria-hidden": "true" }, ...names, svg);
+ return make("li", {}, make("div", { class: "line" }, ...line), lanes);
  }
 
  function updateRequest(item, request) {
@@ -11861,32 +11843,22 @@ const DASHBOARD_PAGE = ` <!doctype html>
  return answers ? ["answers", "good"] : ["no answer yet", "soft"];
  }
 
- /** Draws bars, the newest at the right, and says the same in words. */
- function drawBars(svg, note, values, text) {
- const shown = values.slice(-MOST_BARS);
- const most = Math.max(...shown.map(({ value }) => value), 1);
+ /** Draws a number of each answer that has it as bars, the newest at the right, and says the same in words. */
+ function drawBars(id, logs, field, format, extreme) {
+ const shown = logs.filter((log) => log[field] > 0).slice(-MOST_BARS);
+ const values = shown.map((log) => log[field]);
+ const most = Math.max(...values);
  const step = 300 / Math.max(shown.length, 20);
- const bars = shown.map(({ value, failed }, i) => {
- const height = Math.max(value / most * 76, 1.5);
+ const bars = shown.map((log, i) => {
+ const height = Math.max(log[field] / most * 76, 1.5);
  const x = 300 - (shown.length - i) * step;
- return rect(x + step * .15, 80 - height, step * .7, height, failed ? "bar bad" : "bar");
+ return rect(x + step * .15, 80 - height, step * .7, height, log.failed ? "bar bad" : "bar");
  });
- svg.replaceChildren(...bars);
- svg.setAttribute("aria-label", text);
- set(note, text);
- }
-
- function drawCharts(over) {
- const firsts = over.filter(({ over: { firstMs } }) => firstMs !== undefined)
- .map(({ over: { firstMs, failed } }) => ({ value: firstMs, failed })).slice(-MOST_BARS);
- const outs = over.filter(({ over: { outputTokens } }) => outputTokens)
- .map(({ over: { outputTokens, failed } }) => ({ value: outputTokens, failed })).slice(-MOST_BARS);
- const [times, tokens] = [firsts, outs].map((list) => list.map(({ value }) => value));
- const none = "No answer yet.";
- const time = \`The last \${times.length}: median \${duration(median(times))}, slowest \${duration(Math.max(...times))}\`;
- const count = \`The last \${tokens.length}: median \${number(median(tokens))}, most \${number(Math.max(...tokens))}\`;
- drawBars($("latency"), $("latency-words"), firsts, times.length ? time : none);
- drawBars($("tokens"), $("tokens-words"), outs, tokens.length ? count : none);
+ const numbers = \`median \${format(median(values))}, \${extreme} \${format(most)}\`;
+ const text = shown.length > 0 ? \`The last \${shown.length}: \${numbers}\` : "No answer yet.";
+ $(id).replaceChildren(...bars);
+ $(id).setAttribute("aria-label", text);
+ set($(\`\${id}-words\`), text);
  }
 
  function drawTiles() {
@@ -11955,8 +11927,10 @@ const DASHBOARD_PAGE = ` <!doctype html>
  ],
  })),
  );
- drawCharts(over);
- const events = all.flatMap(toEvents).sort((a, b) => b.at - a.at).slice(0, MOST_EVENTS);
+ const logs = over.map(({ over }) => over);
+ drawBars("latency", logs, "firstMs", duration, "slowest");
+ drawBars("tokens", logs, "outputTokens", number, "most");
+ const events = newest(all.flatMap(toEvents).sort((a, b) => a.at - b.at), MOST_EVENTS);
  align(
  $("events"),
  events,
@@ -13118,9 +13092,8 @@ async function replaceFile(path: string, text: string, writer?: FileWriter): Pro
 /**
  * Makes a store that keeps everything in one JSON file.
  *
- * The file is written whole beside itself and then put in its place, so that nobody ever reads half of it; changes that
- * come together are written once; times and places are not in it. A file that is missing or spoilt counts as empty, and one that cannot be written is
- * told to `warn` once: what is remembered is then lost with the process, and nothing else.
+ * Changes that come together are written once; times and places are not in the file. One that is missing or spoilt counts
+ * as empty, and one that cannot be written is told to `warn` once: what is remembered is then lost with the process.
  *
  * @param path Where the file is; its folder is made when it is first written.
  */

@@ -11,7 +11,7 @@ export type GivenAnswer = {
   events: AsyncIterableIterator<MessageStreamEvent[], undefined>;
 };
 
-/** A request that can be asked: when it came, what makes the event its stream begins with, and what asks upstream, and tells when it does. */
+/** A request that can be asked: when it came, what makes the event its stream begins with, what asks and tells when. */
 export type Question = {
   created: number;
   toStart: () => MessageStart;
