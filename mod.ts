@@ -3770,6 +3770,24 @@ function toTraits({ model, profile }: Target, { options }: Names): Model {
 function toCandidate(target: Target, names: Names): Candidate & { traits: Model } {
   return { ...target, traits: toTraits(target, names), thinking: target.thinking ?? names.options.thinking ?? true };
 }
+// lib/wire/bounded_map.ts -------------------------------------------------------------------
+/** A map of so many entries at most: the one that was set longest ago goes first. */
+class BoundedMap<K, V> extends Map<K, V> {
+  readonly #most: number;
+
+  constructor(most: number) {
+    super();
+    this.#most = most;
+  }
+
+  override set(key: K, value: V): this {
+    this.delete(key);
+    super.set(key, value);
+    const [oldest] = this.keys();
+    if (this.size > this.#most) this.delete(oldest!);
+    return this;
+  }
+}
 // lib/routing/task_weights.ts ---------------------------------------------------------------
 /** Task, weight and the features that have it, written by bench/train_tasks.ts from labelled prompts. */
 const TASK_WEIGHTS = `
@@ -3886,12 +3904,10 @@ function judge(text: string): Judgement {
 }
 
 /** What was judged of the last texts: the requests of a turn bring the same again and again. */
-const JUDGED = new Map<string, Judgement>();
-const MOST_JUDGED = 100;
+const JUDGED = new BoundedMap<string, Judgement>(100);
 
 function recall(text: string): Judgement {
   const judgement = JUDGED.get(text) ?? judge(text);
-  if (JUDGED.size >= MOST_JUDGED) JUDGED.clear();
   JUDGED.set(text, judgement);
   return judgement;
 }
@@ -4107,14 +4123,13 @@ function toChain(first: Target, catalog: Catalog): Candidate[] {
 /** Makes the router of a configuration. */
 export function createRouter(options: RouterOptions): Router {
   const catalog = createCatalog(options);
-  const chains = new Map<string, Candidate[]>();
-  const resolved = new Map<string, Resolution>();
+  const chains = new BoundedMap<string, Candidate[]>(MOST_KNOWN_NAMES);
+  const resolved = new BoundedMap<string, Resolution>(MOST_KNOWN_NAMES);
 
   /** Requests of a session go the same way again and again. */
   function findChain(target: Target): Candidate[] {
     const key = `${target.backend.name} ${toLabel(target, catalog)} ${target.thinking}`;
     let chain = chains.get(key);
-    if (chains.size > MOST_KNOWN_NAMES) chains.clear();
     if (!chain) chains.set(key, chain = toChain(target, catalog));
     return chain;
   }
@@ -4122,7 +4137,6 @@ export function createRouter(options: RouterOptions): Router {
   /** And ask for the same names. */
   function resolve(name: string): Resolution {
     const known = resolved.get(name) ?? resolveModel(name, catalog);
-    if (resolved.size > MOST_KNOWN_NAMES) resolved.clear();
     if (name.length <= LONGEST_KNOWN_NAME) resolved.set(name, known);
     return known;
   }
@@ -7493,7 +7507,7 @@ class TokenLedger {
   readonly #counter = new TokenCounter();
   readonly #calibration = new Calibration();
   /** How the tokens of each session were first counted: what is asked twice gets the same answer. */
-  readonly #settled = new Map<string, number>();
+  readonly #settled = new BoundedMap<string, number>(MAX_SESSIONS);
 
   /** How many tokens an estimated one is with a candidate, if it has been heard of. */
   ratioOf(candidate: Candidate): number | undefined {
@@ -7522,12 +7536,7 @@ class TokenLedger {
   countPart(request: MessagesRequest, session: string, candidate: Candidate): number {
     const key = `${session} ${toKey(candidate)}`;
     const ratio = this.#settled.get(key) ?? this.ratioOf(candidate);
-    if (ratio !== undefined) {
-      this.#settled.delete(key);
-      this.#settled.set(key, ratio);
-      const [oldest = ""] = this.#settled.keys();
-      if (this.#settled.size > MAX_SESSIONS) this.#settled.delete(oldest);
-    }
+    if (ratio !== undefined) this.#settled.set(key, ratio);
     const fixed = hasTools(request) ? TOOLS_TOKENS : 0;
     const counted = this.open(request, session, 0).estimate(candidate);
     return Math.round((ratio ?? 1) * (counted - fixed)) + fixed;
@@ -8979,7 +8988,7 @@ const MAX_TRIES = 10;
 class SharedMap<T> {
   /** What is known here. */
   readonly values: ReadonlyMap<string, T>;
-  readonly #values = new Map<string, T>();
+  readonly #values = new BoundedMap<string, T>(MOST_VALUES);
   readonly #store: Store;
   readonly #prefix: string;
   readonly #format: SharedMapFormat<T>;
@@ -9058,10 +9067,8 @@ class SharedMap<T> {
   }
 
   #put(key: string, value: T | undefined): void {
-    this.#values.delete(key);
-    if (value !== undefined) this.#values.set(key, value);
-    const [oldest = ""] = this.#values.keys();
-    if (this.#values.size > MOST_VALUES) this.#values.delete(oldest);
+    if (value === undefined) this.#values.delete(key);
+    else this.#values.set(key, value);
   }
 
   /** Does one thing after the other, so that what was read is never older than what was written before. */
@@ -9258,7 +9265,7 @@ type ModelHealth = {
 /** Remembers which models fail. */
 class Health {
   readonly #clock: Clock;
-  readonly #models = new Map<string, ModelHealth>();
+  readonly #models = new BoundedMap<string, ModelHealth>(MOST_KNOWN);
   /** Until when each is avoided, if anything is counted against it. */
   readonly #avoided: SharedMap<number>;
 
@@ -9328,10 +9335,7 @@ class Health {
 
   #of(key: string): ModelHealth {
     let health = this.#models.get(key);
-    if (health) return health;
-    this.#models.set(key, health = { faults: [] });
-    const [oldest = ""] = this.#models.keys();
-    if (this.#models.size > MOST_KNOWN) this.#models.delete(oldest);
+    if (!health) this.#models.set(key, health = { faults: [] });
     return health;
   }
 }
@@ -10037,11 +10041,6 @@ function toWritten(event: MessageStreamEvent): string {
   return delta.type === "input_json_delta" ? delta.partial_json : "";
 }
 
-function forgetOldest(map: Map<string, unknown>, most: number): void {
-  const [oldest = ""] = map.keys();
-  if (map.size > most) map.delete(oldest);
-}
-
 /** A request on its way: what is shown of it, the model that is asked, and the last step its stream has told of. */
 type Running = { request: LiveRequest; asked?: LiveModel; told?: LiveStep | undefined };
 
@@ -10050,8 +10049,8 @@ class Live {
   readonly #clock: Clock;
   readonly #showContent: boolean;
   readonly #running = new Map<string, Running>();
-  readonly #over = new Map<string, LiveRequest>();
-  readonly #models = new Map<string, LiveModel & { candidate: Candidate }>();
+  readonly #over = new BoundedMap<string, LiveRequest>(MOST_OVER);
+  readonly #models = new BoundedMap<string, LiveModel & { candidate: Candidate }>(MOST_MODELS);
   /** Called when something has changed. */
   onChange: () => void = () => {};
 
@@ -10123,7 +10122,6 @@ class Live {
     if (asked && !failed) Object.assign(asked, { answers: asked.answers + 1, firstMs: firstMs ?? asked.firstMs });
     this.#running.delete(id);
     this.#over.set(id, request);
-    forgetOldest(this.#over, MOST_OVER);
     this.#touch(request);
   }
 
@@ -10165,7 +10163,6 @@ class Live {
     let known = this.#models.get(key);
     if (!known) this.#models.set(key, known = { candidate, model, backend, answers: 0, faults: 0 });
     known.candidate = candidate; // What is configured may have changed.
-    forgetOldest(this.#models, MOST_MODELS);
     return known;
   }
 
@@ -10215,7 +10212,7 @@ function isSession(value: unknown): value is Session {
 
 /** The sessions that asked last: here, and at every process with the same store, of which each keeps its own part. */
 class Sessions {
-  readonly #sessions = new Map<string, Session>();
+  readonly #sessions = new BoundedMap<string, Session>(MOST_SESSIONS);
   readonly #clock: Clock;
   readonly #store: Store | undefined;
   readonly #process = randomId("");
@@ -10242,10 +10239,7 @@ class Sessions {
     if (!known && !log.route) return;
     const now = this.#clock.now();
     const stats = addRequest(known ?? createStats(now - ms), log);
-    this.#sessions.delete(id);
     this.#sessions.set(id, { type: "session", id, last: now, ...stats });
-    const [oldest = ""] = this.#sessions.keys();
-    if (this.#sessions.size > MOST_SESSIONS) this.#sessions.delete(oldest);
     if (!this.#store) return;
     if (this.#changed.size === 0) this.#cancel = this.#clock.after(WRITE_PAUSE, () => this.flush());
     this.#changed.add(id);
