@@ -8354,8 +8354,6 @@ const TEXTS: ReadonlyMap<string, string> = new Map([
   ["signature_delta", "signature"],
   ["input_json_delta", "partial_json"],
 ]);
-/** Characters of a delta that are not what it brings. */
-const DELTA_CHARS = '{"type":"text_delta","text":""}'.length;
 
 type BlockEvent = MessageStreamEvent & { index: number };
 
@@ -8443,11 +8441,12 @@ class MessageReader implements AnswerReader {
     }
     if (type === "content_block_stop") return index === this.#open ? this.#close() : [];
     if (type === "content_block_delta" && index === this.#open && typeof event.delta.type === "string") {
-      const text = TEXTS.get(event.delta.type);
-      if (text !== undefined && typeof (event.delta as JsonObject)[text] !== "string") {
+      const field = TEXTS.get(event.delta.type);
+      const text = field === undefined ? "" : (event.delta as JsonObject)[field];
+      if (typeof text !== "string") {
         throw new UpstreamFault("broken", "Cannot read the upstream's answer: a piece of it has no text");
       }
-      this.#outputChars += JSON.stringify(event.delta).length - DELTA_CHARS;
+      this.#outputChars += text.length;
       return [{ ...event, index: this.#blocks - 1 }];
     }
     throw new UpstreamFault("broken", "Cannot read the upstream's answer: its blocks are not in order");
@@ -9137,7 +9136,6 @@ function addFacts(before: ModelFacts, facts: Partial<ModelFacts>): ModelFacts | 
 class LearnedFacts {
   readonly #facts: SharedMap<ModelFacts>;
   readonly #ratios: SharedMap<number>;
-  #loading: Promise<unknown> | undefined;
 
   constructor(store: Store, clock: Clock) {
     this.#facts = new SharedMap(store, PREFIX, {
@@ -9154,7 +9152,7 @@ class LearnedFacts {
 
   /** Reads what was learned before; a store that cannot be read has nothing. */
   async load(): Promise<void> {
-    await (this.#loading ??= this.sync().catch(() => {}));
+    await this.sync().catch(() => {});
   }
 
   /** Takes over what other processes have learned, and gives the ratios among that. */

@@ -18,8 +18,6 @@ const TEXTS: ReadonlyMap<string, string> = new Map([
   ["signature_delta", "signature"],
   ["input_json_delta", "partial_json"],
 ]);
-/** Characters of a delta that are not what it brings. */
-const DELTA_CHARS = '{"type":"text_delta","text":""}'.length;
 
 type BlockEvent = MessageStreamEvent & { index: number };
 
@@ -107,11 +105,12 @@ export class MessageReader implements AnswerReader {
     }
     if (type === "content_block_stop") return index === this.#open ? this.#close() : [];
     if (type === "content_block_delta" && index === this.#open && typeof event.delta.type === "string") {
-      const text = TEXTS.get(event.delta.type);
-      if (text !== undefined && typeof (event.delta as JsonObject)[text] !== "string") {
+      const field = TEXTS.get(event.delta.type);
+      const text = field === undefined ? "" : (event.delta as JsonObject)[field];
+      if (typeof text !== "string") {
         throw new UpstreamFault("broken", "Cannot read the upstream's answer: a piece of it has no text");
       }
-      this.#outputChars += JSON.stringify(event.delta).length - DELTA_CHARS;
+      this.#outputChars += text.length;
       return [{ ...event, index: this.#blocks - 1 }];
     }
     throw new UpstreamFault("broken", "Cannot read the upstream's answer: its blocks are not in order");
