@@ -63,16 +63,17 @@ async function checkError(response: Response, chat: boolean): Promise<void> {
   assert.equal(rest.request_id, response.headers.get("request-id"));
 }
 
-/** Reads a body; a connection that breaks ends it. */
+/** Reads a body, in which no failure is the proxy's own; a connection that breaks ends it. */
 async function readText(response: Response): Promise<[text: string, broken: boolean]> {
   let text = "";
   const decoder = new TextDecoder();
   try {
     for await (const piece of response.body!) text += decoder.decode(piece, { stream: true });
-    return [text, false];
   } catch {
     return [text, true];
   }
+  assert.doesNotMatch(text, /Arbiter failed/);
+  return [text, false];
 }
 
 /** Checks chunks as OpenAI's clients read them. */
