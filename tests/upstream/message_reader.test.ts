@@ -160,7 +160,9 @@ test("blocks are numbered from 0 and closed, whatever the host does", () => {
 test("a piece of a block that is not open makes the answer a broken one", () => {
   const piece = { type: "content_block_delta", index: 0, delta: { type: "text_delta", text: "a" } };
   for (const before of [[START], [START, BLOCK, CLOSE], [START, BLOCK, { ...BLOCK, index: 1 }]]) {
-    assert.throws(() => read(...before, piece), { kind: "broken", message: /blocks are not in order/ });
+    for (const odd of [piece, { ...piece, index: undefined }]) {
+      assert.throws(() => read(...before, odd), { kind: "broken", message: /blocks are not in order/ });
+    }
   }
 });
 
