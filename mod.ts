@@ -8440,7 +8440,8 @@ class MessageReader implements AnswerReader {
       return [...closing, { ...event, index: this.#blocks++ }];
     }
     if (type === "content_block_stop") return index === this.#open ? this.#close() : [];
-    if (type === "content_block_delta" && index === this.#open && typeof event.delta.type === "string") {
+    const isOpen = this.#open !== undefined && index === this.#open;
+    if (type === "content_block_delta" && isOpen && typeof event.delta.type === "string") {
       const field = TEXTS.get(event.delta.type);
       const text = field === undefined ? "" : (event.delta as JsonObject)[field];
       if (typeof text !== "string") {
