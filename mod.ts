@@ -3566,6 +3566,9 @@ async function runChild(program: Program, env: Env, cwd: string): Promise<number
 // lib/routing/rate_limits.ts ----------------------------------------------------------------
 /** The limits of an account: so many requests in any window of so many milliseconds, so many at once; 0 is no limit. */
 export type RateLimits = { limit: number; window: number; concurrency: number };
+
+/** None. */
+const NO_LIMITS: RateLimits = { limit: 0, window: 60_000, concurrency: 0 };
 // lib/routing/candidate.ts ------------------------------------------------------------------
 /** A host of models. */
 export type Backend = {
@@ -3675,10 +3678,8 @@ function toLabel(target: Pick<Target, "backend" | "model" | "profile">, { backen
 }
 
 /** Whether a host is the user's own, not one that is known anyway. */
-const isDeclared = (host: string, { options }: Names): boolean => {
-  const names = Object.keys(options.backends ?? {}).filter((name) => !BACKENDS.has(name));
-  return names.some((name) => name.toLowerCase() === host.toLowerCase());
-};
+const isDeclared = (host: string, { options: { backends = {} } }: Names): boolean =>
+  Object.keys(backends).some((name) => !BACKENDS.has(name) && name.toLowerCase() === host.toLowerCase());
 
 /** A host and one of its models; what also owns models, such as `nvidia`, is a host before a second slash only. */
 function splitName(name: string, names: Names): { target: Target; declared: boolean } | undefined {
@@ -3830,7 +3831,7 @@ function toBackend(name: string, given: BackendOptions, options: RouterOptions):
   // The limits of a known host are not those of another at its place.
   const usual = known?.baseUrl === baseUrl ? known : undefined;
   const limit = (key: "rateLimit" | "rateWindow" | "maxConcurrency") => given[key] ?? options[key] ?? usual?.[key];
-  const apiKey = given.apiKey || (usual?.apiKey ?? undefined);
+  const apiKey = given.apiKey || usual?.apiKey;
   const keyName = given.apiKeyEnv ?? known?.keyNames[0];
   const needsKey = (given.apiKeyEnv ?? usual?.keyNames[0]) !== undefined && !LOOPBACK.test(baseUrl);
   return {
@@ -3926,8 +3927,26 @@ function toTraits({ model, profile }: Target, { options }: Names): Model {
 }
 
 /** How a target is asked. */
-function toCandidate(target: Target, names: Names): Candidate {
+function toCandidate(target: Target, names: Names): Candidate & { traits: Model } {
   return { ...target, traits: toTraits(target, names), thinking: target.thinking ?? names.options.thinking ?? true };
+}
+// lib/wire/bounded_map.ts -------------------------------------------------------------------
+/** A map of so many entries at most: the one that was set longest ago goes first. */
+class BoundedMap<K, V> extends Map<K, V> {
+  readonly #most: number;
+
+  constructor(most: number) {
+    super();
+    this.#most = most;
+  }
+
+  override set(key: K, value: V): this {
+    this.delete(key);
+    super.set(key, value);
+    const [oldest] = this.keys();
+    if (this.size > this.#most) this.delete(oldest!);
+    return this;
+  }
 }
 // lib/routing/task_weights.ts ---------------------------------------------------------------
 /** Task, weight and the features that have it, written by bench/train_tasks.ts from labelled prompts. */
@@ -4045,12 +4064,10 @@ function judge(text: string): Judgement {
 }
 
 /** What was judged of the last texts: the requests of a turn bring the same again and again. */
-const JUDGED = new Map<string, Judgement>();
-const MOST_JUDGED = 100;
+const JUDGED = new BoundedMap<string, Judgement>(100);
 
 function recall(text: string): Judgement {
   const judgement = JUDGED.get(text) ?? judge(text);
-  if (JUDGED.size >= MOST_JUDGED) JUDGED.clear();
   JUDGED.set(text, judgement);
   return judgement;
 }
@@ -4071,7 +4088,7 @@ export function classifyTask(request: Pick<MessagesRequest, "messages"> & Partia
   const why = task ? `'${word.replace(/[^ -~]/g, "?").slice(0, 20)}' in the user's words` : "nothing recognised";
   return { task, tier: now.task === "fast" && !busy && !deep ? "speed" : "elite", why };
 }
-// lib/routing/images.ts ---------------------------------------------------------------------
+// lib/routing/has_blocks.ts -----------------------------------------------------------------
 function hasBlock(blocks: readonly ContentBlockParam[], types: readonly string[]): boolean {
   return blocks.some((block) =>
     types.includes(block.type) ||
@@ -4082,11 +4099,6 @@ function hasBlock(blocks: readonly ContentBlockParam[], types: readonly string[]
 /** Whether a block of some types is anywhere in a conversation, also in what a tool gave back. */
 function hasBlocks({ messages }: Pick<MessagesRequest, "messages">, ...types: string[]): boolean {
   return messages.some(({ content }) => typeof content !== "string" && hasBlock(content, types));
-}
-
-/** Whether a picture is anywhere in a conversation. */
-function hasImages(request: Pick<MessagesRequest, "messages">): boolean {
-  return hasBlocks(request, "image");
 }
 // lib/routing/resolve.ts --------------------------------------------------------------------
 /**
@@ -4237,7 +4249,7 @@ function toFacts(asked: Asked, kind: RequestKind, verdict: TaskVerdict, found: R
   const facts: [applies: boolean, task: RoutedTask | undefined, why: string, usual?: Target][] = [
     [kind === "safety", "safety", "a check of a command", catalog.steady],
     [isSmall, "background", aside ? `a side request: ${kind}` : "the small tier", catalog.speed],
-    [hasImages(request), "image", "there are images"],
+    [hasBlocks(request, "image"), "image", "there are images"],
     [tokens > LONG_TOKENS, "longcontext", `some ${tokens} tokens`],
     [toEffort(request) === "max", "think", "the effort is max"],
     [isUsersTurn(kind), task, why, small],
@@ -4271,14 +4283,13 @@ function toChain(first: Target, catalog: Catalog): Candidate[] {
 /** Makes the router of a configuration. */
 export function createRouter(options: RouterOptions): Router {
   const catalog = createCatalog(options);
-  const chains = new Map<string, Candidate[]>();
-  const resolved = new Map<string, Resolution>();
+  const chains = new BoundedMap<string, Candidate[]>(MOST_KNOWN_NAMES);
+  const resolved = new BoundedMap<string, Resolution>(MOST_KNOWN_NAMES);
 
   /** Requests of a session go the same way again and again. */
   function findChain(target: Target): Candidate[] {
     const key = `${target.backend.name} ${toLabel(target, catalog)} ${target.thinking}`;
     let chain = chains.get(key);
-    if (chains.size > MOST_KNOWN_NAMES) chains.clear();
     if (!chain) chains.set(key, chain = toChain(target, catalog));
     return chain;
   }
@@ -4286,7 +4297,6 @@ export function createRouter(options: RouterOptions): Router {
   /** And ask for the same names. */
   function resolve(name: string): Resolution {
     const known = resolved.get(name) ?? resolveModel(name, catalog);
-    if (resolved.size > MOST_KNOWN_NAMES) resolved.clear();
     if (name.length <= LONGEST_KNOWN_NAME) resolved.set(name, known);
     return known;
   }
@@ -4340,29 +4350,27 @@ function toLimit(tokens: number): number | null {
   return tokens < Infinity ? tokens : null;
 }
 
-function toListed(id: string, display_name: string, target: Target, { context, maxOutput }: Model): ListedModel {
+function toListed(id: string, display_name: string, { backend, traits }: Candidate & { traits: Model }): ListedModel {
   return {
     type: "model",
     id,
     display_name,
     created_at: EPOCH,
-    max_input_tokens: toLimit(context),
-    max_tokens: toLimit(maxOutput),
+    max_input_tokens: toLimit(traits.context),
+    max_tokens: toLimit(traits.maxOutput),
     object: "model",
     created: 0,
-    owned_by: target.backend.name,
+    owned_by: backend.name,
   };
 }
 
 /** Every model that a user has named, or that steps in, under the name by which it can be asked for. */
 function toNamedTargets(catalog: Catalog): Map<string, Target> {
-  const { elite, speed, tiers, fallbacks, profiles, tasks, options: { models = [], listed = [] } } = catalog;
-  const named = [...listed, ...models.map(({ id }) => id)].map((name) => findReference(name, catalog));
-  const targets = [elite, ...Object.values(tiers), speed, ...fallbacks, ...Object.values(tasks), ...named].filter((
-    target,
-  ) => target !== undefined);
-  const profiled = [...profiles.keys()].map((alias) => findReference(alias, catalog)!);
-  return new Map([...targets, ...profiled].map((target) => [toLabel(target, catalog), target]));
+  const { elite, tiers, fallbacks, profiles, tasks, options: { models = [], listed = [] } } = catalog;
+  const names = [...listed, ...models.map(({ id }) => id), ...profiles.keys()];
+  const named = names.flatMap((name) => findReference(name, catalog) ?? []);
+  const targets = [elite, ...Object.values(tiers), ...fallbacks, ...Object.values(tasks), ...named];
+  return new Map(targets.map((target) => [toLabel(target, catalog), target]));
 }
 
 /**
@@ -4373,27 +4381,21 @@ function toNamedTargets(catalog: Catalog): Map<string, Target> {
  */
 function listModels(catalog: Catalog, picker: boolean): ListedModel[] {
   return [...toNamedTargets(catalog)].flatMap(([name, target]) => {
-    const { traits } = toCandidate(target, catalog);
-    if (!traits) return [];
-    if (!picker) return [toListed(name, name, target, traits)];
-    const rows = [toListed(toPickerId(name, true), name, target, traits)];
-    const { alwaysThinks, thinking } = traits.family;
-    const canRest = !alwaysThinks && Boolean(thinking || target.backend.thinkingSwitch);
-    if (traits.reasoning && canRest) {
-      rows.push(toListed(toPickerId(name, false), `${name} (no thinking)`, target, traits));
-    }
-    return rows;
+    const candidate = toCandidate(target, catalog);
+    if (!picker) return [toListed(name, name, candidate)];
+    const { reasoning, family: { alwaysThinks, thinking } } = candidate.traits;
+    const canRest = reasoning && !alwaysThinks && (thinking || target.backend.thinkingSwitch);
+    const rested = canRest ? [toListed(toPickerId(name, false), `${name} (no thinking)`, candidate)] : [];
+    return [toListed(toPickerId(name, true), name, candidate), ...rested];
   });
 }
 
 /** Finds what `GET /v1/models/{id}` answers: any name of a model will do that is listed or in the roster. */
 function findModel(id: string, catalog: Catalog): ListedModel | undefined {
   const named = toNamedTargets(catalog);
-  const found = named.get(id) ?? findReference(id, catalog);
-  const known = found && (named.has(toLabel(found, catalog)) || ROSTER.some((row) => row.id === found.model));
-  const target = known ? found : undefined;
-  const { traits } = target ? toCandidate(target, catalog) : {};
-  return target && traits ? toListed(id, target.model, target, traits) : undefined;
+  const target = named.get(id) ?? findReference(id, catalog);
+  const known = target && (named.has(toLabel(target, catalog)) || ROSTER.some((row) => row.id === target.model));
+  return known ? toListed(id, target.model, toCandidate(target, catalog)) : undefined;
 }
 // lib/wire/errors.ts ------------------------------------------------------------------------
 /** The HTTP status that Anthropic sends each `error.type` with. */
@@ -5067,7 +5069,7 @@ class SharedPlaces {
     const { window, concurrency } = this.#limits;
     return [
       { key: `rate ${this.#account}`, limit, ms: window },
-      { key: `run ${this.#account}`, limit: concurrency, ms: LEASE },
+      { key: `run ${this.#account}`, limit: concurrency || Infinity, ms: LEASE },
       { key: `block ${this.#account}`, limit: 1, ms: 0 },
     ];
   }
@@ -5135,12 +5137,12 @@ class RateWindow {
   /** How many more shared places there were when last asked, and until when some of those taken last. */
   #seen = { left: Infinity, until: 0 };
 
-  /** @param toPlaces Makes the places that processes share, of the limits as they are here. */
-  constructor(limits: RateLimits, clock: Clock, toPlaces?: (limits: RateLimits) => SharedPlaces) {
+  /** @param places Those that processes share. */
+  constructor(limits: RateLimits, clock: Clock, places?: SharedPlaces) {
     this.#limit = (limits.window && limits.limit) || Infinity;
     this.#limits = { ...limits, limit: this.#limit, concurrency: limits.concurrency || Infinity };
     this.#clock = clock;
-    this.#places = toPlaces?.(this.#limits);
+    this.#places = places;
   }
 
   /** How many requests may start now. */
@@ -7502,7 +7504,7 @@ class TokenLedger {
   readonly #counter = new TokenCounter();
   readonly #calibration = new Calibration();
   /** How the tokens of each session were first counted: what is asked twice gets the same answer. */
-  readonly #settled = new Map<string, number>();
+  readonly #settled = new BoundedMap<string, number>(MAX_SESSIONS);
 
   /** How many tokens an estimated one is with a candidate, if it has been heard of. */
   ratioOf(candidate: Candidate): number | undefined {
@@ -7531,12 +7533,7 @@ class TokenLedger {
   countPart(request: MessagesRequest, session: string, candidate: Candidate): number {
     const key = `${session} ${toKey(candidate)}`;
     const ratio = this.#settled.get(key) ?? this.ratioOf(candidate);
-    if (ratio !== undefined) {
-      this.#settled.delete(key);
-      this.#settled.set(key, ratio);
-      const [oldest = ""] = this.#settled.keys();
-      if (this.#settled.size > MAX_SESSIONS) this.#settled.delete(oldest);
-    }
+    if (ratio !== undefined) this.#settled.set(key, ratio);
     const fixed = hasTools(request) ? TOOLS_TOKENS : 0;
     const counted = this.open(request, session, 0).estimate(candidate);
     return Math.round((ratio ?? 1) * (counted - fixed)) + fixed;
@@ -7586,8 +7583,6 @@ const REFUSAL_WINDOW = 10_000;
 const BLOCK = 5_000;
 const MAX_BLOCK = 60_000;
 
-const NO_LIMITS: RateLimits = { limit: 0, window: 60_000, concurrency: 0 };
-
 type Account = { window: RateWindow; refused?: { model: string; at: number } };
 
 /** Whether two backends are asked with the same key at the same address. */
@@ -7627,9 +7622,8 @@ class Accounts {
     let account = this.#accounts.get(key);
     if (!account) {
       const [store, clock] = [this.#store, this.#clock];
-      const toPlaces = store &&
-        ((limits: RateLimits) => new SharedPlaces(store, clock, `${baseUrl} ${apiKey}`, limits));
-      this.#accounts.set(key, account = { window: new RateWindow(limits, clock, toPlaces) });
+      const places = store && new SharedPlaces(store, clock, `${baseUrl} ${apiKey}`, limits);
+      this.#accounts.set(key, account = { window: new RateWindow(limits, clock, places) });
     }
     return account;
   }
@@ -7921,8 +7915,8 @@ type FaultKind =
 
 /**
  * What a kind of fault means. The chain mends the request and asks the same candidate again, asks the next one, leaves
- * the account and asks the next one of another, or stops; `avoid` is for how many milliseconds the model is avoided at once (absent: only its health counts the fault),
- * `account` whether the fault is the account's, not the model's, `final` whether asking again later cannot help.
+ * the account and asks the next one of another, or stops. The model is avoided at once for `avoid` milliseconds; without,
+ * its health counts the fault. `account` is whether the fault is the account's, `final` whether time cannot help.
  */
 type FaultMeaning = {
   type: ApiErrorType;
@@ -8355,8 +8349,13 @@ class ChatReader implements AnswerReader {
 /** Why an answer may end before it has begun: there is something to tell the client all the same. */
 const WORDLESS = ["refusal", "max_tokens", "pause_turn", "stop_sequence", "model_context_window_exceeded"];
 
-/** Characters of a delta that are not what it brings. */
-const DELTA_CHARS = '{"type":"text_delta","text":""}'.length;
+/** What the deltas that bring text call it. */
+const TEXTS: ReadonlyMap<string, string> = new Map([
+  ["text_delta", "text"],
+  ["thinking_delta", "thinking"],
+  ["signature_delta", "signature"],
+  ["input_json_delta", "partial_json"],
+]);
 
 type BlockEvent = MessageStreamEvent & { index: number };
 
@@ -8401,8 +8400,8 @@ class MessageReader implements AnswerReader {
   }
 
   get promptTokens(): number | undefined {
-    const { input_tokens, cache_read_input_tokens: read, cache_creation_input_tokens: created } = this.#usage;
-    return toTokenCount(input_tokens) + toTokenCount(read) + toTokenCount(created) || undefined;
+    const { input_tokens = 0, cache_read_input_tokens = 0, cache_creation_input_tokens = 0 } = this.#usage;
+    return input_tokens + cache_read_input_tokens + cache_creation_input_tokens || undefined;
   }
 
   feed(data: readonly string[]): MessageStreamEvent[] {
@@ -8420,7 +8419,7 @@ class MessageReader implements AnswerReader {
 
   #pass(event: MessageStreamEvent): MessageStreamEvent[] {
     const { type } = event;
-    if (type === "message_start") this.#usage = event.message?.usage ?? {};
+    if (type === "message_start") this.#count(event.message?.usage);
     if (type.startsWith("content_block_") && this.#reason === undefined) return this.#passBlock(event as BlockEvent);
     if (type !== "message_delta" && type !== "message_stop") {
       return /^(?!ping$|message_start$|content_block_)\w+$/.test(type) ? [event] : [];
@@ -8443,8 +8442,14 @@ class MessageReader implements AnswerReader {
       return [...closing, { ...event, index: this.#blocks++ }];
     }
     if (type === "content_block_stop") return index === this.#open ? this.#close() : [];
-    if (type === "content_block_delta" && index === this.#open && typeof event.delta.type === "string") {
-      this.#outputChars += JSON.stringify(event.delta).length - DELTA_CHARS;
+    const isOpen = this.#open !== undefined && index === this.#open;
+    if (type === "content_block_delta" && isOpen && typeof event.delta.type === "string") {
+      const field = TEXTS.get(event.delta.type);
+      const text = field === undefined ? "" : (event.delta as JsonObject)[field];
+      if (typeof text !== "string") {
+        throw new UpstreamFault("broken", "Cannot read the upstream's answer: a piece of it has no text");
+      }
+      this.#outputChars += text.length;
       return [{ ...event, index: this.#blocks - 1 }];
     }
     throw new UpstreamFault("broken", "Cannot read the upstream's answer: its blocks are not in order");
@@ -8456,13 +8461,19 @@ class MessageReader implements AnswerReader {
     return [{ type: "content_block_stop", index: this.#blocks - 1 }];
   }
 
+  /** Takes over what a host has counted. */
+  #count(usage: Partial<Usage> | null | undefined): void {
+    const told = Object.entries(usage ?? {}).filter(([, value]) => value != null);
+    const counts = told.map(([name, value]) => [name, name.endsWith("_tokens") ? toTokenCount(value) : value]);
+    this.#usage = { ...this.#usage, ...Object.fromEntries(counts) };
+  }
+
   /** Puts the tokens that were counted into the event that ends an answer. */
   #toDelta(event: MessageStreamEvent & { type: "message_delta" }): MessageStreamEvent {
-    const counted = Object.entries(event.usage ?? {}).filter(([, count]) => count != null);
-    this.#usage = { ...this.#usage, ...Object.fromEntries(counted) };
+    this.#count(event.usage);
     // Clients take zero for "not counted".
-    const input_tokens = this.promptTokens ? toTokenCount(this.#usage.input_tokens) : this.#inputTokens;
-    const output_tokens = toTokenCount(this.#usage.output_tokens) || Math.ceil(this.#outputChars / 4);
+    const input_tokens = this.promptTokens ? this.#usage.input_tokens ?? 0 : this.#inputTokens;
+    const output_tokens = this.#usage.output_tokens || Math.ceil(this.#outputChars / 4);
     return { ...event, usage: { ...this.#usage, input_tokens, output_tokens } };
   }
 }
@@ -8979,7 +8990,7 @@ const MAX_TRIES = 10;
 class SharedMap<T> {
   /** What is known here. */
   readonly values: ReadonlyMap<string, T>;
-  readonly #values = new Map<string, T>();
+  readonly #values = new BoundedMap<string, T>(MOST_VALUES);
   readonly #store: Store;
   readonly #prefix: string;
   readonly #format: SharedMapFormat<T>;
@@ -9058,10 +9069,8 @@ class SharedMap<T> {
   }
 
   #put(key: string, value: T | undefined): void {
-    this.#values.delete(key);
-    if (value !== undefined) this.#values.set(key, value);
-    const [oldest = ""] = this.#values.keys();
-    if (this.#values.size > MOST_VALUES) this.#values.delete(oldest);
+    if (value === undefined) this.#values.delete(key);
+    else this.#values.set(key, value);
   }
 
   /** Does one thing after the other, so that what was read is never older than what was written before. */
@@ -9130,7 +9139,6 @@ function addFacts(before: ModelFacts, facts: Partial<ModelFacts>): ModelFacts | 
 class LearnedFacts {
   readonly #facts: SharedMap<ModelFacts>;
   readonly #ratios: SharedMap<number>;
-  #loading: Promise<unknown> | undefined;
 
   constructor(store: Store, clock: Clock) {
     this.#facts = new SharedMap(store, PREFIX, {
@@ -9147,7 +9155,7 @@ class LearnedFacts {
 
   /** Reads what was learned before; a store that cannot be read has nothing. */
   async load(): Promise<void> {
-    await (this.#loading ??= this.sync().catch(() => {}));
+    await this.sync().catch(() => {});
   }
 
   /** Takes over what other processes have learned, and gives the ratios among that. */
@@ -9258,7 +9266,7 @@ type ModelHealth = {
 /** Remembers which models fail. */
 class Health {
   readonly #clock: Clock;
-  readonly #models = new Map<string, ModelHealth>();
+  readonly #models = new BoundedMap<string, ModelHealth>(MOST_KNOWN);
   /** Until when each is avoided, if anything is counted against it. */
   readonly #avoided: SharedMap<number>;
 
@@ -9328,10 +9336,7 @@ class Health {
 
   #of(key: string): ModelHealth {
     let health = this.#models.get(key);
-    if (health) return health;
-    this.#models.set(key, health = { faults: [] });
-    const [oldest = ""] = this.#models.keys();
-    if (this.#models.size > MOST_KNOWN) this.#models.delete(oldest);
+    if (!health) this.#models.set(key, health = { faults: [] });
     return health;
   }
 }
@@ -9389,7 +9394,7 @@ function orderCandidates(
   toStanding: (candidate: Candidate) => Standing,
 ): Candidate[] {
   const needsTools = (request.tools?.length ?? 0) > 0;
-  const needsEyes = candidates.length > 1 && hasImages(request);
+  const needsEyes = candidates.length > 1 && hasBlocks(request, "image");
   const ranked = candidates.map((candidate) => {
     const { facts, well, back, cut } = toStanding(candidate);
     const { tools, vision } = candidate.traits ?? toModel(candidate.model);
@@ -9780,8 +9785,13 @@ function noteUsage(log: Partial<RequestLog>, events: readonly MessageStreamEvent
   const last = events.findLast((event) => event.type === "message_delta");
   if (!last || NOTED.has(last)) return;
   NOTED.add(last);
-  const { input_tokens = 0, cache_read_input_tokens: cachedTokens = 0, output_tokens: outputTokens } = last.usage;
-  Object.assign(log, { inputTokens: input_tokens + cachedTokens, cachedTokens, outputTokens });
+  const { input_tokens = 0, cache_creation_input_tokens = 0, output_tokens: outputTokens } = last.usage;
+  const { cache_read_input_tokens: cachedTokens = 0 } = last.usage;
+  Object.assign(log, {
+    inputTokens: input_tokens + cache_creation_input_tokens + cachedTokens,
+    cachedTokens,
+    outputTokens,
+  });
 }
 
 /** A route as the value of a header: `asked=…; model=…; kind=…; task=…; tier=…; chain=…, …; why=…, …`. */
@@ -9939,9 +9949,10 @@ function addTime({ count, ms, slowest }: Stats["firstToken"], taken: number): St
 /** The counts with one more request; what asks for no message leaves them as they are. */
 function addRequest(stats: Stats, log: RequestLog): Stats {
   if (!asksForMessage(log)) return stats;
-  const { status, model, fellBack = false, route, firstMs, inputTokens = 0, cachedTokens = 0, outputTokens = 0 } = log;
+  const { status, model, fellBack = false, route, firstMs } = log;
   const answered = isAnswered(log);
   const local = model === LOCAL_MODEL;
+  const { inputTokens = 0, cachedTokens = 0, outputTokens = 0 }: Partial<RequestLog> = local ? {} : log;
   return {
     since: stats.since,
     requests: stats.requests + 1,
@@ -9950,9 +9961,9 @@ function addRequest(stats: Stats, log: RequestLog): Stats {
     local: stats.local + Number(local),
     fallbacks: stats.fallbacks + Number(answered && fellBack),
     errors: stats.errors + Number(!answered && status !== 499),
-    inputTokens: stats.inputTokens + (local ? 0 : inputTokens),
-    cachedTokens: stats.cachedTokens + (local ? 0 : cachedTokens),
-    outputTokens: stats.outputTokens + (local ? 0 : outputTokens),
+    inputTokens: stats.inputTokens + inputTokens,
+    cachedTokens: stats.cachedTokens + cachedTokens,
+    outputTokens: stats.outputTokens + outputTokens,
     anthropicCost: stats.anthropicCost + (local ? 0 : toAnthropicCost(log)),
     firstToken: answered && firstMs !== undefined ? addTime(stats.firstToken, firstMs) : stats.firstToken,
   };
@@ -10031,11 +10042,6 @@ function toWritten(event: MessageStreamEvent): string {
   return delta.type === "input_json_delta" ? delta.partial_json : "";
 }
 
-function forgetOldest(map: Map<string, unknown>, most: number): void {
-  const [oldest = ""] = map.keys();
-  if (map.size > most) map.delete(oldest);
-}
-
 /** A request on its way: what is shown of it, the model that is asked, and the last step its stream has told of. */
 type Running = { request: LiveRequest; asked?: LiveModel; told?: LiveStep | undefined };
 
@@ -10044,8 +10050,8 @@ class Live {
   readonly #clock: Clock;
   readonly #showContent: boolean;
   readonly #running = new Map<string, Running>();
-  readonly #over = new Map<string, LiveRequest>();
-  readonly #models = new Map<string, LiveModel & { candidate: Candidate }>();
+  readonly #over = new BoundedMap<string, LiveRequest>(MOST_OVER);
+  readonly #models = new BoundedMap<string, LiveModel & { candidate: Candidate }>(MOST_MODELS);
   /** Called when something has changed. */
   onChange: () => void = () => {};
 
@@ -10117,7 +10123,6 @@ class Live {
     if (asked && !failed) Object.assign(asked, { answers: asked.answers + 1, firstMs: firstMs ?? asked.firstMs });
     this.#running.delete(id);
     this.#over.set(id, request);
-    forgetOldest(this.#over, MOST_OVER);
     this.#touch(request);
   }
 
@@ -10159,7 +10164,6 @@ class Live {
     let known = this.#models.get(key);
     if (!known) this.#models.set(key, known = { candidate, model, backend, answers: 0, faults: 0 });
     known.candidate = candidate; // What is configured may have changed.
-    forgetOldest(this.#models, MOST_MODELS);
     return known;
   }
 
@@ -10209,7 +10213,7 @@ function isSession(value: unknown): value is Session {
 
 /** The sessions that asked last: here, and at every process with the same store, of which each keeps its own part. */
 class Sessions {
-  readonly #sessions = new Map<string, Session>();
+  readonly #sessions = new BoundedMap<string, Session>(MOST_SESSIONS);
   readonly #clock: Clock;
   readonly #store: Store | undefined;
   readonly #process = randomId("");
@@ -10236,10 +10240,7 @@ class Sessions {
     if (!known && !log.route) return;
     const now = this.#clock.now();
     const stats = addRequest(known ?? createStats(now - ms), log);
-    this.#sessions.delete(id);
     this.#sessions.set(id, { type: "session", id, last: now, ...stats });
-    const [oldest = ""] = this.#sessions.keys();
-    if (this.#sessions.size > MOST_SESSIONS) this.#sessions.delete(oldest);
     if (!this.#store) return;
     if (this.#changed.size === 0) this.#cancel = this.#clock.after(WRITE_PAUSE, () => this.flush());
     this.#changed.add(id);
@@ -10333,7 +10334,7 @@ class LiveFeed {
   ): ReadableStream<Uint8Array> {
     const encoder = new TextEncoder();
     let behind = true;
-    let leave = () => {};
+    let [leave, forget] = [() => {}, () => {}];
     exchange.streams = true;
     return new ReadableStream<Uint8Array>({
       start: (controller) => {
@@ -10350,7 +10351,7 @@ class LiveFeed {
           if (this.#watchers.size === 0) this.#rest();
           exchange.end();
         };
-        const forget = onAbort(exchange.stop.signal, () => {
+        forget = onAbort(exchange.stop.signal, () => {
           leave();
           controller.close();
         });
@@ -10548,7 +10549,7 @@ type GivenAnswer = {
   events: AsyncIterableIterator<MessageStreamEvent[], undefined>;
 };
 
-/** A request that can be asked: when it came, what makes the event its stream begins with, and what asks upstream, and tells when it does. */
+/** A request that can be asked: when it came, what makes the event its stream begins with, what asks and tells when. */
 type Question = {
   created: number;
   toStart: () => MessageStart;
@@ -10563,15 +10564,20 @@ type Batch = { events: MessageStreamEvent[]; next?: Promise<Batch | undefined> }
 
 /** So much of an answer is kept for those who come later, as {@linkcode toSize} measures it. */
 const MAX_SIZE = 2_000_000;
-/** What an event takes beside its text: roughly its characters as JSON. */
+/** What a delta takes beside its text: roughly its characters as JSON. */
 const EVENT_SIZE = 100;
 
 /** Roughly how many characters events have as JSON. */
 function toSize(events: readonly MessageStreamEvent[]): number {
   let size = 0;
   for (const event of events) {
-    size += EVENT_SIZE;
-    if (event.type === "content_block_delta") { for (const text of Object.values(event.delta)) size += text.length; }
+    if (event.type !== "content_block_delta") size += JSON.stringify(event).length;
+    else {
+      size += EVENT_SIZE;
+      for (const value of Object.values(event.delta)) {
+        size += typeof value === "string" ? value.length : JSON.stringify(value).length;
+      }
+    }
   }
   return size;
 }
@@ -10971,11 +10977,7 @@ export interface HandlerOptions extends ChainOptions {
   onRequest?: (log: RequestLog) => void;
 }
 
-/**
- * What the handler works with: all its options, what finds where a request may go, the way there, what is read before, what
- * counts tokens, which answers are there already, how it all goes, with each session, and how long it takes, what happens
- * now, and what tells of that.
- */
+/** What the handler works with: all its options, and the parts that stand for one proxy; `load` goes before counting. */
 type HandlerParts = Required<HandlerOptions> & {
   router: () => Router;
   send: Send;
@@ -11240,6 +11242,7 @@ const DASHBOARD_PAGE = ` <!doctype html>
  }
  * {
  box-sizing: border-box;
+ margin: 0;
  }
  [hidden] {
  display: none !important;
@@ -11261,7 +11264,6 @@ const DASHBOARD_PAGE = ` <!doctype html>
  padding: 14px 0;
  }
  h1 {
- margin: 0;
  font-size: 20px;
  }
  h1 small {
@@ -11272,9 +11274,6 @@ const DASHBOARD_PAGE = ` <!doctype html>
  h2 {
  margin: 0 0 8px;
  font-size: 15px;
- }
- p {
- margin: 0;
  }
  #connection {
  flex: 1;
@@ -11319,7 +11318,8 @@ const DASHBOARD_PAGE = ` <!doctype html>
  }
  section,
  #door,
- #notice {
+ #notice,
+ #tiles div {
  background: var(--card);
  border: 1px solid var(--line);
  border-radius: 10px;
@@ -11339,12 +11339,8 @@ const DASHBOARD_PAGE = ` <!doctype html>
  display: grid;
  grid-template-columns: repeat(auto-fit, minmax(140px, 1fr));
  gap: 12px;
- margin: 0;
  }
  #tiles div {
- background: var(--card);
- border: 1px solid var(--line);
- border-radius: 10px;
  padding: 8px 12px;
  }
  dt {
@@ -11352,13 +11348,11 @@ const DASHBOARD_PAGE = ` <!doctype html>
  font-size: 13px;
  }
  dd {
- margin: 0;
  font-size: 20px;
  overflow-wrap: anywhere;
  }
  ul,
  ol {
- margin: 0;
  padding: 0;
  list-style: none;
  }
@@ -11382,10 +11376,9 @@ const DASHBOARD_PAGE = ` <!doctype html>
  }
  .requests > li {
  padding: 6px 0;
- border-top: 1px solid var(--line);
  }
- .requests > li:first-child {
- border: 0;
+ .requests > li + li {
+ border-top: 1px solid var(--line);
  }
  .line {
  display: flex;
@@ -11471,7 +11464,6 @@ const DASHBOARD_PAGE = ` <!doctype html>
  color: var(--soft);
  }
  #recent pre {
- overflow: hidden;
  white-space: nowrap;
  text-overflow: ellipsis;
  }
@@ -11800,13 +11792,9 @@ const DASHBOARD_PAGE = ` <!doctype html>
  function createRequest({ over }) {
  const svg = make("svg", { viewBox: \`0 0 1000 \${over ? 8 : 56}\`, preserveAspectRatio: "none" });
  const names = over ? [] : LANES.map((lane) => make("span", {}, lane));
- const line = ["b", "span", "span", "span"].map((tag, i) => make(tag, { class: ["", "soft", "", "time"][i] }));
- return make(
- "li",
- {},
- make("div", { class: "line" }, ...line),
- make("div", { class: "lanes", "aria-hidden": "true" }, ...names, svg),
- );
+ const line = [make("b"), make("span", { class: "soft" }), make("span"), make("span", { class: "time" })];
+ const lanes = make("div", { class: "lanes", "aria-hidden": "true" }, ...names, svg);
+ return make("li", {}, make("div", { class: "line" }, ...line), lanes);
  }
 
  function updateRequest(item, request) {
@@ -11850,32 +11838,22 @@ const DASHBOARD_PAGE = ` <!doctype html>
  return answers ? ["answers", "good"] : ["no answer yet", "soft"];
  }
 
- /** Draws bars, the newest at the right, and says the same in words. */
- function drawBars(svg, note, values, text) {
- const shown = values.slice(-MOST_BARS);
- const most = Math.max(...shown.map(({ value }) => value), 1);
+ /** Draws a number of each answer that has it as bars, the newest at the right, and says the same in words. */
+ function drawBars(id, logs, field, format, extreme) {
+ const shown = logs.filter((log) => log[field] > 0).slice(-MOST_BARS);
+ const values = shown.map((log) => log[field]);
+ const most = Math.max(...values);
  const step = 300 / Math.max(shown.length, 20);
- const bars = shown.map(({ value, failed }, i) => {
- const height = Math.max(value / most * 76, 1.5);
+ const bars = shown.map((log, i) => {
+ const height = Math.max(log[field] / most * 76, 1.5);
  const x = 300 - (shown.length - i) * step;
- return rect(x + step * .15, 80 - height, step * .7, height, failed ? "bar bad" : "bar");
+ return rect(x + step * .15, 80 - height, step * .7, height, log.failed ? "bar bad" : "bar");
  });
- svg.replaceChildren(...bars);
- svg.setAttribute("aria-label", text);
- set(note, text);
- }
-
- function drawCharts(over) {
- const firsts = over.filter(({ over: { firstMs } }) => firstMs !== undefined)
- .map(({ over: { firstMs, failed } }) => ({ value: firstMs, failed })).slice(-MOST_BARS);
- const outs = over.filter(({ over: { outputTokens } }) => outputTokens)
- .map(({ over: { outputTokens, failed } }) => ({ value: outputTokens, failed })).slice(-MOST_BARS);
- const [times, tokens] = [firsts, outs].map((list) => list.map(({ value }) => value));
- const none = "No answer yet.";
- const time = \`The last \${times.length}: median \${duration(median(times))}, slowest \${duration(Math.max(...times))}\`;
- const count = \`The last \${tokens.length}: median \${number(median(tokens))}, most \${number(Math.max(...tokens))}\`;
- drawBars($("latency"), $("latency-words"), firsts, times.length ? time : none);
- drawBars($("tokens"), $("tokens-words"), outs, tokens.length ? count : none);
+ const numbers = \`median \${format(median(values))}, \${extreme} \${format(most)}\`;
+ const text = shown.length > 0 ? \`The last \${shown.length}: \${numbers}\` : "No answer yet.";
+ $(id).replaceChildren(...bars);
+ $(id).setAttribute("aria-label", text);
+ set($(\`\${id}-words\`), text);
  }
 
  function drawTiles() {
@@ -11944,8 +11922,10 @@ const DASHBOARD_PAGE = ` <!doctype html>
  ],
  })),
  );
- drawCharts(over);
- const events = all.flatMap(toEvents).sort((a, b) => b.at - a.at).slice(0, MOST_EVENTS);
+ const logs = over.map(({ over }) => over);
+ drawBars("latency", logs, "firstMs", duration, "slowest");
+ drawBars("tokens", logs, "outputTokens", number, "most");
+ const events = newest(all.flatMap(toEvents).sort((a, b) => a.at - b.at), MOST_EVENTS);
  align(
  $("events"),
  events,
@@ -12669,7 +12649,7 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
   }
   configure(options);
   function toQuota(backend: Backend): Quota | undefined {
-    const { limit, window } = backend.limits ?? { limit: 0, window: 0 };
+    const { limit, window } = backend.limits ?? NO_LIMITS;
     return limit > 0 ? { left: accounts.windowOf(backend).left, limit, window } : undefined;
   }
   function status(): ArbiterStatus {
@@ -13105,9 +13085,8 @@ async function replaceFile(path: string, text: string, writer?: FileWriter): Pro
 /**
  * Makes a store that keeps everything in one JSON file.
  *
- * The file is written whole beside itself and then put in its place, so that nobody ever reads half of it; changes that
- * come together are written once; times and places are not in it. A file that is missing or spoilt counts as empty, and one that cannot be written is
- * told to `warn` once: what is remembered is then lost with the process, and nothing else.
+ * Changes that come together are written once; times and places are not in the file. One that is missing or spoilt counts
+ * as empty, and one that cannot be written is told to `warn` once: what is remembered is then lost with the process.
  *
  * @param path Where the file is; its folder is made when it is first written.
  */
@@ -13961,7 +13940,7 @@ const REASONS: Readonly<Partial<Record<FaultKind, string>>> = {
 
 /** Lets a quarter of an account's quota go in half of its time: half of the quota is left for work. */
 function toGentle({ backend, ...candidate }: Candidate): Candidate {
-  const { limit, window, concurrency } = backend.limits ?? { limit: 0, window: 60_000, concurrency: 0 };
+  const { limit, window, concurrency } = backend.limits ?? NO_LIMITS;
   const most = Math.min(concurrency || PROBES_AT_ONCE, PROBES_AT_ONCE);
   const limits = { limit: limit && Math.ceil(limit / 4), window: window / 2, concurrency: most };
   return { ...candidate, backend: { ...backend, limits } };
@@ -14021,6 +14000,7 @@ export async function probeModels(
   await learned.load();
   const kept = new Map(await store.list(PROBE_PREFIX).catch(() => []));
 
+  const post = toCall(fetch);
   /** Asks for one token; throws what is wrong. */
   async function call(candidate: Candidate, signal: AbortSignal): Promise<void> {
     const { backend, model, profile } = candidate;
@@ -14028,12 +14008,7 @@ export async function probeModels(
     const userAgent = `arbiter-proxy/${VERSION}`;
     const headers = toUpstreamHeaders(backend, { stream: false, userAgent, client: undefined });
     const url = PROTOCOLS[backend.format ?? "openai"].toUrl(backend.baseUrl);
-    const { status, headers: received, ...answered } = await toCall(fetch)(url, {
-      method: "POST",
-      headers,
-      body,
-      signal,
-    });
+    const { status, headers: received, ...answered } = await post(url, { method: "POST", headers, body, signal });
     const text = await readLimited(answered, MAX_REFUSAL_BYTES);
     if (status === 202) throw new UpstreamFault("pool_full", "The upstream has queued the request");
     const answer = parseJson(text);

@@ -1,6 +1,7 @@
 import { checkClientKeys } from "./config/client_keys.ts";
 import type { Backend } from "./routing/candidate.ts";
 import { toCandidate } from "./routing/catalog.ts";
+import { NO_LIMITS } from "./routing/rate_limits.ts";
 import { toLabel } from "./routing/reference.ts";
 import { createRouter, type Router } from "./routing/router.ts";
 import type { RouterOptions } from "./routing/routing_options.ts";
@@ -104,7 +105,7 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
   }
   configure(options);
   function toQuota(backend: Backend): Quota | undefined {
-    const { limit, window } = backend.limits ?? { limit: 0, window: 0 };
+    const { limit, window } = backend.limits ?? NO_LIMITS;
     return limit > 0 ? { left: accounts.windowOf(backend).left, limit, window } : undefined;
   }
   function status(): ArbiterStatus {

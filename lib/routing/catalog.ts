@@ -29,7 +29,7 @@ function toBackend(name: string, given: BackendOptions, options: RouterOptions):
   // The limits of a known host are not those of another at its place.
   const usual = known?.baseUrl === baseUrl ? known : undefined;
   const limit = (key: "rateLimit" | "rateWindow" | "maxConcurrency") => given[key] ?? options[key] ?? usual?.[key];
-  const apiKey = given.apiKey || (usual?.apiKey ?? undefined);
+  const apiKey = given.apiKey || usual?.apiKey;
   const keyName = given.apiKeyEnv ?? known?.keyNames[0];
   const needsKey = (given.apiKeyEnv ?? usual?.keyNames[0]) !== undefined && !LOOPBACK.test(baseUrl);
   return {
@@ -125,6 +125,6 @@ function toTraits({ model, profile }: Target, { options }: Names): Model {
 }
 
 /** How a target is asked. */
-export function toCandidate(target: Target, names: Names): Candidate {
+export function toCandidate(target: Target, names: Names): Candidate & { traits: Model } {
   return { ...target, traits: toTraits(target, names), thinking: target.thinking ?? names.options.thinking ?? true };
 }

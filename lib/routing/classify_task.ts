@@ -1,5 +1,6 @@
 import { toEffort } from "../models/thinking.ts";
 import type { MessagesRequest } from "../wire/anthropic.ts";
+import { BoundedMap } from "../wire/bounded_map.ts";
 import { TASK_WEIGHTS } from "./task_weights.ts";
 import { type Task, TASKS } from "./tasks.ts";
 import { toTypedText } from "./typed_text.ts";
@@ -66,12 +67,10 @@ function judge(text: string): Judgement {
 }
 
 /** What was judged of the last texts: the requests of a turn bring the same again and again. */
-const JUDGED = new Map<string, Judgement>();
-const MOST_JUDGED = 100;
+const JUDGED = new BoundedMap<string, Judgement>(100);
 
 function recall(text: string): Judgement {
   const judgement = JUDGED.get(text) ?? judge(text);
-  if (JUDGED.size >= MOST_JUDGED) JUDGED.clear();
   JUDGED.set(text, judgement);
   return judgement;
 }

@@ -1,5 +1,6 @@
 import { type Model, ROSTER } from "../models/roster.ts";
 import type { JsonObject } from "../wire/anthropic.ts";
+import type { Candidate } from "./candidate.ts";
 import { type Catalog, toCandidate } from "./catalog.ts";
 import { toPickerId } from "./picker.ts";
 import { findReference, type Target, toLabel } from "./reference.ts";
@@ -14,29 +15,27 @@ function toLimit(tokens: number): number | null {
   return tokens < Infinity ? tokens : null;
 }
 
-function toListed(id: string, display_name: string, target: Target, { context, maxOutput }: Model): ListedModel {
+function toListed(id: string, display_name: string, { backend, traits }: Candidate & { traits: Model }): ListedModel {
   return {
     type: "model",
     id,
     display_name,
     created_at: EPOCH,
-    max_input_tokens: toLimit(context),
-    max_tokens: toLimit(maxOutput),
+    max_input_tokens: toLimit(traits.context),
+    max_tokens: toLimit(traits.maxOutput),
     object: "model",
     created: 0,
-    owned_by: target.backend.name,
+    owned_by: backend.name,
   };
 }
 
 /** Every model that a user has named, or that steps in, under the name by which it can be asked for. */
 function toNamedTargets(catalog: Catalog): Map<string, Target> {
-  const { elite, speed, tiers, fallbacks, profiles, tasks, options: { models = [], listed = [] } } = catalog;
-  const named = [...listed, ...models.map(({ id }) => id)].map((name) => findReference(name, catalog));
-  const targets = [elite, ...Object.values(tiers), speed, ...fallbacks, ...Object.values(tasks), ...named].filter((
-    target,
-  ) => target !== undefined);
-  const profiled = [...profiles.keys()].map((alias) => findReference(alias, catalog)!);
-  return new Map([...targets, ...profiled].map((target) => [toLabel(target, catalog), target]));
+  const { elite, tiers, fallbacks, profiles, tasks, options: { models = [], listed = [] } } = catalog;
+  const names = [...listed, ...models.map(({ id }) => id), ...profiles.keys()];
+  const named = names.flatMap((name) => findReference(name, catalog) ?? []);
+  const targets = [elite, ...Object.values(tiers), ...fallbacks, ...Object.values(tasks), ...named];
+  return new Map(targets.map((target) => [toLabel(target, catalog), target]));
 }
 
 /**
@@ -47,25 +46,19 @@ function toNamedTargets(catalog: Catalog): Map<string, Target> {
  */
 export function listModels(catalog: Catalog, picker: boolean): ListedModel[] {
   return [...toNamedTargets(catalog)].flatMap(([name, target]) => {
-    const { traits } = toCandidate(target, catalog);
-    if (!traits) return [];
-    if (!picker) return [toListed(name, name, target, traits)];
-    const rows = [toListed(toPickerId(name, true), name, target, traits)];
-    const { alwaysThinks, thinking } = traits.family;
-    const canRest = !alwaysThinks && Boolean(thinking || target.backend.thinkingSwitch);
-    if (traits.reasoning && canRest) {
-      rows.push(toListed(toPickerId(name, false), `${name} (no thinking)`, target, traits));
-    }
-    return rows;
+    const candidate = toCandidate(target, catalog);
+    if (!picker) return [toListed(name, name, candidate)];
+    const { reasoning, family: { alwaysThinks, thinking } } = candidate.traits;
+    const canRest = reasoning && !alwaysThinks && (thinking || target.backend.thinkingSwitch);
+    const rested = canRest ? [toListed(toPickerId(name, false), `${name} (no thinking)`, candidate)] : [];
+    return [toListed(toPickerId(name, true), name, candidate), ...rested];
   });
 }
 
 /** Finds what `GET /v1/models/{id}` answers: any name of a model will do that is listed or in the roster. */
 export function findModel(id: string, catalog: Catalog): ListedModel | undefined {
   const named = toNamedTargets(catalog);
-  const found = named.get(id) ?? findReference(id, catalog);
-  const known = found && (named.has(toLabel(found, catalog)) || ROSTER.some((row) => row.id === found.model));
-  const target = known ? found : undefined;
-  const { traits } = target ? toCandidate(target, catalog) : {};
-  return target && traits ? toListed(id, target.model, target, traits) : undefined;
+  const target = named.get(id) ?? findReference(id, catalog);
+  const known = target && (named.has(toLabel(target, catalog)) || ROSTER.some((row) => row.id === target.model));
+  return known ? toListed(id, target.model, toCandidate(target, catalog)) : undefined;
 }

@@ -40,10 +40,8 @@ export function toLabel(target: Pick<Target, "backend" | "model" | "profile">, {
 }
 
 /** Whether a host is the user's own, not one that is known anyway. */
-const isDeclared = (host: string, { options }: Names): boolean => {
-  const names = Object.keys(options.backends ?? {}).filter((name) => !BACKENDS.has(name));
-  return names.some((name) => name.toLowerCase() === host.toLowerCase());
-};
+const isDeclared = (host: string, { options: { backends = {} } }: Names): boolean =>
+  Object.keys(backends).some((name) => !BACKENDS.has(name) && name.toLowerCase() === host.toLowerCase());
 
 /** A host and one of its models; what also owns models, such as `nvidia`, is a host before a second slash only. */
 function splitName(name: string, names: Names): { target: Target; declared: boolean } | undefined {

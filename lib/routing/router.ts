@@ -1,11 +1,12 @@
 import { toEffort } from "../models/thinking.ts";
 import { toModel, toSuccessors } from "../models/roster.ts";
 import type { MessagesRequest } from "../wire/anthropic.ts";
+import { BoundedMap } from "../wire/bounded_map.ts";
 import { DEFAULT_BACKEND } from "./backends.ts";
 import { type Candidate, toKey } from "./candidate.ts";
 import { type Catalog, createCatalog, toCandidate } from "./catalog.ts";
 import { classifyTask, type TaskVerdict } from "./classify_task.ts";
-import { hasImages } from "./images.ts";
+import { hasBlocks } from "./has_blocks.ts";
 import { type RequestKind, toRequestKind } from "./request_kind.ts";
 import { findReference, findRule, type Target, toLabel } from "./reference.ts";
 import { type Resolution, resolveModel } from "./resolve.ts";
@@ -85,7 +86,7 @@ function toFacts(asked: Asked, kind: RequestKind, verdict: TaskVerdict, found: R
   const facts: [applies: boolean, task: RoutedTask | undefined, why: string, usual?: Target][] = [
     [kind === "safety", "safety", "a check of a command", catalog.steady],
     [isSmall, "background", aside ? `a side request: ${kind}` : "the small tier", catalog.speed],
-    [hasImages(request), "image", "there are images"],
+    [hasBlocks(request, "image"), "image", "there are images"],
     [tokens > LONG_TOKENS, "longcontext", `some ${tokens} tokens`],
     [toEffort(request) === "max", "think", "the effort is max"],
     [isUsersTurn(kind), task, why, small],
@@ -119,14 +120,13 @@ function toChain(first: Target, catalog: Catalog): Candidate[] {
 /** Makes the router of a configuration. */
 export function createRouter(options: RouterOptions): Router {
   const catalog = createCatalog(options);
-  const chains = new Map<string, Candidate[]>();
-  const resolved = new Map<string, Resolution>();
+  const chains = new BoundedMap<string, Candidate[]>(MOST_KNOWN_NAMES);
+  const resolved = new BoundedMap<string, Resolution>(MOST_KNOWN_NAMES);
 
   /** Requests of a session go the same way again and again. */
   function findChain(target: Target): Candidate[] {
     const key = `${target.backend.name} ${toLabel(target, catalog)} ${target.thinking}`;
     let chain = chains.get(key);
-    if (chains.size > MOST_KNOWN_NAMES) chains.clear();
     if (!chain) chains.set(key, chain = toChain(target, catalog));
     return chain;
   }
@@ -134,7 +134,6 @@ export function createRouter(options: RouterOptions): Router {
   /** And ask for the same names. */
   function resolve(name: string): Resolution {
     const known = resolved.get(name) ?? resolveModel(name, catalog);
-    if (resolved.size > MOST_KNOWN_NAMES) resolved.clear();
     if (name.length <= LONGEST_KNOWN_NAME) resolved.set(name, known);
     return known;
   }

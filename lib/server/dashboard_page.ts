@@ -40,6 +40,7 @@ export const DASHBOARD_PAGE = ` <!doctype html>
  }
  * {
  box-sizing: border-box;
+ margin: 0;
  }
  [hidden] {
  display: none !important;
@@ -61,7 +62,6 @@ export const DASHBOARD_PAGE = ` <!doctype html>
  padding: 14px 0;
  }
  h1 {
- margin: 0;
  font-size: 20px;
  }
  h1 small {
@@ -72,9 +72,6 @@ export const DASHBOARD_PAGE = ` <!doctype html>
  h2 {
  margin: 0 0 8px;
  font-size: 15px;
- }
- p {
- margin: 0;
  }
  #connection {
  flex: 1;
@@ -119,7 +116,8 @@ export const DASHBOARD_PAGE = ` <!doctype html>
  }
  section,
  #door,
- #notice {
+ #notice,
+ #tiles div {
  background: var(--card);
  border: 1px solid var(--line);
  border-radius: 10px;
@@ -139,12 +137,8 @@ export const DASHBOARD_PAGE = ` <!doctype html>
  display: grid;
  grid-template-columns: repeat(auto-fit, minmax(140px, 1fr));
  gap: 12px;
- margin: 0;
  }
  #tiles div {
- background: var(--card);
- border: 1px solid var(--line);
- border-radius: 10px;
  padding: 8px 12px;
  }
  dt {
@@ -152,13 +146,11 @@ export const DASHBOARD_PAGE = ` <!doctype html>
  font-size: 13px;
  }
  dd {
- margin: 0;
  font-size: 20px;
  overflow-wrap: anywhere;
  }
  ul,
  ol {
- margin: 0;
  padding: 0;
  list-style: none;
  }
@@ -182,10 +174,9 @@ export const DASHBOARD_PAGE = ` <!doctype html>
  }
  .requests > li {
  padding: 6px 0;
- border-top: 1px solid var(--line);
  }
- .requests > li:first-child {
- border: 0;
+ .requests > li + li {
+ border-top: 1px solid var(--line);
  }
  .line {
  display: flex;
@@ -271,7 +262,6 @@ export const DASHBOARD_PAGE = ` <!doctype html>
  color: var(--soft);
  }
  #recent pre {
- overflow: hidden;
  white-space: nowrap;
  text-overflow: ellipsis;
  }
@@ -600,13 +590,9 @@ export const DASHBOARD_PAGE = ` <!doctype html>
  function createRequest({ over }) {
  const svg = make("svg", { viewBox: \`0 0 1000 \${over ? 8 : 56}\`, preserveAspectRatio: "none" });
  const names = over ? [] : LANES.map((lane) => make("span", {}, lane));
- const line = ["b", "span", "span", "span"].map((tag, i) => make(tag, { class: ["", "soft", "", "time"][i] }));
- return make(
- "li",
- {},
- make("div", { class: "line" }, ...line),
- make("div", { class: "lanes", "aria-hidden": "true" }, ...names, svg),
- );
+ const line = [make("b"), make("span", { class: "soft" }), make("span"), make("span", { class: "time" })];
+ const lanes = make("div", { class: "lanes", "aria-hidden": "true" }, ...names, svg);
+ return make("li", {}, make("div", { class: "line" }, ...line), lanes);
  }
 
  function updateRequest(item, request) {
@@ -650,32 +636,22 @@ export const DASHBOARD_PAGE = ` <!doctype html>
  return answers ? ["answers", "good"] : ["no answer yet", "soft"];
  }
 
- /** Draws bars, the newest at the right, and says the same in words. */
- function drawBars(svg, note, values, text) {
- const shown = values.slice(-MOST_BARS);
- const most = Math.max(...shown.map(({ value }) => value), 1);
+ /** Draws a number of each answer that has it as bars, the newest at the right, and says the same in words. */
+ function drawBars(id, logs, field, format, extreme) {
+ const shown = logs.filter((log) => log[field] > 0).slice(-MOST_BARS);
+ const values = shown.map((log) => log[field]);
+ const most = Math.max(...values);
  const step = 300 / Math.max(shown.length, 20);
- const bars = shown.map(({ value, failed }, i) => {
- const height = Math.max(value / most * 76, 1.5);
+ const bars = shown.map((log, i) => {
+ const height = Math.max(log[field] / most * 76, 1.5);
  const x = 300 - (shown.length - i) * step;
- return rect(x + step * .15, 80 - height, step * .7, height, failed ? "bar bad" : "bar");
+ return rect(x + step * .15, 80 - height, step * .7, height, log.failed ? "bar bad" : "bar");
  });
- svg.replaceChildren(...bars);
- svg.setAttribute("aria-label", text);
- set(note, text);
- }
-
- function drawCharts(over) {
- const firsts = over.filter(({ over: { firstMs } }) => firstMs !== undefined)
- .map(({ over: { firstMs, failed } }) => ({ value: firstMs, failed })).slice(-MOST_BARS);
- const outs = over.filter(({ over: { outputTokens } }) => outputTokens)
- .map(({ over: { outputTokens, failed } }) => ({ value: outputTokens, failed })).slice(-MOST_BARS);
- const [times, tokens] = [firsts, outs].map((list) => list.map(({ value }) => value));
- const none = "No answer yet.";
- const time = \`The last \${times.length}: median \${duration(median(times))}, slowest \${duration(Math.max(...times))}\`;
- const count = \`The last \${tokens.length}: median \${number(median(tokens))}, most \${number(Math.max(...tokens))}\`;
- drawBars($("latency"), $("latency-words"), firsts, times.length ? time : none);
- drawBars($("tokens"), $("tokens-words"), outs, tokens.length ? count : none);
+ const numbers = \`median \${format(median(values))}, \${extreme} \${format(most)}\`;
+ const text = shown.length > 0 ? \`The last \${shown.length}: \${numbers}\` : "No answer yet.";
+ $(id).replaceChildren(...bars);
+ $(id).setAttribute("aria-label", text);
+ set($(\`\${id}-words\`), text);
  }
 
  function drawTiles() {
@@ -744,8 +720,10 @@ export const DASHBOARD_PAGE = ` <!doctype html>
  ],
  })),
  );
- drawCharts(over);
- const events = all.flatMap(toEvents).sort((a, b) => b.at - a.at).slice(0, MOST_EVENTS);
+ const logs = over.map(({ over }) => over);
+ drawBars("latency", logs, "firstMs", duration, "slowest");
+ drawBars("tokens", logs, "outputTokens", number, "most");
+ const events = newest(all.flatMap(toEvents).sort((a, b) => a.at - b.at), MOST_EVENTS);
  align(
  $("events"),
  events,

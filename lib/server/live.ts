@@ -1,6 +1,7 @@
 import { type Backend, type Candidate, toKey } from "../routing/candidate.ts";
 import { UpstreamFault } from "../upstream/faults.ts";
 import type { MessageStreamEvent, VisualizationEvent } from "../wire/anthropic.ts";
+import { BoundedMap } from "../wire/bounded_map.ts";
 import type { Clock } from "../wire/clock.ts";
 import type { ApiError } from "../wire/errors.ts";
 import type { RequestLog } from "./request_log.ts";
@@ -63,11 +64,6 @@ function toWritten(event: MessageStreamEvent): string {
   return delta.type === "input_json_delta" ? delta.partial_json : "";
 }
 
-function forgetOldest(map: Map<string, unknown>, most: number): void {
-  const [oldest = ""] = map.keys();
-  if (map.size > most) map.delete(oldest);
-}
-
 /** A request on its way: what is shown of it, the model that is asked, and the last step its stream has told of. */
 type Running = { request: LiveRequest; asked?: LiveModel; told?: LiveStep | undefined };
 
@@ -76,8 +72,8 @@ export class Live {
   readonly #clock: Clock;
   readonly #showContent: boolean;
   readonly #running = new Map<string, Running>();
-  readonly #over = new Map<string, LiveRequest>();
-  readonly #models = new Map<string, LiveModel & { candidate: Candidate }>();
+  readonly #over = new BoundedMap<string, LiveRequest>(MOST_OVER);
+  readonly #models = new BoundedMap<string, LiveModel & { candidate: Candidate }>(MOST_MODELS);
   /** Called when something has changed. */
   onChange: () => void = () => {};
 
@@ -149,7 +145,6 @@ export class Live {
     if (asked && !failed) Object.assign(asked, { answers: asked.answers + 1, firstMs: firstMs ?? asked.firstMs });
     this.#running.delete(id);
     this.#over.set(id, request);
-    forgetOldest(this.#over, MOST_OVER);
     this.#touch(request);
   }
 
@@ -191,7 +186,6 @@ export class Live {
     let known = this.#models.get(key);
     if (!known) this.#models.set(key, known = { candidate, model, backend, answers: 0, faults: 0 });
     known.candidate = candidate; // What is configured may have changed.
-    forgetOldest(this.#models, MOST_MODELS);
     return known;
   }
 

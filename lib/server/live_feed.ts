@@ -60,7 +60,7 @@ export class LiveFeed {
   ): ReadableStream<Uint8Array> {
     const encoder = new TextEncoder();
     let behind = true;
-    let leave = () => {};
+    let [leave, forget] = [() => {}, () => {}];
     exchange.streams = true;
     return new ReadableStream<Uint8Array>({
       start: (controller) => {
@@ -77,7 +77,7 @@ export class LiveFeed {
           if (this.#watchers.size === 0) this.#rest();
           exchange.end();
         };
-        const forget = onAbort(exchange.stop.signal, () => {
+        forget = onAbort(exchange.stop.signal, () => {
           leave();
           controller.close();
         });

@@ -41,11 +41,7 @@ export interface HandlerOptions extends ChainOptions {
   onRequest?: (log: RequestLog) => void;
 }
 
-/**
- * What the handler works with: all its options, what finds where a request may go, the way there, what is read before, what
- * counts tokens, which answers are there already, how it all goes, with each session, and how long it takes, what happens
- * now, and what tells of that.
- */
+/** What the handler works with: all its options, and the parts that stand for one proxy; `load` goes before counting. */
 export type HandlerParts = Required<HandlerOptions> & {
   router: () => Router;
   send: Send;

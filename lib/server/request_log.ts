@@ -70,8 +70,13 @@ export function noteUsage(log: Partial<RequestLog>, events: readonly MessageStre
   const last = events.findLast((event) => event.type === "message_delta");
   if (!last || NOTED.has(last)) return;
   NOTED.add(last);
-  const { input_tokens = 0, cache_read_input_tokens: cachedTokens = 0, output_tokens: outputTokens } = last.usage;
-  Object.assign(log, { inputTokens: input_tokens + cachedTokens, cachedTokens, outputTokens });
+  const { input_tokens = 0, cache_creation_input_tokens = 0, output_tokens: outputTokens } = last.usage;
+  const { cache_read_input_tokens: cachedTokens = 0 } = last.usage;
+  Object.assign(log, {
+    inputTokens: input_tokens + cache_creation_input_tokens + cachedTokens,
+    cachedTokens,
+    outputTokens,
+  });
 }
 
 /** A route as the value of a header: `asked=…; model=…; kind=…; task=…; tier=…; chain=…, …; why=…, …`. */

@@ -1,4 +1,5 @@
 import type { Store } from "../store/store.ts";
+import { BoundedMap } from "../wire/bounded_map.ts";
 import type { Clock } from "../wire/clock.ts";
 import { randomId } from "../wire/ids.ts";
 import { isJsonObject } from "../wire/json.ts";
@@ -35,7 +36,7 @@ function isSession(value: unknown): value is Session {
 
 /** The sessions that asked last: here, and at every process with the same store, of which each keeps its own part. */
 export class Sessions {
-  readonly #sessions = new Map<string, Session>();
+  readonly #sessions = new BoundedMap<string, Session>(MOST_SESSIONS);
   readonly #clock: Clock;
   readonly #store: Store | undefined;
   readonly #process = randomId("");
@@ -62,10 +63,7 @@ export class Sessions {
     if (!known && !log.route) return;
     const now = this.#clock.now();
     const stats = addRequest(known ?? createStats(now - ms), log);
-    this.#sessions.delete(id);
     this.#sessions.set(id, { type: "session", id, last: now, ...stats });
-    const [oldest = ""] = this.#sessions.keys();
-    if (this.#sessions.size > MOST_SESSIONS) this.#sessions.delete(oldest);
     if (!this.#store) return;
     if (this.#changed.size === 0) this.#cancel = this.#clock.after(WRITE_PAUSE, () => this.flush());
     this.#changed.add(id);

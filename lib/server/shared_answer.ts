@@ -11,7 +11,7 @@ export type GivenAnswer = {
   events: AsyncIterableIterator<MessageStreamEvent[], undefined>;
 };
 
-/** A request that can be asked: when it came, what makes the event its stream begins with, and what asks upstream, and tells when it does. */
+/** A request that can be asked: when it came, what makes the event its stream begins with, what asks and tells when. */
 export type Question = {
   created: number;
   toStart: () => MessageStart;
@@ -26,15 +26,20 @@ type Batch = { events: MessageStreamEvent[]; next?: Promise<Batch | undefined> }
 
 /** So much of an answer is kept for those who come later, as {@linkcode toSize} measures it. */
 const MAX_SIZE = 2_000_000;
-/** What an event takes beside its text: roughly its characters as JSON. */
+/** What a delta takes beside its text: roughly its characters as JSON. */
 const EVENT_SIZE = 100;
 
 /** Roughly how many characters events have as JSON. */
 export function toSize(events: readonly MessageStreamEvent[]): number {
   let size = 0;
   for (const event of events) {
-    size += EVENT_SIZE;
-    if (event.type === "content_block_delta") { for (const text of Object.values(event.delta)) size += text.length; }
+    if (event.type !== "content_block_delta") size += JSON.stringify(event).length;
+    else {
+      size += EVENT_SIZE;
+      for (const value of Object.values(event.delta)) {
+        size += typeof value === "string" ? value.length : JSON.stringify(value).length;
+      }
+    }
   }
   return size;
 }

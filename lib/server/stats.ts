@@ -81,9 +81,10 @@ function addTime({ count, ms, slowest }: Stats["firstToken"], taken: number): St
 /** The counts with one more request; what asks for no message leaves them as they are. */
 export function addRequest(stats: Stats, log: RequestLog): Stats {
   if (!asksForMessage(log)) return stats;
-  const { status, model, fellBack = false, route, firstMs, inputTokens = 0, cachedTokens = 0, outputTokens = 0 } = log;
+  const { status, model, fellBack = false, route, firstMs } = log;
   const answered = isAnswered(log);
   const local = model === LOCAL_MODEL;
+  const { inputTokens = 0, cachedTokens = 0, outputTokens = 0 }: Partial<RequestLog> = local ? {} : log;
   return {
     since: stats.since,
     requests: stats.requests + 1,
@@ -92,9 +93,9 @@ export function addRequest(stats: Stats, log: RequestLog): Stats {
     local: stats.local + Number(local),
     fallbacks: stats.fallbacks + Number(answered && fellBack),
     errors: stats.errors + Number(!answered && status !== 499),
-    inputTokens: stats.inputTokens + (local ? 0 : inputTokens),
-    cachedTokens: stats.cachedTokens + (local ? 0 : cachedTokens),
-    outputTokens: stats.outputTokens + (local ? 0 : outputTokens),
+    inputTokens: stats.inputTokens + inputTokens,
+    cachedTokens: stats.cachedTokens + cachedTokens,
+    outputTokens: stats.outputTokens + outputTokens,
     anthropicCost: stats.anthropicCost + (local ? 0 : toAnthropicCost(log)),
     firstToken: answered && firstMs !== undefined ? addTime(stats.firstToken, firstMs) : stats.firstToken,
   };

@@ -6,9 +6,8 @@ import type { Store } from "./store.ts";
 /**
  * Makes a store that keeps everything in one JSON file.
  *
- * The file is written whole beside itself and then put in its place, so that nobody ever reads half of it; changes that
- * come together are written once; times and places are not in it. A file that is missing or spoilt counts as empty, and one that cannot be written is
- * told to `warn` once: what is remembered is then lost with the process, and nothing else.
+ * Changes that come together are written once; times and places are not in the file. One that is missing or spoilt counts
+ * as empty, and one that cannot be written is told to `warn` once: what is remembered is then lost with the process.
  *
  * @param path Where the file is; its folder is made when it is first written.
  */

@@ -1,3 +1,4 @@
+import { BoundedMap } from "../wire/bounded_map.ts";
 import { isSameJson } from "./memory_store.ts";
 import type { Store } from "./store.ts";
 
@@ -19,7 +20,7 @@ const MAX_TRIES = 10;
 export class SharedMap<T> {
   /** What is known here. */
   readonly values: ReadonlyMap<string, T>;
-  readonly #values = new Map<string, T>();
+  readonly #values = new BoundedMap<string, T>(MOST_VALUES);
   readonly #store: Store;
   readonly #prefix: string;
   readonly #format: SharedMapFormat<T>;
@@ -98,10 +99,8 @@ export class SharedMap<T> {
   }
 
   #put(key: string, value: T | undefined): void {
-    this.#values.delete(key);
-    if (value !== undefined) this.#values.set(key, value);
-    const [oldest = ""] = this.#values.keys();
-    if (this.#values.size > MOST_VALUES) this.#values.delete(oldest);
+    if (value === undefined) this.#values.delete(key);
+    else this.#values.set(key, value);
   }
 
   /** Does one thing after the other, so that what was read is never older than what was written before. */

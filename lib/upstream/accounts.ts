@@ -1,6 +1,6 @@
 import type { Clock } from "../wire/clock.ts";
 import type { Backend, Candidate } from "../routing/candidate.ts";
-import type { RateLimits } from "../routing/rate_limits.ts";
+import { NO_LIMITS } from "../routing/rate_limits.ts";
 import type { Store } from "../store/store.ts";
 import { RateWindow } from "./rate_window.ts";
 import { SharedPlaces } from "./shared_places.ts";
@@ -10,8 +10,6 @@ const REFUSAL_WINDOW = 10_000;
 /** Milliseconds an account is left alone when it is at its limit and nobody has said for how long; at most so many. */
 const BLOCK = 5_000;
 const MAX_BLOCK = 60_000;
-
-const NO_LIMITS: RateLimits = { limit: 0, window: 60_000, concurrency: 0 };
 
 type Account = { window: RateWindow; refused?: { model: string; at: number } };
 
@@ -52,9 +50,8 @@ export class Accounts {
     let account = this.#accounts.get(key);
     if (!account) {
       const [store, clock] = [this.#store, this.#clock];
-      const toPlaces = store &&
-        ((limits: RateLimits) => new SharedPlaces(store, clock, `${baseUrl} ${apiKey}`, limits));
-      this.#accounts.set(key, account = { window: new RateWindow(limits, clock, toPlaces) });
+      const places = store && new SharedPlaces(store, clock, `${baseUrl} ${apiKey}`, limits);
+      this.#accounts.set(key, account = { window: new RateWindow(limits, clock, places) });
     }
     return account;
   }

@@ -12,8 +12,8 @@ export type FaultKind =
 
 /**
  * What a kind of fault means. The chain mends the request and asks the same candidate again, asks the next one, leaves
- * the account and asks the next one of another, or stops; `avoid` is for how many milliseconds the model is avoided at once (absent: only its health counts the fault),
- * `account` whether the fault is the account's, not the model's, `final` whether asking again later cannot help.
+ * the account and asks the next one of another, or stops. The model is avoided at once for `avoid` milliseconds; without,
+ * its health counts the fault. `account` is whether the fault is the account's, `final` whether time cannot help.
  */
 export type FaultMeaning = {
   type: ApiErrorType;

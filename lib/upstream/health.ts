@@ -1,6 +1,7 @@
 import { createMemoryStore } from "../store/memory_store.ts";
 import { SharedMap } from "../store/shared_map.ts";
 import type { Store } from "../store/store.ts";
+import { BoundedMap } from "../wire/bounded_map.ts";
 import type { Clock } from "../wire/clock.ts";
 
 /** So many faults within so many milliseconds, and a model is avoided for as long; then one request may try it. */
@@ -21,7 +22,7 @@ type ModelHealth = {
 /** Remembers which models fail. */
 export class Health {
   readonly #clock: Clock;
-  readonly #models = new Map<string, ModelHealth>();
+  readonly #models = new BoundedMap<string, ModelHealth>(MOST_KNOWN);
   /** Until when each is avoided, if anything is counted against it. */
   readonly #avoided: SharedMap<number>;
 
@@ -91,10 +92,7 @@ export class Health {
 
   #of(key: string): ModelHealth {
     let health = this.#models.get(key);
-    if (health) return health;
-    this.#models.set(key, health = { faults: [] });
-    const [oldest = ""] = this.#models.keys();
-    if (this.#models.size > MOST_KNOWN) this.#models.delete(oldest);
+    if (!health) this.#models.set(key, health = { faults: [] });
     return health;
   }
 }

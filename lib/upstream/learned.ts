@@ -63,7 +63,6 @@ function addFacts(before: ModelFacts, facts: Partial<ModelFacts>): ModelFacts | 
 export class LearnedFacts {
   readonly #facts: SharedMap<ModelFacts>;
   readonly #ratios: SharedMap<number>;
-  #loading: Promise<unknown> | undefined;
 
   constructor(store: Store, clock: Clock) {
     this.#facts = new SharedMap(store, PREFIX, {
@@ -80,7 +79,7 @@ export class LearnedFacts {
 
   /** Reads what was learned before; a store that cannot be read has nothing. */
   async load(): Promise<void> {
-    await (this.#loading ??= this.sync().catch(() => {}));
+    await this.sync().catch(() => {});
   }
 
   /** Takes over what other processes have learned, and gives the ratios among that. */

@@ -1,7 +1,7 @@
 import { toTokenCount } from "../translate/usage.ts";
 import { BadAnswer } from "../stream/bad_answer.ts";
 import { toMessageEvents } from "../stream/message.ts";
-import type { Message, MessageStreamEvent, Usage } from "../wire/anthropic.ts";
+import type { JsonObject, Message, MessageStreamEvent, Usage } from "../wire/anthropic.ts";
 import { STATUS_BY_ERROR_TYPE } from "../wire/errors.ts";
 import { isJsonObject, parseJson } from "../wire/json.ts";
 import { toUpstreamFault, UpstreamFault } from "./faults.ts";
@@ -11,8 +11,13 @@ import type { Candidate } from "../routing/candidate.ts";
 /** Why an answer may end before it has begun: there is something to tell the client all the same. */
 const WORDLESS = ["refusal", "max_tokens", "pause_turn", "stop_sequence", "model_context_window_exceeded"];
 
-/** Characters of a delta that are not what it brings. */
-const DELTA_CHARS = '{"type":"text_delta","text":""}'.length;
+/** What the deltas that bring text call it. */
+const TEXTS: ReadonlyMap<string, string> = new Map([
+  ["text_delta", "text"],
+  ["thinking_delta", "thinking"],
+  ["signature_delta", "signature"],
+  ["input_json_delta", "partial_json"],
+]);
 
 type BlockEvent = MessageStreamEvent & { index: number };
 
@@ -57,8 +62,8 @@ export class MessageReader implements AnswerReader {
   }
 
   get promptTokens(): number | undefined {
-    const { input_tokens, cache_read_input_tokens: read, cache_creation_input_tokens: created } = this.#usage;
-    return toTokenCount(input_tokens) + toTokenCount(read) + toTokenCount(created) || undefined;
+    const { input_tokens = 0, cache_read_input_tokens = 0, cache_creation_input_tokens = 0 } = this.#usage;
+    return input_tokens + cache_read_input_tokens + cache_creation_input_tokens || undefined;
   }
 
   feed(data: readonly string[]): MessageStreamEvent[] {
@@ -76,7 +81,7 @@ export class MessageReader implements AnswerReader {
 
   #pass(event: MessageStreamEvent): MessageStreamEvent[] {
     const { type } = event;
-    if (type === "message_start") this.#usage = event.message?.usage ?? {};
+    if (type === "message_start") this.#count(event.message?.usage);
     if (type.startsWith("content_block_") && this.#reason === undefined) return this.#passBlock(event as BlockEvent);
     if (type !== "message_delta" && type !== "message_stop") {
       return /^(?!ping$|message_start$|content_block_)\w+$/.test(type) ? [event] : [];
@@ -99,8 +104,14 @@ export class MessageReader implements AnswerReader {
       return [...closing, { ...event, index: this.#blocks++ }];
     }
     if (type === "content_block_stop") return index === this.#open ? this.#close() : [];
-    if (type === "content_block_delta" && index === this.#open && typeof event.delta.type === "string") {
-      this.#outputChars += JSON.stringify(event.delta).length - DELTA_CHARS;
+    const isOpen = this.#open !== undefined && index === this.#open;
+    if (type === "content_block_delta" && isOpen && typeof event.delta.type === "string") {
+      const field = TEXTS.get(event.delta.type);
+      const text = field === undefined ? "" : (event.delta as JsonObject)[field];
+      if (typeof text !== "string") {
+        throw new UpstreamFault("broken", "Cannot read the upstream's answer: a piece of it has no text");
+      }
+      this.#outputChars += text.length;
       return [{ ...event, index: this.#blocks - 1 }];
     }
     throw new UpstreamFault("broken", "Cannot read the upstream's answer: its blocks are not in order");
@@ -112,13 +123,19 @@ export class MessageReader implements AnswerReader {
     return [{ type: "content_block_stop", index: this.#blocks - 1 }];
   }
 
+  /** Takes over what a host has counted. */
+  #count(usage: Partial<Usage> | null | undefined): void {
+    const told = Object.entries(usage ?? {}).filter(([, value]) => value != null);
+    const counts = told.map(([name, value]) => [name, name.endsWith("_tokens") ? toTokenCount(value) : value]);
+    this.#usage = { ...this.#usage, ...Object.fromEntries(counts) };
+  }
+
   /** Puts the tokens that were counted into the event that ends an answer. */
   #toDelta(event: MessageStreamEvent & { type: "message_delta" }): MessageStreamEvent {
-    const counted = Object.entries(event.usage ?? {}).filter(([, count]) => count != null);
-    this.#usage = { ...this.#usage, ...Object.fromEntries(counted) };
+    this.#count(event.usage);
     // Clients take zero for "not counted".
-    const input_tokens = this.promptTokens ? toTokenCount(this.#usage.input_tokens) : this.#inputTokens;
-    const output_tokens = toTokenCount(this.#usage.output_tokens) || Math.ceil(this.#outputChars / 4);
+    const input_tokens = this.promptTokens ? this.#usage.input_tokens ?? 0 : this.#inputTokens;
+    const output_tokens = this.#usage.output_tokens || Math.ceil(this.#outputChars / 4);
     return { ...event, usage: { ...this.#usage, input_tokens, output_tokens } };
   }
 }

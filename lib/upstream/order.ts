@@ -1,5 +1,5 @@
 import { toModel } from "../models/roster.ts";
-import { hasImages } from "../routing/images.ts";
+import { hasBlocks } from "../routing/has_blocks.ts";
 import type { MessagesRequest } from "../wire/anthropic.ts";
 import type { Candidate } from "../routing/candidate.ts";
 import { MIN_OUTPUT_TOKENS, toWindow } from "./fit.ts";
@@ -31,7 +31,7 @@ export function orderCandidates(
   toStanding: (candidate: Candidate) => Standing,
 ): Candidate[] {
   const needsTools = (request.tools?.length ?? 0) > 0;
-  const needsEyes = candidates.length > 1 && hasImages(request);
+  const needsEyes = candidates.length > 1 && hasBlocks(request, "image");
   const ranked = candidates.map((candidate) => {
     const { facts, well, back, cut } = toStanding(candidate);
     const { tools, vision } = candidate.traits ?? toModel(candidate.model);

@@ -1,4 +1,5 @@
 import { type Candidate, toKey } from "../routing/candidate.ts";
+import { NO_LIMITS } from "../routing/rate_limits.ts";
 import { toModel, toSuccessors } from "../models/roster.ts";
 import { createMemoryStore } from "../store/memory_store.ts";
 import type { Store } from "../store/store.ts";
@@ -71,7 +72,7 @@ const REASONS: Readonly<Partial<Record<FaultKind, string>>> = {
 
 /** Lets a quarter of an account's quota go in half of its time: half of the quota is left for work. */
 function toGentle({ backend, ...candidate }: Candidate): Candidate {
-  const { limit, window, concurrency } = backend.limits ?? { limit: 0, window: 60_000, concurrency: 0 };
+  const { limit, window, concurrency } = backend.limits ?? NO_LIMITS;
   const most = Math.min(concurrency || PROBES_AT_ONCE, PROBES_AT_ONCE);
   const limits = { limit: limit && Math.ceil(limit / 4), window: window / 2, concurrency: most };
   return { ...candidate, backend: { ...backend, limits } };
@@ -131,6 +132,7 @@ export async function probeModels(
   await learned.load();
   const kept = new Map(await store.list(PROBE_PREFIX).catch(() => []));
 
+  const post = toCall(fetch);
   /** Asks for one token; throws what is wrong. */
   async function call(candidate: Candidate, signal: AbortSignal): Promise<void> {
     const { backend, model, profile } = candidate;
@@ -138,12 +140,7 @@ export async function probeModels(
     const userAgent = `arbiter-proxy/${VERSION}`;
     const headers = toUpstreamHeaders(backend, { stream: false, userAgent, client: undefined });
     const url = PROTOCOLS[backend.format ?? "openai"].toUrl(backend.baseUrl);
-    const { status, headers: received, ...answered } = await toCall(fetch)(url, {
-      method: "POST",
-      headers,
-      body,
-      signal,
-    });
+    const { status, headers: received, ...answered } = await post(url, { method: "POST", headers, body, signal });
     const text = await readLimited(answered, MAX_REFUSAL_BYTES);
     if (status === 202) throw new UpstreamFault("pool_full", "The upstream has queued the request");
     const answer = parseJson(text);

@@ -49,12 +49,12 @@ export class RateWindow {
   /** How many more shared places there were when last asked, and until when some of those taken last. */
   #seen = { left: Infinity, until: 0 };
 
-  /** @param toPlaces Makes the places that processes share, of the limits as they are here. */
-  constructor(limits: RateLimits, clock: Clock, toPlaces?: (limits: RateLimits) => SharedPlaces) {
+  /** @param places Those that processes share. */
+  constructor(limits: RateLimits, clock: Clock, places?: SharedPlaces) {
     this.#limit = (limits.window && limits.limit) || Infinity;
     this.#limits = { ...limits, limit: this.#limit, concurrency: limits.concurrency || Infinity };
     this.#clock = clock;
-    this.#places = toPlaces?.(this.#limits);
+    this.#places = places;
   }
 
   /** How many requests may start now. */

@@ -69,7 +69,7 @@ export class SharedPlaces {
     const { window, concurrency } = this.#limits;
     return [
       { key: `rate ${this.#account}`, limit, ms: window },
-      { key: `run ${this.#account}`, limit: concurrency, ms: LEASE },
+      { key: `run ${this.#account}`, limit: concurrency || Infinity, ms: LEASE },
       { key: `block ${this.#account}`, limit: 1, ms: 0 },
     ];
   }

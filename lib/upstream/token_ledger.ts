@@ -1,11 +1,12 @@
 import { toModel } from "../models/roster.ts";
 import { toEffort } from "../models/thinking.ts";
 import { type Candidate, toKey } from "../routing/candidate.ts";
-import { hasBlocks } from "../routing/images.ts";
+import { hasBlocks } from "../routing/has_blocks.ts";
 import { Calibration } from "../tokens/calibration.ts";
 import { estimateRequestTokens, hasTools, type TokenRules, TOOLS_TOKENS } from "../tokens/request_tokens.ts";
 import { TokenCounter } from "../tokens/token_counter.ts";
 import type { MessagesRequest } from "../wire/anthropic.ts";
+import { BoundedMap } from "../wire/bounded_map.ts";
 import { toDigest } from "../wire/ids.ts";
 
 /** Code, prose and JSON have more. */
@@ -94,7 +95,7 @@ export class TokenLedger {
   readonly #counter = new TokenCounter();
   readonly #calibration = new Calibration();
   /** How the tokens of each session were first counted: what is asked twice gets the same answer. */
-  readonly #settled = new Map<string, number>();
+  readonly #settled = new BoundedMap<string, number>(MAX_SESSIONS);
 
   /** How many tokens an estimated one is with a candidate, if it has been heard of. */
   ratioOf(candidate: Candidate): number | undefined {
@@ -123,12 +124,7 @@ export class TokenLedger {
   countPart(request: MessagesRequest, session: string, candidate: Candidate): number {
     const key = `${session} ${toKey(candidate)}`;
     const ratio = this.#settled.get(key) ?? this.ratioOf(candidate);
-    if (ratio !== undefined) {
-      this.#settled.delete(key);
-      this.#settled.set(key, ratio);
-      const [oldest = ""] = this.#settled.keys();
-      if (this.#settled.size > MAX_SESSIONS) this.#settled.delete(oldest);
-    }
+    if (ratio !== undefined) this.#settled.set(key, ratio);
     const fixed = hasTools(request) ? TOOLS_TOKENS : 0;
     const counted = this.open(request, session, 0).estimate(candidate);
     return Math.round((ratio ?? 1) * (counted - fixed)) + fixed;

@@ -124,6 +124,19 @@ describe("the dashboard", { skip: NO_BROWSER, concurrency: 2, timeout: 120_000 }
     await see("#recent", /test\/first/);
   });
 
+  it("lists the newest event first, also of those that come at once", async (t) => {
+    const upstream = await startDirected(t);
+    const { url } = await startProxy(t, { upstream: upstream.url });
+    const { page, see } = await openPage(t);
+    await page.goto(`${url}/dashboard`);
+    const asked = ask(url);
+    const call = await upstream.next();
+    call.say({ content: "Hi", tool_calls: [CALL] });
+    call.finish();
+    await asked;
+    await see("#events", /over after [^]*calls a tool[^]*answers[^]*is asked for/);
+  });
+
   it("wants the key where there is one, keeps it in its tab, and sends it in no address", async (t) => {
     const key = "Secret-Number-1";
     const { url } = await startProxy(t, { env: { ARBITER_API_KEY: `me=${key}` } });

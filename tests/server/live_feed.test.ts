@@ -99,6 +99,16 @@ test("who leaves is over once, and the last one takes the timer along", async ()
   assert.equal(third.told.length, 2);
 });
 
+test("who had gone before it began is over at once", async () => {
+  const { clock, asked, feed } = createRig();
+  const stop = new AbortController();
+  stop.abort();
+  let ended = 0;
+  const body = feed.open({ stop, streams: false, end: () => void ended++ }, (json) => json);
+  assert.deepEqual(await body.getReader().read(), { value: undefined, done: true });
+  assert.deepEqual([ended, asked, clock.pending], [1, [], 0]);
+});
+
 test("a proxy that closes ends all of them", async () => {
   const { clock, feed } = createRig();
   const { told, stop, ended } = watch(feed);

@@ -63,6 +63,20 @@ async function read(events: GivenAnswer["events"], most = Infinity): Promise<str
 
 const TEXTS = ["a", "b", "c", "d"];
 
+test("whatever comes has a size: texts, citations, results of tools", () => {
+  const long = "x".repeat(1_000);
+  const delta = { type: "citations_delta", citation: { cited_text: long } };
+  const content_block = { type: "web_search_tool_result", content: [{ title: long }] };
+  const cited = { type: "content_block_delta", index: 0, delta } as unknown as MessageStreamEvent;
+  const found = { type: "content_block_start", index: 0, content_block } as unknown as MessageStreamEvent;
+  for (
+    const event of [toDelta(long), cited, found, { type: "message_start", message: { ...START.message, id: long } }]
+  ) {
+    const size = toSize([event as MessageStreamEvent]);
+    assert.ok(size >= 1_000 && size < 1_400, `${event.type} ${size}`);
+  }
+});
+
 test("whoever comes later reads the answer from its first event on, whenever that is", async () => {
   for (const fault of [undefined, new Error("cut")]) {
     for (let at = 0; at <= TEXTS.length; at++) {

@@ -128,6 +128,23 @@ test("a host that counts nothing gets estimates, never zeros", () => {
   }
 });
 
+test("counts that are none do not reach the client", () => {
+  const counted = { input_tokens: 7, cache_read_input_tokens: "5", cache_creation_input_tokens: -1, service_tier: "a" };
+  const start = { ...START, message: { usage: { ...counted, cache_creation: null } } };
+  const [, , delta] = read(start, BLOCK, CLOSE, DELTA);
+  const usage = { ...counted, cache_read_input_tokens: 0, cache_creation_input_tokens: 0, output_tokens: 9 };
+  assert.deepEqual(delta, { ...DELTA, usage });
+});
+
+test("a piece that should bring text and brings none makes the answer a broken one", () => {
+  const pieces = [{ type: "text_delta", text: null }, { type: "text_delta" }, { type: "thinking_delta", thinking: 5 }];
+  const others = [{ type: "signature_delta", signature: {} }, { type: "input_json_delta", partial_json: [] }];
+  for (const delta of [...pieces, ...others]) {
+    const event = { type: "content_block_delta", index: 0, delta };
+    assert.throws(() => read(START, BLOCK, event), { kind: "broken", message: /a piece of it has no text/ });
+  }
+});
+
 test("blocks are numbered from 0 and closed, whatever the host does", () => {
   const odd = { type: "content_block_delta", index: 3, delta: { type: "text_delta", text: "a" } };
   const begins = [1, 3].map((index) => ({ ...BLOCK, index }));
@@ -143,7 +160,9 @@ test("blocks are numbered from 0 and closed, whatever the host does", () => {
 test("a piece of a block that is not open makes the answer a broken one", () => {
   const piece = { type: "content_block_delta", index: 0, delta: { type: "text_delta", text: "a" } };
   for (const before of [[START], [START, BLOCK, CLOSE], [START, BLOCK, { ...BLOCK, index: 1 }]]) {
-    assert.throws(() => read(...before, piece), { kind: "broken", message: /blocks are not in order/ });
+    for (const odd of [piece, { ...piece, index: undefined }]) {
+      assert.throws(() => read(...before, odd), { kind: "broken", message: /blocks are not in order/ });
+    }
   }
 });
 

@@ -153,13 +153,9 @@ function drawLanes(svg, { steps, over, began }) {
 function createRequest({ over }) {
   const svg = make("svg", { viewBox: `0 0 1000 ${over ? 8 : 56}`, preserveAspectRatio: "none" });
   const names = over ? [] : LANES.map((lane) => make("span", {}, lane));
-  const line = ["b", "span", "span", "span"].map((tag, i) => make(tag, { class: ["", "soft", "", "time"][i] }));
-  return make(
-    "li",
-    {},
-    make("div", { class: "line" }, ...line),
-    make("div", { class: "lanes", "aria-hidden": "true" }, ...names, svg),
-  );
+  const line = [make("b"), make("span", { class: "soft" }), make("span"), make("span", { class: "time" })];
+  const lanes = make("div", { class: "lanes", "aria-hidden": "true" }, ...names, svg);
+  return make("li", {}, make("div", { class: "line" }, ...line), lanes);
 }
 
 function updateRequest(item, request) {
@@ -203,32 +199,22 @@ function toModelState({ avoidedUntil = 0, answers, faults, why, failedAt }) {
   return answers ? ["answers", "good"] : ["no answer yet", "soft"];
 }
 
-/** Draws bars, the newest at the right, and says the same in words. */
-function drawBars(svg, note, values, text) {
-  const shown = values.slice(-MOST_BARS);
-  const most = Math.max(...shown.map(({ value }) => value), 1);
+/** Draws a number of each answer that has it as bars, the newest at the right, and says the same in words. */
+function drawBars(id, logs, field, format, extreme) {
+  const shown = logs.filter((log) => log[field] > 0).slice(-MOST_BARS);
+  const values = shown.map((log) => log[field]);
+  const most = Math.max(...values);
   const step = 300 / Math.max(shown.length, 20);
-  const bars = shown.map(({ value, failed }, i) => {
-    const height = Math.max(value / most * 76, 1.5);
+  const bars = shown.map((log, i) => {
+    const height = Math.max(log[field] / most * 76, 1.5);
     const x = 300 - (shown.length - i) * step;
-    return rect(x + step * .15, 80 - height, step * .7, height, failed ? "bar bad" : "bar");
+    return rect(x + step * .15, 80 - height, step * .7, height, log.failed ? "bar bad" : "bar");
   });
-  svg.replaceChildren(...bars);
-  svg.setAttribute("aria-label", text);
-  set(note, text);
-}
-
-function drawCharts(over) {
-  const firsts = over.filter(({ over: { firstMs } }) => firstMs !== undefined)
-    .map(({ over: { firstMs, failed } }) => ({ value: firstMs, failed })).slice(-MOST_BARS);
-  const outs = over.filter(({ over: { outputTokens } }) => outputTokens)
-    .map(({ over: { outputTokens, failed } }) => ({ value: outputTokens, failed })).slice(-MOST_BARS);
-  const [times, tokens] = [firsts, outs].map((list) => list.map(({ value }) => value));
-  const none = "No answer yet.";
-  const time = `The last ${times.length}: median ${duration(median(times))}, slowest ${duration(Math.max(...times))}`;
-  const count = `The last ${tokens.length}: median ${number(median(tokens))}, most ${number(Math.max(...tokens))}`;
-  drawBars($("latency"), $("latency-words"), firsts, times.length ? time : none);
-  drawBars($("tokens"), $("tokens-words"), outs, tokens.length ? count : none);
+  const numbers = `median ${format(median(values))}, ${extreme} ${format(most)}`;
+  const text = shown.length > 0 ? `The last ${shown.length}: ${numbers}` : "No answer yet.";
+  $(id).replaceChildren(...bars);
+  $(id).setAttribute("aria-label", text);
+  set($(`${id}-words`), text);
 }
 
 function drawTiles() {
@@ -297,8 +283,10 @@ function draw() {
       ],
     })),
   );
-  drawCharts(over);
-  const events = all.flatMap(toEvents).sort((a, b) => b.at - a.at).slice(0, MOST_EVENTS);
+  const logs = over.map(({ over }) => over);
+  drawBars("latency", logs, "firstMs", duration, "slowest");
+  drawBars("tokens", logs, "outputTokens", number, "most");
+  const events = newest(all.flatMap(toEvents).sort((a, b) => a.at - b.at), MOST_EVENTS);
   align(
     $("events"),
     events,

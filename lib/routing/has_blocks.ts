@@ -11,8 +11,3 @@ function hasBlock(blocks: readonly ContentBlockParam[], types: readonly string[]
 export function hasBlocks({ messages }: Pick<MessagesRequest, "messages">, ...types: string[]): boolean {
   return messages.some(({ content }) => typeof content !== "string" && hasBlock(content, types));
 }
-
-/** Whether a picture is anywhere in a conversation. */
-export function hasImages(request: Pick<MessagesRequest, "messages">): boolean {
-  return hasBlocks(request, "image");
-}
