@@ -12173,7 +12173,7 @@ export async function serve(handler: Handler, options: ServeOptions = {}): Promi
       const late = setTimeout(() => incoming.complete || outgoing.destroy(), bodyTimeout);
       outgoing.once("close", () => clearTimeout(late));
     }
-    answerIncoming(handler, incoming, outgoing).catch(() => outgoing.destroy());
+    answerIncoming(handler, incoming, outgoing).catch(() => breakOff(outgoing));
   });
   server.requestTimeout = 0; // Each runtime has another idea of it.
   const sockets = new Set<Duplex>();
@@ -12259,6 +12259,12 @@ function toRequest(incoming: IncomingMessage, signal: AbortSignal): Request {
   const request = Object.defineProperty(new Request(address, init), "signal", { value: signal });
   PEERS.set(request, peer);
   return request;
+}
+
+/** Cuts the connection, behind what has been written: a client should see that it has half an answer. */
+function breakOff(outgoing: ServerResponse): void {
+  if (outgoing.headersSent) setTimeout(() => outgoing.destroy(), 0);
+  else outgoing.destroy();
 }
 
 async function answerIncoming(handler: Handler, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
@@ -13158,24 +13164,23 @@ type RedisConnection = {
 /** Milliseconds after which a connection is not waited for any more; who asks waits no longer than for an answer. */
 const CONNECT_TIMEOUT = 5_000;
 
-/** Where `redis` may be: among the packages around Arbiter, around the current folder, or, with Deno, wherever npm's are. */
-async function toPlaces(): Promise<(() => unknown)[]> {
+/** Where `redis` may be: among the packages around Arbiter, in a folder, or, with Deno, wherever npm's are. */
+async function toPlaces(folder: string | undefined): Promise<(() => unknown)[]> {
   const { createRequire } = await import("node:module");
-  const { default: process } = await import("node:process");
   const name: string = "redis"; // Known only when it runs, so that whoever bundles Arbiter needs none.
   return [
     () => import(name),
-    () => createRequire(`${process.cwd()}/`)(name),
-    ...(process.versions.deno ? [() => import(`npm:${name}@6`)] : []),
+    ...(folder ? [() => createRequire(`${folder}/`)(name)] : []),
+    ...("Deno" in globalThis ? [() => import(`npm:${name}@6`)] : []),
   ];
 }
 
 /**
- * Loads `redis` from the first place that has it.
+ * Loads `redis` from the first place that has it; if none has, it belongs into the folder.
  *
  * @throws {MissingEngineError} If none has.
  */
-async function loadRedis(places: readonly (() => unknown)[]): Promise<RedisPackage> {
+async function loadRedis(places: readonly (() => unknown)[], folder?: string): Promise<RedisPackage> {
   for (const load of places) {
     try {
       const found = await load() as RedisPackage & { default?: RedisPackage };
@@ -13184,12 +13189,16 @@ async function loadRedis(places: readonly (() => unknown)[]): Promise<RedisPacka
       // Perhaps it is in the next place.
     }
   }
-  throw new MissingEngineError("Redis needs the npm package redis: run npm install redis in the current folder");
+  const where = folder ? `--prefix "${folder}" ` : "";
+  throw new MissingEngineError(`Redis needs the npm package redis: run npm install ${where}redis`);
 }
 
 /** Connects when it is first asked, and again whenever the connection was lost; only a question holds the process open. */
-async function createRedisConnection(options: object, timeout: number, clock: Clock): Promise<RedisConnection> {
-  const { createClient } = await loadRedis(await toPlaces());
+async function createRedisConnection(
+  options: object,
+  { timeout, clock, packages }: { timeout: number; clock: Clock; packages: string | undefined },
+): Promise<RedisConnection> {
+  const { createClient } = await loadRedis(await toPlaces(packages), packages);
   let current: { client: RedisClient; ready: Promise<unknown>; since: number; isReady: boolean } | undefined;
   let closed = false;
 
@@ -13304,6 +13313,8 @@ export interface RedisStoreOptions {
   prefix?: string;
   /** Milliseconds to wait for an answer, 500 unless told. */
   timeout?: number;
+  /** A folder that has the npm package `redis`, if it is not among the packages around Arbiter. */
+  packages?: string | undefined;
   /** What asks over HTTP. @default {the runtime's} */
   fetch?: typeof globalThis.fetch;
   /** Time to wait by; what ends when is told by Redis' own clock, for machines differ. */
@@ -13398,7 +13409,7 @@ export async function createRedisStore(options: RedisStoreOptions = {}): Promise
   const server = password === undefined ? { url } : { url, password };
   const { ask, close } = url.startsWith("http")
     ? createRedisHttp({ url, token: password ?? "", timeout, fetch: options.fetch ?? fetch, clock })
-    : await createRedisConnection(server, timeout, clock);
+    : await createRedisConnection(server, { timeout, clock, packages: options.packages });
   const values = `${prefix}value:`;
   const toIndex = (key: string) => `${prefix}index:${key.split(" ", 1)[0]}`;
   const toPlaces = (key: string) => `${prefix}places:${key}`;
@@ -13722,7 +13733,9 @@ async function openSharedStore({ settings, flags, io }: Context): Promise<Store 
   const { store, redisUrl: url, redisPrefix: prefix, redisPassword: password } = settings;
   if (flags.demo || store === "memory" || store === undefined) return undefined;
   try {
-    if (store === "redis") return await createRedisStore({ url, prefix, password });
+    // Never from the current folder: what a download brings is not run.
+    const packages = toConfigFolder(io.env, io.platform);
+    if (store === "redis") return await createRedisStore({ url, prefix, password, packages });
     const path = toStateFile("store.sqlite", io);
     if (path) return await createSqliteStore(path);
     throw new ConfigError("ARBITER_STORE=sqlite needs a folder for its file: set HOME");

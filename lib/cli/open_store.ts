@@ -1,4 +1,4 @@
-import { toStateFile } from "../config/folders.ts";
+import { toConfigFolder, toStateFile } from "../config/folders.ts";
 import { ConfigError } from "../config/settings.ts";
 import { createFileStore } from "../store/file_store.ts";
 import { createMemoryStore } from "../store/memory_store.ts";
@@ -18,7 +18,9 @@ export async function openSharedStore({ settings, flags, io }: Context): Promise
   const { store, redisUrl: url, redisPrefix: prefix, redisPassword: password } = settings;
   if (flags.demo || store === "memory" || store === undefined) return undefined;
   try {
-    if (store === "redis") return await createRedisStore({ url, prefix, password });
+    // Never from the current folder: what a download brings is not run.
+    const packages = toConfigFolder(io.env, io.platform);
+    if (store === "redis") return await createRedisStore({ url, prefix, password, packages });
     const path = toStateFile("store.sqlite", io);
     if (path) return await createSqliteStore(path);
     throw new ConfigError("ARBITER_STORE=sqlite needs a folder for its file: set HOME");

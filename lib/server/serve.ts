@@ -49,7 +49,7 @@ export async function serve(handler: Handler, options: ServeOptions = {}): Promi
       const late = setTimeout(() => incoming.complete || outgoing.destroy(), bodyTimeout);
       outgoing.once("close", () => clearTimeout(late));
     }
-    answerIncoming(handler, incoming, outgoing).catch(() => outgoing.destroy());
+    answerIncoming(handler, incoming, outgoing).catch(() => breakOff(outgoing));
   });
   server.requestTimeout = 0; // Each runtime has another idea of it.
   const sockets = new Set<Duplex>();
@@ -135,6 +135,12 @@ function toRequest(incoming: IncomingMessage, signal: AbortSignal): Request {
   const request = Object.defineProperty(new Request(address, init), "signal", { value: signal });
   PEERS.set(request, peer);
   return request;
+}
+
+/** Cuts the connection, behind what has been written: a client should see that it has half an answer. */
+function breakOff(outgoing: ServerResponse): void {
+  if (outgoing.headersSent) setTimeout(() => outgoing.destroy(), 0);
+  else outgoing.destroy();
 }
 
 async function answerIncoming(handler: Handler, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {

@@ -24,24 +24,23 @@ export type RedisConnection = {
 /** Milliseconds after which a connection is not waited for any more; who asks waits no longer than for an answer. */
 const CONNECT_TIMEOUT = 5_000;
 
-/** Where `redis` may be: among the packages around Arbiter, around the current folder, or, with Deno, wherever npm's are. */
-async function toPlaces(): Promise<(() => unknown)[]> {
+/** Where `redis` may be: among the packages around Arbiter, in a folder, or, with Deno, wherever npm's are. */
+async function toPlaces(folder: string | undefined): Promise<(() => unknown)[]> {
   const { createRequire } = await import("node:module");
-  const { default: process } = await import("node:process");
   const name: string = "redis"; // Known only when it runs, so that whoever bundles Arbiter needs none.
   return [
     () => import(name),
-    () => createRequire(`${process.cwd()}/`)(name),
-    ...(process.versions.deno ? [() => import(`npm:${name}@6`)] : []),
+    ...(folder ? [() => createRequire(`${folder}/`)(name)] : []),
+    ...("Deno" in globalThis ? [() => import(`npm:${name}@6`)] : []),
   ];
 }
 
 /**
- * Loads `redis` from the first place that has it.
+ * Loads `redis` from the first place that has it; if none has, it belongs into the folder.
  *
  * @throws {MissingEngineError} If none has.
  */
-export async function loadRedis(places: readonly (() => unknown)[]): Promise<RedisPackage> {
+export async function loadRedis(places: readonly (() => unknown)[], folder?: string): Promise<RedisPackage> {
   for (const load of places) {
     try {
       const found = await load() as RedisPackage & { default?: RedisPackage };
@@ -50,12 +49,16 @@ export async function loadRedis(places: readonly (() => unknown)[]): Promise<Red
       // Perhaps it is in the next place.
     }
   }
-  throw new MissingEngineError("Redis needs the npm package redis: run npm install redis in the current folder");
+  const where = folder ? `--prefix "${folder}" ` : "";
+  throw new MissingEngineError(`Redis needs the npm package redis: run npm install ${where}redis`);
 }
 
 /** Connects when it is first asked, and again whenever the connection was lost; only a question holds the process open. */
-export async function createRedisConnection(options: object, timeout: number, clock: Clock): Promise<RedisConnection> {
-  const { createClient } = await loadRedis(await toPlaces());
+export async function createRedisConnection(
+  options: object,
+  { timeout, clock, packages }: { timeout: number; clock: Clock; packages: string | undefined },
+): Promise<RedisConnection> {
+  const { createClient } = await loadRedis(await toPlaces(packages), packages);
   let current: { client: RedisClient; ready: Promise<unknown>; since: number; isReady: boolean } | undefined;
   let closed = false;
 

@@ -17,6 +17,8 @@ export interface RedisStoreOptions {
   prefix?: string;
   /** Milliseconds to wait for an answer, 500 unless told. */
   timeout?: number;
+  /** A folder that has the npm package `redis`, if it is not among the packages around Arbiter. */
+  packages?: string | undefined;
   /** What asks over HTTP. @default {the runtime's} */
   fetch?: typeof globalThis.fetch;
   /** Time to wait by; what ends when is told by Redis' own clock, for machines differ. */
@@ -111,7 +113,7 @@ export async function createRedisStore(options: RedisStoreOptions = {}): Promise
   const server = password === undefined ? { url } : { url, password };
   const { ask, close } = url.startsWith("http")
     ? createRedisHttp({ url, token: password ?? "", timeout, fetch: options.fetch ?? fetch, clock })
-    : await createRedisConnection(server, timeout, clock);
+    : await createRedisConnection(server, { timeout, clock, packages: options.packages });
   const values = `${prefix}value:`;
   const toIndex = (key: string) => `${prefix}index:${key.split(" ", 1)[0]}`;
   const toPlaces = (key: string) => `${prefix}places:${key}`;

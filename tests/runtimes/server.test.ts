@@ -388,6 +388,25 @@ test("fetch fails on a connection that is cut", async (t) => {
   assertLegalStream(parseEvents(text, false), "cut");
 });
 
+for (const when of ["at once", "behind a turn of the event loop"]) {
+  test(`what an answer has before it breaks off ${when} leaves before the connection is cut`, async (t) => {
+    const server = await serve(() => {
+      const body = new ReadableStream({
+        start: (controller) => controller.enqueue(new TextEncoder().encode("half of it")),
+        async pull(controller) {
+          if (when !== "at once") await new Promise((resolve) => setTimeout(resolve, 0));
+          controller.error(new Error("broken off"));
+        },
+      }, { highWaterMark: 0 });
+      return new Response(body, { headers: { "x-a": "b" } });
+    });
+    t.after(() => server.close());
+    const all = await speak(server, "GET / HTTP/1.1\r\nhost: x\r\n\r\n", () => {});
+    assert.match(all, /^HTTP\/1\.1 200 OK\r\n[^]*x-a: b\r\n[^]*half of it/i);
+    assert.doesNotMatch(all, /\r\n0\r\n\r\n$/);
+  });
+}
+
 test("200 requests at the same time each get their own answer", async (t) => {
   const { server, calls } = await startRig(t, ({ messages }): ScriptedAnswer => {
     const text = `answer to ${messages[0]?.content}`;

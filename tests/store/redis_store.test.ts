@@ -221,8 +221,10 @@ test("the package is taken from the first place that has it, and where none has,
   const missing = () => Promise.reject(new Error("Cannot find package"));
   assert.equal(await loadRedis([missing, () => redis, () => assert.fail()]), redis);
   assert.equal(await loadRedis([() => Promise.resolve({ default: redis })]), redis);
-  const says = { name: "MissingEngineError", message: /run npm install redis/ };
-  await assert.rejects(loadRedis([missing, () => require()]), says);
+  const name = "MissingEngineError";
+  await assert.rejects(loadRedis([missing, () => require()]), { name, message: /: run npm install redis$/ });
+  const message = /: run npm install --prefix "\/home\/.config\/arbiter" redis$/;
+  await assert.rejects(loadRedis([missing], "/home/.config/arbiter"), { name, message });
   function require(): never {
     throw new Error("Cannot find module");
   }
