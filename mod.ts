@@ -6933,8 +6933,9 @@ const NO_REPORT: Report = { estimate: 0, actual: 0, doubts: 0 };
  */
 export class Calibration {
   /** Tokens of a model's own to an estimated one, by the key of each that has reported. */
-  readonly ratios: Map<string, number> = new Map();
-  readonly #reports = new Map<string, Report>(); // The last of each key, and the last believed of each session.
+  readonly ratios: Map<string, number> = new BoundedMap(MAX_REPORTS);
+  /** The last of each key, and the last believed of each session. */
+  readonly #reports = new BoundedMap<string, Report>(MAX_REPORTS);
 
   /** Goes on from the ratios of another process; impossible ones are left out. */
   restore(ratios: Iterable<readonly [key: string, ratio: number]>): void {
@@ -6965,10 +6966,8 @@ export class Calibration {
     const believed = possible && doubts !== 1;
     if (believed) this.ratios.set(key, ratio + WEIGHT * (sample - ratio));
     else if (doubts > 1) this.ratios.delete(key);
-    for (const old of [key, name]) this.#reports.delete(old); // What was reported last goes last.
     this.#reports.set(key, { estimate, actual, doubts });
     this.#reports.set(name, believed ? { estimate, actual, doubts } : { ...own, doubts });
-    for (const oldest of this.#reports.keys()) if (this.#reports.size > MAX_REPORTS) this.#reports.delete(oldest);
   }
 }
 // lib/translate/content.ts ------------------------------------------------------------------
