@@ -3,6 +3,7 @@ import { type Catalog, toCandidate } from "../routing/catalog.ts";
 import { findReference, type Target, toLabel } from "../routing/reference.ts";
 import { createStandIn } from "../stand_in/stand_in.ts";
 import { probeModels } from "../upstream/probe.ts";
+import { systemClock } from "../wire/clock.ts";
 import { type Availability, PROBE_LIFE, toAvailability, toModelLines } from "./badges.ts";
 import { fetchHostList, toHostRows } from "./host_lists.ts";
 import type { Context } from "./io.ts";
@@ -25,8 +26,11 @@ export function toProbed(catalog: Catalog, names: readonly string[] = []): Map<s
   return new Map(targets.map((target) => [toSureName(target, catalog), toCandidate(target, catalog)]));
 }
 
-/** Shows findings as they come: all in their places on a terminal that is high enough, else line by line. */
-async function createBoard(ids: readonly string[], { env }: Context["io"]) {
+/** Shows findings as they come, and `end` what it has not shown yet. */
+type Board = { show(id: string, finding: Availability): void; end(): void };
+
+/** All findings in their places on a terminal that is high enough, else line by line. */
+async function createBoard(ids: readonly string[], { env }: Context["io"]): Promise<Board> {
   const { default: { stdout } } = await import("node:process");
   const width = Math.max(...ids.map((id) => id.length));
   const live = Boolean(stdout.isTTY) && env.TERM !== "dumb" && 2 * ids.length < (stdout.rows || 24);
@@ -41,12 +45,27 @@ async function createBoard(ids: readonly string[], { env }: Context["io"]) {
     stdout.write(`${back}${drawn.join("\n")}\n`);
   };
   if (live) draw();
-  return (id: string, finding: Availability) => {
-    findings.set(id, finding);
-    if (live) draw();
-    else stdout.write(`${toLines(id).join("\n")}\n`);
+  let cancel: (() => void) | undefined;
+  return {
+    show(id, finding) {
+      findings.set(id, finding);
+      // What is known already comes at once: drawn for each, it would be more than a terminal takes.
+      if (live) cancel ??= systemClock.after(0, redraw);
+      else stdout.write(`${toLines(id).join("\n")}\n`);
+    },
+    end() {
+      if (!cancel) return;
+      cancel();
+      redraw();
+    },
   };
+  function redraw(): void {
+    cancel = undefined;
+    draw();
+  }
 }
+
+const NO_BOARD: Board = { show() {}, end() {} };
 
 /** The models beside those in use: those of the roster, or all that the host lists. */
 async function readOthers(catalog: Catalog, { io, flags }: Context): Promise<string[]> {
@@ -63,14 +82,15 @@ export async function runProbe(context: Context): Promise<number> {
   const probed = new Map([...toProbed(catalog, await readOthers(catalog, context)), ...used]);
   const inUse = new Set(used.values());
   const ids = new Map([...probed].map(([id, candidate]) => [candidate, id]));
-  const show = flags.json ? () => {} : await createBoard([...probed.keys()], io);
+  const board = flags.json ? NO_BOARD : await createBoard([...probed.keys()], io);
   const results = await probeModels([...probed.values()], {
     skip: settings.skipCheck ?? false,
     maxAge: (candidate) => inUse.has(candidate) ? 0 : PROBE_LIFE,
-    onResult: (result) => show(ids.get(result.candidate)!, toAvailability(result)),
+    onResult: (result) => board.show(ids.get(result.candidate)!, toAvailability(result)),
     store: await openStore(context, io.tell),
     ...(flags.demo ? { fetch: createStandIn().fetch } : {}),
   });
+  board.end();
   const rows = results.map(({ candidate, ...result }) => ({ model: ids.get(candidate), ...result }));
   if (flags.json) io.print(JSON.stringify(rows, null, 2));
   const noKey = settings.skipCheck ? undefined : toNoKey(catalog.elite.backend);
