@@ -1,10 +1,20 @@
 /** Config files of users, read by the command line of Arbiter on each runtime. */
 import assert from "node:assert/strict";
-import { writeFile } from "node:fs/promises";
+import { copyFile, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import process from "node:process";
 import { describe, it } from "node:test";
 import { CLAUDIA } from "../config/claudia.ts";
-import { makePlace, type Place, startArbiter, startSession, startUpstream, toResult } from "./support.ts";
+import {
+  makePlace,
+  type Place,
+  ROOT,
+  startArbiter,
+  startProgram,
+  startSession,
+  startUpstream,
+  toResult,
+} from "./support.ts";
 
 const RUNTIMES = ["node", "deno", "bun"] as const;
 
@@ -77,4 +87,22 @@ describe("a config file", { concurrency: 3, timeout: 120_000 }, () => {
     assert.equal(code, 2);
     assert.match(stderr, /absent\.json: there is no such file/);
   });
+});
+
+it("a package redis that the current folder brings is not run", { timeout: 60_000 }, async (t) => {
+  const place = await makePlace(t);
+  // Beside this repository's own packages the folder's would never be looked for.
+  const away = join(place.home, "away");
+  await mkdir(away);
+  for (const file of ["cli.js", "mod.js"]) await copyFile(join(ROOT, "dist", file), join(away, file));
+  await writeFile(join(away, "package.json"), '{"type":"module"}');
+  const theirs = join(place.project, "node_modules/redis");
+  await mkdir(theirs, { recursive: true });
+  await writeFile(join(theirs, "index.js"), 'console.error("the folder\'s redis runs");');
+  const env = { ARBITER_STORE: "redis", NVIDIA_API_KEY: "key" };
+  const { ended } = startProgram(t, [process.execPath, join(away, "cli.js"), "serve", "--port", "0"], { place, env });
+  const { code, stderr } = await ended;
+  assert.equal(code, 2, stderr);
+  assert.match(stderr, /run npm install --prefix ".*[/\\]arbiter" redis/);
+  assert.doesNotMatch(stderr, /the folder's redis runs/);
 });
