@@ -3488,6 +3488,9 @@ async function findConfig(
 // lib/version.ts ----------------------------------------------------------------------------
 /** The version of this package; written by scripts/amalgamate.ts from package.json. */
 const VERSION = "1.0.0";
+
+/** What hosts are told is calling, unless an option says otherwise. */
+const USER_AGENT: string = `arbiter-proxy/${VERSION}`;
 // lib/cli/child.ts --------------------------------------------------------------------------
 /** A program to run, with the arguments that come before the user's. */
 type Program = { command: string; args: readonly string[] };
@@ -12418,6 +12421,11 @@ type RouteCall = { parts: HandlerParts; exchange: Exchange; body: unknown; id: s
 /** A route: its path, its methods, what answers, and what it asks of clients beside their key. */
 type RouteRow = [path: RegExp, methods: string, answer: (asked: RouteCall) => unknown, access?: RouteAccess];
 
+/** A list that is whole, as Anthropic's API writes lists. */
+function toList(data: readonly { id: string }[]): object {
+  return { object: "list", data, has_more: false, first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null };
+}
+
 const ROUTES: readonly RouteRow[] = [
   [
     /^\/v1\/messages$/,
@@ -12439,8 +12447,7 @@ const ROUTES: readonly RouteRow[] = [
     return { input_tokens: Math.max(1, ledger.countPart(request, session, router().find(request.model))) };
   }],
   [/^\/v1\/models$/, "GET, HEAD", ({ exchange: { request: { headers } }, parts: { router } }) => {
-    const data = listModels(router().catalog, headers.has("anthropic-version"));
-    return { object: "list", data, has_more: false, first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null };
+    return toList(listModels(router().catalog, headers.has("anthropic-version")));
   }],
   [/^\/v1\/models\/(.+)$/, "GET, HEAD", ({ id, parts: { router } }) => {
     const model = findModel(id, router().catalog);
@@ -12467,8 +12474,7 @@ const ROUTES: readonly RouteRow[] = [
     throw new ApiError("invalid_request_error", "Here a WebSocket is spoken", { status: 426, headers });
   }, "own_page"],
   [/^\/v1\/sessions$/, "GET, HEAD", async ({ parts: { sessions } }) => {
-    const data = await sessions.list();
-    return { object: "list", data, has_more: false, first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null };
+    return toList(await sessions.list());
   }],
   [/^\/v1\/sessions\/(.+)$/, "GET, HEAD", async ({ id, parts: { sessions } }) => {
     const session = await sessions.find(id);
@@ -12620,7 +12626,7 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
     maxTokens: options.maxTokens ?? Infinity,
     maxAttempts: options.maxAttempts ?? 6,
     store: options.store ?? createMemoryStore(),
-    userAgent: options.userAgent ?? `arbiter-proxy/${VERSION}`,
+    userAgent: options.userAgent ?? USER_AGENT,
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,
     newId: options.newId ?? randomId,
@@ -14017,8 +14023,7 @@ export async function probeModels(
   async function call(candidate: Candidate, signal: AbortSignal): Promise<void> {
     const { backend, model, profile } = candidate;
     const body = JSON.stringify({ ...profile?.extraBody, model, ...PROBE });
-    const userAgent = `arbiter-proxy/${VERSION}`;
-    const headers = toUpstreamHeaders(backend, { stream: false, userAgent, client: undefined });
+    const headers = toUpstreamHeaders(backend, { stream: false, userAgent: USER_AGENT, client: undefined });
     const url = PROTOCOLS[backend.format ?? "openai"].toUrl(backend.baseUrl);
     const { status, headers: received, ...answered } = await post(url, { method: "POST", headers, body, signal });
     const text = await readLimited(answered, MAX_REFUSAL_BYTES);
@@ -14741,8 +14746,7 @@ async function readHostList(io: Io, { baseUrl }: Backend): Promise<string[] | un
 async function fetchHostList(io: Io, backend: Backend, demo = false): Promise<string[]> {
   const { baseUrl, format } = backend;
   const url = `${format === "anthropic" ? `${baseUrl.replace(/\/v1$/, "")}/v1` : baseUrl}/models`;
-  const userAgent = `arbiter-proxy/${VERSION}`;
-  const headers = toUpstreamHeaders(backend, { stream: false, userAgent, client: undefined });
+  const headers = toUpstreamHeaders(backend, { stream: false, userAgent: USER_AGENT, client: undefined });
   const ask = demo ? createStandIn().fetch : patientFetch;
   const signal = AbortSignal.timeout(LIST_TIMEOUT);
   const { status, ...answered } = await toCall(ask)(url, { headers, signal });
@@ -15004,7 +15008,9 @@ function suitsHttpCall(env: Readonly<Record<string, string | undefined>>): boole
 
 /**
  * Calls hosts through `node:http`, for Node and Deno: their `fetch` takes more time for each piece of an answer than all
- * that is done with it here. It knows no `HTTPS_PROXY`.
+ * that is done with it here. It knows no `HTTPS_PROXY`, and follows no redirect.
+ *
+ * @throws {Error} If the host cannot be reached, or breaks off; the signal's reason if that fires first.
  */
 export async function httpCall(url: string, { headers, ...options }: CallOptions): Promise<CallAnswer> {
   const address = new URL(url);

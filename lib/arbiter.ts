@@ -19,7 +19,7 @@ import { toCall } from "./upstream/call.ts";
 import { createChain } from "./upstream/chain.ts";
 import { TokenLedger } from "./upstream/token_ledger.ts";
 import { patientFetch } from "./upstream/patient_fetch.ts";
-import { VERSION } from "./version.ts";
+import { USER_AGENT, VERSION } from "./version.ts";
 import { systemClock } from "./wire/clock.ts";
 import { randomId } from "./wire/ids.ts";
 
@@ -71,7 +71,7 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
     maxTokens: options.maxTokens ?? Infinity,
     maxAttempts: options.maxAttempts ?? 6,
     store: options.store ?? createMemoryStore(),
-    userAgent: options.userAgent ?? `arbiter-proxy/${VERSION}`,
+    userAgent: options.userAgent ?? USER_AGENT,
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,
     newId: options.newId ?? randomId,

@@ -11,7 +11,7 @@ import { toCall } from "../upstream/call.ts";
 import { patientFetch } from "../upstream/patient_fetch.ts";
 import { toUpstreamHeaders } from "../upstream/protocol.ts";
 import { readLimited } from "../upstream/read_limited.ts";
-import { VERSION } from "../version.ts";
+import { USER_AGENT } from "../version.ts";
 import { isJsonObject, parseJson } from "../wire/json.ts";
 import type { Io } from "./io.ts";
 
@@ -38,8 +38,7 @@ export async function readHostList(io: Io, { baseUrl }: Backend): Promise<string
 export async function fetchHostList(io: Io, backend: Backend, demo = false): Promise<string[]> {
   const { baseUrl, format } = backend;
   const url = `${format === "anthropic" ? `${baseUrl.replace(/\/v1$/, "")}/v1` : baseUrl}/models`;
-  const userAgent = `arbiter-proxy/${VERSION}`;
-  const headers = toUpstreamHeaders(backend, { stream: false, userAgent, client: undefined });
+  const headers = toUpstreamHeaders(backend, { stream: false, userAgent: USER_AGENT, client: undefined });
   const ask = demo ? createStandIn().fetch : patientFetch;
   const signal = AbortSignal.timeout(LIST_TIMEOUT);
   const { status, ...answered } = await toCall(ask)(url, { headers, signal });

@@ -24,6 +24,11 @@ type RouteCall = { parts: HandlerParts; exchange: Exchange; body: unknown; id: s
 /** A route: its path, its methods, what answers, and what it asks of clients beside their key. */
 type RouteRow = [path: RegExp, methods: string, answer: (asked: RouteCall) => unknown, access?: RouteAccess];
 
+/** A list that is whole, as Anthropic's API writes lists. */
+function toList(data: readonly { id: string }[]): object {
+  return { object: "list", data, has_more: false, first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null };
+}
+
 const ROUTES: readonly RouteRow[] = [
   [
     /^\/v1\/messages$/,
@@ -45,8 +50,7 @@ const ROUTES: readonly RouteRow[] = [
     return { input_tokens: Math.max(1, ledger.countPart(request, session, router().find(request.model))) };
   }],
   [/^\/v1\/models$/, "GET, HEAD", ({ exchange: { request: { headers } }, parts: { router } }) => {
-    const data = listModels(router().catalog, headers.has("anthropic-version"));
-    return { object: "list", data, has_more: false, first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null };
+    return toList(listModels(router().catalog, headers.has("anthropic-version")));
   }],
   [/^\/v1\/models\/(.+)$/, "GET, HEAD", ({ id, parts: { router } }) => {
     const model = findModel(id, router().catalog);
@@ -73,8 +77,7 @@ const ROUTES: readonly RouteRow[] = [
     throw new ApiError("invalid_request_error", "Here a WebSocket is spoken", { status: 426, headers });
   }, "own_page"],
   [/^\/v1\/sessions$/, "GET, HEAD", async ({ parts: { sessions } }) => {
-    const data = await sessions.list();
-    return { object: "list", data, has_more: false, first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null };
+    return toList(await sessions.list());
   }],
   [/^\/v1\/sessions\/(.+)$/, "GET, HEAD", async ({ id, parts: { sessions } }) => {
     const session = await sessions.find(id);

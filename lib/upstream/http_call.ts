@@ -104,7 +104,9 @@ export function suitsHttpCall(env: Readonly<Record<string, string | undefined>>)
 
 /**
  * Calls hosts through `node:http`, for Node and Deno: their `fetch` takes more time for each piece of an answer than all
- * that is done with it here. It knows no `HTTPS_PROXY`.
+ * that is done with it here. It knows no `HTTPS_PROXY`, and follows no redirect.
+ *
+ * @throws {Error} If the host cannot be reached, or breaks off; the signal's reason if that fires first.
  */
 export async function httpCall(url: string, { headers, ...options }: CallOptions): Promise<CallAnswer> {
   const address = new URL(url);

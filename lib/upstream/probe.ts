@@ -3,7 +3,7 @@ import { NO_LIMITS } from "../routing/rate_limits.ts";
 import { toModel, toSuccessors } from "../models/roster.ts";
 import { createMemoryStore } from "../store/memory_store.ts";
 import type { Store } from "../store/store.ts";
-import { VERSION } from "../version.ts";
+import { USER_AGENT } from "../version.ts";
 import { type Clock, systemClock } from "../wire/clock.ts";
 import { isJsonObject, parseJson } from "../wire/json.ts";
 import { Accounts, isSameAccount } from "./accounts.ts";
@@ -137,8 +137,7 @@ export async function probeModels(
   async function call(candidate: Candidate, signal: AbortSignal): Promise<void> {
     const { backend, model, profile } = candidate;
     const body = JSON.stringify({ ...profile?.extraBody, model, ...PROBE });
-    const userAgent = `arbiter-proxy/${VERSION}`;
-    const headers = toUpstreamHeaders(backend, { stream: false, userAgent, client: undefined });
+    const headers = toUpstreamHeaders(backend, { stream: false, userAgent: USER_AGENT, client: undefined });
     const url = PROTOCOLS[backend.format ?? "openai"].toUrl(backend.baseUrl);
     const { status, headers: received, ...answered } = await post(url, { method: "POST", headers, body, signal });
     const text = await readLimited(answered, MAX_REFUSAL_BYTES);
