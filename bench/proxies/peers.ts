@@ -85,7 +85,12 @@ const PEERS: Peer[] = [
       ...["-m", "uvicorn", "--factory", "nvd_claude_proxy.app:create_app"],
       ...["--log-level", "warning", "--host", "127.0.0.1", "--port", `${port}`],
     ],
-    env: ({ upstream }) => ({ NVIDIA_BASE_URL: `${toHost(upstream)}/v1`, NVIDIA_API_KEY: "nvapi-key" }),
+    env: ({ folder, upstream }) => ({
+      NVIDIA_BASE_URL: `${toHost(upstream)}/v1`,
+      NVIDIA_API_KEY: "nvapi-key",
+      // It would be in whatever folder the benchmark is run from.
+      DATABASE_URL: `sqlite+aiosqlite:///${join(folder, "requests.db")}`,
+    }),
   },
 ];
 
