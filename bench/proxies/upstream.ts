@@ -75,13 +75,13 @@ function sendPaced(socket: Socket, frames: readonly string[], pace: number): voi
   let at = 0;
   socket.write(STREAM_HEAD);
   const timer = setInterval(() => {
+    if (socket.destroyed) return void clearInterval(timer);
     const last = at >= frames.length - 3;
     const now = `@${(process.hrtime.bigint() / 1000n).toString().padStart(STAMP.length - 1, "0")}`;
     socket.write((last ? frames.slice(at).join("") : frames[at] ?? "").replace(STAMP, now));
     at++;
     if (last) clearInterval(timer);
   }, pace);
-  socket.once("close", () => clearInterval(timer));
 }
 
 function answer(socket: Socket, head: string, body: Buffer): void {
