@@ -9504,6 +9504,8 @@ type ChainParts = { ledger: TokenLedger; accounts: Accounts };
 const MIN_LEFT = 5_000;
 /** Milliseconds an output token may take where the answer comes only when it is whole. */
 const TIME_PER_TOKEN = 20;
+/** What a prompt is taken for, times the tokens at which its host stopped counting, where that is more than was thought. */
+const UNCOUNTED = 1.2;
 
 /** Milliseconds after which what other processes know is read again. */
 const SYNC_PAUSE = 1_000;
@@ -9682,12 +9684,15 @@ class Chain {
 
   /** Remembers what a fault says about a model. */
   #learn(candidate: Candidate, fault: UpstreamFault, body: FittingRequest["body"], { tokens }: SendOptions): void {
-    const { kind, facts: { retryAfter, used = 0 } } = fault;
+    const { kind, facts: { retryAfter, limit = 0, used = 0 } } = fault;
     const wait = Math.max(FAULT_KINDS[kind].avoid ?? 0, retryAfter ?? 0);
     if (wait > 0) this.#health.avoid(toKey(candidate), wait);
     if (kind === "rate_limited") this.#accounts.refuse(candidate, retryAfter);
     this.#learned.learn(candidate, toLessons(fault, body));
-    if (used > 0) this.#report(candidate, tokens, used);
+    // vLLM counts no further than to where there is no room any more.
+    const stopped = used + body.max_tokens === limit + 1;
+    const counted = !stopped ? used : used > tokens.count(candidate) ? used * UNCOUNTED : 0;
+    if (counted > 0) this.#report(candidate, tokens, counted);
   }
 
   /** Notes how many tokens a host has counted. */

@@ -348,6 +348,27 @@ test("a model that counts more tokens than were estimated is asked for what is l
   assert.ok(Number(rig.calls[2]?.body.max_tokens) > 16_000);
 });
 
+for (const real of [9_400, 10_700, 12_000]) {
+  test(`a host that counts a prompt of ${real} tokens no further than to its limit is asked for what is left`, async () => {
+    const script = ({ max_tokens }: ChatRequest): ScriptedAnswer => {
+      const most = 32_768 - Number(max_tokens);
+      if (real <= most) return { ...HELLO, usage: { prompt_tokens: real } };
+      const message =
+        `This model's maximum context length is 32768 tokens. However, you requested ${max_tokens} output ` +
+        `tokens and your prompt contains at least ${most + 1} input tokens, for a total of at least 32769 tokens.`;
+      return { status: 400, body: { error: { message, type: "BadRequestError", param: "input_tokens", code: 400 } } };
+    };
+    const rig = createRig(script, { clock: new FakeClock() });
+    const messages = [{ role: "user" as const, content: "word ".repeat(10_000) }];
+    for (let i = 0; i < 2; i++) {
+      await assertHello(await rig.arbiter.fetch(toRequest({ stream: true, messages, max_tokens: 26_000 })));
+    }
+    const sent = rig.calls.map(({ body }) => Number(body.max_tokens));
+    assert.ok(sent.length <= 4, `${sent}`);
+    assert.ok(sent.at(-1)! > 19_000, `${sent}`);
+  });
+}
+
 test("a limit that cannot be meant is not learned", async () => {
   const odd = ["maximum context length is 128K tokens", "max_tokens must be at most 16k", "max_tokens must be <= 1"];
   for (const detail of odd) {
