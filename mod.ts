@@ -5393,7 +5393,7 @@ class InboundLimits {
 }
 // lib/server/body.ts ------------------------------------------------------------------------
 /**
- * Reads a JSON body and how many characters it has, measuring it while it comes: `content-length` may be absent or a lie.
+ * Reads a JSON body and how many bytes it has, measuring it while it comes: `content-length` may be absent or a lie.
  *
  * @throws {ApiError} `request_too_large` beyond `maxBytes`, `invalid_request_error` if it is not JSON.
  */
@@ -5418,7 +5418,7 @@ async function readJson(request: Request, maxBytes: number): Promise<{ value: un
   if (value === undefined) {
     throw new ApiError("invalid_request_error", "The request body is not valid JSON, or nested more than 500 deep");
   }
-  return { value, size: text.length };
+  return { value, size: bytes };
 }
 // lib/wire/client_chat_request.ts -----------------------------------------------------------
 /** A part of a message of a client. */
@@ -7420,8 +7420,6 @@ export class TokenCounter {
   };
 }
 // lib/upstream/token_ledger.ts --------------------------------------------------------------
-/** Code, prose and JSON have more. */
-const CHARS_PER_TOKEN = 2;
 /** So many sessions keep the ratio by which their tokens were first counted. */
 const MAX_SESSIONS = 100;
 
@@ -7444,7 +7442,7 @@ function toSession(headers: Headers, { messages: [first] }: MessagesRequest, kin
 
 /** The tokens of one request with each candidate; nothing is counted before it is asked for, and nothing twice. */
 class PromptTokens {
-  /** A guess that is rather too high, for which nothing has to be counted: two characters a token. */
+  /** A guess that is never too low, for which nothing has to be counted: no token has less than a byte. */
   readonly roughly: number;
   readonly #request: MessagesRequest;
   readonly #session: string;
@@ -7466,7 +7464,7 @@ class PromptTokens {
     this.#session = session;
     this.#counter = counter;
     this.#calibration = calibration;
-    this.roughly = Math.ceil(size / CHARS_PER_TOKEN);
+    this.roughly = size;
   }
 
   /** Estimated tokens, as if nothing were known of how the model counts. */
@@ -7522,7 +7520,7 @@ class TokenLedger {
    * Counts a request.
    *
    * @param session Whose next request this is, from {@linkcode toSession}.
-   * @param size How many characters it has.
+   * @param size How many bytes it has.
    */
   open(request: MessagesRequest, session: string, size: number): PromptTokens {
     return new PromptTokens(request, { session, size, counter: this.#counter, calibration: this.#calibration });
@@ -9476,7 +9474,7 @@ export interface ChainOptions {
   requestTimeout?: number;
   /**
    * Milliseconds one candidate is given for its first content while others are left, and one more for every two
-   * characters of the request, which a model has to read first. @default {120_000}
+   * bytes of the request, which a model has to read first. @default {120_000}
    */
   patience?: number;
   /** Milliseconds of silence allowed in the middle of an answer. @default {180_000} */
@@ -9643,7 +9641,7 @@ class Chain {
     try {
       const left = Math.max(0, end - began);
       const writing = request.stream ? 0 : Number(body.max_tokens) * TIME_PER_TOKEN;
-      const limit = hasOthers ? Math.min(left / 2, patience + tokens.roughly + writing) : left;
+      const limit = hasOthers ? Math.min(left / 2, patience + tokens.roughly / 2 + writing) : left;
       const onPromptTokens = (actual: number) => this.#report(candidate, tokens, actual);
       const settings = this.#settings;
       const events = await attempt(request, body, candidate, { settings, options, limit, onPromptTokens });
@@ -9772,7 +9770,7 @@ type Exchange = {
   began: number;
   /** Whose key it has shown, where one is needed. */
   client?: ClientKey | undefined;
-  /** Its body, if it is a POST, and how many characters that has. */
+  /** Its body, if it is a POST, and how many bytes that has. */
   body: unknown;
   size: number;
   /** Ends the answer early: the client went away, or the proxy closes. */

@@ -31,7 +31,7 @@ export interface ChainOptions {
   requestTimeout?: number;
   /**
    * Milliseconds one candidate is given for its first content while others are left, and one more for every two
-   * characters of the request, which a model has to read first. @default {120_000}
+   * bytes of the request, which a model has to read first. @default {120_000}
    */
   patience?: number;
   /** Milliseconds of silence allowed in the middle of an answer. @default {180_000} */
@@ -198,7 +198,7 @@ class Chain {
     try {
       const left = Math.max(0, end - began);
       const writing = request.stream ? 0 : Number(body.max_tokens) * TIME_PER_TOKEN;
-      const limit = hasOthers ? Math.min(left / 2, patience + tokens.roughly + writing) : left;
+      const limit = hasOthers ? Math.min(left / 2, patience + tokens.roughly / 2 + writing) : left;
       const onPromptTokens = (actual: number) => this.#report(candidate, tokens, actual);
       const settings = this.#settings;
       const events = await attempt(request, body, candidate, { settings, options, limit, onPromptTokens });

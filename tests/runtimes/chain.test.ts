@@ -369,6 +369,18 @@ for (const real of [9_400, 10_700, 12_000]) {
   });
 }
 
+for (
+  const [script, content] of [["Chinese", "\u6570\u636e".repeat(12_000)], ["numbers", "7,3\n9,".repeat(4_000)]] as const
+) {
+  test(`a prompt of ${script}, which has a token a character, leaves no room for all of the output`, async () => {
+    const rig = createChainRig({ [FIRST]: (turn) => turn === 0 ? toOverflow(content.length) : HELLO });
+    await assertHello(await rig.ask({ stream: true, messages: [{ role: "user", content }], max_tokens: 16_000 }));
+    const sent = rig.calls.map(({ body }) => Number(body.max_tokens));
+    assert.deepEqual([sent.length, sent[0]], [2, 16_000]);
+    assert.ok(sent[1]! + content.length < 32_768, `${sent}`);
+  });
+}
+
 test("a limit that cannot be meant is not learned", async () => {
   const odd = ["maximum context length is 128K tokens", "max_tokens must be at most 16k", "max_tokens must be <= 1"];
   for (const detail of odd) {
