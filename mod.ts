@@ -7847,9 +7847,12 @@ const NUMBERS: readonly RegExp[] = [
   /messages resulted in (?<used>\d+)/, // OpenAI, vLLM
   /(?:request has|contains|passed)(?: at least)? (?<used>\d+) input tokens/, // vLLM
   /input_tokens, value=(?<used>\d+)/, // vLLM
-  /input \((?<used>\d+) tokens\)/, // SGLang
+  /(?:input|request) \((?<used>\d+) tokens\)/, // SGLang, llama.cpp
+  /available context size \((?<limit>\d+) tokens\)/, // llama.cpp
+  /keep the first (?<used>\d+) tokens/, // LM Studio
+  /n_keep: (?<used>\d+) ?>= n_ctx: (?<limit>\d+)/, // LM Studio
   /prompt length \((?<used>\d+)\)/, // TRT-LLM, Triton
-  /requested (?:a total of )?(?<total>\d+) tokens/, // OpenAI, vLLM
+  /requested (?:about |a total of )?(?<total>\d+) tokens/, // OpenRouter, OpenAI, vLLM
   /max_(?:completion_)?tokens\b[^;]{0,120}?(?:less than or equal to|<=|at most|(?:not|cannot) exceed)[\s`'"]*(?<cap>\d+)/,
   /max_(?:completion_)?tokens\b[^;]{0,120}?maximum (?!context)\D{0,60}?(?:is|of)[\s`'":]*(?<cap>\d+)/,
   /maximum (?!context).{0,60}?(?:max_\w*?|output |completion )tokens\D{0,40}?(?:is|of)[\s`'":]*(?<cap>\d+)/,
@@ -8008,6 +8011,7 @@ const FAULTS: readonly FaultRow[] = [
   ["context_overflow", REFUSALS, /max_tokens must be at least 1, got -|greater than max_model_len/, TOO_LONG], // vLLM
   ["context_overflow", REFUSALS, /exceed max_num_tokens|exceeds maximum sequence length/, TOO_LONG], // TRT-LLM, Triton
   ["context_overflow", REFUSALS, /(?:maximum|model's) context l|context_length_exceeded/i, TOO_LONG], // vLLM, SGLang
+  ["context_overflow", REFUSALS, /greater than the context length|with a larger context/, TOO_LONG], // LM Studio
   ["context_overflow", REFUSALS, OVERFLOW, TOO_LONG], // Claude Code 2.1.328 compacts on these as well
   ["output_cap", REFUSALS, "cap"], // FCC#955
   ["rejected_field", REFUSALS, "fields"], // NIM, kimi-cli#2534, 9router#1887; pydantic; Mistral's tokenizers
