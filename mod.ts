@@ -5539,7 +5539,7 @@ const INPUT_TEXTS = new WeakMap<JsonObject, string>();
 
 /** The input of a call as the text that hosts take. */
 function toInputText(input: JsonObject): string {
-  const text = INPUT_TEXTS.get(input) ?? JSON.stringify(input);
+  const text = INPUT_TEXTS.get(input) ?? toJsonText(input);
   INPUT_TEXTS.set(input, text);
   return text;
 }

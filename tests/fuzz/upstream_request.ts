@@ -148,6 +148,11 @@ const validate = new Ajv({ strict: false }).compile(SCHEMA);
 
 const toCalls = (message: ChatMessage | undefined) => message?.role === "assistant" ? message.tool_calls ?? [] : [];
 
+/** Strict parsers refuse half of a character that takes two. */
+function assertWholeCharacters(json: string): void {
+  assert.doesNotMatch(json.replace(/\\\\/g, ""), /\\ud[89a-f]/i, "half a character");
+}
+
 /** Checks the order: a system message in front only, results behind their calls and in their order, sides in turn. */
 function checkOrder(messages: readonly ChatMessage[]): void {
   let waiting: string[] = [];
@@ -164,6 +169,7 @@ function checkOrder(messages: readonly ChatMessage[]): void {
     assert.equal(new Set(waiting).size, waiting.length, `messages.${i}: two calls have one id`);
     if (role === "assistant") assert.ok(message.content !== null || calls.length > 0, `messages.${i} says nothing`);
     for (const { function: { arguments: json } } of calls) {
+      assertWholeCharacters(json);
       const input = JSON.parse(json);
       assert.ok(typeof input === "object" && input && !Array.isArray(input), `arguments are no object: ${json}`);
     }
@@ -174,8 +180,7 @@ function checkOrder(messages: readonly ChatMessage[]): void {
 
 /** Checks the body of a request to a host, as the text that is sent. */
 export function assertValidUpstreamRequest(json: string): ChatRequest {
-  // Strict parsers refuse half of a character that takes two.
-  assert.doesNotMatch(json.replace(/\\\\/g, ""), /\\ud[89a-f]/i, "half a character");
+  assertWholeCharacters(json);
   assert.ok(validate(JSON.parse(json)), JSON.stringify(validate.errors)?.slice(0, 600));
   const request: ChatRequest = JSON.parse(json);
   checkOrder(request.messages);
