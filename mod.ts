@@ -4332,7 +4332,8 @@ export function createRouter(options: RouterOptions): Router {
     const closed = new Set(all.map(({ backend }) => backend).filter(({ lacks }) => lacks));
     for (const { name, lacks } of closed) why.push(`no API key for '${name}': set ${lacks}`);
     return {
-      request,
+      // Claude Code gives up on a compaction whose answer is a call instead of a summary.
+      request: kind === "compaction" && request.tools?.length ? { ...request, tool_choice: { type: "none" } } : request,
       kind,
       wanted,
       candidates,
@@ -8504,7 +8505,7 @@ const PROTOCOLS: Readonly<Record<NonNullable<Backend["format"]>, Protocol>> = {
       const { model, traits = toModel(model) } = candidate;
       const { stop_sequences: stopSequences = [] } = request;
       const { family } = traits;
-      const tools = toDeclaredTools(request.tools);
+      const tools = toDeclaredTools(request.tool_choice?.type === "none" ? [] : request.tools);
       return new ChatReader(
         new ChunkTranslator({ tools, model, family, stopSequences, inputTokens, newId }),
         candidate,
