@@ -7184,12 +7184,16 @@ function toChatMessages(
   const toCallId = createCallIds(callIds);
   /** The calls of the last assistant turn that wait for their results, in order, each with the client's own id. */
   const waiting: [clientId: string, call: ChatToolCall][] = [];
+  /** The ids of all calls, and how many were given to calls whose own was taken. */
+  const taken = new Set<string>();
+  let copies = 1;
 
   function addCall({ id, name, input }: ContentBlockParam & { type: "tool_use" }): void {
     const called = { name: toFunctionName(name), arguments: toInputText(input) };
     let callId = toCallId(id || "call", called.name);
     // Hosts that go by the id would take two calls for one.
-    for (let n = 2; waiting.some(([, call]) => call.id === callId); n++) callId = toCallId(`${id}_${n}`, called.name);
+    while (taken.has(callId)) callId = toCallId(`${id}_${++copies}`, called.name);
+    taken.add(callId);
     waiting.push([id, { id: callId, type: "function", function: called }]);
   }
 
@@ -7228,18 +7232,23 @@ function toChatMessages(
     }
     parts.unshift(...addResults(results));
     const last = chat.at(-1);
-    if (parts.length === 0) return;
-    if (last?.role !== "user") chat.push({ role: "user", content: toContent(parts) });
-    // An assistant turn that came to nothing stood between.
-    else last.content = toContent([...toPartsOf(last.content, options), ...parts]);
+    // An assistant turn that came to nothing may have stood between.
+    if (last?.role === "user" && Array.isArray(last.content)) last.content.push(...parts);
+    else if (parts.length > 0) chat.push({ role: "user", content: parts });
   }
 
   /** Adds a tool message for each waiting call; gives what tool messages cannot hold. */
   function addResults(results: ToolResultParam[]): ChatPart[] {
     const extra: ChatPart[] = [];
+    const left = new Set(results);
+    const byId = new Map<string, ToolResultParam[]>();
+    for (const result of results.reverse()) {
+      const { tool_use_id: id } = result;
+      byId.set(id, byId.get(id) ?? []).get(id)?.push(result);
+    }
     for (const [clientId, { id, function: { name } }] of waiting.splice(0)) {
-      const at = results.findIndex((result) => result.tool_use_id === clientId);
-      const [result] = at < 0 ? [] : results.splice(at, 1);
+      const result = byId.get(clientId)?.pop();
+      if (result) left.delete(result);
       const parts = toPartsOf(result?.content, options);
       const images = parts.filter((part) => part.type !== "text");
       if (images.length > 0) extra.push({ type: "text", text: `Result of ${name}:` }, ...images);
@@ -7248,7 +7257,7 @@ function toChatMessages(
       if (result?.is_error && !/error/i.test(content.slice(0, 40))) content = `Error: ${content}`;
       chat.push({ role: "tool", tool_call_id: id, content });
     }
-    for (const { content } of results) {
+    for (const { content } of left) {
       options.warn("Cannot find the call of a tool result: passed as text");
       extra.push({ type: "text", text: "Result of an earlier tool call:" }, ...toPartsOf(content, options));
     }
@@ -7262,6 +7271,9 @@ function toChatMessages(
     else addClient(turn);
   });
   addResults([]);
+  for (const message of chat) {
+    if (message.role === "user" && Array.isArray(message.content)) message.content = toContent(message.content);
+  }
   return chat;
 }
 // lib/wire/image_size.ts --------------------------------------------------------------------
