@@ -9590,6 +9590,9 @@ class Chain {
         const mended = then === "mend" && this.#fits(candidate, fault, options) &&
           differ(body, this.#toBody(wanted, candidate, options).body);
         if (mended) continue;
+        // What the host has not counted, or only in part, is told as it was estimated.
+        const { used, total = 0, limit } = fault.facts;
+        if (limit && (used ?? total) <= limit) fault.facts.used = options.tokens.count(candidate);
         asks.set(candidate, asked + 1);
         if (asked + 1 < retryAttempts && mayPass(fault)) waiting.push(candidate);
         const { backend } = candidate;
