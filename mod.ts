@@ -2004,6 +2004,8 @@ export interface Family {
    * read; Mistral refuses all but nine characters. @default {"any"}
    */
   callIds?: CallIdRule;
+  /** Whether it refuses what the user says right after results: an answer has to stand between. @default {false} */
+  answersResults?: boolean;
   /** Whether its host may send the end of long arguments as text. @default {false} */
   continuesCalls?: boolean;
   /** How its vocabulary cuts numbers, which most of what sets vocabularies apart comes from. @default {unknown} */
@@ -2017,6 +2019,7 @@ export type DigitRule = "single" | "triple";
 
 const VISION = /vl\b|vision|omni/;
 const KIMI_CALLS = { callIds: "kimi", digits: "triple" } as const;
+const MISTRAL_TRAITS = { callIds: "mistral", answersResults: true, digits: "single" } as const;
 const GLM_TRAITS = { vision: /glm-?\d(?:\.\d)?v/, digits: "triple" } as const;
 
 function family(name: string, pattern: RegExp, dialect: TriggerTable, more: Partial<Family> = {}): Family {
@@ -2034,9 +2037,9 @@ const FAMILIES: readonly Family[] = [
     { ...KIMI_CALLS, continuesCalls: true, alwaysThinks: true, replaysThinking: true }),
   family("Kimi K2", /kimi/, DIALECTS.kimi, { ...KIMI_CALLS, continuesCalls: true }),
   family("Mistral Small 4", /mistral-(?:small-4|medium-3[.-]5)/, DIALECTS.mistral,
-    { vision: true, thinking: "mistral", callIds: "mistral", digits: "single" }),
+    { ...MISTRAL_TRAITS, vision: true, thinking: "mistral" }),
   family("Mistral", /mistral|mixtral|devstral|codestral|pixtral|ministral|magistral|sarvam/, DIALECTS.mistral,
-    { vision: /pixtral|large-3|medium-3|small-3\.[12]/, callIds: "mistral", digits: "single" }),
+    { ...MISTRAL_TRAITS, vision: /pixtral|large-3|medium-3|small-3\.[12]/ }),
   family("Nemotron 3 Ultra", /nemotron-3-ultra/, DIALECTS.coder, { thinking: "nemotron-3-ultra", digits: "single" }),
   family("Nemotron 3 Super", /nemotron-3-super/, DIALECTS.coder, { thinking: "nemotron-3-super", digits: "single" }),
   family("Nemotron 3", /nemotron-(?:nano-)?3/, DIALECTS.coder, { thinking: "nemotron-3", digits: "single" }),
@@ -7142,6 +7145,7 @@ function toToolChoice(
 // lib/translate/messages.ts -----------------------------------------------------------------
 const NO_OUTPUT = "(no output)"; // Tool messages must not be empty.
 const NO_RESULT = "(no result: the call was interrupted)";
+const ANSWER = "OK.";
 const IMAGE_FOLLOWS = "(the image follows the tool results)";
 
 function toBlocks(content: MessageParam["content"]): ContentBlockParam[] {
@@ -7155,7 +7159,7 @@ function isTyped({ role, content }: MessageParam): boolean {
 }
 
 /** What a family wants of the history. */
-type HistoryRules = Pick<Family, "callIds" | "replaysThinking">;
+type HistoryRules = Pick<Family, "callIds" | "replaysThinking" | "answersResults">;
 
 /** Consecutive messages of one side, the assistant's or the client's, are one turn. */
 function toTurns(messages: MessageParam[]): MessageParam[][] {
@@ -7179,7 +7183,7 @@ function toTurns(messages: MessageParam[]): MessageParam[][] {
 function toChatMessages(
   messages: MessageParam[],
   options: ContentOptions,
-  { callIds, replaysThinking }: HistoryRules = {},
+  { callIds, replaysThinking, answersResults }: HistoryRules = {},
 ): ChatMessage[] {
   const chat: ChatMessage[] = [];
   const toCallId = createCallIds(callIds);
@@ -7235,7 +7239,10 @@ function toChatMessages(
     const last = chat.at(-1);
     // An assistant turn that came to nothing may have stood between.
     if (last?.role === "user" && Array.isArray(last.content)) last.content.push(...parts);
-    else if (parts.length > 0) chat.push({ role: "user", content: parts });
+    else if (parts.length > 0) {
+      if (last?.role === "tool" && answersResults) chat.push({ role: "assistant", content: ANSWER });
+      chat.push({ role: "user", content: parts });
+    }
   }
 
   /** Adds a tool message for each waiting call; gives what tool messages cannot hold. */
@@ -8848,8 +8855,8 @@ export function toChatRequest(request: MessagesRequest, options: ChatRequestOpti
   const content = { vision: traits.vision, warn: (warning: string) => void warnings.add(warning) };
   const effort = thinking ? toEffort(request) : "off";
   const think = toThinkingFields(traits, effort, options.thinkingSwitch);
-  const { callIds, replaysThinking } = traits.family;
-  const rules = { callIds, replaysThinking: replaysThinking && traits.reasoning && effort !== "off" };
+  const { family } = traits;
+  const rules = { ...family, replaysThinking: family.replaysThinking && traits.reasoning && effort !== "off" };
   const messages = toChatMessages(request.messages, content, rules);
   if (messages.length === 0) throw new ApiError("invalid_request_error", "messages: All of them are empty");
   const told = toText(toPartsOf(request.system, content)).replace(BILLING, "").trimStart();

@@ -33,6 +33,8 @@ export interface Family {
    * read; Mistral refuses all but nine characters. @default {"any"}
    */
   callIds?: CallIdRule;
+  /** Whether it refuses what the user says right after results: an answer has to stand between. @default {false} */
+  answersResults?: boolean;
   /** Whether its host may send the end of long arguments as text. @default {false} */
   continuesCalls?: boolean;
   /** How its vocabulary cuts numbers, which most of what sets vocabularies apart comes from. @default {unknown} */
@@ -46,6 +48,7 @@ export type DigitRule = "single" | "triple";
 
 const VISION = /vl\b|vision|omni/;
 const KIMI_CALLS = { callIds: "kimi", digits: "triple" } as const;
+const MISTRAL_TRAITS = { callIds: "mistral", answersResults: true, digits: "single" } as const;
 const GLM_TRAITS = { vision: /glm-?\d(?:\.\d)?v/, digits: "triple" } as const;
 
 function family(name: string, pattern: RegExp, dialect: TriggerTable, more: Partial<Family> = {}): Family {
@@ -63,9 +66,9 @@ export const FAMILIES: readonly Family[] = [
     { ...KIMI_CALLS, continuesCalls: true, alwaysThinks: true, replaysThinking: true }),
   family("Kimi K2", /kimi/, DIALECTS.kimi, { ...KIMI_CALLS, continuesCalls: true }),
   family("Mistral Small 4", /mistral-(?:small-4|medium-3[.-]5)/, DIALECTS.mistral,
-    { vision: true, thinking: "mistral", callIds: "mistral", digits: "single" }),
+    { ...MISTRAL_TRAITS, vision: true, thinking: "mistral" }),
   family("Mistral", /mistral|mixtral|devstral|codestral|pixtral|ministral|magistral|sarvam/, DIALECTS.mistral,
-    { vision: /pixtral|large-3|medium-3|small-3\.[12]/, callIds: "mistral", digits: "single" }),
+    { ...MISTRAL_TRAITS, vision: /pixtral|large-3|medium-3|small-3\.[12]/ }),
   family("Nemotron 3 Ultra", /nemotron-3-ultra/, DIALECTS.coder, { thinking: "nemotron-3-ultra", digits: "single" }),
   family("Nemotron 3 Super", /nemotron-3-super/, DIALECTS.coder, { thinking: "nemotron-3-super", digits: "single" }),
   family("Nemotron 3", /nemotron-(?:nano-)?3/, DIALECTS.coder, { thinking: "nemotron-3", digits: "single" }),

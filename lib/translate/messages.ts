@@ -8,6 +8,7 @@ import { toFunctionName } from "./tools.ts";
 
 const NO_OUTPUT = "(no output)"; // Tool messages must not be empty.
 const NO_RESULT = "(no result: the call was interrupted)";
+const ANSWER = "OK.";
 const IMAGE_FOLLOWS = "(the image follows the tool results)";
 
 function toBlocks(content: MessageParam["content"]): ContentBlockParam[] {
@@ -21,7 +22,7 @@ export function isTyped({ role, content }: MessageParam): boolean {
 }
 
 /** What a family wants of the history. */
-export type HistoryRules = Pick<Family, "callIds" | "replaysThinking">;
+export type HistoryRules = Pick<Family, "callIds" | "replaysThinking" | "answersResults">;
 
 /** Consecutive messages of one side, the assistant's or the client's, are one turn. */
 function toTurns(messages: MessageParam[]): MessageParam[][] {
@@ -45,7 +46,7 @@ function toTurns(messages: MessageParam[]): MessageParam[][] {
 export function toChatMessages(
   messages: MessageParam[],
   options: ContentOptions,
-  { callIds, replaysThinking }: HistoryRules = {},
+  { callIds, replaysThinking, answersResults }: HistoryRules = {},
 ): ChatMessage[] {
   const chat: ChatMessage[] = [];
   const toCallId = createCallIds(callIds);
@@ -101,7 +102,10 @@ export function toChatMessages(
     const last = chat.at(-1);
     // An assistant turn that came to nothing may have stood between.
     if (last?.role === "user" && Array.isArray(last.content)) last.content.push(...parts);
-    else if (parts.length > 0) chat.push({ role: "user", content: parts });
+    else if (parts.length > 0) {
+      if (last?.role === "tool" && answersResults) chat.push({ role: "assistant", content: ANSWER });
+      chat.push({ role: "user", content: parts });
+    }
   }
 
   /** Adds a tool message for each waiting call; gives what tool messages cannot hold. */

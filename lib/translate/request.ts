@@ -44,8 +44,8 @@ export function toChatRequest(request: MessagesRequest, options: ChatRequestOpti
   const content = { vision: traits.vision, warn: (warning: string) => void warnings.add(warning) };
   const effort = thinking ? toEffort(request) : "off";
   const think = toThinkingFields(traits, effort, options.thinkingSwitch);
-  const { callIds, replaysThinking } = traits.family;
-  const rules = { callIds, replaysThinking: replaysThinking && traits.reasoning && effort !== "off" };
+  const { family } = traits;
+  const rules = { ...family, replaysThinking: family.replaysThinking && traits.reasoning && effort !== "off" };
   const messages = toChatMessages(request.messages, content, rules);
   if (messages.length === 0) throw new ApiError("invalid_request_error", "messages: All of them are empty");
   const told = toText(toPartsOf(request.system, content)).replace(BILLING, "").trimStart();

@@ -302,6 +302,20 @@ describe("ids of calls in the history become", () => {
   });
 });
 
+test("what is said after results has an answer before it where a family refuses it otherwise", () => {
+  const messages = [
+    user("Go"),
+    assistant([use("a")]),
+    user([result("a", "one"), text("Faster.")]),
+    assistant([use("b")]),
+    user([result("b", "two")]),
+  ];
+  const rolesOf = (answersResults: boolean) =>
+    toChatMessages(messages, { vision: false, warn: () => {} }, { answersResults }).map(({ role }) => role).join(" ");
+  assert.equal(rolesOf(false), "user assistant tool user assistant tool");
+  assert.equal(rolesOf(true), "user assistant tool assistant user assistant tool");
+});
+
 describe("thinking in the history", () => {
   const think = (thinking: string): ContentBlockParam => ({ type: "thinking", thinking, signature: "s" });
   const reasoningOf = (messages: MessageParam[], replaysThinking = true) => {
