@@ -2006,6 +2006,8 @@ export interface Family {
   callIds?: CallIdRule;
   /** Whether it refuses what the user says right after results: an answer has to stand between. @default {false} */
   answersResults?: boolean;
+  /** Whether its template refuses a history with more than one call at once. @default {false} */
+  singleCalls?: boolean;
   /** Whether its host may send the end of long arguments as text. @default {false} */
   continuesCalls?: boolean;
   /** How its vocabulary cuts numbers, which most of what sets vocabularies apart comes from. @default {unknown} */
@@ -2075,7 +2077,8 @@ const FAMILIES: readonly Family[] = [
   family("Gemma 4", /gemma-?4/, DIALECTS.gemma, { vision: true, thinking: "enable_thinking", digits: "single" }),
   family("Gemma", /gemma/, DIALECTS.gemma, { vision: /gemma-?3(?!.1b)/, digits: "single" }),
   family("Seed-OSS", /seed-oss/, DIALECTS.seed, { thinking: "seed-oss" }),
-  family("Llama", /llama|dracarys/, DIALECTS.llama, { vision: /vision|maverick|scout|llama-?4/, digits: "triple" }),
+  family("Llama", /llama|dracarys/, DIALECTS.llama,
+    { vision: /vision|maverick|scout|llama-?4/, singleCalls: true, digits: "triple" }),
   family("Phi, Granite", /phi-?[34]|granite/, DIALECTS.phi),
   family("Muse", /muse/, DIALECTS.muse, { vision: true, alwaysThinks: true }),
   family("Inkling", /inkling/, DIALECTS.inkling, { vision: true, alwaysThinks: true }),
@@ -7159,7 +7162,7 @@ function isTyped({ role, content }: MessageParam): boolean {
 }
 
 /** What a family wants of the history. */
-type HistoryRules = Pick<Family, "callIds" | "replaysThinking" | "answersResults">;
+type HistoryRules = Pick<Family, "callIds" | "replaysThinking" | "answersResults" | "singleCalls">;
 
 /** Consecutive messages of one side, the assistant's or the client's, are one turn. */
 function toTurns(messages: MessageParam[]): MessageParam[][] {
@@ -7183,7 +7186,7 @@ function toTurns(messages: MessageParam[]): MessageParam[][] {
 function toChatMessages(
   messages: MessageParam[],
   options: ContentOptions,
-  { callIds, replaysThinking, answersResults }: HistoryRules = {},
+  { callIds, replaysThinking, answersResults, singleCalls = false }: HistoryRules = {},
 ): ChatMessage[] {
   const chat: ChatMessage[] = [];
   const toCallId = createCallIds(callIds);
@@ -7214,7 +7217,7 @@ function toChatMessages(
     // Many templates want roles to alternate, and a client's turn may have come to nothing.
     const before = chat.at(-1)?.role === "assistant" ? chat.pop()?.content : undefined;
     const text = toText([...toPartsOf(before, options), ...toPartsOf(texts, options)]);
-    const tool_calls = waiting.map(([, call]) => call);
+    const tool_calls = waiting.slice(0, singleCalls ? 1 : Infinity).map(([, call]) => call);
     const thinking = withThinking ? thoughts.filter((thought) => thought.trim() !== "").join("\n\n") : "";
     const reasoning = thinking === "" ? {} : { reasoning_content: thinking };
     if (tool_calls.length > 0) chat.push({ role: "assistant", content: text || null, ...reasoning, tool_calls });
@@ -7254,7 +7257,9 @@ function toChatMessages(
       const { tool_use_id: id } = result;
       byId.set(id, byId.get(id) ?? []).get(id)?.push(result);
     }
-    for (const [clientId, { id, function: { name } }] of waiting.splice(0)) {
+    for (const [i, [clientId, call]] of waiting.splice(0).entries()) {
+      const { id, function: { name } } = call;
+      if (singleCalls && i > 0) chat.push({ role: "assistant", content: null, tool_calls: [call] });
       const result = byId.get(clientId)?.pop();
       if (result) left.delete(result);
       const parts = toPartsOf(result?.content, options);

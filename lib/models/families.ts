@@ -35,6 +35,8 @@ export interface Family {
   callIds?: CallIdRule;
   /** Whether it refuses what the user says right after results: an answer has to stand between. @default {false} */
   answersResults?: boolean;
+  /** Whether its template refuses a history with more than one call at once. @default {false} */
+  singleCalls?: boolean;
   /** Whether its host may send the end of long arguments as text. @default {false} */
   continuesCalls?: boolean;
   /** How its vocabulary cuts numbers, which most of what sets vocabularies apart comes from. @default {unknown} */
@@ -104,7 +106,8 @@ export const FAMILIES: readonly Family[] = [
   family("Gemma 4", /gemma-?4/, DIALECTS.gemma, { vision: true, thinking: "enable_thinking", digits: "single" }),
   family("Gemma", /gemma/, DIALECTS.gemma, { vision: /gemma-?3(?!.1b)/, digits: "single" }),
   family("Seed-OSS", /seed-oss/, DIALECTS.seed, { thinking: "seed-oss" }),
-  family("Llama", /llama|dracarys/, DIALECTS.llama, { vision: /vision|maverick|scout|llama-?4/, digits: "triple" }),
+  family("Llama", /llama|dracarys/, DIALECTS.llama,
+    { vision: /vision|maverick|scout|llama-?4/, singleCalls: true, digits: "triple" }),
   family("Phi, Granite", /phi-?[34]|granite/, DIALECTS.phi),
   family("Muse", /muse/, DIALECTS.muse, { vision: true, alwaysThinks: true }),
   family("Inkling", /inkling/, DIALECTS.inkling, { vision: true, alwaysThinks: true }),

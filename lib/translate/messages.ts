@@ -22,7 +22,7 @@ export function isTyped({ role, content }: MessageParam): boolean {
 }
 
 /** What a family wants of the history. */
-export type HistoryRules = Pick<Family, "callIds" | "replaysThinking" | "answersResults">;
+export type HistoryRules = Pick<Family, "callIds" | "replaysThinking" | "answersResults" | "singleCalls">;
 
 /** Consecutive messages of one side, the assistant's or the client's, are one turn. */
 function toTurns(messages: MessageParam[]): MessageParam[][] {
@@ -46,7 +46,7 @@ function toTurns(messages: MessageParam[]): MessageParam[][] {
 export function toChatMessages(
   messages: MessageParam[],
   options: ContentOptions,
-  { callIds, replaysThinking, answersResults }: HistoryRules = {},
+  { callIds, replaysThinking, answersResults, singleCalls = false }: HistoryRules = {},
 ): ChatMessage[] {
   const chat: ChatMessage[] = [];
   const toCallId = createCallIds(callIds);
@@ -77,7 +77,7 @@ export function toChatMessages(
     // Many templates want roles to alternate, and a client's turn may have come to nothing.
     const before = chat.at(-1)?.role === "assistant" ? chat.pop()?.content : undefined;
     const text = toText([...toPartsOf(before, options), ...toPartsOf(texts, options)]);
-    const tool_calls = waiting.map(([, call]) => call);
+    const tool_calls = waiting.slice(0, singleCalls ? 1 : Infinity).map(([, call]) => call);
     const thinking = withThinking ? thoughts.filter((thought) => thought.trim() !== "").join("\n\n") : "";
     const reasoning = thinking === "" ? {} : { reasoning_content: thinking };
     if (tool_calls.length > 0) chat.push({ role: "assistant", content: text || null, ...reasoning, tool_calls });
@@ -117,7 +117,9 @@ export function toChatMessages(
       const { tool_use_id: id } = result;
       byId.set(id, byId.get(id) ?? []).get(id)?.push(result);
     }
-    for (const [clientId, { id, function: { name } }] of waiting.splice(0)) {
+    for (const [i, [clientId, call]] of waiting.splice(0).entries()) {
+      const { id, function: { name } } = call;
+      if (singleCalls && i > 0) chat.push({ role: "assistant", content: null, tool_calls: [call] });
       const result = byId.get(clientId)?.pop();
       if (result) left.delete(result);
       const parts = toPartsOf(result?.content, options);

@@ -163,10 +163,11 @@ function checkOrder({ model, messages }: ChatRequest): void {
     if (role === "tool") assert.equal(message.tool_call_id, waiting.shift(), `messages.${i} is not the next result`);
     else assert.deepEqual(waiting, [], `calls without results before messages.${i}`);
     if (role !== "tool") assert.notEqual(role, side, `messages.${i}: ${role} twice in a row`);
-    // As Mistral's tokenizers say.
+    // As Mistral's tokenizers say, and Llama's template below.
     if (role === "user" && /mistral/.test(model)) assert.notEqual(side, "tool", `messages.${i}: user after tool`);
     side = role;
     const calls = toCalls(message);
+    if (/llama/.test(model)) assert.ok(calls.length <= 1, `messages.${i}: more than one call at once`);
     waiting = calls.length > 0 ? calls.map(({ id }) => id) : waiting;
     assert.equal(new Set(waiting).size, waiting.length, `messages.${i}: two calls have one id`);
     if (role === "assistant") assert.ok(message.content !== null || calls.length > 0, `messages.${i} says nothing`);

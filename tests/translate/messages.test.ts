@@ -316,6 +316,23 @@ test("what is said after results has an answer before it where a family refuses 
   assert.equal(rolesOf(true), "user assistant tool assistant user assistant tool");
 });
 
+test("calls that were made at once come one by one, each with its result, where a template refuses more", () => {
+  const messages = [
+    user("Go"),
+    assistant([text("Both."), use("a"), use("b")]),
+    user([result("b", "two"), result("a", "one"), text("Faster.")]),
+  ];
+  const out = toChatMessages(messages, { vision: false, warn: () => {} }, { singleCalls: true });
+  assert.deepEqual(out, [
+    { role: "user", content: "Go" },
+    { role: "assistant", content: "Both.", tool_calls: [toCall("a")] },
+    { role: "tool", tool_call_id: "a", content: "one" },
+    { role: "assistant", content: null, tool_calls: [toCall("b")] },
+    { role: "tool", tool_call_id: "b", content: "two" },
+    { role: "user", content: "Faster." },
+  ]);
+});
+
 describe("thinking in the history", () => {
   const think = (thinking: string): ContentBlockParam => ({ type: "thinking", thinking, signature: "s" });
   const reasoningOf = (messages: MessageParam[], replaysThinking = true) => {
