@@ -1997,8 +1997,11 @@ export interface Family {
    * an answer without thinking must not be lost. @default {false}
    */
   startsInThinking?: boolean;
-  /** Whether it wants its thinking back, as `reasoning_content`, while it calls tools. @default {false} */
-  replaysThinking?: boolean;
+  /**
+   * Whether it wants its thinking back, as `reasoning_content`, while it calls tools; `always` if its hosts refuse a
+   * conversation in which any call has none. @default {false}
+   */
+  replaysThinking?: boolean | "always";
   /**
    * How it wants ids of calls in the history: Kimi's template shows them to the model, which then writes ids nobody can
    * read; Mistral refuses all but nine characters. @default {"any"}
@@ -2051,7 +2054,7 @@ const FAMILIES: readonly Family[] = [
     { thinking: "detailed", digits: "triple" }),
   family("Nemotron", /nemotron/, DIALECTS.nemotron),
   family("DeepSeek V4", /deepseek.*v4/, DIALECTS.dsml,
-    { thinking: "deepseek-v4", replaysThinking: true, digits: "triple" }),
+    { thinking: "deepseek-v4", replaysThinking: "always", digits: "triple" }),
   family("DeepSeek V3.2", /deepseek.*v3\.2/, DIALECTS.dsml,
     { thinking: "thinking", replaysThinking: true, digits: "triple" }),
   family("DeepSeek V3.1", /deepseek.*v3\.1/, DIALECTS.deepseek, { thinking: "thinking", digits: "triple" }),
@@ -7181,7 +7184,7 @@ function toTurns(messages: MessageParam[]): MessageParam[][] {
  * Results follow their calls directly and in the order of the calls, whatever order they came in; a missing result is
  * filled in, an orphan becomes user text. Text beside results comes after them. System messages from the middle become
  * reminders. Thinking is left out, because most hosts refuse it in the history; a family that wants it back gets that
- * of the work at hand, which begins where a person last wrote something.
+ * of the work at hand, which begins where a person last wrote something, or all, and a blank for a call without.
  */
 function toChatMessages(
   messages: MessageParam[],
@@ -7218,7 +7221,8 @@ function toChatMessages(
     const before = chat.at(-1)?.role === "assistant" ? chat.pop()?.content : undefined;
     const text = toText([...toPartsOf(before, options), ...toPartsOf(texts, options)]);
     const tool_calls = waiting.slice(0, singleCalls ? 1 : Infinity).map(([, call]) => call);
-    const thinking = withThinking ? thoughts.filter((thought) => thought.trim() !== "").join("\n\n") : "";
+    const none = replaysThinking === "always" && waiting.length > 0 ? " " : "";
+    const thinking = withThinking ? thoughts.filter((thought) => thought.trim() !== "").join("\n\n") || none : "";
     const reasoning = thinking === "" ? {} : { reasoning_content: thinking };
     if (tool_calls.length > 0) chat.push({ role: "assistant", content: text || null, ...reasoning, tool_calls });
     else if (text !== "") chat.push({ role: "assistant", content: text, ...reasoning });
@@ -7280,8 +7284,9 @@ function toChatMessages(
   const turns = toTurns(messages);
   const begin = turns.findLastIndex((turn) => turn.some(isTyped));
   turns.forEach((turn, i) => {
-    if (turn[0]?.role === "assistant") addAssistant(turn, replaysThinking === true && i > begin);
-    else addClient(turn);
+    if (turn[0]?.role === "assistant") {
+      addAssistant(turn, replaysThinking === "always" || (replaysThinking === true && i > begin));
+    } else addClient(turn);
   });
   addResults([]);
   for (const message of chat) {
@@ -7363,7 +7368,12 @@ const MESSAGE = 6, CALL = 12, TOOL_FACTOR = 1.06;
 const TOOLS_TOKENS = 500;
 
 /** How a model counts and what it is sent, everything if it is passed on; what is left out is as with most models. */
-export type TokenRules = { digits?: DigitRule; vision?: boolean; replaysThinking?: boolean; passed?: boolean };
+export type TokenRules = {
+  digits?: DigitRule;
+  vision?: boolean;
+  replaysThinking?: Family["replaysThinking"];
+  passed?: boolean;
+};
 
 /** Whether a request offers tools of the client's own. */
 const hasTools = ({ tools = [] }: MessagesRequest): boolean => tools.some((tool) => tool.input_schema);
@@ -7400,7 +7410,11 @@ export function estimateRequestTokens(
     typeof content === "string" ? count(content) : sum(content ?? [], (block) => countBlock(block, replays));
 
   const offered = tools.filter(({ input_schema }) => input_schema || passed);
-  const begin = passed ? -1 : replaysThinking ? messages.findLastIndex(isTyped) : Infinity;
+  const begin = passed || replaysThinking === "always"
+    ? -1
+    : replaysThinking
+    ? messages.findLastIndex(isTyped)
+    : Infinity;
   return countContent(system, false) + (hasTools(request) ? TOOLS_TOKENS : 0) +
     sum(messages, ({ content }, at) => MESSAGE + countContent(content, at > begin)) +
     sum(offered, ({ name, description, input_schema }) => {
@@ -7496,7 +7510,7 @@ class PromptTokens {
   /** Estimated tokens, as if nothing were known of how the model counts. */
   estimate({ model, traits = toModel(model), thinking, backend }: Candidate): number {
     const { family: { digits, replaysThinking = false }, vision, reasoning } = traits;
-    const replays = replaysThinking && reasoning && thinking !== false && toEffort(this.#request) !== "off";
+    const replays = reasoning && thinking !== false && toEffort(this.#request) !== "off" && replaysThinking;
     const passed = backend.format === "anthropic";
     const rules: TokenRules = { vision, replaysThinking: replays, passed };
     if (digits) rules.digits = digits;
@@ -8861,7 +8875,7 @@ export function toChatRequest(request: MessagesRequest, options: ChatRequestOpti
   const effort = thinking ? toEffort(request) : "off";
   const think = toThinkingFields(traits, effort, options.thinkingSwitch);
   const { family } = traits;
-  const rules = { ...family, replaysThinking: family.replaysThinking && traits.reasoning && effort !== "off" };
+  const rules = { ...family, replaysThinking: traits.reasoning && effort !== "off" && family.replaysThinking };
   const messages = toChatMessages(request.messages, content, rules);
   if (messages.length === 0) throw new ApiError("invalid_request_error", "messages: All of them are empty");
   const told = toText(toPartsOf(request.system, content)).replace(BILLING, "").trimStart();

@@ -26,8 +26,11 @@ export interface Family {
    * an answer without thinking must not be lost. @default {false}
    */
   startsInThinking?: boolean;
-  /** Whether it wants its thinking back, as `reasoning_content`, while it calls tools. @default {false} */
-  replaysThinking?: boolean;
+  /**
+   * Whether it wants its thinking back, as `reasoning_content`, while it calls tools; `always` if its hosts refuse a
+   * conversation in which any call has none. @default {false}
+   */
+  replaysThinking?: boolean | "always";
   /**
    * How it wants ids of calls in the history: Kimi's template shows them to the model, which then writes ids nobody can
    * read; Mistral refuses all but nine characters. @default {"any"}
@@ -80,7 +83,7 @@ export const FAMILIES: readonly Family[] = [
     { thinking: "detailed", digits: "triple" }),
   family("Nemotron", /nemotron/, DIALECTS.nemotron),
   family("DeepSeek V4", /deepseek.*v4/, DIALECTS.dsml,
-    { thinking: "deepseek-v4", replaysThinking: true, digits: "triple" }),
+    { thinking: "deepseek-v4", replaysThinking: "always", digits: "triple" }),
   family("DeepSeek V3.2", /deepseek.*v3\.2/, DIALECTS.dsml,
     { thinking: "thinking", replaysThinking: true, digits: "triple" }),
   family("DeepSeek V3.1", /deepseek.*v3\.1/, DIALECTS.deepseek, { thinking: "thinking", digits: "triple" }),

@@ -59,7 +59,7 @@ export class PromptTokens {
   /** Estimated tokens, as if nothing were known of how the model counts. */
   estimate({ model, traits = toModel(model), thinking, backend }: Candidate): number {
     const { family: { digits, replaysThinking = false }, vision, reasoning } = traits;
-    const replays = replaysThinking && reasoning && thinking !== false && toEffort(this.#request) !== "off";
+    const replays = reasoning && thinking !== false && toEffort(this.#request) !== "off" && replaysThinking;
     const passed = backend.format === "anthropic";
     const rules: TokenRules = { vision, replaysThinking: replays, passed };
     if (digits) rules.digits = digits;

@@ -335,7 +335,7 @@ test("calls that were made at once come one by one, each with its result, where 
 
 describe("thinking in the history", () => {
   const think = (thinking: string): ContentBlockParam => ({ type: "thinking", thinking, signature: "s" });
-  const reasoningOf = (messages: MessageParam[], replaysThinking = true) => {
+  const reasoningOf = (messages: MessageParam[], replaysThinking: boolean | "always" = true) => {
     const out = toChatMessages(messages, { vision: false, warn: () => {} }, { replaysThinking });
     return out.flatMap((message) => message.role === "assistant" ? [message.reasoning_content ?? null] : []);
   };
@@ -367,6 +367,16 @@ describe("thinking in the history", () => {
   ];
   for (const [name, messages, expected] of rows) {
     test(name, () => assert.deepEqual(reasoningOf(messages), expected));
+    test(`${name}; where hosts insist on it, all goes back, and a blank for a call that has none`, () => {
+      const all = messages.flatMap(({ role, content }) => {
+        if (role !== "assistant" || typeof content === "string") return [];
+        const calls = content.some(({ type }) => type === "tool_use");
+        if (!calls && content.every(({ type }) => type !== "text")) return [];
+        const thoughts = content.flatMap((block) => block.type === "thinking" ? [block.thinking] : []);
+        return [thoughts.join("\n\n").trim() || (calls ? " " : null)];
+      });
+      assert.deepEqual(reasoningOf(messages, "always"), all);
+    });
     test(`${name}; for most families it is dropped`, () => {
       assert.deepEqual(reasoningOf(messages, false), expected.map(() => null));
     });

@@ -179,6 +179,25 @@ describe("for a model it knows", () => {
     }
   });
 
+  test("DeepSeek V4 gets the thinking of all work back, without which its hosts refuse the conversation", () => {
+    const call = { type: "tool_use", id: "t", name: "Read", input: {} };
+    const messages = [
+      { role: "user", content: "Go" },
+      { role: "assistant", content: [{ type: "thinking", thinking: "Hm." }, call] },
+      {
+        role: "user",
+        content: [{ type: "tool_result", tool_use_id: "t", content: "ok" }, { type: "text", text: "More" }],
+      },
+    ];
+    const thoughtOf = (model: string, extra: object) => {
+      const turn = ask({ messages, ...extra }, { model }).request.messages[1];
+      return turn?.role === "assistant" && turn.reasoning_content;
+    };
+    assert.equal(thoughtOf("deepseek/deepseek-v4-flash", ADAPTIVE), "Hm.");
+    assert.equal(thoughtOf("deepseek/deepseek-v4-flash", {}), undefined);
+    assert.equal(thoughtOf("z-ai/glm-5.2", ADAPTIVE), undefined);
+  });
+
   test("its thinking goes back to it only while it thinks and its family wants that", () => {
     const messages = [
       { role: "user", content: "Go" },
