@@ -1998,10 +1998,10 @@ export interface Family {
    */
   startsInThinking?: boolean;
   /**
-   * Whether it wants its thinking back, as `reasoning_content`, while it calls tools; `always` if its hosts refuse a
-   * conversation in which any call has none. @default {false}
+   * Whether it wants its thinking back, as `reasoning_content`, while it calls tools; by name if some of its hosts refuse
+   * `calls` that have none, or want it `always`, not only that of the work at hand. @default {false}
    */
-  replaysThinking?: boolean | "always";
+  replaysThinking?: boolean | "calls" | "always";
   /**
    * How it wants ids of calls in the history: Kimi's template shows them to the model, which then writes ids nobody can
    * read; Mistral refuses all but nine characters. @default {"any"}
@@ -2035,11 +2035,11 @@ function family(name: string, pattern: RegExp, dialect: TriggerTable, more: Part
 // deno-fmt-ignore: a table reads best with one family a row
 const FAMILIES: readonly Family[] = [
   family("Kimi K3", /kimi-k3/, DIALECTS.kimiK3,
-    { ...KIMI_CALLS, vision: true, thinking: "kimi-k3", replaysThinking: true }),
+    { ...KIMI_CALLS, vision: true, thinking: "kimi-k3", replaysThinking: "calls" }),
   family("Kimi K2.5", /kimi-k2\.\d/, DIALECTS.kimi,
-    { ...KIMI_CALLS, continuesCalls: true, vision: true, thinking: "thinking", replaysThinking: true }),
+    { ...KIMI_CALLS, continuesCalls: true, vision: true, thinking: "thinking", replaysThinking: "calls" }),
   family("Kimi K2 Thinking", /kimi-k2-thinking/, DIALECTS.kimi,
-    { ...KIMI_CALLS, continuesCalls: true, alwaysThinks: true, replaysThinking: true }),
+    { ...KIMI_CALLS, continuesCalls: true, alwaysThinks: true, replaysThinking: "calls" }),
   family("Kimi K2", /kimi/, DIALECTS.kimi, { ...KIMI_CALLS, continuesCalls: true }),
   family("Mistral Small 4", /mistral-(?:small-4|medium-3[.-]5)/, DIALECTS.mistral,
     { ...MISTRAL_TRAITS, vision: true, thinking: "mistral" }),
@@ -7184,12 +7184,12 @@ function toTurns(messages: MessageParam[]): MessageParam[][] {
  * Results follow their calls directly and in the order of the calls, whatever order they came in; a missing result is
  * filled in, an orphan becomes user text. Text beside results comes after them. System messages from the middle become
  * reminders. Thinking is left out, because most hosts refuse it in the history; a family that wants it back gets that
- * of the work at hand, which begins where a person last wrote something, or all, and a blank for a call without.
+ * of the work at hand, which begins where a person last wrote something, or all; a blank for calls that must have some.
  */
 function toChatMessages(
   messages: MessageParam[],
   options: ContentOptions,
-  { callIds, replaysThinking, answersResults, singleCalls = false }: HistoryRules = {},
+  { callIds, replaysThinking = false, answersResults, singleCalls = false }: HistoryRules = {},
 ): ChatMessage[] {
   const chat: ChatMessage[] = [];
   const toCallId = createCallIds(callIds);
@@ -7221,8 +7221,8 @@ function toChatMessages(
     const before = chat.at(-1)?.role === "assistant" ? chat.pop()?.content : undefined;
     const text = toText([...toPartsOf(before, options), ...toPartsOf(texts, options)]);
     const tool_calls = waiting.slice(0, singleCalls ? 1 : Infinity).map(([, call]) => call);
-    const none = replaysThinking === "always" && waiting.length > 0 ? " " : "";
-    const thinking = withThinking ? thoughts.filter((thought) => thought.trim() !== "").join("\n\n") || none : "";
+    const none = typeof replaysThinking === "string" && waiting.length > 0 ? " " : "";
+    const thinking = withThinking && thoughts.filter((thought) => thought.trim() !== "").join("\n\n") || none;
     const reasoning = thinking === "" ? {} : { reasoning_content: thinking };
     if (tool_calls.length > 0) chat.push({ role: "assistant", content: text || null, ...reasoning, tool_calls });
     else if (text !== "") chat.push({ role: "assistant", content: text, ...reasoning });
@@ -7285,7 +7285,7 @@ function toChatMessages(
   const begin = turns.findLastIndex((turn) => turn.some(isTyped));
   turns.forEach((turn, i) => {
     if (turn[0]?.role === "assistant") {
-      addAssistant(turn, replaysThinking === "always" || (replaysThinking === true && i > begin));
+      addAssistant(turn, replaysThinking === "always" || (replaysThinking !== false && i > begin));
     } else addClient(turn);
   });
   addResults([]);

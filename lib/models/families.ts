@@ -27,10 +27,10 @@ export interface Family {
    */
   startsInThinking?: boolean;
   /**
-   * Whether it wants its thinking back, as `reasoning_content`, while it calls tools; `always` if its hosts refuse a
-   * conversation in which any call has none. @default {false}
+   * Whether it wants its thinking back, as `reasoning_content`, while it calls tools; by name if some of its hosts refuse
+   * `calls` that have none, or want it `always`, not only that of the work at hand. @default {false}
    */
-  replaysThinking?: boolean | "always";
+  replaysThinking?: boolean | "calls" | "always";
   /**
    * How it wants ids of calls in the history: Kimi's template shows them to the model, which then writes ids nobody can
    * read; Mistral refuses all but nine characters. @default {"any"}
@@ -64,11 +64,11 @@ function family(name: string, pattern: RegExp, dialect: TriggerTable, more: Part
 // deno-fmt-ignore: a table reads best with one family a row
 export const FAMILIES: readonly Family[] = [
   family("Kimi K3", /kimi-k3/, DIALECTS.kimiK3,
-    { ...KIMI_CALLS, vision: true, thinking: "kimi-k3", replaysThinking: true }),
+    { ...KIMI_CALLS, vision: true, thinking: "kimi-k3", replaysThinking: "calls" }),
   family("Kimi K2.5", /kimi-k2\.\d/, DIALECTS.kimi,
-    { ...KIMI_CALLS, continuesCalls: true, vision: true, thinking: "thinking", replaysThinking: true }),
+    { ...KIMI_CALLS, continuesCalls: true, vision: true, thinking: "thinking", replaysThinking: "calls" }),
   family("Kimi K2 Thinking", /kimi-k2-thinking/, DIALECTS.kimi,
-    { ...KIMI_CALLS, continuesCalls: true, alwaysThinks: true, replaysThinking: true }),
+    { ...KIMI_CALLS, continuesCalls: true, alwaysThinks: true, replaysThinking: "calls" }),
   family("Kimi K2", /kimi/, DIALECTS.kimi, { ...KIMI_CALLS, continuesCalls: true }),
   family("Mistral Small 4", /mistral-(?:small-4|medium-3[.-]5)/, DIALECTS.mistral,
     { ...MISTRAL_TRAITS, vision: true, thinking: "mistral" }),

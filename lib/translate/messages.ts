@@ -41,12 +41,12 @@ function toTurns(messages: MessageParam[]): MessageParam[][] {
  * Results follow their calls directly and in the order of the calls, whatever order they came in; a missing result is
  * filled in, an orphan becomes user text. Text beside results comes after them. System messages from the middle become
  * reminders. Thinking is left out, because most hosts refuse it in the history; a family that wants it back gets that
- * of the work at hand, which begins where a person last wrote something, or all, and a blank for a call without.
+ * of the work at hand, which begins where a person last wrote something, or all; a blank for calls that must have some.
  */
 export function toChatMessages(
   messages: MessageParam[],
   options: ContentOptions,
-  { callIds, replaysThinking, answersResults, singleCalls = false }: HistoryRules = {},
+  { callIds, replaysThinking = false, answersResults, singleCalls = false }: HistoryRules = {},
 ): ChatMessage[] {
   const chat: ChatMessage[] = [];
   const toCallId = createCallIds(callIds);
@@ -78,8 +78,8 @@ export function toChatMessages(
     const before = chat.at(-1)?.role === "assistant" ? chat.pop()?.content : undefined;
     const text = toText([...toPartsOf(before, options), ...toPartsOf(texts, options)]);
     const tool_calls = waiting.slice(0, singleCalls ? 1 : Infinity).map(([, call]) => call);
-    const none = replaysThinking === "always" && waiting.length > 0 ? " " : "";
-    const thinking = withThinking ? thoughts.filter((thought) => thought.trim() !== "").join("\n\n") || none : "";
+    const none = typeof replaysThinking === "string" && waiting.length > 0 ? " " : "";
+    const thinking = withThinking && thoughts.filter((thought) => thought.trim() !== "").join("\n\n") || none;
     const reasoning = thinking === "" ? {} : { reasoning_content: thinking };
     if (tool_calls.length > 0) chat.push({ role: "assistant", content: text || null, ...reasoning, tool_calls });
     else if (text !== "") chat.push({ role: "assistant", content: text, ...reasoning });
@@ -142,7 +142,7 @@ export function toChatMessages(
   const begin = turns.findLastIndex((turn) => turn.some(isTyped));
   turns.forEach((turn, i) => {
     if (turn[0]?.role === "assistant") {
-      addAssistant(turn, replaysThinking === "always" || (replaysThinking === true && i > begin));
+      addAssistant(turn, replaysThinking === "always" || (replaysThinking !== false && i > begin));
     } else addClient(turn);
   });
   addResults([]);

@@ -335,7 +335,7 @@ test("calls that were made at once come one by one, each with its result, where 
 
 describe("thinking in the history", () => {
   const think = (thinking: string): ContentBlockParam => ({ type: "thinking", thinking, signature: "s" });
-  const reasoningOf = (messages: MessageParam[], replaysThinking: boolean | "always" = true) => {
+  const reasoningOf = (messages: MessageParam[], replaysThinking: boolean | "calls" | "always" = true) => {
     const out = toChatMessages(messages, { vision: false, warn: () => {} }, { replaysThinking });
     return out.flatMap((message) => message.role === "assistant" ? [message.reasoning_content ?? null] : []);
   };
@@ -365,6 +365,11 @@ describe("thinking in the history", () => {
     ["is nothing alone", [user("Go"), assistant([think("a")])], []],
     ["that was redacted is gone", [user("Go"), assistant([{ type: "redacted_thinking" } as never, use("t")])], [null]],
   ];
+  test("is a blank for calls that must have some", () => {
+    const done = [assistant([text("Done.")]), user("More"), assistant([use("t3")])];
+    assert.deepEqual(reasoningOf([...loop, ...done], "calls"), [" ", " ", null, " "]);
+    assert.deepEqual(reasoningOf(loop, "calls"), ["Read first.", "Now list."]);
+  });
   for (const [name, messages, expected] of rows) {
     test(name, () => assert.deepEqual(reasoningOf(messages), expected));
     test(`${name}; where hosts insist on it, all goes back, and a blank for a call that has none`, () => {

@@ -179,7 +179,7 @@ describe("for a model it knows", () => {
     }
   });
 
-  test("DeepSeek V4 gets the thinking of all work back, without which its hosts refuse the conversation", () => {
+  test("DeepSeek V4 gets the thinking of all work back, Kimi a blank: without any, hosts refuse the conversation", () => {
     const call = { type: "tool_use", id: "t", name: "Read", input: {} };
     const messages = [
       { role: "user", content: "Go" },
@@ -195,6 +195,7 @@ describe("for a model it knows", () => {
     };
     assert.equal(thoughtOf("deepseek/deepseek-v4-flash", ADAPTIVE), "Hm.");
     assert.equal(thoughtOf("deepseek/deepseek-v4-flash", {}), undefined);
+    for (const model of ["moonshotai/kimi-k2.6", "moonshotai/kimi-k3"]) assert.equal(thoughtOf(model, ADAPTIVE), " ");
     assert.equal(thoughtOf("z-ai/glm-5.2", ADAPTIVE), undefined);
   });
 
