@@ -60,7 +60,7 @@ export type ToolParam = { name: string; description?: string; input_schema?: Jso
 /** How the model may use tools. */
 export type ToolChoice = { type: "auto" | "any" | "tool" | "none"; name?: string; disable_parallel_tool_use?: boolean };
 
-/** The body of `POST /v1/messages`, with the fields this proxy reads. */
+/** The body of `POST /v1/messages`, with the fields this proxy reads; `output_format` is the older place. */
 export type MessagesRequest = {
   model: string;
   messages: MessageParam[];
@@ -75,6 +75,7 @@ export type MessagesRequest = {
   top_k?: number;
   thinking?: { type: string; budget_tokens?: number };
   output_config?: { effort?: string; format?: { type: string; schema?: JsonObject } };
+  output_format?: { type: string; schema?: JsonObject };
 };
 
 /** Token counts of a message, in Anthropic's terms: `input_tokens` excludes what was cached. */
@@ -4536,7 +4537,7 @@ function checkFields(value: unknown, fields: string, path: string): void {
 }
 // lib/wire/messages_request.ts --------------------------------------------------------------
 const REQUEST_FIELDS = "model:string messages:list max_tokens?:count stream?:boolean tools?:list tool_choice?:object " +
-  "stop_sequences?:strings temperature?:upTo2 top_p?:upTo1 output_config?:object";
+  "stop_sequences?:strings temperature?:upTo2 top_p?:upTo1 output_config?:object output_format?:object";
 const TOOL_FIELDS = "name:string type?:string description?:string input_schema?:object";
 
 /** The fields of each type of block, as {@linkcode checkFields} takes them. */
@@ -4594,9 +4595,10 @@ export function parseMessagesRequest(body: unknown, needsMaxTokens = true): Mess
   });
   if (request.system != null) checkContent(request.system, "system");
   request.tools?.forEach((tool, i) => checkFields(tool, TOOL_FIELDS, `tools.${i}`));
-  const { tool_choice: choice, max_tokens: most, output_config } = request;
+  const { tool_choice: choice, max_tokens: most, output_config, output_format } = request;
   if (output_config) checkFields(output_config, "effort?:string format?:object", "output_config");
   if (output_config?.format) checkFields(output_config.format, "type:string schema?:object", "output_config.format");
+  if (output_format) checkFields(output_format, "type:string schema?:object", "output_format");
   if (choice) checkFields(choice, `type:string ${choice.type === "tool" ? "name" : "name?"}:string`, "tool_choice");
   if (choice?.type === "tool" && !request.tools?.some(({ name }) => name === choice.name)) {
     refuse("tool_choice.name", `Tool '${choice.name}' is not in tools`);
@@ -8869,7 +8871,7 @@ export type TranslatedRequest = { request: ChatRequest; warnings: string[] };
  */
 export function toChatRequest(request: MessagesRequest, options: ChatRequestOptions): TranslatedRequest {
   const { model, maxTokens = Infinity, traits = toModel(model), thinking = true, extraBody = {} } = options;
-  const { temperature, top_p, top_k, stop_sequences, output_config } = request;
+  const { temperature, top_p, top_k, stop_sequences, output_config, output_format } = request;
   const warnings = new Set<string>();
   const content = { vision: traits.vision, warn: (warning: string) => void warnings.add(warning) };
   const effort = thinking ? toEffort(request) : "off";
@@ -8891,8 +8893,9 @@ export function toChatRequest(request: MessagesRequest, options: ChatRequestOpti
   const tools = toChatTools(request.tools, content.warn);
   if (tools.length > 0 && !traits.tools) content.warn(`Cannot offer the tools: ${model} is served without tools`);
   else if (tools.length > 0) Object.assign(chat, { tools }, toToolChoice(request.tool_choice, tools));
-  if (output_config?.format?.type === "json_schema") {
-    const json_schema = { name: "answer", schema: output_config.format.schema ?? {}, strict: true };
+  const format = output_config?.format ?? output_format;
+  if (format?.type === "json_schema") {
+    const json_schema = { name: "answer", schema: format.schema ?? {}, strict: true };
     chat.response_format = { type: "json_schema", json_schema };
   }
   // Where it must not think, nothing that a profile says makes it.

@@ -92,13 +92,15 @@ describe("tool_choice", () => {
   });
 });
 
-test("a JSON schema for the answer becomes response_format", () => {
+test("a JSON schema for the answer becomes response_format, also from where older clients have it", () => {
   const schema = { type: "object", properties: { title: { type: "string" } }, required: ["title"] };
-  const { request } = translate({ output_config: { effort: "low", format: { type: "json_schema", schema } } });
-  assert.deepEqual(request.response_format, {
-    type: "json_schema",
-    json_schema: { name: "answer", schema, strict: true },
-  });
+  const format = { type: "json_schema", schema };
+  for (const fields of [{ output_config: { effort: "low", format } }, { output_format: format }]) {
+    assert.deepEqual(translate(fields).request.response_format, {
+      type: "json_schema",
+      json_schema: { name: "answer", schema, strict: true },
+    });
+  }
 });
 
 test("what only Anthropic understands is left out silently", () => {
