@@ -60,7 +60,7 @@ export type ToolParam = { name: string; description?: string; input_schema?: Jso
 /** How the model may use tools. */
 export type ToolChoice = { type: "auto" | "any" | "tool" | "none"; name?: string; disable_parallel_tool_use?: boolean };
 
-/** The body of `POST /v1/messages`, with the fields this proxy reads. */
+/** The body of `POST /v1/messages`, with the fields this proxy reads; `output_format` is the older place. */
 export type MessagesRequest = {
   model: string;
   messages: MessageParam[];
@@ -75,6 +75,7 @@ export type MessagesRequest = {
   top_k?: number;
   thinking?: { type: string; budget_tokens?: number };
   output_config?: { effort?: string; format?: { type: string; schema?: JsonObject } };
+  output_format?: { type: string; schema?: JsonObject };
 };
 
 /** Token counts of a message, in Anthropic's terms: `input_tokens` excludes what was cached. */
@@ -1997,13 +1998,20 @@ export interface Family {
    * an answer without thinking must not be lost. @default {false}
    */
   startsInThinking?: boolean;
-  /** Whether it wants its thinking back, as `reasoning_content`, while it calls tools. @default {false} */
-  replaysThinking?: boolean;
+  /**
+   * Whether it wants its thinking back, as `reasoning_content`, while it calls tools; by name if some of its hosts refuse
+   * `calls` that have none, or want it `always`, not only that of the work at hand. @default {false}
+   */
+  replaysThinking?: boolean | "calls" | "always";
   /**
    * How it wants ids of calls in the history: Kimi's template shows them to the model, which then writes ids nobody can
    * read; Mistral refuses all but nine characters. @default {"any"}
    */
   callIds?: CallIdRule;
+  /** Whether it refuses what the user says right after results: an answer has to stand between. @default {false} */
+  answersResults?: boolean;
+  /** Whether its template refuses a history with more than one call at once. @default {false} */
+  singleCalls?: boolean;
   /** Whether its host may send the end of long arguments as text. @default {false} */
   continuesCalls?: boolean;
   /** How its vocabulary cuts numbers, which most of what sets vocabularies apart comes from. @default {unknown} */
@@ -2017,6 +2025,7 @@ export type DigitRule = "single" | "triple";
 
 const VISION = /vl\b|vision|omni/;
 const KIMI_CALLS = { callIds: "kimi", digits: "triple" } as const;
+const MISTRAL_TRAITS = { callIds: "mistral", answersResults: true, digits: "single" } as const;
 const GLM_TRAITS = { vision: /glm-?\d(?:\.\d)?v/, digits: "triple" } as const;
 
 function family(name: string, pattern: RegExp, dialect: TriggerTable, more: Partial<Family> = {}): Family {
@@ -2027,16 +2036,16 @@ function family(name: string, pattern: RegExp, dialect: TriggerTable, more: Part
 // deno-fmt-ignore: a table reads best with one family a row
 const FAMILIES: readonly Family[] = [
   family("Kimi K3", /kimi-k3/, DIALECTS.kimiK3,
-    { ...KIMI_CALLS, vision: true, thinking: "kimi-k3", replaysThinking: true }),
+    { ...KIMI_CALLS, vision: true, thinking: "kimi-k3", replaysThinking: "calls" }),
   family("Kimi K2.5", /kimi-k2\.\d/, DIALECTS.kimi,
-    { ...KIMI_CALLS, continuesCalls: true, vision: true, thinking: "thinking", replaysThinking: true }),
+    { ...KIMI_CALLS, continuesCalls: true, vision: true, thinking: "thinking", replaysThinking: "calls" }),
   family("Kimi K2 Thinking", /kimi-k2-thinking/, DIALECTS.kimi,
-    { ...KIMI_CALLS, continuesCalls: true, alwaysThinks: true, replaysThinking: true }),
+    { ...KIMI_CALLS, continuesCalls: true, alwaysThinks: true, replaysThinking: "calls" }),
   family("Kimi K2", /kimi/, DIALECTS.kimi, { ...KIMI_CALLS, continuesCalls: true }),
   family("Mistral Small 4", /mistral-(?:small-4|medium-3[.-]5)/, DIALECTS.mistral,
-    { vision: true, thinking: "mistral", callIds: "mistral", digits: "single" }),
+    { ...MISTRAL_TRAITS, vision: true, thinking: "mistral" }),
   family("Mistral", /mistral|mixtral|devstral|codestral|pixtral|ministral|magistral|sarvam/, DIALECTS.mistral,
-    { vision: /pixtral|large-3|medium-3|small-3\.[12]/, callIds: "mistral", digits: "single" }),
+    { ...MISTRAL_TRAITS, vision: /pixtral|large-3|medium-3|small-3\.[12]/ }),
   family("Nemotron 3 Ultra", /nemotron-3-ultra/, DIALECTS.coder, { thinking: "nemotron-3-ultra", digits: "single" }),
   family("Nemotron 3 Super", /nemotron-3-super/, DIALECTS.coder, { thinking: "nemotron-3-super", digits: "single" }),
   family("Nemotron 3", /nemotron-(?:nano-)?3/, DIALECTS.coder, { thinking: "nemotron-3", digits: "single" }),
@@ -2046,7 +2055,7 @@ const FAMILIES: readonly Family[] = [
     { thinking: "detailed", digits: "triple" }),
   family("Nemotron", /nemotron/, DIALECTS.nemotron),
   family("DeepSeek V4", /deepseek.*v4/, DIALECTS.dsml,
-    { thinking: "deepseek-v4", replaysThinking: true, digits: "triple" }),
+    { thinking: "deepseek-v4", replaysThinking: "always", digits: "triple" }),
   family("DeepSeek V3.2", /deepseek.*v3\.2/, DIALECTS.dsml,
     { thinking: "thinking", replaysThinking: true, digits: "triple" }),
   family("DeepSeek V3.1", /deepseek.*v3\.1/, DIALECTS.deepseek, { thinking: "thinking", digits: "triple" }),
@@ -2072,7 +2081,8 @@ const FAMILIES: readonly Family[] = [
   family("Gemma 4", /gemma-?4/, DIALECTS.gemma, { vision: true, thinking: "enable_thinking", digits: "single" }),
   family("Gemma", /gemma/, DIALECTS.gemma, { vision: /gemma-?3(?!.1b)/, digits: "single" }),
   family("Seed-OSS", /seed-oss/, DIALECTS.seed, { thinking: "seed-oss" }),
-  family("Llama", /llama|dracarys/, DIALECTS.llama, { vision: /vision|maverick|scout|llama-?4/, digits: "triple" }),
+  family("Llama", /llama|dracarys/, DIALECTS.llama,
+    { vision: /vision|maverick|scout|llama-?4/, singleCalls: true, digits: "triple" }),
   family("Phi, Granite", /phi-?[34]|granite/, DIALECTS.phi),
   family("Muse", /muse/, DIALECTS.muse, { vision: true, alwaysThinks: true }),
   family("Inkling", /inkling/, DIALECTS.inkling, { vision: true, alwaysThinks: true }),
@@ -4332,7 +4342,8 @@ export function createRouter(options: RouterOptions): Router {
     const closed = new Set(all.map(({ backend }) => backend).filter(({ lacks }) => lacks));
     for (const { name, lacks } of closed) why.push(`no API key for '${name}': set ${lacks}`);
     return {
-      request,
+      // Claude Code gives up on a compaction whose answer is a call instead of a summary.
+      request: kind === "compaction" && request.tools?.length ? { ...request, tool_choice: { type: "none" } } : request,
       kind,
       wanted,
       candidates,
@@ -4526,7 +4537,7 @@ function checkFields(value: unknown, fields: string, path: string): void {
 }
 // lib/wire/messages_request.ts --------------------------------------------------------------
 const REQUEST_FIELDS = "model:string messages:list max_tokens?:count stream?:boolean tools?:list tool_choice?:object " +
-  "stop_sequences?:strings temperature?:upTo2 top_p?:upTo1 output_config?:object";
+  "stop_sequences?:strings temperature?:upTo2 top_p?:upTo1 output_config?:object output_format?:object";
 const TOOL_FIELDS = "name:string type?:string description?:string input_schema?:object";
 
 /** The fields of each type of block, as {@linkcode checkFields} takes them. */
@@ -4584,9 +4595,10 @@ export function parseMessagesRequest(body: unknown, needsMaxTokens = true): Mess
   });
   if (request.system != null) checkContent(request.system, "system");
   request.tools?.forEach((tool, i) => checkFields(tool, TOOL_FIELDS, `tools.${i}`));
-  const { tool_choice: choice, max_tokens: most, output_config } = request;
+  const { tool_choice: choice, max_tokens: most, output_config, output_format } = request;
   if (output_config) checkFields(output_config, "effort?:string format?:object", "output_config");
   if (output_config?.format) checkFields(output_config.format, "type:string schema?:object", "output_config.format");
+  if (output_format) checkFields(output_format, "type:string schema?:object", "output_format");
   if (choice) checkFields(choice, `type:string ${choice.type === "tool" ? "name" : "name?"}:string`, "tool_choice");
   if (choice?.type === "tool" && !request.tools?.some(({ name }) => name === choice.name)) {
     refuse("tool_choice.name", `Tool '${choice.name}' is not in tools`);
@@ -4732,8 +4744,8 @@ const CHAT_ERRORS: Record<ApiErrorType, [type: string, code: string | null]> = {
   overloaded_error: ["server_error", "overloaded"],
 };
 
-/** What says that a prompt is too long, in Anthropic's words. */
-const TOO_LONG_PROMPT = /^prompt is too long: (\d+) tokens > (\d+) maximum/;
+/** What says that a prompt is too long, in Anthropic's words or, where it has no numbers, in a host's. */
+const TOO_LONG_PROMPT = /^prompt is too long(?:: (\d+) tokens > (\d+) maximum)?/;
 
 /**
  * The error in OpenAI's shape.
@@ -4741,11 +4753,12 @@ const TOO_LONG_PROMPT = /^prompt is too long: (\d+) tokens > (\d+) maximum/;
  * Clients shorten a conversation that is too long by OpenAI's words and code only.
  */
 function toChatError({ error: { type, message } }: ApiErrorBody): ChatErrorBody {
-  const [, used, limit] = TOO_LONG_PROMPT.exec(message) ?? [];
+  const [tooLong, used, limit] = TOO_LONG_PROMPT.exec(message) ?? [];
   const [kind, code] = CHAT_ERRORS[type];
-  if (limit === undefined) return { error: { message, type: kind, code, param: null } };
-  const told =
-    `This model's maximum context length is ${limit} tokens. However, your messages resulted in ${used} tokens.`;
+  if (tooLong === undefined) return { error: { message, type: kind, code, param: null } };
+  const told = limit === undefined
+    ? message
+    : `This model's maximum context length is ${limit} tokens. However, your messages resulted in ${used} tokens.`;
   return { error: { message: told, type: kind, code: "context_length_exceeded", param: "messages" } };
 }
 // lib/stream/completion_encoder.ts ----------------------------------------------------------
@@ -5393,7 +5406,7 @@ class InboundLimits {
 }
 // lib/server/body.ts ------------------------------------------------------------------------
 /**
- * Reads a JSON body and how many characters it has, measuring it while it comes: `content-length` may be absent or a lie.
+ * Reads a JSON body and how many bytes it has, measuring it while it comes: `content-length` may be absent or a lie.
  *
  * @throws {ApiError} `request_too_large` beyond `maxBytes`, `invalid_request_error` if it is not JSON.
  */
@@ -5418,7 +5431,7 @@ async function readJson(request: Request, maxBytes: number): Promise<{ value: un
   if (value === undefined) {
     throw new ApiError("invalid_request_error", "The request body is not valid JSON, or nested more than 500 deep");
   }
-  return { value, size: text.length };
+  return { value, size: bytes };
 }
 // lib/wire/client_chat_request.ts -----------------------------------------------------------
 /** A part of a message of a client. */
@@ -5539,7 +5552,7 @@ const INPUT_TEXTS = new WeakMap<JsonObject, string>();
 
 /** The input of a call as the text that hosts take. */
 function toInputText(input: JsonObject): string {
-  const text = INPUT_TEXTS.get(input) ?? JSON.stringify(input);
+  const text = INPUT_TEXTS.get(input) ?? toJsonText(input);
   INPUT_TEXTS.set(input, text);
   return text;
 }
@@ -7140,6 +7153,7 @@ function toToolChoice(
 // lib/translate/messages.ts -----------------------------------------------------------------
 const NO_OUTPUT = "(no output)"; // Tool messages must not be empty.
 const NO_RESULT = "(no result: the call was interrupted)";
+const ANSWER = "OK.";
 const IMAGE_FOLLOWS = "(the image follows the tool results)";
 
 function toBlocks(content: MessageParam["content"]): ContentBlockParam[] {
@@ -7153,7 +7167,7 @@ function isTyped({ role, content }: MessageParam): boolean {
 }
 
 /** What a family wants of the history. */
-type HistoryRules = Pick<Family, "callIds" | "replaysThinking">;
+type HistoryRules = Pick<Family, "callIds" | "replaysThinking" | "answersResults" | "singleCalls">;
 
 /** Consecutive messages of one side, the assistant's or the client's, are one turn. */
 function toTurns(messages: MessageParam[]): MessageParam[][] {
@@ -7172,23 +7186,27 @@ function toTurns(messages: MessageParam[]): MessageParam[][] {
  * Results follow their calls directly and in the order of the calls, whatever order they came in; a missing result is
  * filled in, an orphan becomes user text. Text beside results comes after them. System messages from the middle become
  * reminders. Thinking is left out, because most hosts refuse it in the history; a family that wants it back gets that
- * of the work at hand, which begins where a person last wrote something.
+ * of the work at hand, which begins where a person last wrote something, or all; a blank for calls that must have some.
  */
 function toChatMessages(
   messages: MessageParam[],
   options: ContentOptions,
-  { callIds, replaysThinking }: HistoryRules = {},
+  { callIds, replaysThinking = false, answersResults, singleCalls = false }: HistoryRules = {},
 ): ChatMessage[] {
   const chat: ChatMessage[] = [];
   const toCallId = createCallIds(callIds);
   /** The calls of the last assistant turn that wait for their results, in order, each with the client's own id. */
   const waiting: [clientId: string, call: ChatToolCall][] = [];
+  /** The ids of all calls, and how many were given to calls whose own was taken. */
+  const taken = new Set<string>();
+  let copies = 1;
 
   function addCall({ id, name, input }: ContentBlockParam & { type: "tool_use" }): void {
     const called = { name: toFunctionName(name), arguments: toInputText(input) };
     let callId = toCallId(id || "call", called.name);
     // Hosts that go by the id would take two calls for one.
-    for (let n = 2; waiting.some(([, call]) => call.id === callId); n++) callId = toCallId(`${id}_${n}`, called.name);
+    while (taken.has(callId)) callId = toCallId(`${id}_${++copies}`, called.name);
+    taken.add(callId);
     waiting.push([id, { id: callId, type: "function", function: called }]);
   }
 
@@ -7204,8 +7222,9 @@ function toChatMessages(
     // Many templates want roles to alternate, and a client's turn may have come to nothing.
     const before = chat.at(-1)?.role === "assistant" ? chat.pop()?.content : undefined;
     const text = toText([...toPartsOf(before, options), ...toPartsOf(texts, options)]);
-    const tool_calls = waiting.map(([, call]) => call);
-    const thinking = withThinking ? thoughts.filter((thought) => thought.trim() !== "").join("\n\n") : "";
+    const tool_calls = waiting.slice(0, singleCalls ? 1 : Infinity).map(([, call]) => call);
+    const none = typeof replaysThinking === "string" && waiting.length > 0 ? " " : "";
+    const thinking = withThinking && thoughts.filter((thought) => thought.trim() !== "").join("\n\n") || none;
     const reasoning = thinking === "" ? {} : { reasoning_content: thinking };
     if (tool_calls.length > 0) chat.push({ role: "assistant", content: text || null, ...reasoning, tool_calls });
     else if (text !== "") chat.push({ role: "assistant", content: text, ...reasoning });
@@ -7227,18 +7246,28 @@ function toChatMessages(
     }
     parts.unshift(...addResults(results));
     const last = chat.at(-1);
-    if (parts.length === 0) return;
-    if (last?.role !== "user") chat.push({ role: "user", content: toContent(parts) });
-    // An assistant turn that came to nothing stood between.
-    else last.content = toContent([...toPartsOf(last.content, options), ...parts]);
+    // An assistant turn that came to nothing may have stood between.
+    if (last?.role === "user" && Array.isArray(last.content)) last.content.push(...parts);
+    else if (parts.length > 0) {
+      if (last?.role === "tool" && answersResults) chat.push({ role: "assistant", content: ANSWER });
+      chat.push({ role: "user", content: parts });
+    }
   }
 
   /** Adds a tool message for each waiting call; gives what tool messages cannot hold. */
   function addResults(results: ToolResultParam[]): ChatPart[] {
     const extra: ChatPart[] = [];
-    for (const [clientId, { id, function: { name } }] of waiting.splice(0)) {
-      const at = results.findIndex((result) => result.tool_use_id === clientId);
-      const [result] = at < 0 ? [] : results.splice(at, 1);
+    const left = new Set(results);
+    const byId = new Map<string, ToolResultParam[]>();
+    for (const result of results.reverse()) {
+      const { tool_use_id: id } = result;
+      byId.set(id, byId.get(id) ?? []).get(id)?.push(result);
+    }
+    for (const [i, [clientId, call]] of waiting.splice(0).entries()) {
+      const { id, function: { name } } = call;
+      if (singleCalls && i > 0) chat.push({ role: "assistant", content: null, tool_calls: [call] });
+      const result = byId.get(clientId)?.pop();
+      if (result) left.delete(result);
       const parts = toPartsOf(result?.content, options);
       const images = parts.filter((part) => part.type !== "text");
       if (images.length > 0) extra.push({ type: "text", text: `Result of ${name}:` }, ...images);
@@ -7247,7 +7276,7 @@ function toChatMessages(
       if (result?.is_error && !/error/i.test(content.slice(0, 40))) content = `Error: ${content}`;
       chat.push({ role: "tool", tool_call_id: id, content });
     }
-    for (const { content } of results) {
+    for (const { content } of left) {
       options.warn("Cannot find the call of a tool result: passed as text");
       extra.push({ type: "text", text: "Result of an earlier tool call:" }, ...toPartsOf(content, options));
     }
@@ -7257,10 +7286,14 @@ function toChatMessages(
   const turns = toTurns(messages);
   const begin = turns.findLastIndex((turn) => turn.some(isTyped));
   turns.forEach((turn, i) => {
-    if (turn[0]?.role === "assistant") addAssistant(turn, replaysThinking === true && i > begin);
-    else addClient(turn);
+    if (turn[0]?.role === "assistant") {
+      addAssistant(turn, replaysThinking === "always" || (replaysThinking !== false && i > begin));
+    } else addClient(turn);
   });
   addResults([]);
+  for (const message of chat) {
+    if (message.role === "user" && Array.isArray(message.content)) message.content = toContent(message.content);
+  }
   return chat;
 }
 // lib/wire/image_size.ts --------------------------------------------------------------------
@@ -7337,7 +7370,12 @@ const MESSAGE = 6, CALL = 12, TOOL_FACTOR = 1.06;
 const TOOLS_TOKENS = 500;
 
 /** How a model counts and what it is sent, everything if it is passed on; what is left out is as with most models. */
-export type TokenRules = { digits?: DigitRule; vision?: boolean; replaysThinking?: boolean; passed?: boolean };
+export type TokenRules = {
+  digits?: DigitRule;
+  vision?: boolean;
+  replaysThinking?: Family["replaysThinking"];
+  passed?: boolean;
+};
 
 /** Whether a request offers tools of the client's own. */
 const hasTools = ({ tools = [] }: MessagesRequest): boolean => tools.some((tool) => tool.input_schema);
@@ -7374,7 +7412,11 @@ export function estimateRequestTokens(
     typeof content === "string" ? count(content) : sum(content ?? [], (block) => countBlock(block, replays));
 
   const offered = tools.filter(({ input_schema }) => input_schema || passed);
-  const begin = passed ? -1 : replaysThinking ? messages.findLastIndex(isTyped) : Infinity;
+  const begin = passed || replaysThinking === "always"
+    ? -1
+    : replaysThinking
+    ? messages.findLastIndex(isTyped)
+    : Infinity;
   return countContent(system, false) + (hasTools(request) ? TOOLS_TOKENS : 0) +
     sum(messages, ({ content }, at) => MESSAGE + countContent(content, at > begin)) +
     sum(offered, ({ name, description, input_schema }) => {
@@ -7420,8 +7462,6 @@ export class TokenCounter {
   };
 }
 // lib/upstream/token_ledger.ts --------------------------------------------------------------
-/** Code, prose and JSON have more. */
-const CHARS_PER_TOKEN = 2;
 /** So many sessions keep the ratio by which their tokens were first counted. */
 const MAX_SESSIONS = 100;
 
@@ -7444,7 +7484,7 @@ function toSession(headers: Headers, { messages: [first] }: MessagesRequest, kin
 
 /** The tokens of one request with each candidate; nothing is counted before it is asked for, and nothing twice. */
 class PromptTokens {
-  /** A guess that is rather too high, for which nothing has to be counted: two characters a token. */
+  /** A guess that is never too low, for which nothing has to be counted: no token has less than a byte. */
   readonly roughly: number;
   readonly #request: MessagesRequest;
   readonly #session: string;
@@ -7466,13 +7506,13 @@ class PromptTokens {
     this.#session = session;
     this.#counter = counter;
     this.#calibration = calibration;
-    this.roughly = Math.ceil(size / CHARS_PER_TOKEN);
+    this.roughly = size;
   }
 
   /** Estimated tokens, as if nothing were known of how the model counts. */
   estimate({ model, traits = toModel(model), thinking, backend }: Candidate): number {
     const { family: { digits, replaysThinking = false }, vision, reasoning } = traits;
-    const replays = replaysThinking && reasoning && thinking !== false && toEffort(this.#request) !== "off";
+    const replays = reasoning && thinking !== false && toEffort(this.#request) !== "off" && replaysThinking;
     const passed = backend.format === "anthropic";
     const rules: TokenRules = { vision, replaysThinking: replays, passed };
     if (digits) rules.digits = digits;
@@ -7522,7 +7562,7 @@ class TokenLedger {
    * Counts a request.
    *
    * @param session Whose next request this is, from {@linkcode toSession}.
-   * @param size How many characters it has.
+   * @param size How many bytes it has.
    */
   open(request: MessagesRequest, session: string, size: number): PromptTokens {
     return new PromptTokens(request, { session, size, counter: this.#counter, calibration: this.#calibration });
@@ -7849,9 +7889,12 @@ const NUMBERS: readonly RegExp[] = [
   /messages resulted in (?<used>\d+)/, // OpenAI, vLLM
   /(?:request has|contains|passed)(?: at least)? (?<used>\d+) input tokens/, // vLLM
   /input_tokens, value=(?<used>\d+)/, // vLLM
-  /input \((?<used>\d+) tokens\)/, // SGLang
+  /(?:input|request) \((?<used>\d+) tokens\)/, // SGLang, llama.cpp
+  /available context size \((?<limit>\d+) tokens\)/, // llama.cpp
+  /keep the first (?<used>\d+) tokens/, // LM Studio
+  /n_keep: (?<used>\d+) ?>= n_ctx: (?<limit>\d+)/, // LM Studio
   /prompt length \((?<used>\d+)\)/, // TRT-LLM, Triton
-  /requested (?:a total of )?(?<total>\d+) tokens/, // OpenAI, vLLM
+  /requested (?:about |a total of )?(?<total>\d+) tokens/, // OpenRouter, OpenAI, vLLM
   /max_(?:completion_)?tokens\b[^;]{0,120}?(?:less than or equal to|<=|at most|(?:not|cannot) exceed)[\s`'"]*(?<cap>\d+)/,
   /max_(?:completion_)?tokens\b[^;]{0,120}?maximum (?!context)\D{0,60}?(?:is|of)[\s`'":]*(?<cap>\d+)/,
   /maximum (?!context).{0,60}?(?:max_\w*?|output |completion )tokens\D{0,40}?(?:is|of)[\s`'":]*(?<cap>\d+)/,
@@ -8010,6 +8053,7 @@ const FAULTS: readonly FaultRow[] = [
   ["context_overflow", REFUSALS, /max_tokens must be at least 1, got -|greater than max_model_len/, TOO_LONG], // vLLM
   ["context_overflow", REFUSALS, /exceed max_num_tokens|exceeds maximum sequence length/, TOO_LONG], // TRT-LLM, Triton
   ["context_overflow", REFUSALS, /(?:maximum|model's) context l|context_length_exceeded/i, TOO_LONG], // vLLM, SGLang
+  ["context_overflow", REFUSALS, /greater than the context length|with a larger context/, TOO_LONG], // LM Studio
   ["context_overflow", REFUSALS, OVERFLOW, TOO_LONG], // Claude Code 2.1.328 compacts on these as well
   ["output_cap", REFUSALS, "cap"], // FCC#955
   ["rejected_field", REFUSALS, "fields"], // NIM, kimi-cli#2534, 9router#1887; pydantic; Mistral's tokenizers
@@ -8502,7 +8546,7 @@ const PROTOCOLS: Readonly<Record<NonNullable<Backend["format"]>, Protocol>> = {
       const { model, traits = toModel(model) } = candidate;
       const { stop_sequences: stopSequences = [] } = request;
       const { family } = traits;
-      const tools = toDeclaredTools(request.tools);
+      const tools = toDeclaredTools(request.tool_choice?.type === "none" ? [] : request.tools);
       return new ChatReader(
         new ChunkTranslator({ tools, model, family, stopSequences, inputTokens, newId }),
         candidate,
@@ -8827,13 +8871,13 @@ export type TranslatedRequest = { request: ChatRequest; warnings: string[] };
  */
 export function toChatRequest(request: MessagesRequest, options: ChatRequestOptions): TranslatedRequest {
   const { model, maxTokens = Infinity, traits = toModel(model), thinking = true, extraBody = {} } = options;
-  const { temperature, top_p, top_k, stop_sequences, output_config } = request;
+  const { temperature, top_p, top_k, stop_sequences, output_config, output_format } = request;
   const warnings = new Set<string>();
   const content = { vision: traits.vision, warn: (warning: string) => void warnings.add(warning) };
   const effort = thinking ? toEffort(request) : "off";
   const think = toThinkingFields(traits, effort, options.thinkingSwitch);
-  const { callIds, replaysThinking } = traits.family;
-  const rules = { callIds, replaysThinking: replaysThinking && traits.reasoning && effort !== "off" };
+  const { family } = traits;
+  const rules = { ...family, replaysThinking: traits.reasoning && effort !== "off" && family.replaysThinking };
   const messages = toChatMessages(request.messages, content, rules);
   if (messages.length === 0) throw new ApiError("invalid_request_error", "messages: All of them are empty");
   const told = toText(toPartsOf(request.system, content)).replace(BILLING, "").trimStart();
@@ -8849,8 +8893,9 @@ export function toChatRequest(request: MessagesRequest, options: ChatRequestOpti
   const tools = toChatTools(request.tools, content.warn);
   if (tools.length > 0 && !traits.tools) content.warn(`Cannot offer the tools: ${model} is served without tools`);
   else if (tools.length > 0) Object.assign(chat, { tools }, toToolChoice(request.tool_choice, tools));
-  if (output_config?.format?.type === "json_schema") {
-    const json_schema = { name: "answer", schema: output_config.format.schema ?? {}, strict: true };
+  const format = output_config?.format ?? output_format;
+  if (format?.type === "json_schema") {
+    const json_schema = { name: "answer", schema: format.schema ?? {}, strict: true };
     chat.response_format = { type: "json_schema", json_schema };
   }
   // Where it must not think, nothing that a profile says makes it.
@@ -9476,7 +9521,7 @@ export interface ChainOptions {
   requestTimeout?: number;
   /**
    * Milliseconds one candidate is given for its first content while others are left, and one more for every two
-   * characters of the request, which a model has to read first. @default {120_000}
+   * bytes of the request, which a model has to read first. @default {120_000}
    */
   patience?: number;
   /** Milliseconds of silence allowed in the middle of an answer. @default {180_000} */
@@ -9504,6 +9549,8 @@ type ChainParts = { ledger: TokenLedger; accounts: Accounts };
 const MIN_LEFT = 5_000;
 /** Milliseconds an output token may take where the answer comes only when it is whole. */
 const TIME_PER_TOKEN = 20;
+/** What a prompt is taken for, times the tokens at which its host stopped counting, where that is more than was thought. */
+const UNCOUNTED = 1.2;
 
 /** Milliseconds after which what other processes know is read again. */
 const SYNC_PAUSE = 1_000;
@@ -9573,6 +9620,9 @@ class Chain {
         const mended = then === "mend" && this.#fits(candidate, fault, options) &&
           differ(body, this.#toBody(wanted, candidate, options).body);
         if (mended) continue;
+        // What the host has not counted, or only in part, is told as it was estimated.
+        const { used, total = 0, limit } = fault.facts;
+        if (limit && (used ?? total) <= limit) fault.facts.used = options.tokens.count(candidate);
         asks.set(candidate, asked + 1);
         if (asked + 1 < retryAttempts && mayPass(fault)) waiting.push(candidate);
         const { backend } = candidate;
@@ -9641,7 +9691,7 @@ class Chain {
     try {
       const left = Math.max(0, end - began);
       const writing = request.stream ? 0 : Number(body.max_tokens) * TIME_PER_TOKEN;
-      const limit = hasOthers ? Math.min(left / 2, patience + tokens.roughly + writing) : left;
+      const limit = hasOthers ? Math.min(left / 2, patience + tokens.roughly / 2 + writing) : left;
       const onPromptTokens = (actual: number) => this.#report(candidate, tokens, actual);
       const settings = this.#settings;
       const events = await attempt(request, body, candidate, { settings, options, limit, onPromptTokens });
@@ -9682,12 +9732,15 @@ class Chain {
 
   /** Remembers what a fault says about a model. */
   #learn(candidate: Candidate, fault: UpstreamFault, body: FittingRequest["body"], { tokens }: SendOptions): void {
-    const { kind, facts: { retryAfter, used = 0 } } = fault;
+    const { kind, facts: { retryAfter, limit = 0, used = 0 } } = fault;
     const wait = Math.max(FAULT_KINDS[kind].avoid ?? 0, retryAfter ?? 0);
     if (wait > 0) this.#health.avoid(toKey(candidate), wait);
     if (kind === "rate_limited") this.#accounts.refuse(candidate, retryAfter);
     this.#learned.learn(candidate, toLessons(fault, body));
-    if (used > 0) this.#report(candidate, tokens, used);
+    // vLLM counts no further than to where there is no room any more.
+    const stopped = used + body.max_tokens === limit + 1;
+    const counted = !stopped ? used : used > tokens.count(candidate) ? used * UNCOUNTED : 0;
+    if (counted > 0) this.#report(candidate, tokens, counted);
   }
 
   /** Notes how many tokens a host has counted. */
@@ -9767,7 +9820,7 @@ type Exchange = {
   began: number;
   /** Whose key it has shown, where one is needed. */
   client?: ClientKey | undefined;
-  /** Its body, if it is a POST, and how many characters that has. */
+  /** Its body, if it is a POST, and how many bytes that has. */
   body: unknown;
   size: number;
   /** Ends the answer early: the client went away, or the proxy closes. */

@@ -26,13 +26,20 @@ export interface Family {
    * an answer without thinking must not be lost. @default {false}
    */
   startsInThinking?: boolean;
-  /** Whether it wants its thinking back, as `reasoning_content`, while it calls tools. @default {false} */
-  replaysThinking?: boolean;
+  /**
+   * Whether it wants its thinking back, as `reasoning_content`, while it calls tools; by name if some of its hosts refuse
+   * `calls` that have none, or want it `always`, not only that of the work at hand. @default {false}
+   */
+  replaysThinking?: boolean | "calls" | "always";
   /**
    * How it wants ids of calls in the history: Kimi's template shows them to the model, which then writes ids nobody can
    * read; Mistral refuses all but nine characters. @default {"any"}
    */
   callIds?: CallIdRule;
+  /** Whether it refuses what the user says right after results: an answer has to stand between. @default {false} */
+  answersResults?: boolean;
+  /** Whether its template refuses a history with more than one call at once. @default {false} */
+  singleCalls?: boolean;
   /** Whether its host may send the end of long arguments as text. @default {false} */
   continuesCalls?: boolean;
   /** How its vocabulary cuts numbers, which most of what sets vocabularies apart comes from. @default {unknown} */
@@ -46,6 +53,7 @@ export type DigitRule = "single" | "triple";
 
 const VISION = /vl\b|vision|omni/;
 const KIMI_CALLS = { callIds: "kimi", digits: "triple" } as const;
+const MISTRAL_TRAITS = { callIds: "mistral", answersResults: true, digits: "single" } as const;
 const GLM_TRAITS = { vision: /glm-?\d(?:\.\d)?v/, digits: "triple" } as const;
 
 function family(name: string, pattern: RegExp, dialect: TriggerTable, more: Partial<Family> = {}): Family {
@@ -56,16 +64,16 @@ function family(name: string, pattern: RegExp, dialect: TriggerTable, more: Part
 // deno-fmt-ignore: a table reads best with one family a row
 export const FAMILIES: readonly Family[] = [
   family("Kimi K3", /kimi-k3/, DIALECTS.kimiK3,
-    { ...KIMI_CALLS, vision: true, thinking: "kimi-k3", replaysThinking: true }),
+    { ...KIMI_CALLS, vision: true, thinking: "kimi-k3", replaysThinking: "calls" }),
   family("Kimi K2.5", /kimi-k2\.\d/, DIALECTS.kimi,
-    { ...KIMI_CALLS, continuesCalls: true, vision: true, thinking: "thinking", replaysThinking: true }),
+    { ...KIMI_CALLS, continuesCalls: true, vision: true, thinking: "thinking", replaysThinking: "calls" }),
   family("Kimi K2 Thinking", /kimi-k2-thinking/, DIALECTS.kimi,
-    { ...KIMI_CALLS, continuesCalls: true, alwaysThinks: true, replaysThinking: true }),
+    { ...KIMI_CALLS, continuesCalls: true, alwaysThinks: true, replaysThinking: "calls" }),
   family("Kimi K2", /kimi/, DIALECTS.kimi, { ...KIMI_CALLS, continuesCalls: true }),
   family("Mistral Small 4", /mistral-(?:small-4|medium-3[.-]5)/, DIALECTS.mistral,
-    { vision: true, thinking: "mistral", callIds: "mistral", digits: "single" }),
+    { ...MISTRAL_TRAITS, vision: true, thinking: "mistral" }),
   family("Mistral", /mistral|mixtral|devstral|codestral|pixtral|ministral|magistral|sarvam/, DIALECTS.mistral,
-    { vision: /pixtral|large-3|medium-3|small-3\.[12]/, callIds: "mistral", digits: "single" }),
+    { ...MISTRAL_TRAITS, vision: /pixtral|large-3|medium-3|small-3\.[12]/ }),
   family("Nemotron 3 Ultra", /nemotron-3-ultra/, DIALECTS.coder, { thinking: "nemotron-3-ultra", digits: "single" }),
   family("Nemotron 3 Super", /nemotron-3-super/, DIALECTS.coder, { thinking: "nemotron-3-super", digits: "single" }),
   family("Nemotron 3", /nemotron-(?:nano-)?3/, DIALECTS.coder, { thinking: "nemotron-3", digits: "single" }),
@@ -75,7 +83,7 @@ export const FAMILIES: readonly Family[] = [
     { thinking: "detailed", digits: "triple" }),
   family("Nemotron", /nemotron/, DIALECTS.nemotron),
   family("DeepSeek V4", /deepseek.*v4/, DIALECTS.dsml,
-    { thinking: "deepseek-v4", replaysThinking: true, digits: "triple" }),
+    { thinking: "deepseek-v4", replaysThinking: "always", digits: "triple" }),
   family("DeepSeek V3.2", /deepseek.*v3\.2/, DIALECTS.dsml,
     { thinking: "thinking", replaysThinking: true, digits: "triple" }),
   family("DeepSeek V3.1", /deepseek.*v3\.1/, DIALECTS.deepseek, { thinking: "thinking", digits: "triple" }),
@@ -101,7 +109,8 @@ export const FAMILIES: readonly Family[] = [
   family("Gemma 4", /gemma-?4/, DIALECTS.gemma, { vision: true, thinking: "enable_thinking", digits: "single" }),
   family("Gemma", /gemma/, DIALECTS.gemma, { vision: /gemma-?3(?!.1b)/, digits: "single" }),
   family("Seed-OSS", /seed-oss/, DIALECTS.seed, { thinking: "seed-oss" }),
-  family("Llama", /llama|dracarys/, DIALECTS.llama, { vision: /vision|maverick|scout|llama-?4/, digits: "triple" }),
+  family("Llama", /llama|dracarys/, DIALECTS.llama,
+    { vision: /vision|maverick|scout|llama-?4/, singleCalls: true, digits: "triple" }),
   family("Phi, Granite", /phi-?[34]|granite/, DIALECTS.phi),
   family("Muse", /muse/, DIALECTS.muse, { vision: true, alwaysThinks: true }),
   family("Inkling", /inkling/, DIALECTS.inkling, { vision: true, alwaysThinks: true }),

@@ -166,7 +166,8 @@ export function createRouter(options: RouterOptions): Router {
     const closed = new Set(all.map(({ backend }) => backend).filter(({ lacks }) => lacks));
     for (const { name, lacks } of closed) why.push(`no API key for '${name}': set ${lacks}`);
     return {
-      request,
+      // Claude Code gives up on a compaction whose answer is a call instead of a summary.
+      request: kind === "compaction" && request.tools?.length ? { ...request, tool_choice: { type: "none" } } : request,
       kind,
       wanted,
       candidates,

@@ -2,7 +2,7 @@ import { ApiError } from "../wire/errors.ts";
 import { parseJson } from "../wire/json.ts";
 
 /**
- * Reads a JSON body and how many characters it has, measuring it while it comes: `content-length` may be absent or a lie.
+ * Reads a JSON body and how many bytes it has, measuring it while it comes: `content-length` may be absent or a lie.
  *
  * @throws {ApiError} `request_too_large` beyond `maxBytes`, `invalid_request_error` if it is not JSON.
  */
@@ -27,5 +27,5 @@ export async function readJson(request: Request, maxBytes: number): Promise<{ va
   if (value === undefined) {
     throw new ApiError("invalid_request_error", "The request body is not valid JSON, or nested more than 500 deep");
   }
-  return { value, size: text.length };
+  return { value, size: bytes };
 }

@@ -50,7 +50,7 @@ export type Exchange = {
   began: number;
   /** Whose key it has shown, where one is needed. */
   client?: ClientKey | undefined;
-  /** Its body, if it is a POST, and how many characters that has. */
+  /** Its body, if it is a POST, and how many bytes that has. */
   body: unknown;
   size: number;
   /** Ends the answer early: the client went away, or the proxy closes. */

@@ -8,6 +8,7 @@ import { toFunctionName } from "./tools.ts";
 
 const NO_OUTPUT = "(no output)"; // Tool messages must not be empty.
 const NO_RESULT = "(no result: the call was interrupted)";
+const ANSWER = "OK.";
 const IMAGE_FOLLOWS = "(the image follows the tool results)";
 
 function toBlocks(content: MessageParam["content"]): ContentBlockParam[] {
@@ -21,7 +22,7 @@ export function isTyped({ role, content }: MessageParam): boolean {
 }
 
 /** What a family wants of the history. */
-export type HistoryRules = Pick<Family, "callIds" | "replaysThinking">;
+export type HistoryRules = Pick<Family, "callIds" | "replaysThinking" | "answersResults" | "singleCalls">;
 
 /** Consecutive messages of one side, the assistant's or the client's, are one turn. */
 function toTurns(messages: MessageParam[]): MessageParam[][] {
@@ -40,23 +41,27 @@ function toTurns(messages: MessageParam[]): MessageParam[][] {
  * Results follow their calls directly and in the order of the calls, whatever order they came in; a missing result is
  * filled in, an orphan becomes user text. Text beside results comes after them. System messages from the middle become
  * reminders. Thinking is left out, because most hosts refuse it in the history; a family that wants it back gets that
- * of the work at hand, which begins where a person last wrote something.
+ * of the work at hand, which begins where a person last wrote something, or all; a blank for calls that must have some.
  */
 export function toChatMessages(
   messages: MessageParam[],
   options: ContentOptions,
-  { callIds, replaysThinking }: HistoryRules = {},
+  { callIds, replaysThinking = false, answersResults, singleCalls = false }: HistoryRules = {},
 ): ChatMessage[] {
   const chat: ChatMessage[] = [];
   const toCallId = createCallIds(callIds);
   /** The calls of the last assistant turn that wait for their results, in order, each with the client's own id. */
   const waiting: [clientId: string, call: ChatToolCall][] = [];
+  /** The ids of all calls, and how many were given to calls whose own was taken. */
+  const taken = new Set<string>();
+  let copies = 1;
 
   function addCall({ id, name, input }: ContentBlockParam & { type: "tool_use" }): void {
     const called = { name: toFunctionName(name), arguments: toInputText(input) };
     let callId = toCallId(id || "call", called.name);
     // Hosts that go by the id would take two calls for one.
-    for (let n = 2; waiting.some(([, call]) => call.id === callId); n++) callId = toCallId(`${id}_${n}`, called.name);
+    while (taken.has(callId)) callId = toCallId(`${id}_${++copies}`, called.name);
+    taken.add(callId);
     waiting.push([id, { id: callId, type: "function", function: called }]);
   }
 
@@ -72,8 +77,9 @@ export function toChatMessages(
     // Many templates want roles to alternate, and a client's turn may have come to nothing.
     const before = chat.at(-1)?.role === "assistant" ? chat.pop()?.content : undefined;
     const text = toText([...toPartsOf(before, options), ...toPartsOf(texts, options)]);
-    const tool_calls = waiting.map(([, call]) => call);
-    const thinking = withThinking ? thoughts.filter((thought) => thought.trim() !== "").join("\n\n") : "";
+    const tool_calls = waiting.slice(0, singleCalls ? 1 : Infinity).map(([, call]) => call);
+    const none = typeof replaysThinking === "string" && waiting.length > 0 ? " " : "";
+    const thinking = withThinking && thoughts.filter((thought) => thought.trim() !== "").join("\n\n") || none;
     const reasoning = thinking === "" ? {} : { reasoning_content: thinking };
     if (tool_calls.length > 0) chat.push({ role: "assistant", content: text || null, ...reasoning, tool_calls });
     else if (text !== "") chat.push({ role: "assistant", content: text, ...reasoning });
@@ -95,18 +101,28 @@ export function toChatMessages(
     }
     parts.unshift(...addResults(results));
     const last = chat.at(-1);
-    if (parts.length === 0) return;
-    if (last?.role !== "user") chat.push({ role: "user", content: toContent(parts) });
-    // An assistant turn that came to nothing stood between.
-    else last.content = toContent([...toPartsOf(last.content, options), ...parts]);
+    // An assistant turn that came to nothing may have stood between.
+    if (last?.role === "user" && Array.isArray(last.content)) last.content.push(...parts);
+    else if (parts.length > 0) {
+      if (last?.role === "tool" && answersResults) chat.push({ role: "assistant", content: ANSWER });
+      chat.push({ role: "user", content: parts });
+    }
   }
 
   /** Adds a tool message for each waiting call; gives what tool messages cannot hold. */
   function addResults(results: ToolResultParam[]): ChatPart[] {
     const extra: ChatPart[] = [];
-    for (const [clientId, { id, function: { name } }] of waiting.splice(0)) {
-      const at = results.findIndex((result) => result.tool_use_id === clientId);
-      const [result] = at < 0 ? [] : results.splice(at, 1);
+    const left = new Set(results);
+    const byId = new Map<string, ToolResultParam[]>();
+    for (const result of results.reverse()) {
+      const { tool_use_id: id } = result;
+      byId.set(id, byId.get(id) ?? []).get(id)?.push(result);
+    }
+    for (const [i, [clientId, call]] of waiting.splice(0).entries()) {
+      const { id, function: { name } } = call;
+      if (singleCalls && i > 0) chat.push({ role: "assistant", content: null, tool_calls: [call] });
+      const result = byId.get(clientId)?.pop();
+      if (result) left.delete(result);
       const parts = toPartsOf(result?.content, options);
       const images = parts.filter((part) => part.type !== "text");
       if (images.length > 0) extra.push({ type: "text", text: `Result of ${name}:` }, ...images);
@@ -115,7 +131,7 @@ export function toChatMessages(
       if (result?.is_error && !/error/i.test(content.slice(0, 40))) content = `Error: ${content}`;
       chat.push({ role: "tool", tool_call_id: id, content });
     }
-    for (const { content } of results) {
+    for (const { content } of left) {
       options.warn("Cannot find the call of a tool result: passed as text");
       extra.push({ type: "text", text: "Result of an earlier tool call:" }, ...toPartsOf(content, options));
     }
@@ -125,9 +141,13 @@ export function toChatMessages(
   const turns = toTurns(messages);
   const begin = turns.findLastIndex((turn) => turn.some(isTyped));
   turns.forEach((turn, i) => {
-    if (turn[0]?.role === "assistant") addAssistant(turn, replaysThinking === true && i > begin);
-    else addClient(turn);
+    if (turn[0]?.role === "assistant") {
+      addAssistant(turn, replaysThinking === "always" || (replaysThinking !== false && i > begin));
+    } else addClient(turn);
   });
   addResults([]);
+  for (const message of chat) {
+    if (message.role === "user" && Array.isArray(message.content)) message.content = toContent(message.content);
+  }
   return chat;
 }

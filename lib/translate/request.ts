@@ -39,13 +39,13 @@ export type TranslatedRequest = { request: ChatRequest; warnings: string[] };
  */
 export function toChatRequest(request: MessagesRequest, options: ChatRequestOptions): TranslatedRequest {
   const { model, maxTokens = Infinity, traits = toModel(model), thinking = true, extraBody = {} } = options;
-  const { temperature, top_p, top_k, stop_sequences, output_config } = request;
+  const { temperature, top_p, top_k, stop_sequences, output_config, output_format } = request;
   const warnings = new Set<string>();
   const content = { vision: traits.vision, warn: (warning: string) => void warnings.add(warning) };
   const effort = thinking ? toEffort(request) : "off";
   const think = toThinkingFields(traits, effort, options.thinkingSwitch);
-  const { callIds, replaysThinking } = traits.family;
-  const rules = { callIds, replaysThinking: replaysThinking && traits.reasoning && effort !== "off" };
+  const { family } = traits;
+  const rules = { ...family, replaysThinking: traits.reasoning && effort !== "off" && family.replaysThinking };
   const messages = toChatMessages(request.messages, content, rules);
   if (messages.length === 0) throw new ApiError("invalid_request_error", "messages: All of them are empty");
   const told = toText(toPartsOf(request.system, content)).replace(BILLING, "").trimStart();
@@ -61,8 +61,9 @@ export function toChatRequest(request: MessagesRequest, options: ChatRequestOpti
   const tools = toChatTools(request.tools, content.warn);
   if (tools.length > 0 && !traits.tools) content.warn(`Cannot offer the tools: ${model} is served without tools`);
   else if (tools.length > 0) Object.assign(chat, { tools }, toToolChoice(request.tool_choice, tools));
-  if (output_config?.format?.type === "json_schema") {
-    const json_schema = { name: "answer", schema: output_config.format.schema ?? {}, strict: true };
+  const format = output_config?.format ?? output_format;
+  if (format?.type === "json_schema") {
+    const json_schema = { name: "answer", schema: format.schema ?? {}, strict: true };
     chat.response_format = { type: "json_schema", json_schema };
   }
   // Where it must not think, nothing that a profile says makes it.

@@ -31,7 +31,7 @@ export interface ChainOptions {
   requestTimeout?: number;
   /**
    * Milliseconds one candidate is given for its first content while others are left, and one more for every two
-   * characters of the request, which a model has to read first. @default {120_000}
+   * bytes of the request, which a model has to read first. @default {120_000}
    */
   patience?: number;
   /** Milliseconds of silence allowed in the middle of an answer. @default {180_000} */
@@ -59,6 +59,8 @@ export type ChainParts = { ledger: TokenLedger; accounts: Accounts };
 const MIN_LEFT = 5_000;
 /** Milliseconds an output token may take where the answer comes only when it is whole. */
 const TIME_PER_TOKEN = 20;
+/** What a prompt is taken for, times the tokens at which its host stopped counting, where that is more than was thought. */
+const UNCOUNTED = 1.2;
 
 /** Milliseconds after which what other processes know is read again. */
 const SYNC_PAUSE = 1_000;
@@ -128,6 +130,9 @@ class Chain {
         const mended = then === "mend" && this.#fits(candidate, fault, options) &&
           differ(body, this.#toBody(wanted, candidate, options).body);
         if (mended) continue;
+        // What the host has not counted, or only in part, is told as it was estimated.
+        const { used, total = 0, limit } = fault.facts;
+        if (limit && (used ?? total) <= limit) fault.facts.used = options.tokens.count(candidate);
         asks.set(candidate, asked + 1);
         if (asked + 1 < retryAttempts && mayPass(fault)) waiting.push(candidate);
         const { backend } = candidate;
@@ -196,7 +201,7 @@ class Chain {
     try {
       const left = Math.max(0, end - began);
       const writing = request.stream ? 0 : Number(body.max_tokens) * TIME_PER_TOKEN;
-      const limit = hasOthers ? Math.min(left / 2, patience + tokens.roughly + writing) : left;
+      const limit = hasOthers ? Math.min(left / 2, patience + tokens.roughly / 2 + writing) : left;
       const onPromptTokens = (actual: number) => this.#report(candidate, tokens, actual);
       const settings = this.#settings;
       const events = await attempt(request, body, candidate, { settings, options, limit, onPromptTokens });
@@ -237,12 +242,15 @@ class Chain {
 
   /** Remembers what a fault says about a model. */
   #learn(candidate: Candidate, fault: UpstreamFault, body: FittingRequest["body"], { tokens }: SendOptions): void {
-    const { kind, facts: { retryAfter, used = 0 } } = fault;
+    const { kind, facts: { retryAfter, limit = 0, used = 0 } } = fault;
     const wait = Math.max(FAULT_KINDS[kind].avoid ?? 0, retryAfter ?? 0);
     if (wait > 0) this.#health.avoid(toKey(candidate), wait);
     if (kind === "rate_limited") this.#accounts.refuse(candidate, retryAfter);
     this.#learned.learn(candidate, toLessons(fault, body));
-    if (used > 0) this.#report(candidate, tokens, used);
+    // vLLM counts no further than to where there is no room any more.
+    const stopped = used + body.max_tokens === limit + 1;
+    const counted = !stopped ? used : used > tokens.count(candidate) ? used * UNCOUNTED : 0;
+    if (counted > 0) this.#report(candidate, tokens, counted);
   }
 
   /** Notes how many tokens a host has counted. */

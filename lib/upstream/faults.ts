@@ -105,6 +105,7 @@ const FAULTS: readonly FaultRow[] = [
   ["context_overflow", REFUSALS, /max_tokens must be at least 1, got -|greater than max_model_len/, TOO_LONG], // vLLM
   ["context_overflow", REFUSALS, /exceed max_num_tokens|exceeds maximum sequence length/, TOO_LONG], // TRT-LLM, Triton
   ["context_overflow", REFUSALS, /(?:maximum|model's) context l|context_length_exceeded/i, TOO_LONG], // vLLM, SGLang
+  ["context_overflow", REFUSALS, /greater than the context length|with a larger context/, TOO_LONG], // LM Studio
   ["context_overflow", REFUSALS, OVERFLOW, TOO_LONG], // Claude Code 2.1.328 compacts on these as well
   ["output_cap", REFUSALS, "cap"], // FCC#955
   ["rejected_field", REFUSALS, "fields"], // NIM, kimi-cli#2534, 9router#1887; pydantic; Mistral's tokenizers

@@ -20,9 +20,12 @@ const NUMBERS: readonly RegExp[] = [
   /messages resulted in (?<used>\d+)/, // OpenAI, vLLM
   /(?:request has|contains|passed)(?: at least)? (?<used>\d+) input tokens/, // vLLM
   /input_tokens, value=(?<used>\d+)/, // vLLM
-  /input \((?<used>\d+) tokens\)/, // SGLang
+  /(?:input|request) \((?<used>\d+) tokens\)/, // SGLang, llama.cpp
+  /available context size \((?<limit>\d+) tokens\)/, // llama.cpp
+  /keep the first (?<used>\d+) tokens/, // LM Studio
+  /n_keep: (?<used>\d+) ?>= n_ctx: (?<limit>\d+)/, // LM Studio
   /prompt length \((?<used>\d+)\)/, // TRT-LLM, Triton
-  /requested (?:a total of )?(?<total>\d+) tokens/, // OpenAI, vLLM
+  /requested (?:about |a total of )?(?<total>\d+) tokens/, // OpenRouter, OpenAI, vLLM
   /max_(?:completion_)?tokens\b[^;]{0,120}?(?:less than or equal to|<=|at most|(?:not|cannot) exceed)[\s`'"]*(?<cap>\d+)/,
   /max_(?:completion_)?tokens\b[^;]{0,120}?maximum (?!context)\D{0,60}?(?:is|of)[\s`'":]*(?<cap>\d+)/,
   /maximum (?!context).{0,60}?(?:max_\w*?|output |completion )tokens\D{0,40}?(?:is|of)[\s`'":]*(?<cap>\d+)/,

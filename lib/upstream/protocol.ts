@@ -29,7 +29,7 @@ export const PROTOCOLS: Readonly<Record<NonNullable<Backend["format"]>, Protocol
       const { model, traits = toModel(model) } = candidate;
       const { stop_sequences: stopSequences = [] } = request;
       const { family } = traits;
-      const tools = toDeclaredTools(request.tools);
+      const tools = toDeclaredTools(request.tool_choice?.type === "none" ? [] : request.tools);
       return new ChatReader(
         new ChunkTranslator({ tools, model, family, stopSequences, inputTokens, newId }),
         candidate,

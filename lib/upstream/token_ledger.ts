@@ -9,8 +9,6 @@ import type { MessagesRequest } from "../wire/anthropic.ts";
 import { BoundedMap } from "../wire/bounded_map.ts";
 import { toDigest } from "../wire/ids.ts";
 
-/** Code, prose and JSON have more. */
-const CHARS_PER_TOKEN = 2;
 /** So many sessions keep the ratio by which their tokens were first counted. */
 const MAX_SESSIONS = 100;
 
@@ -33,7 +31,7 @@ export function toSession(headers: Headers, { messages: [first] }: MessagesReque
 
 /** The tokens of one request with each candidate; nothing is counted before it is asked for, and nothing twice. */
 export class PromptTokens {
-  /** A guess that is rather too high, for which nothing has to be counted: two characters a token. */
+  /** A guess that is never too low, for which nothing has to be counted: no token has less than a byte. */
   readonly roughly: number;
   readonly #request: MessagesRequest;
   readonly #session: string;
@@ -55,13 +53,13 @@ export class PromptTokens {
     this.#session = session;
     this.#counter = counter;
     this.#calibration = calibration;
-    this.roughly = Math.ceil(size / CHARS_PER_TOKEN);
+    this.roughly = size;
   }
 
   /** Estimated tokens, as if nothing were known of how the model counts. */
   estimate({ model, traits = toModel(model), thinking, backend }: Candidate): number {
     const { family: { digits, replaysThinking = false }, vision, reasoning } = traits;
-    const replays = replaysThinking && reasoning && thinking !== false && toEffort(this.#request) !== "off";
+    const replays = reasoning && thinking !== false && toEffort(this.#request) !== "off" && replaysThinking;
     const passed = backend.format === "anthropic";
     const rules: TokenRules = { vision, replaysThinking: replays, passed };
     if (digits) rules.digits = digits;
@@ -111,7 +109,7 @@ export class TokenLedger {
    * Counts a request.
    *
    * @param session Whose next request this is, from {@linkcode toSession}.
-   * @param size How many characters it has.
+   * @param size How many bytes it has.
    */
   open(request: MessagesRequest, session: string, size: number): PromptTokens {
     return new PromptTokens(request, { session, size, counter: this.#counter, calibration: this.#calibration });

@@ -34,7 +34,7 @@ export type ToolParam = { name: string; description?: string; input_schema?: Jso
 /** How the model may use tools. */
 export type ToolChoice = { type: "auto" | "any" | "tool" | "none"; name?: string; disable_parallel_tool_use?: boolean };
 
-/** The body of `POST /v1/messages`, with the fields this proxy reads. */
+/** The body of `POST /v1/messages`, with the fields this proxy reads; `output_format` is the older place. */
 export type MessagesRequest = {
   model: string;
   messages: MessageParam[];
@@ -49,6 +49,7 @@ export type MessagesRequest = {
   top_k?: number;
   thinking?: { type: string; budget_tokens?: number };
   output_config?: { effort?: string; format?: { type: string; schema?: JsonObject } };
+  output_format?: { type: string; schema?: JsonObject };
 };
 
 /** Token counts of a message, in Anthropic's terms: `input_tokens` excludes what was cached. */

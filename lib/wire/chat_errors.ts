@@ -17,8 +17,8 @@ const CHAT_ERRORS: Record<ApiErrorType, [type: string, code: string | null]> = {
   overloaded_error: ["server_error", "overloaded"],
 };
 
-/** What says that a prompt is too long, in Anthropic's words. */
-const TOO_LONG_PROMPT = /^prompt is too long: (\d+) tokens > (\d+) maximum/;
+/** What says that a prompt is too long, in Anthropic's words or, where it has no numbers, in a host's. */
+const TOO_LONG_PROMPT = /^prompt is too long(?:: (\d+) tokens > (\d+) maximum)?/;
 
 /**
  * The error in OpenAI's shape.
@@ -26,10 +26,11 @@ const TOO_LONG_PROMPT = /^prompt is too long: (\d+) tokens > (\d+) maximum/;
  * Clients shorten a conversation that is too long by OpenAI's words and code only.
  */
 export function toChatError({ error: { type, message } }: ApiErrorBody): ChatErrorBody {
-  const [, used, limit] = TOO_LONG_PROMPT.exec(message) ?? [];
+  const [tooLong, used, limit] = TOO_LONG_PROMPT.exec(message) ?? [];
   const [kind, code] = CHAT_ERRORS[type];
-  if (limit === undefined) return { error: { message, type: kind, code, param: null } };
-  const told =
-    `This model's maximum context length is ${limit} tokens. However, your messages resulted in ${used} tokens.`;
+  if (tooLong === undefined) return { error: { message, type: kind, code, param: null } };
+  const told = limit === undefined
+    ? message
+    : `This model's maximum context length is ${limit} tokens. However, your messages resulted in ${used} tokens.`;
   return { error: { message: told, type: kind, code: "context_length_exceeded", param: "messages" } };
 }

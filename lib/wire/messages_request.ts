@@ -4,7 +4,7 @@ import { checkFields, refuse } from "./fields.ts";
 import { isJsonObject } from "./json.ts";
 
 const REQUEST_FIELDS = "model:string messages:list max_tokens?:count stream?:boolean tools?:list tool_choice?:object " +
-  "stop_sequences?:strings temperature?:upTo2 top_p?:upTo1 output_config?:object";
+  "stop_sequences?:strings temperature?:upTo2 top_p?:upTo1 output_config?:object output_format?:object";
 const TOOL_FIELDS = "name:string type?:string description?:string input_schema?:object";
 
 /** The fields of each type of block, as {@linkcode checkFields} takes them. */
@@ -62,9 +62,10 @@ export function parseMessagesRequest(body: unknown, needsMaxTokens = true): Mess
   });
   if (request.system != null) checkContent(request.system, "system");
   request.tools?.forEach((tool, i) => checkFields(tool, TOOL_FIELDS, `tools.${i}`));
-  const { tool_choice: choice, max_tokens: most, output_config } = request;
+  const { tool_choice: choice, max_tokens: most, output_config, output_format } = request;
   if (output_config) checkFields(output_config, "effort?:string format?:object", "output_config");
   if (output_config?.format) checkFields(output_config.format, "type:string schema?:object", "output_config.format");
+  if (output_format) checkFields(output_format, "type:string schema?:object", "output_format");
   if (choice) checkFields(choice, `type:string ${choice.type === "tool" ? "name" : "name?"}:string`, "tool_choice");
   if (choice?.type === "tool" && !request.tools?.some(({ name }) => name === choice.name)) {
     refuse("tool_choice.name", `Tool '${choice.name}' is not in tools`);

@@ -147,6 +147,12 @@ describe("a host gets a valid request", () => {
     const [message] = toHost({ messages: [{ role: "user", content: "a\ud83d \\ud83d \ude00 😀" }] }).messages;
     assert.equal(message?.content, "a\ufffd \\ud83d \ufffd 😀");
   });
+
+  test("where it is cut in half in what a call was given", () => {
+    const content = [{ type: "tool_use", id: "t", name: "Read", input: { path: "a\ud83d" } }];
+    const [, message] = toHost({ messages: [HI, { role: "assistant", content }] }).messages;
+    assert.equal(message?.role === "assistant" && message.tool_calls?.[0]?.function.arguments, '{"path":"a\\ufffd"}');
+  });
 });
 
 describe("an answer is one error and not nonsense", () => {

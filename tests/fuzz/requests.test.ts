@@ -24,6 +24,7 @@ const MODELS = fc.constantFrom(
   "deepseek-ai/deepseek-v4-pro",
   "nvidia/nvidia-nemotron-nano-9b-v2",
   "minimaxai/minimax-m3",
+  "meta/llama-3.1-70b-instruct",
 );
 
 /** What a client of the other format asks. */

@@ -148,8 +148,13 @@ const validate = new Ajv({ strict: false }).compile(SCHEMA);
 
 const toCalls = (message: ChatMessage | undefined) => message?.role === "assistant" ? message.tool_calls ?? [] : [];
 
+/** Strict parsers refuse half of a character that takes two. */
+function assertWholeCharacters(json: string): void {
+  assert.doesNotMatch(json.replace(/\\\\/g, ""), /\\ud[89a-f]/i, "half a character");
+}
+
 /** Checks the order: a system message in front only, results behind their calls and in their order, sides in turn. */
-function checkOrder(messages: readonly ChatMessage[]): void {
+function checkOrder({ model, messages }: ChatRequest): void {
   let waiting: string[] = [];
   let side = "";
   for (const [i, message] of messages.entries()) {
@@ -158,12 +163,16 @@ function checkOrder(messages: readonly ChatMessage[]): void {
     if (role === "tool") assert.equal(message.tool_call_id, waiting.shift(), `messages.${i} is not the next result`);
     else assert.deepEqual(waiting, [], `calls without results before messages.${i}`);
     if (role !== "tool") assert.notEqual(role, side, `messages.${i}: ${role} twice in a row`);
+    // As Mistral's tokenizers say, and Llama's template below.
+    if (role === "user" && /mistral/.test(model)) assert.notEqual(side, "tool", `messages.${i}: user after tool`);
     side = role;
     const calls = toCalls(message);
+    if (/llama/.test(model)) assert.ok(calls.length <= 1, `messages.${i}: more than one call at once`);
     waiting = calls.length > 0 ? calls.map(({ id }) => id) : waiting;
     assert.equal(new Set(waiting).size, waiting.length, `messages.${i}: two calls have one id`);
     if (role === "assistant") assert.ok(message.content !== null || calls.length > 0, `messages.${i} says nothing`);
     for (const { function: { arguments: json } } of calls) {
+      assertWholeCharacters(json);
       const input = JSON.parse(json);
       assert.ok(typeof input === "object" && input && !Array.isArray(input), `arguments are no object: ${json}`);
     }
@@ -174,11 +183,10 @@ function checkOrder(messages: readonly ChatMessage[]): void {
 
 /** Checks the body of a request to a host, as the text that is sent. */
 export function assertValidUpstreamRequest(json: string): ChatRequest {
-  // Strict parsers refuse half of a character that takes two.
-  assert.doesNotMatch(json.replace(/\\\\/g, ""), /\\ud[89a-f]/i, "half a character");
+  assertWholeCharacters(json);
   assert.ok(validate(JSON.parse(json)), JSON.stringify(validate.errors)?.slice(0, 600));
   const request: ChatRequest = JSON.parse(json);
-  checkOrder(request.messages);
+  checkOrder(request);
   const names = request.tools?.map((tool) => tool.function.name);
   const { tool_choice: choice } = request;
   if (typeof choice === "object") {

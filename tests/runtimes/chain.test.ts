@@ -348,6 +348,47 @@ test("a model that counts more tokens than were estimated is asked for what is l
   assert.ok(Number(rig.calls[2]?.body.max_tokens) > 16_000);
 });
 
+/** A host that counts a prompt no further than to where there is no room for it any more. */
+const toStopping = (real: number) => ({ max_tokens }: ChatRequest): ScriptedAnswer => {
+  const most = 32_768 - Number(max_tokens);
+  if (real <= most) return { ...HELLO, usage: { prompt_tokens: real } };
+  const message = `This model's maximum context length is 32768 tokens. However, you requested ${max_tokens} output ` +
+    `tokens and your prompt contains at least ${most + 1} input tokens, for a total of at least 32769 tokens.`;
+  return { status: 400, body: { error: { message, type: "BadRequestError", param: "input_tokens", code: 400 } } };
+};
+
+for (const real of [9_400, 10_700, 12_000]) {
+  test(`a host that counts a prompt of ${real} tokens no further than to its limit is asked for what is left`, async () => {
+    const rig = createRig(toStopping(real), { clock: new FakeClock() });
+    const messages = [{ role: "user" as const, content: "word ".repeat(10_000) }];
+    for (let i = 0; i < 2; i++) {
+      await assertHello(await rig.arbiter.fetch(toRequest({ stream: true, messages, max_tokens: 26_000 })));
+    }
+    const sent = rig.calls.map(({ body }) => Number(body.max_tokens));
+    assert.ok(sent.length <= 4, `${sent}`);
+    assert.ok(sent.at(-1)! > 19_000, `${sent}`);
+  });
+}
+
+test("a prompt that a host has not counted to its end is told by its estimate", async () => {
+  const rig = createRig(toStopping(40_000), { clock: new FakeClock() });
+  const messages = [{ role: "user" as const, content: "word ".repeat(40_000) }];
+  const { error } = await (await rig.arbiter.fetch(toRequest({ messages, max_tokens: 26_000 }))).json();
+  assert.match(error.message, /^prompt is too long: 4\d{4} tokens > 32768 maximum$/);
+});
+
+for (
+  const [script, content] of [["Chinese", "\u6570\u636e".repeat(12_000)], ["numbers", "7,3\n9,".repeat(4_000)]] as const
+) {
+  test(`a prompt of ${script}, which has a token a character, leaves no room for all of the output`, async () => {
+    const rig = createChainRig({ [FIRST]: (turn) => turn === 0 ? toOverflow(content.length) : HELLO });
+    await assertHello(await rig.ask({ stream: true, messages: [{ role: "user", content }], max_tokens: 16_000 }));
+    const sent = rig.calls.map(({ body }) => Number(body.max_tokens));
+    assert.deepEqual([sent.length, sent[0]], [2, 16_000]);
+    assert.ok(sent[1]! + content.length < 32_768, `${sent}`);
+  });
+}
+
 test("a limit that cannot be meant is not learned", async () => {
   const odd = ["maximum context length is 128K tokens", "max_tokens must be at most 16k", "max_tokens must be <= 1"];
   for (const detail of odd) {

@@ -61,6 +61,23 @@ describe("an answer says where its request was sent:", () => {
   });
 });
 
+test("a compaction is asked for without calls, and one that the model writes all the same stays text", async () => {
+  const written = "Work so far: none.<|tool_calls_section_begin|><|tool_call_begin|>functions.Bash:0" +
+    "<|tool_call_argument_begin|>{}<|tool_call_end|><|tool_calls_section_end|>";
+  const rig = createRig({ steps: [{ text: written }] }, { model: KIMI });
+  for (const hint of ["", "x-claude-code-compaction"]) {
+    const request = toRequest({ tools: TOOLS });
+    if (hint) request.headers.set(hint, "reactive");
+    const { content, stop_reason } = await (await rig.arbiter.fetch(request)).json();
+    const [text, call] = content.map(({ type }: { type: string }) => type);
+    assert.deepEqual(
+      [text, call, stop_reason],
+      hint ? ["text", undefined, "end_turn"] : ["text", "tool_use", "tool_use"],
+    );
+  }
+  assert.deepEqual(rig.calls.map(({ body }) => body.tool_choice), [undefined, "none"]);
+});
+
 describe("a side request that needs no model gets none:", () => {
   const schema = { type: "object", properties: { title: { type: "string" } }, required: ["title"] };
   const title: Partial<MessagesRequest> = {

@@ -14,7 +14,9 @@ import { toPlainName } from "../../lib/routing/reference.ts";
 import { toTypedText } from "../../lib/routing/typed_text.ts";
 import { SseDecoder } from "../../lib/stream/sse_decoder.ts";
 import { toMessagesRequest } from "../../lib/translate/client_chat_request.ts";
+import { toChatMessages } from "../../lib/translate/messages.ts";
 import { toFaultText, toServerWords } from "../../lib/upstream/fault_text.ts";
+import type { MessageParam } from "../../lib/wire/anthropic.ts";
 import { translate } from "../support/answers.ts";
 import { ALL } from "../dialects/vectors/mod.ts";
 import { scan } from "../dialects/vectors/vector.ts";
@@ -45,6 +47,25 @@ describe("what a client sends:", () => {
   for (const piece of texts["a text"]) {
     test(`a text of '${piece}'`, () => {
       assert.ok(toTypedText([{ role: "user", content: repeat(piece) }]).length <= 1);
+    });
+  }
+  const many = <T>(toOne: (i: number) => T): T[] => Array.from({ length: 100_000 }, (_, i) => toOne(i));
+  const toCall = (id: string) => ({ type: "tool_use" as const, id, name: "Bash", input: {} });
+  const toResult = (id: string) => ({ type: "tool_result" as const, tool_use_id: id, content: "done" });
+  const image = { type: "image" as const, source: { type: "url", url: "https://host/i.png" } };
+  const conversations: Record<string, MessageParam[]> = {
+    "calls of one id": [{ role: "assistant", content: many(() => toCall("a")) }],
+    "calls and, in the other order, their results": [
+      { role: "assistant", content: many((i) => toCall(`a${i}`)) },
+      { role: "user", content: many((i) => toResult(`a${i}`)).reverse() },
+    ],
+    "answers of nothing": many((i) =>
+      i % 2 === 0 ? { role: "user", content: [image] } : { role: "assistant", content: "" }
+    ),
+  };
+  for (const [name, messages] of Object.entries(conversations)) {
+    test(`a conversation of ${name}`, () => {
+      assert.ok(toChatMessages(messages, { vision: true, warn: () => {} }).length > 0);
     });
   }
   test("a path of slashes", async () => {

@@ -131,6 +131,13 @@ test("thinking counts where a model gets it back: in the work at hand", () => {
   assert.equal(count({ messages }, { replaysThinking: true }) - count({ messages }), estimateTokens("one two three"));
 });
 
+test("thinking counts in all work where a model gets it back always", () => {
+  const thinking = { type: "thinking" as const, thinking: "one two three" };
+  const messages = [user("Begin"), { role: "assistant" as const, content: [thinking] }, user("Again")];
+  const rules: TokenRules = { replaysThinking: "always" };
+  assert.equal(count({ messages }, rules) - count({ messages }), estimateTokens("one two three"));
+});
+
 test("an empty request costs nothing, and a message is never free", () => {
   assert.equal(count({}), 0);
   assert.equal(count({ system: "" }), 0);

@@ -302,9 +302,40 @@ describe("ids of calls in the history become", () => {
   });
 });
 
+test("what is said after results has an answer before it where a family refuses it otherwise", () => {
+  const messages = [
+    user("Go"),
+    assistant([use("a")]),
+    user([result("a", "one"), text("Faster.")]),
+    assistant([use("b")]),
+    user([result("b", "two")]),
+  ];
+  const rolesOf = (answersResults: boolean) =>
+    toChatMessages(messages, { vision: false, warn: () => {} }, { answersResults }).map(({ role }) => role).join(" ");
+  assert.equal(rolesOf(false), "user assistant tool user assistant tool");
+  assert.equal(rolesOf(true), "user assistant tool assistant user assistant tool");
+});
+
+test("calls that were made at once come one by one, each with its result, where a template refuses more", () => {
+  const messages = [
+    user("Go"),
+    assistant([text("Both."), use("a"), use("b")]),
+    user([result("b", "two"), result("a", "one"), text("Faster.")]),
+  ];
+  const out = toChatMessages(messages, { vision: false, warn: () => {} }, { singleCalls: true });
+  assert.deepEqual(out, [
+    { role: "user", content: "Go" },
+    { role: "assistant", content: "Both.", tool_calls: [toCall("a")] },
+    { role: "tool", tool_call_id: "a", content: "one" },
+    { role: "assistant", content: null, tool_calls: [toCall("b")] },
+    { role: "tool", tool_call_id: "b", content: "two" },
+    { role: "user", content: "Faster." },
+  ]);
+});
+
 describe("thinking in the history", () => {
   const think = (thinking: string): ContentBlockParam => ({ type: "thinking", thinking, signature: "s" });
-  const reasoningOf = (messages: MessageParam[], replaysThinking = true) => {
+  const reasoningOf = (messages: MessageParam[], replaysThinking: boolean | "calls" | "always" = true) => {
     const out = toChatMessages(messages, { vision: false, warn: () => {} }, { replaysThinking });
     return out.flatMap((message) => message.role === "assistant" ? [message.reasoning_content ?? null] : []);
   };
@@ -334,8 +365,23 @@ describe("thinking in the history", () => {
     ["is nothing alone", [user("Go"), assistant([think("a")])], []],
     ["that was redacted is gone", [user("Go"), assistant([{ type: "redacted_thinking" } as never, use("t")])], [null]],
   ];
+  test("is a blank for calls that must have some", () => {
+    const done = [assistant([text("Done.")]), user("More"), assistant([use("t3")])];
+    assert.deepEqual(reasoningOf([...loop, ...done], "calls"), [" ", " ", null, " "]);
+    assert.deepEqual(reasoningOf(loop, "calls"), ["Read first.", "Now list."]);
+  });
   for (const [name, messages, expected] of rows) {
     test(name, () => assert.deepEqual(reasoningOf(messages), expected));
+    test(`${name}; where hosts insist on it, all goes back, and a blank for a call that has none`, () => {
+      const all = messages.flatMap(({ role, content }) => {
+        if (role !== "assistant" || typeof content === "string") return [];
+        const calls = content.some(({ type }) => type === "tool_use");
+        if (!calls && content.every(({ type }) => type !== "text")) return [];
+        const thoughts = content.flatMap((block) => block.type === "thinking" ? [block.thinking] : []);
+        return [thoughts.join("\n\n").trim() || (calls ? " " : null)];
+      });
+      assert.deepEqual(reasoningOf(messages, "always"), all);
+    });
     test(`${name}; for most families it is dropped`, () => {
       assert.deepEqual(reasoningOf(messages, false), expected.map(() => null));
     });

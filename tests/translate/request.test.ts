@@ -92,13 +92,15 @@ describe("tool_choice", () => {
   });
 });
 
-test("a JSON schema for the answer becomes response_format", () => {
+test("a JSON schema for the answer becomes response_format, also from where older clients have it", () => {
   const schema = { type: "object", properties: { title: { type: "string" } }, required: ["title"] };
-  const { request } = translate({ output_config: { effort: "low", format: { type: "json_schema", schema } } });
-  assert.deepEqual(request.response_format, {
-    type: "json_schema",
-    json_schema: { name: "answer", schema, strict: true },
-  });
+  const format = { type: "json_schema", schema };
+  for (const fields of [{ output_config: { effort: "low", format } }, { output_format: format }]) {
+    assert.deepEqual(translate(fields).request.response_format, {
+      type: "json_schema",
+      json_schema: { name: "answer", schema, strict: true },
+    });
+  }
 });
 
 test("what only Anthropic understands is left out silently", () => {
@@ -177,6 +179,26 @@ describe("for a model it knows", () => {
     for (const model of ["deepseek-ai/deepseek-v4-flash-0731", "minimaxai/minimax-m3", "moonshotai/kimi-k3"]) {
       assert.equal(findRefusal(ask(ADAPTIVE, { model }).request), undefined);
     }
+  });
+
+  test("DeepSeek V4 gets the thinking of all work back, Kimi a blank: without any, hosts refuse the conversation", () => {
+    const call = { type: "tool_use", id: "t", name: "Read", input: {} };
+    const messages = [
+      { role: "user", content: "Go" },
+      { role: "assistant", content: [{ type: "thinking", thinking: "Hm." }, call] },
+      {
+        role: "user",
+        content: [{ type: "tool_result", tool_use_id: "t", content: "ok" }, { type: "text", text: "More" }],
+      },
+    ];
+    const thoughtOf = (model: string, extra: object) => {
+      const turn = ask({ messages, ...extra }, { model }).request.messages[1];
+      return turn?.role === "assistant" && turn.reasoning_content;
+    };
+    assert.equal(thoughtOf("deepseek/deepseek-v4-flash", ADAPTIVE), "Hm.");
+    assert.equal(thoughtOf("deepseek/deepseek-v4-flash", {}), undefined);
+    for (const model of ["moonshotai/kimi-k2.6", "moonshotai/kimi-k3"]) assert.equal(thoughtOf(model, ADAPTIVE), " ");
+    assert.equal(thoughtOf("z-ai/glm-5.2", ADAPTIVE), undefined);
   });
 
   test("its thinking goes back to it only while it thinks and its family wants that", () => {

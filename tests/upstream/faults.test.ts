@@ -170,6 +170,8 @@ describe("toUpstreamFault() classifies", () => {
     [413, "prompt is too long: 5 tokens > 4 maximum", "context_overflow", { limit: 4, used: 5 }],
     [400, "context_length_exceeded", "context_overflow"],
     [400, "This exceeds the available context size", "context_overflow"],
+    [400, "The number of tokens to keep is greater than the context length", "context_overflow"],
+    [400, "Try to load the model with a larger context length, or provide a shorter input", "context_overflow"],
     [400, "Please reduce the length of the messages", "context_overflow"],
   ];
   for (const [status, body, kind, facts = {}] of rows) {

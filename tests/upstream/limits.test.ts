@@ -41,6 +41,24 @@ describe("parseLimits() reads", () => {
       "140000 tokens: 108000 tokens from the input messages and 32000 tokens for the completion.",
       { limit: 131072, used: 108000 },
     ],
+    [
+      "This endpoint's maximum context length is 131072 tokens. However, you requested about 138956 tokens (7884 of text " +
+      "input, 131072 in the output).",
+      { limit: 131072, total: 138956 },
+    ],
+    ["request (41533 tokens) exceeds the available context size (32768 tokens), try increasing it", {
+      limit: 32768,
+      used: 41533,
+    }],
+    [
+      "Trying to keep the first 9000 tokens when context the overflows. However, the model is loaded with context " +
+      "length of only 4096 tokens, which is not enough.",
+      { limit: 4096, used: 9000 },
+    ],
+    ["The number of tokens to keep is greater than the context length (n_keep: 4166>= n_ctx: 4096).", {
+      limit: 4096,
+      used: 4166,
+    }],
     ["The sum of prompt length (9351.0), query length (0) should not exceed max_num_tokens (8192)", {
       limit: 8192,
       used: 9351,

@@ -14,6 +14,12 @@ describe("an error in OpenAI's shape says what Anthropic's says:", () => {
   }
 });
 
+test("a prompt that is too long for a host that gives no numbers is told in its words, with the code", () => {
+  const told = new ApiError("invalid_request_error", "prompt is too long: Your input exceeds the context window");
+  const { error: { message, code, param } } = toChatError(told.toJSON());
+  assert.deepEqual([message, code, param], [told.message, "context_length_exceeded", "messages"]);
+});
+
 test("a prompt that is too long is told in OpenAI's words and code", () => {
   const told = new ApiError("invalid_request_error", "prompt is too long: 199906 tokens > 32768 maximum").toJSON();
   assert.deepEqual(toChatError(told), {

@@ -85,6 +85,7 @@ describe("parseMessagesRequest() refuses", () => {
     [{ ...GOOD, tool_choice: "auto" }, "tool_choice: Input should be an object"],
     [{ ...GOOD, tool_choice: {} }, "tool_choice.type: Field required"],
     [{ ...GOOD, tool_choice: { type: "tool", name: "Fly" } }, "tool_choice.name: Tool 'Fly' is not in tools"],
+    [{ ...GOOD, output_format: { type: "json_schema", schema: 5 } }, "output_format.schema: Input should be an object"],
     [{ ...GOOD, stop_sequences: [1] }, "stop_sequences: Input should be a list of strings"],
     [{ ...GOOD, stream: "yes" }, "stream: Input should be true or false"],
     [{ ...GOOD, max_tokens: undefined }, "max_tokens: Field required"],
