@@ -2828,7 +2828,13 @@ const KIND_ROWS: readonly (readonly [RequestKind, hints: string, shaped: (asked:
   ["quota", "", (asked) => asked.max_tokens === 1 && toQuestion(asked) === "quota"],
   ["command_prefix", "", (asked) => isTold(asked, PREFIX_TASK) && asks(asked, "<policy_spec>", "Command:")],
   ["file_paths", "", (asked) => isTold(asked, PATHS_TASK) && asks(asked, "Command:")],
-  ["web_search", "", ({ tools }) => tools?.length === 1 && !!tools[0]?.type?.startsWith("web_search_")],
+  [
+    "web_search",
+    "",
+    (asked) =>
+      asked.tools?.length === 1 && !!asked.tools[0]?.type?.startsWith("web_search_") &&
+      asks({ ...asked, tools: [] }, "Perform a web search for the query:"),
+  ],
   ["web_page", "", (asked) => asks(asked, "\nWeb page content:") && toSystemSize(asked) <= MOST_PAGE_SYSTEM],
   ["compaction", "code-compaction code-request-class=compaction", (asked) => isTold(asked, SUMMARY_TASK)],
   [
@@ -2916,8 +2922,13 @@ const ANSWER_ROWS: Record<
   prefix: ["command_prefix", toCommandPrefix],
 };
 
+/** What Claude Code's WebSearch gives to the model that called it, instead of results that a model without a web makes up. */
+const NO_SEARCH = "Nothing was searched: WebSearch runs on Anthropic's servers, and this session uses other models. " +
+  "There are no sources. Try WebFetch with an address you know, or a search tool of an MCP server; else tell the user " +
+  "that the web could not be searched.";
+
 /**
- * Answers a side request without a model, if the user has switched that on and the answer is plain to see.
+ * Answers a side request without a model, if it wants what no model here can do, or if the user has switched that on and the answer is plain to see.
  *
  * @returns The text to answer with; nothing if a model must be asked.
  */
@@ -2926,6 +2937,7 @@ function toLocalAnswer(
   request: MessagesRequest,
   on: ReadonlySet<LocalAnswer>,
 ): string | undefined {
+  if (kind === "web_search") return NO_SEARCH;
   const name = LOCAL_ANSWERS.find((name) => ANSWER_ROWS[name][0] === kind);
   return name && on.has(name) ? ANSWER_ROWS[name][1](toQuestion(request) ?? "", request) : undefined;
 }
@@ -11123,7 +11135,8 @@ function prepareQuestion(
   const id = parts.newId("msg_");
   let start: MessageStart | undefined;
   const toStart = () => start ??= toMessageStart(id, asked.model, tokens.count(wanted));
-  const text = toLocalAnswer(kind, request, new Set(parts.localAnswers));
+  const searches = kind === "web_search" && wanted.backend.format === "anthropic"; // Such a host may know how.
+  const text = searches ? undefined : toLocalAnswer(kind, request, new Set(parts.localAnswers));
   if (text !== undefined) {
     trace.why.push("answered without a model");
     const given = { model: LOCAL_MODEL, fellBack: false, warnings: [], events: toBatches(toTextEvents(text)) };
