@@ -8028,7 +8028,7 @@ const FAULTS: readonly FaultRow[] = [
   ["timeout", [], /Decode wall clock timeout/], // NIM 500, after 600 s
   ["timeout", [408, 504], ANY], // NIM 504, empty, after 300 s
   [
-    "broken",
+    "bad_request",
     [301, 302, 303, 307, 308],
     ANY,
     "The host sends to another address, which is not followed: correct its own",
@@ -15708,7 +15708,7 @@ async function findUnreachable(
   const known = await hasAnswered(toCandidate(catalog.elite, catalog), { store, maxAge: PROBE_LIFE });
   const signal = AbortSignal.timeout(known ? KNOWN_REACH_TIMEOUT : REACH_TIMEOUT);
   try {
-    const response = await patientFetch(`${upstream}/models`, { signal });
+    const response = await patientFetch(`${upstream}/models`, { signal, redirect: "manual" });
     await response.body?.cancel();
     return undefined;
   } catch (thrown) {
@@ -16292,7 +16292,8 @@ async function checkUpstream(options: RouterOptions, { fetch, now }: Machine, co
     findings.push(found("model", "WARN", `${target.model} is gone`, fix));
   }
   try {
-    const response = await fetch(`${backend.baseUrl}/models`, { signal: AbortSignal.timeout(LOOK_TIMEOUT) });
+    const signal = AbortSignal.timeout(LOOK_TIMEOUT);
+    const response = await fetch(`${backend.baseUrl}/models`, { signal, redirect: "manual" });
     await response.body?.cancel();
     findings.push(found("upstream", "OK", "can be reached"), ...checkClock(response.headers.get("date"), now()));
   } catch (thrown) {

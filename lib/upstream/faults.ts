@@ -111,7 +111,7 @@ const FAULTS: readonly FaultRow[] = [
   ["timeout", [], /Decode wall clock timeout/], // NIM 500, after 600 s
   ["timeout", [408, 504], ANY], // NIM 504, empty, after 300 s
   [
-    "broken",
+    "bad_request",
     [301, 302, 303, 307, 308],
     ANY,
     "The host sends to another address, which is not followed: correct its own",
