@@ -8012,7 +8012,7 @@ const FAULTS: readonly FaultRow[] = [
   ["gone", [], /reached its end of life/, "The model is gone"], // NIM 410, 2026-05
   ["gone", [410], ANY, "The model is gone"],
   ["unavailable", [404], /Not found for account/, "The model is not available to this account"], // NIM, FCC#1021
-  ["unavailable", [404], ANY, "The upstream does not know this model"], // NIM "404 page not found"
+  ["unavailable", [404], ANY, "The upstream does not know this model, or its address is wrong"], // NIM "404 page not found"
   ["bad_key", [401], ANY, "The upstream refused the API key, check {key}"], // NIM, also empty
   ["bad_key", [402], ANY, "The account has no credit, check {key}", "billing_error"], // NIM, credits of old accounts
   ["unavailable", [403], ANY, CHECK_KEY, "permission_error"], // NIM "Authorization failed", also for one model
@@ -11038,6 +11038,11 @@ const EMPTY_DELTA: MessageStreamEvent = {
 /** What makes the event a stream begins with, whether that is sent before the answer is there, and the answer. */
 type Streamed = { toStart: () => MessageStreamEvent; early: boolean; answer: Promise<GivenAnswer> };
 
+/** Whether the client is Claude Code. */
+function isClaudeCode(headers: Headers): boolean {
+  return headers.get("user-agent")?.startsWith("claude-cli/") ?? false;
+}
+
 /** The body of a streamed answer: one write a read, pings in its silences; a broken one never ends like a whole one. */
 function toEventStream(
   exchange: Exchange,
@@ -11047,7 +11052,7 @@ function toEventStream(
   const { request: { headers, signal }, log, began, stop, format } = exchange;
   // Claude Code repeats a request by itself when the connection breaks or an `overloaded_error` comes before any
   // content; other errors cost it a request without streaming.
-  const repeats = headers.get("user-agent")?.startsWith("claude-cli/") ?? false;
+  const repeats = isClaudeCode(headers);
   let begun = false;
   let [content, over] = [false, false];
   let [lastWrite, lastContent] = [clock.now(), clock.now()];
@@ -12591,8 +12596,11 @@ function createHandler(parts: HandlerParts): { fetch(request: Request): Promise<
       } catch (thrown) {
         const error = toApiError(thrown);
         log.error = request.signal.aborted ? CLIENT_GONE : error.message;
-        log.status = request.signal.aborted ? 499 : error.status;
-        response = Response.json(toErrorBody(log.path, { ...error.toJSON(), request_id: log.id }), error);
+        // Of a model that is not there Claude Code hides what a 404 says, and asks once more, without a stream.
+        const status = error.status === 404 && log.route && isClaudeCode(headers) ? 410 : error.status;
+        log.status = request.signal.aborted ? 499 : status;
+        const body = toErrorBody(log.path, { ...error.toJSON(), request_id: log.id });
+        response = Response.json(body, { status, headers: error.headers });
       }
       if (!exchange.streams) end();
       for (const name of ["request-id", "x-request-id"]) response.headers.set(name, log.id);

@@ -116,6 +116,18 @@ for (const [what, fault, status] of [["key", FAULTS.unauthorized, 401], ["reques
   });
 }
 
+test("of a model that is not there Claude Code is told with 410: a 404 it asks about again, and hides", async () => {
+  for (const [userAgent, status] of [[CLAUDE_CODE, 410], ["test", 404]] as const) {
+    const rig = createChainRig({ [FIRST]: FAULTS.unknown });
+    const response = await rig.ask({ stream: true }, { userAgent });
+    assert.equal(response.status, status);
+    assert.match(
+      (await response.json()).error.message,
+      /^The upstream does not know this model, or its address is wro/,
+    );
+  }
+});
+
 test("what a host has just refused is not sent to it again, as Claude Code does six times, but what differs is", async () => {
   const rig = createChainRig({ [FIRST]: (turn) => turn < 3 ? WRONG : HELLO });
   const statuses: number[] = [];
