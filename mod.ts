@@ -1188,14 +1188,79 @@ function continueJson(sent: string, value: JsonObject): string | undefined {
     Object.keys(whole).every((key) => JSON.stringify(whole[key]) === JSON.stringify(value[key]));
   return isValue ? rest : undefined;
 }
+// lib/dialects/json_calls.ts ----------------------------------------------------------------
+/**
+ * Finds the calls in parsed JSON: an object with name and arguments under whatever key, or a list of such.
+ *
+ * @param bare Whether nothing but the JSON announces the call: then it must have arguments under a key of the API.
+ * @param cut Whether its end is missing: then the arguments may be, too.
+ */
+function toWrittenCalls(value: unknown, bare: boolean, cut: boolean): WrittenCall[] | undefined {
+  if (Array.isArray(value)) {
+    const calls = value.map((item) => toWrittenCalls(item, bare, cut));
+    return calls.every((call) => call !== undefined) && calls.length > 0 ? calls.flat() : undefined;
+  }
+  if (!isJsonObject(value)) return undefined;
+  const call = isJsonObject(value.function) ? value.function : value;
+  const { name, arguments: args = call.parameters ?? (bare ? undefined : call.args ?? call.input) } = call;
+  if (typeof name !== "string" || ((bare || cut) && args === undefined)) return undefined;
+  return [{ name, arguments: typeof args === "string" ? args : JSON.stringify(args ?? {}) }];
+}
+
+/** Reads the calls in JSON as models write it, like {@linkcode toWrittenCalls}. */
+function parseCalls(json: string, bare = false): WrittenCall[] | undefined {
+  const { value, cut = false, torn } = parseTolerant(json) ?? {};
+  return toWrittenCalls(value, bare, cut)?.map((call) => ({ ...call, cut, torn }));
+}
+
+/**
+ * Calls as JSON between markers: Hermes, Qwen2.5 and Qwen3, Granite, Nemotron, Phi, Llama, Inkling.
+ *
+ * Several objects may follow each other, with or without brackets, commas or semicolons; the closing marker may be
+ * missing.
+ *
+ * @param open What was found; it is not read when the JSON itself is what announces the call.
+ * @param close The closing marker, if there is one.
+ * @param limits What else ends JSON that does not end by itself.
+ */
+function jsonCalls(open: string, close: string | undefined, ...limits: string[]): Grammar {
+  const closers = close === undefined ? [] : [close];
+  const bare = /^[[{]/.test(open);
+  return function* (reader) {
+    if (!bare) yield* reader.take(open);
+    yield* reader.space();
+    if ((yield* reader.peek("{", "[")) === undefined) return undefined;
+    for (;;) {
+      const json = yield* reader.json(...closers, ...limits);
+      const calls = /^\[\s*\]$/.test(json) ? [] : parseCalls(json.replace(/^\{\s*\{/, "{"), bare);
+      if (!calls) return undefined;
+      // What joins calls, and brackets too many.
+      const joint = yield* reader.while(/[\s,;}\]]/);
+      const closed = yield* reader.take(...closers);
+      if (calls.length === 0 && closed === undefined) return undefined;
+      yield calls;
+      if (closed !== undefined) return [];
+      if ((yield* reader.peek("{", "[")) === undefined) {
+        if (joint !== "" && joint.trim() === "") yield joint;
+        return [];
+      }
+    }
+  };
+}
+
+/** Such calls between tags, of which the closing one may be left over. */
+function jsonTags(open: string, close: string): Trigger[] {
+  return [{ marker: open, grammar: jsonCalls(open, close) }, { marker: close }];
+}
 // lib/dialects/function_xml.ts --------------------------------------------------------------
 /**
  * Qwen3-Coder's XML, which Qwen3.5, Nemotron 3, Step and (in a wrapper of its own) Seed-OSS write as well:
  * `<tool_call><function=NAME><parameter=KEY>VALUE</parameter></function></tool_call>`.
  *
- * The wrapper may be missing, and so may ends. One line break at each end of a value belongs to the markup, all other
- * white space to the value. A value ends where something follows that may; markup in it belongs to it. Without an end it
- * ends before a parameter that the tool declares and that was not there yet.
+ * The wrapper may be missing, and so may ends; there may be JSON in it, as Qwen3 writes it. One line break at each end of
+ * a value belongs to the markup, all other white space to the value. A value ends where something follows that may;
+ * markup in it belongs to it. Without an end it ends before a parameter that the tool declares and that was not there
+ * yet.
  */
 function functionXml(open: string, close: string): Grammar {
   const ends = {
@@ -1203,8 +1268,11 @@ function functionXml(open: string, close: string): Grammar {
     "</function>": ["<function=", close],
     [close]: [open],
   };
+  const json = jsonCalls(open, close);
   return function* (reader, tools) {
     yield* reader.take(open);
+    yield* reader.space();
+    if ((yield* reader.peek("{", "[")) !== undefined) return yield* json(reader, tools);
     for (let some = false;; some = true) {
       yield* reader.space();
       const begin = yield* reader.take("<function=", "<function ", "<function");
@@ -1363,70 +1431,6 @@ const HARMONY: readonly Trigger[] = [
   { marker: "to=functions.", grammar: harmonyRecipient, start: true },
   ...toStrays("<|end|> <|call|> <|return|> <|message|> <|constrain|>"),
 ];
-// lib/dialects/json_calls.ts ----------------------------------------------------------------
-/**
- * Finds the calls in parsed JSON: an object with name and arguments under whatever key, or a list of such.
- *
- * @param bare Whether nothing but the JSON announces the call: then it must have arguments under a key of the API.
- * @param cut Whether its end is missing: then the arguments may be, too.
- */
-function toWrittenCalls(value: unknown, bare: boolean, cut: boolean): WrittenCall[] | undefined {
-  if (Array.isArray(value)) {
-    const calls = value.map((item) => toWrittenCalls(item, bare, cut));
-    return calls.every((call) => call !== undefined) && calls.length > 0 ? calls.flat() : undefined;
-  }
-  if (!isJsonObject(value)) return undefined;
-  const call = isJsonObject(value.function) ? value.function : value;
-  const { name, arguments: args = call.parameters ?? (bare ? undefined : call.args ?? call.input) } = call;
-  if (typeof name !== "string" || ((bare || cut) && args === undefined)) return undefined;
-  return [{ name, arguments: typeof args === "string" ? args : JSON.stringify(args ?? {}) }];
-}
-
-/** Reads the calls in JSON as models write it, like {@linkcode toWrittenCalls}. */
-function parseCalls(json: string, bare = false): WrittenCall[] | undefined {
-  const { value, cut = false, torn } = parseTolerant(json) ?? {};
-  return toWrittenCalls(value, bare, cut)?.map((call) => ({ ...call, cut, torn }));
-}
-
-/**
- * Calls as JSON between markers: Hermes, Qwen2.5 and Qwen3, Granite, Nemotron, Phi, Llama, Inkling.
- *
- * Several objects may follow each other, with or without brackets, commas or semicolons; the closing marker may be
- * missing.
- *
- * @param open What was found; it is not read when the JSON itself is what announces the call.
- * @param close The closing marker, if there is one.
- * @param limits What else ends JSON that does not end by itself.
- */
-function jsonCalls(open: string, close: string | undefined, ...limits: string[]): Grammar {
-  const closers = close === undefined ? [] : [close];
-  const bare = /^[[{]/.test(open);
-  return function* (reader) {
-    if (!bare) yield* reader.take(open);
-    yield* reader.space();
-    if ((yield* reader.peek("{", "[")) === undefined) return undefined;
-    for (;;) {
-      const json = yield* reader.json(...closers, ...limits);
-      const calls = /^\[\s*\]$/.test(json) ? [] : parseCalls(json.replace(/^\{\s*\{/, "{"), bare);
-      if (!calls) return undefined;
-      // What joins calls, and brackets too many.
-      const joint = yield* reader.while(/[\s,;}\]]/);
-      const closed = yield* reader.take(...closers);
-      if (calls.length === 0 && closed === undefined) return undefined;
-      yield calls;
-      if (closed !== undefined) return [];
-      if ((yield* reader.peek("{", "[")) === undefined) {
-        if (joint !== "" && joint.trim() === "") yield joint;
-        return [];
-      }
-    }
-  };
-}
-
-/** Such calls between tags, of which the closing one may be left over. */
-function jsonTags(open: string, close: string): Trigger[] {
-  return [{ marker: open, grammar: jsonCalls(open, close) }, { marker: close }];
-}
 // lib/dialects/inkling.ts -------------------------------------------------------------------
 const INKLING_CALL = "<|content_invoke_tool_json|>";
 const inklingCall = jsonCalls(INKLING_CALL, "<|end_message|>");
