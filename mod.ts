@@ -1340,6 +1340,9 @@ const GEMMA: readonly Trigger[] = [
 // lib/dialects/glm.ts -----------------------------------------------------------------------
 const GLM_ENDS = { "</arg_value>": [""], "</tool_call>": [""] };
 
+/** What GLM writes at times instead. */
+const glmJson = jsonCalls("<tool_call>", "</tool_call>");
+
 /** White space, also where its escape has leaked. */
 function* glmSpace(reader: Reader): Reading<void> {
   do yield* reader.space(); while ((yield* reader.take("\\n")) !== undefined);
@@ -1354,6 +1357,7 @@ function* glmSpace(reader: Reader): Reading<void> {
  */
 const glmCall: Grammar = function* (reader, tools) {
   yield* reader.token("<tool_call>");
+  if ((yield* reader.peek("{", "[")) !== undefined) return yield* glmJson(reader, tools);
   const head = yield* reader.name();
   if (head === "") return undefined;
   const fields: Field[] = [];
