@@ -1189,14 +1189,79 @@ function continueJson(sent: string, value: JsonObject): string | undefined {
     Object.keys(whole).every((key) => JSON.stringify(whole[key]) === JSON.stringify(value[key]));
   return isValue ? rest : undefined;
 }
+// lib/dialects/json_calls.ts ----------------------------------------------------------------
+/**
+ * Finds the calls in parsed JSON: an object with name and arguments under whatever key, or a list of such.
+ *
+ * @param bare Whether nothing but the JSON announces the call: then it must have arguments under a key of the API.
+ * @param cut Whether its end is missing: then the arguments may be, too.
+ */
+function toWrittenCalls(value: unknown, bare: boolean, cut: boolean): WrittenCall[] | undefined {
+  if (Array.isArray(value)) {
+    const calls = value.map((item) => toWrittenCalls(item, bare, cut));
+    return calls.every((call) => call !== undefined) && calls.length > 0 ? calls.flat() : undefined;
+  }
+  if (!isJsonObject(value)) return undefined;
+  const call = isJsonObject(value.function) ? value.function : value;
+  const { name, arguments: args = call.parameters ?? (bare ? undefined : call.args ?? call.input) } = call;
+  if (typeof name !== "string" || ((bare || cut) && args === undefined)) return undefined;
+  return [{ name, arguments: typeof args === "string" ? args : JSON.stringify(args ?? {}) }];
+}
+
+/** Reads the calls in JSON as models write it, like {@linkcode toWrittenCalls}. */
+function parseCalls(json: string, bare = false): WrittenCall[] | undefined {
+  const { value, cut = false, torn } = parseTolerant(json) ?? {};
+  return toWrittenCalls(value, bare, cut)?.map((call) => ({ ...call, cut, torn }));
+}
+
+/**
+ * Calls as JSON between markers: Hermes, Qwen2.5 and Qwen3, Granite, Nemotron, Phi, Llama, Inkling.
+ *
+ * Several objects may follow each other, with or without brackets, commas or semicolons; the closing marker may be
+ * missing.
+ *
+ * @param open What was found; it is not read when the JSON itself is what announces the call.
+ * @param close The closing marker, if there is one.
+ * @param limits What else ends JSON that does not end by itself.
+ */
+function jsonCalls(open: string, close: string | undefined, ...limits: string[]): Grammar {
+  const closers = close === undefined ? [] : [close];
+  const bare = /^[[{]/.test(open);
+  return function* (reader) {
+    if (!bare) yield* reader.take(open);
+    yield* reader.space();
+    if ((yield* reader.peek("{", "[")) === undefined) return undefined;
+    for (;;) {
+      const json = yield* reader.json(...closers, ...limits);
+      const calls = /^\[\s*\]$/.test(json) ? [] : parseCalls(json.replace(/^\{\s*\{/, "{"), bare);
+      if (!calls) return undefined;
+      // What joins calls, and brackets too many.
+      const joint = yield* reader.while(/[\s,;}\]]/);
+      const closed = yield* reader.take(...closers);
+      if (calls.length === 0 && closed === undefined) return undefined;
+      yield calls;
+      if (closed !== undefined) return [];
+      if ((yield* reader.peek("{", "[")) === undefined) {
+        if (joint !== "" && joint.trim() === "") yield joint;
+        return [];
+      }
+    }
+  };
+}
+
+/** Such calls between tags, of which the closing one may be left over. */
+function jsonTags(open: string, close: string): Trigger[] {
+  return [{ marker: open, grammar: jsonCalls(open, close) }, { marker: close }];
+}
 // lib/dialects/function_xml.ts --------------------------------------------------------------
 /**
  * Qwen3-Coder's XML, which Qwen3.5, Nemotron 3, Step and (in a wrapper of its own) Seed-OSS write as well:
  * `<tool_call><function=NAME><parameter=KEY>VALUE</parameter></function></tool_call>`.
  *
- * The wrapper may be missing, and so may ends. One line break at each end of a value belongs to the markup, all other
- * white space to the value. A value ends where something follows that may; markup in it belongs to it. Without an end it
- * ends before a parameter that the tool declares and that was not there yet.
+ * The wrapper may be missing, and so may ends; there may be JSON in it, as Qwen3 writes it. One line break at each end of
+ * a value belongs to the markup, all other white space to the value. A value ends where something follows that may;
+ * markup in it belongs to it. Without an end it ends before a parameter that the tool declares and that was not there
+ * yet.
  */
 function functionXml(open: string, close: string): Grammar {
   const ends = {
@@ -1204,8 +1269,11 @@ function functionXml(open: string, close: string): Grammar {
     "</function>": ["<function=", close],
     [close]: [open],
   };
+  const json = jsonCalls(open, close);
   return function* (reader, tools) {
     yield* reader.take(open);
+    yield* reader.space();
+    if ((yield* reader.peek("{", "[")) !== undefined) return yield* json(reader, tools);
     for (let some = false;; some = true) {
       yield* reader.space();
       const begin = yield* reader.take("<function=", "<function ", "<function");
@@ -1273,6 +1341,9 @@ const GEMMA: readonly Trigger[] = [
 // lib/dialects/glm.ts -----------------------------------------------------------------------
 const GLM_ENDS = { "</arg_value>": [""], "</tool_call>": [""] };
 
+/** What GLM writes at times instead. */
+const glmJson = jsonCalls("<tool_call>", "</tool_call>");
+
 /** White space, also where its escape has leaked. */
 function* glmSpace(reader: Reader): Reading<void> {
   do yield* reader.space(); while ((yield* reader.take("\\n")) !== undefined);
@@ -1287,6 +1358,7 @@ function* glmSpace(reader: Reader): Reading<void> {
  */
 const glmCall: Grammar = function* (reader, tools) {
   yield* reader.token("<tool_call>");
+  if ((yield* reader.peek("{", "[")) !== undefined) return yield* glmJson(reader, tools);
   const head = yield* reader.name();
   if (head === "") return undefined;
   const fields: Field[] = [];
@@ -1364,70 +1436,6 @@ const HARMONY: readonly Trigger[] = [
   { marker: "to=functions.", grammar: harmonyRecipient, start: true },
   ...toStrays("<|end|> <|call|> <|return|> <|message|> <|constrain|>"),
 ];
-// lib/dialects/json_calls.ts ----------------------------------------------------------------
-/**
- * Finds the calls in parsed JSON: an object with name and arguments under whatever key, or a list of such.
- *
- * @param bare Whether nothing but the JSON announces the call: then it must have arguments under a key of the API.
- * @param cut Whether its end is missing: then the arguments may be, too.
- */
-function toWrittenCalls(value: unknown, bare: boolean, cut: boolean): WrittenCall[] | undefined {
-  if (Array.isArray(value)) {
-    const calls = value.map((item) => toWrittenCalls(item, bare, cut));
-    return calls.every((call) => call !== undefined) && calls.length > 0 ? calls.flat() : undefined;
-  }
-  if (!isJsonObject(value)) return undefined;
-  const call = isJsonObject(value.function) ? value.function : value;
-  const { name, arguments: args = call.parameters ?? (bare ? undefined : call.args ?? call.input) } = call;
-  if (typeof name !== "string" || ((bare || cut) && args === undefined)) return undefined;
-  return [{ name, arguments: typeof args === "string" ? args : JSON.stringify(args ?? {}) }];
-}
-
-/** Reads the calls in JSON as models write it, like {@linkcode toWrittenCalls}. */
-function parseCalls(json: string, bare = false): WrittenCall[] | undefined {
-  const { value, cut = false, torn } = parseTolerant(json) ?? {};
-  return toWrittenCalls(value, bare, cut)?.map((call) => ({ ...call, cut, torn }));
-}
-
-/**
- * Calls as JSON between markers: Hermes, Qwen2.5 and Qwen3, Granite, Nemotron, Phi, Llama, Inkling.
- *
- * Several objects may follow each other, with or without brackets, commas or semicolons; the closing marker may be
- * missing.
- *
- * @param open What was found; it is not read when the JSON itself is what announces the call.
- * @param close The closing marker, if there is one.
- * @param limits What else ends JSON that does not end by itself.
- */
-function jsonCalls(open: string, close: string | undefined, ...limits: string[]): Grammar {
-  const closers = close === undefined ? [] : [close];
-  const bare = /^[[{]/.test(open);
-  return function* (reader) {
-    if (!bare) yield* reader.take(open);
-    yield* reader.space();
-    if ((yield* reader.peek("{", "[")) === undefined) return undefined;
-    for (;;) {
-      const json = yield* reader.json(...closers, ...limits);
-      const calls = /^\[\s*\]$/.test(json) ? [] : parseCalls(json.replace(/^\{\s*\{/, "{"), bare);
-      if (!calls) return undefined;
-      // What joins calls, and brackets too many.
-      const joint = yield* reader.while(/[\s,;}\]]/);
-      const closed = yield* reader.take(...closers);
-      if (calls.length === 0 && closed === undefined) return undefined;
-      yield calls;
-      if (closed !== undefined) return [];
-      if ((yield* reader.peek("{", "[")) === undefined) {
-        if (joint !== "" && joint.trim() === "") yield joint;
-        return [];
-      }
-    }
-  };
-}
-
-/** Such calls between tags, of which the closing one may be left over. */
-function jsonTags(open: string, close: string): Trigger[] {
-  return [{ marker: open, grammar: jsonCalls(open, close) }, { marker: close }];
-}
 // lib/dialects/inkling.ts -------------------------------------------------------------------
 const INKLING_CALL = "<|content_invoke_tool_json|>";
 const inklingCall = jsonCalls(INKLING_CALL, "<|end_message|>");
@@ -2838,7 +2846,13 @@ const KIND_ROWS: readonly (readonly [RequestKind, hints: string, shaped: (asked:
   ["quota", "", (asked) => asked.max_tokens === 1 && toQuestion(asked) === "quota"],
   ["command_prefix", "", (asked) => isTold(asked, PREFIX_TASK) && asks(asked, "<policy_spec>", "Command:")],
   ["file_paths", "", (asked) => isTold(asked, PATHS_TASK) && asks(asked, "Command:")],
-  ["web_search", "", ({ tools }) => tools?.length === 1 && !!tools[0]?.type?.startsWith("web_search_")],
+  [
+    "web_search",
+    "",
+    (asked) =>
+      asked.tools?.length === 1 && !!asked.tools[0]?.type?.startsWith("web_search_") &&
+      asks({ ...asked, tools: [] }, "Perform a web search for the query:"),
+  ],
   ["web_page", "", (asked) => asks(asked, "\nWeb page content:") && toSystemSize(asked) <= MOST_PAGE_SYSTEM],
   ["compaction", "code-compaction code-request-class=compaction", (asked) => isTold(asked, SUMMARY_TASK)],
   [
@@ -2926,8 +2940,13 @@ const ANSWER_ROWS: Record<
   prefix: ["command_prefix", toCommandPrefix],
 };
 
+/** What Claude Code's WebSearch gives to the model that called it, instead of results that a model without a web makes up. */
+const NO_SEARCH = "Nothing was searched: WebSearch runs on Anthropic's servers, and this session uses other models. " +
+  "There are no sources. Try WebFetch with an address you know, or a search tool of an MCP server; else tell the user " +
+  "that the web could not be searched.";
+
 /**
- * Answers a side request without a model, if the user has switched that on and the answer is plain to see.
+ * Answers a side request without a model, if it wants what no model here can do, or if the user has switched that on and the answer is plain to see.
  *
  * @returns The text to answer with; nothing if a model must be asked.
  */
@@ -2936,6 +2955,7 @@ function toLocalAnswer(
   request: MessagesRequest,
   on: ReadonlySet<LocalAnswer>,
 ): string | undefined {
+  if (kind === "web_search") return NO_SEARCH;
   const name = LOCAL_ANSWERS.find((name) => ANSWER_ROWS[name][0] === kind);
   return name && on.has(name) ? ANSWER_ROWS[name][1](toQuestion(request) ?? "", request) : undefined;
 }
@@ -8043,7 +8063,7 @@ const FAULTS: readonly FaultRow[] = [
   ["gone", [], /reached its end of life/, "The model is gone"], // NIM 410, 2026-05
   ["gone", [410], ANY, "The model is gone"],
   ["unavailable", [404], /Not found for account/, "The model is not available to this account"], // NIM, FCC#1021
-  ["unavailable", [404], ANY, "The upstream does not know this model"], // NIM "404 page not found"
+  ["unavailable", [404], ANY, "The upstream does not know this model, or its address is wrong"], // NIM "404 page not found"
   ["bad_key", [401], ANY, "The upstream refused the API key, check {key}"], // NIM, also empty
   ["bad_key", [402], ANY, "The account has no credit, check {key}", "billing_error"], // NIM, credits of old accounts
   ["unavailable", [403], ANY, CHECK_KEY, "permission_error"], // NIM "Authorization failed", also for one model
@@ -8060,7 +8080,7 @@ const FAULTS: readonly FaultRow[] = [
   ["timeout", [], /Decode wall clock timeout/], // NIM 500, after 600 s
   ["timeout", [408, 504], ANY], // NIM 504, empty, after 300 s
   [
-    "broken",
+    "bad_request",
     [301, 302, 303, 307, 308],
     ANY,
     "The host sends to another address, which is not followed: correct its own",
@@ -9552,6 +9572,9 @@ const TIME_PER_TOKEN = 20;
 /** What a prompt is taken for, times the tokens at which its host stopped counting, where that is more than was thought. */
 const UNCOUNTED = 1.2;
 
+/** Milliseconds for which a request that was refused is refused again as it stands: Claude Code sends it six times. */
+const REFUSAL_LIFE = 5_000;
+
 /** Milliseconds after which what other processes know is read again. */
 const SYNC_PAUSE = 1_000;
 
@@ -9568,6 +9591,8 @@ class Chain {
   readonly #accounts: Accounts;
   readonly #cuts: Cuts;
   readonly #ledger: TokenLedger;
+  /** What was refused last. */
+  #refused: { candidate: Candidate; body: FittingRequest["body"]; fault: UpstreamFault; until: number } | undefined;
   #loading: Promise<void> | undefined;
   /** When what others know is to be read again; never while that is going on. */
   #syncAt = Infinity;
@@ -9600,6 +9625,7 @@ class Chain {
       const wanted = candidate.traits?.wholeAnswers ? { ...request, stream: false } : request;
       const { body, warnings } = this.#toBody(wanted, candidate, options);
       try {
+        this.#refuseAgain(body, candidate);
         const events = await this.#ask(wanted, body, candidate, {
           ...options,
           end,
@@ -9616,7 +9642,11 @@ class Chain {
         this.#learn(candidate, fault, body, options);
         const { then } = FAULT_KINDS[fault.kind];
         // What one model finds wrong with a request, another may not, once the one that was wanted has failed.
-        if (then === "stop" && tried.size === 1) break;
+        if (then === "stop" && tried.size === 1) {
+          const until = clock.now() + REFUSAL_LIFE;
+          if (fault !== this.#refused?.fault) this.#refused = { candidate, body, fault, until };
+          break;
+        }
         const mended = then === "mend" && this.#fits(candidate, fault, options) &&
           differ(body, this.#toBody(wanted, candidate, options).body);
         if (mended) continue;
@@ -9631,6 +9661,13 @@ class Chain {
       }
     }
     throw summarizeFaults(tried);
+  }
+
+  /** Throws what the host has just said to the very same request; what Claude Code changes no host is told of. */
+  #refuseAgain(body: FittingRequest["body"], candidate: Candidate): void {
+    const refused = this.#refused;
+    if (refused && this.#settings.clock.now() >= refused.until) this.#refused = undefined;
+    else if (refused?.candidate === candidate && !differ(refused.body, body)) throw refused.fault;
   }
 
   /** Reads what was learned before. */
@@ -11062,6 +11099,11 @@ const EMPTY_DELTA: MessageStreamEvent = {
 /** What makes the event a stream begins with, whether that is sent before the answer is there, and the answer. */
 type Streamed = { toStart: () => MessageStreamEvent; early: boolean; answer: Promise<GivenAnswer> };
 
+/** Whether the client is Claude Code. */
+function isClaudeCode(headers: Headers): boolean {
+  return headers.get("user-agent")?.startsWith("claude-cli/") ?? false;
+}
+
 /** The body of a streamed answer: one write a read, pings in its silences; a broken one never ends like a whole one. */
 function toEventStream(
   exchange: Exchange,
@@ -11071,7 +11113,7 @@ function toEventStream(
   const { request: { headers, signal }, log, began, stop, format } = exchange;
   // Claude Code repeats a request by itself when the connection breaks or an `overloaded_error` comes before any
   // content; other errors cost it a request without streaming.
-  const repeats = headers.get("user-agent")?.startsWith("claude-cli/") ?? false;
+  const repeats = isClaudeCode(headers);
   let begun = false;
   let [content, over] = [false, false];
   let [lastWrite, lastContent] = [clock.now(), clock.now()];
@@ -11176,7 +11218,8 @@ function prepareQuestion(
   const id = parts.newId("msg_");
   let start: MessageStart | undefined;
   const toStart = () => start ??= toMessageStart(id, asked.model, tokens.count(wanted));
-  const text = toLocalAnswer(kind, request, new Set(parts.localAnswers));
+  const searches = kind === "web_search" && wanted.backend.format === "anthropic"; // Such a host may know how.
+  const text = searches ? undefined : toLocalAnswer(kind, request, new Set(parts.localAnswers));
   if (text !== undefined) {
     trace.why.push("answered without a model");
     const given = { model: LOCAL_MODEL, fellBack: false, warnings: [], events: toBatches(toTextEvents(text)) };
@@ -12614,8 +12657,11 @@ function createHandler(parts: HandlerParts): { fetch(request: Request): Promise<
       } catch (thrown) {
         const error = toApiError(thrown);
         log.error = request.signal.aborted ? CLIENT_GONE : error.message;
-        log.status = request.signal.aborted ? 499 : error.status;
-        response = Response.json(toErrorBody(log.path, { ...error.toJSON(), request_id: log.id }), error);
+        // Of a model that is not there Claude Code hides what a 404 says, and asks once more, without a stream.
+        const status = error.status === 404 && log.route && isClaudeCode(headers) ? 410 : error.status;
+        log.status = request.signal.aborted ? 499 : status;
+        const body = toErrorBody(log.path, { ...error.toJSON(), request_id: log.id });
+        response = Response.json(body, { status, headers: error.headers });
       }
       if (!exchange.streams) end();
       for (const name of ["request-id", "x-request-id"]) response.headers.set(name, log.id);
@@ -15731,7 +15777,7 @@ async function findUnreachable(
   const known = await hasAnswered(toCandidate(catalog.elite, catalog), { store, maxAge: PROBE_LIFE });
   const signal = AbortSignal.timeout(known ? KNOWN_REACH_TIMEOUT : REACH_TIMEOUT);
   try {
-    const response = await patientFetch(`${upstream}/models`, { signal });
+    const response = await patientFetch(`${upstream}/models`, { signal, redirect: "manual" });
     await response.body?.cancel();
     return undefined;
   } catch (thrown) {
@@ -15772,6 +15818,9 @@ async function findClaude({ env, platform, interactive, tell }: Io, yes = false)
   return NOT_FOUND;
 }
 
+/** Tokens a session needs at the least; without room for an answer Claude Code only says that the prompt is too long. */
+const LEAST_WINDOW = 16_000;
+
 /** The folder that Claude Code starts in. */
 async function findTarget({ io: { cwd }, settings: { targetDir } }: Context): Promise<string> {
   if (targetDir === undefined) return cwd;
@@ -15800,6 +15849,12 @@ async function runCode(given: Context): Promise<number> {
     const claude = await findClaude(io, flags.yes);
     if (typeof claude === "number") return claude;
     io.tell(`Arbiter: ${server.url} → ${proxy.upstream}, model ${proxy.models.elite}`);
+    const { contextTokens = Infinity } = proxy.models;
+    if (contextTokens < LEAST_WINDOW) {
+      io.tell(
+        `Its window of ${contextTokens} tokens is too small: Claude Code's own words take some 12,000. Choose another.`,
+      );
+    }
     const env = toClaudeEnv(io.env, server.url, proxy.models, toToken(settings));
     return await runChild({ command: claude, args: rest }, env, folder);
   } finally {
@@ -16315,7 +16370,8 @@ async function checkUpstream(options: RouterOptions, { fetch, now }: Machine, co
     findings.push(found("model", "WARN", `${target.model} is gone`, fix));
   }
   try {
-    const response = await fetch(`${backend.baseUrl}/models`, { signal: AbortSignal.timeout(LOOK_TIMEOUT) });
+    const signal = AbortSignal.timeout(LOOK_TIMEOUT);
+    const response = await fetch(`${backend.baseUrl}/models`, { signal, redirect: "manual" });
     await response.body?.cancel();
     findings.push(found("upstream", "OK", "can be reached"), ...checkClock(response.headers.get("date"), now()));
   } catch (thrown) {

@@ -41,6 +41,9 @@ async function findClaude({ env, platform, interactive, tell }: Io, yes = false)
   return NOT_FOUND;
 }
 
+/** Tokens a session needs at the least; without room for an answer Claude Code only says that the prompt is too long. */
+const LEAST_WINDOW = 16_000;
+
 /** The folder that Claude Code starts in. */
 async function findTarget({ io: { cwd }, settings: { targetDir } }: Context): Promise<string> {
   if (targetDir === undefined) return cwd;
@@ -69,6 +72,12 @@ export async function runCode(given: Context): Promise<number> {
     const claude = await findClaude(io, flags.yes);
     if (typeof claude === "number") return claude;
     io.tell(`Arbiter: ${server.url} → ${proxy.upstream}, model ${proxy.models.elite}`);
+    const { contextTokens = Infinity } = proxy.models;
+    if (contextTokens < LEAST_WINDOW) {
+      io.tell(
+        `Its window of ${contextTokens} tokens is too small: Claude Code's own words take some 12,000. Choose another.`,
+      );
+    }
     const env = toClaudeEnv(io.env, server.url, proxy.models, toToken(settings));
     return await runChild({ command: claude, args: rest }, env, folder);
   } finally {

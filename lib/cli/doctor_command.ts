@@ -116,7 +116,8 @@ async function checkUpstream(options: RouterOptions, { fetch, now }: Machine, co
     findings.push(found("model", "WARN", `${target.model} is gone`, fix));
   }
   try {
-    const response = await fetch(`${backend.baseUrl}/models`, { signal: AbortSignal.timeout(LOOK_TIMEOUT) });
+    const signal = AbortSignal.timeout(LOOK_TIMEOUT);
+    const response = await fetch(`${backend.baseUrl}/models`, { signal, redirect: "manual" });
     await response.body?.cancel();
     findings.push(found("upstream", "OK", "can be reached"), ...checkClock(response.headers.get("date"), now()));
   } catch (thrown) {

@@ -17,7 +17,7 @@ export async function findUnreachable(
   const known = await hasAnswered(toCandidate(catalog.elite, catalog), { store, maxAge: PROBE_LIFE });
   const signal = AbortSignal.timeout(known ? KNOWN_REACH_TIMEOUT : REACH_TIMEOUT);
   try {
-    const response = await patientFetch(`${upstream}/models`, { signal });
+    const response = await patientFetch(`${upstream}/models`, { signal, redirect: "manual" });
     await response.body?.cancel();
     return undefined;
   } catch (thrown) {

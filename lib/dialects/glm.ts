@@ -1,7 +1,11 @@
 import type { Grammar, Trigger } from "./grammar.ts";
+import { jsonCalls } from "./json_calls.ts";
 import { type Field, MAX_TAG, type Reader, type Reading } from "./reader.ts";
 
 const GLM_ENDS = { "</arg_value>": [""], "</tool_call>": [""] };
+
+/** What GLM writes at times instead. */
+const glmJson = jsonCalls("<tool_call>", "</tool_call>");
 
 /** White space, also where its escape has leaked. */
 function* glmSpace(reader: Reader): Reading<void> {
@@ -17,6 +21,7 @@ function* glmSpace(reader: Reader): Reading<void> {
  */
 const glmCall: Grammar = function* (reader, tools) {
   yield* reader.token("<tool_call>");
+  if ((yield* reader.peek("{", "[")) !== undefined) return yield* glmJson(reader, tools);
   const head = yield* reader.name();
   if (head === "") return undefined;
   const fields: Field[] = [];

@@ -96,7 +96,13 @@ const KIND_ROWS: readonly (readonly [RequestKind, hints: string, shaped: (asked:
   ["quota", "", (asked) => asked.max_tokens === 1 && toQuestion(asked) === "quota"],
   ["command_prefix", "", (asked) => isTold(asked, PREFIX_TASK) && asks(asked, "<policy_spec>", "Command:")],
   ["file_paths", "", (asked) => isTold(asked, PATHS_TASK) && asks(asked, "Command:")],
-  ["web_search", "", ({ tools }) => tools?.length === 1 && !!tools[0]?.type?.startsWith("web_search_")],
+  [
+    "web_search",
+    "",
+    (asked) =>
+      asked.tools?.length === 1 && !!asked.tools[0]?.type?.startsWith("web_search_") &&
+      asks({ ...asked, tools: [] }, "Perform a web search for the query:"),
+  ],
   ["web_page", "", (asked) => asks(asked, "\nWeb page content:") && toSystemSize(asked) <= MOST_PAGE_SYSTEM],
   ["compaction", "code-compaction code-request-class=compaction", (asked) => isTold(asked, SUMMARY_TASK)],
   [

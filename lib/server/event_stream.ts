@@ -20,6 +20,11 @@ const EMPTY_DELTA: MessageStreamEvent = {
 /** What makes the event a stream begins with, whether that is sent before the answer is there, and the answer. */
 type Streamed = { toStart: () => MessageStreamEvent; early: boolean; answer: Promise<GivenAnswer> };
 
+/** Whether the client is Claude Code. */
+export function isClaudeCode(headers: Headers): boolean {
+  return headers.get("user-agent")?.startsWith("claude-cli/") ?? false;
+}
+
 /** The body of a streamed answer: one write a read, pings in its silences; a broken one never ends like a whole one. */
 export function toEventStream(
   exchange: Exchange,
@@ -29,7 +34,7 @@ export function toEventStream(
   const { request: { headers, signal }, log, began, stop, format } = exchange;
   // Claude Code repeats a request by itself when the connection breaks or an `overloaded_error` comes before any
   // content; other errors cost it a request without streaming.
-  const repeats = headers.get("user-agent")?.startsWith("claude-cli/") ?? false;
+  const repeats = isClaudeCode(headers);
   let begun = false;
   let [content, over] = [false, false];
   let [lastWrite, lastContent] = [clock.now(), clock.now()];

@@ -10,6 +10,7 @@ import { checkAccess, InboundLimits, type RouteAccess } from "./auth.ts";
 import { readJson } from "./body.ts";
 import { answerChat } from "./chat_completions.ts";
 import { answerDashboard } from "./dashboard.ts";
+import { isClaudeCode } from "./event_stream.ts";
 import { answerMessages, STREAM_HEADERS } from "./messages.ts";
 import type { HandlerParts } from "./options.ts";
 import { PEERS } from "./peers.ts";
@@ -164,8 +165,11 @@ export function createHandler(parts: HandlerParts): { fetch(request: Request): P
       } catch (thrown) {
         const error = toApiError(thrown);
         log.error = request.signal.aborted ? CLIENT_GONE : error.message;
-        log.status = request.signal.aborted ? 499 : error.status;
-        response = Response.json(toErrorBody(log.path, { ...error.toJSON(), request_id: log.id }), error);
+        // Of a model that is not there Claude Code hides what a 404 says, and asks once more, without a stream.
+        const status = error.status === 404 && log.route && isClaudeCode(headers) ? 410 : error.status;
+        log.status = request.signal.aborted ? 499 : status;
+        const body = toErrorBody(log.path, { ...error.toJSON(), request_id: log.id });
+        response = Response.json(body, { status, headers: error.headers });
       }
       if (!exchange.streams) end();
       for (const name of ["request-id", "x-request-id"]) response.headers.set(name, log.id);

@@ -40,7 +40,8 @@ function prepareQuestion(
   const id = parts.newId("msg_");
   let start: MessageStart | undefined;
   const toStart = () => start ??= toMessageStart(id, asked.model, tokens.count(wanted));
-  const text = toLocalAnswer(kind, request, new Set(parts.localAnswers));
+  const searches = kind === "web_search" && wanted.backend.format === "anthropic"; // Such a host may know how.
+  const text = searches ? undefined : toLocalAnswer(kind, request, new Set(parts.localAnswers));
   if (text !== undefined) {
     trace.why.push("answered without a model");
     const given = { model: LOCAL_MODEL, fellBack: false, warnings: [], events: toBatches(toTextEvents(text)) };

@@ -62,6 +62,9 @@ const TIME_PER_TOKEN = 20;
 /** What a prompt is taken for, times the tokens at which its host stopped counting, where that is more than was thought. */
 const UNCOUNTED = 1.2;
 
+/** Milliseconds for which a request that was refused is refused again as it stands: Claude Code sends it six times. */
+const REFUSAL_LIFE = 5_000;
+
 /** Milliseconds after which what other processes know is read again. */
 const SYNC_PAUSE = 1_000;
 
@@ -78,6 +81,8 @@ class Chain {
   readonly #accounts: Accounts;
   readonly #cuts: Cuts;
   readonly #ledger: TokenLedger;
+  /** What was refused last. */
+  #refused: { candidate: Candidate; body: FittingRequest["body"]; fault: UpstreamFault; until: number } | undefined;
   #loading: Promise<void> | undefined;
   /** When what others know is to be read again; never while that is going on. */
   #syncAt = Infinity;
@@ -110,6 +115,7 @@ class Chain {
       const wanted = candidate.traits?.wholeAnswers ? { ...request, stream: false } : request;
       const { body, warnings } = this.#toBody(wanted, candidate, options);
       try {
+        this.#refuseAgain(body, candidate);
         const events = await this.#ask(wanted, body, candidate, {
           ...options,
           end,
@@ -126,7 +132,11 @@ class Chain {
         this.#learn(candidate, fault, body, options);
         const { then } = FAULT_KINDS[fault.kind];
         // What one model finds wrong with a request, another may not, once the one that was wanted has failed.
-        if (then === "stop" && tried.size === 1) break;
+        if (then === "stop" && tried.size === 1) {
+          const until = clock.now() + REFUSAL_LIFE;
+          if (fault !== this.#refused?.fault) this.#refused = { candidate, body, fault, until };
+          break;
+        }
         const mended = then === "mend" && this.#fits(candidate, fault, options) &&
           differ(body, this.#toBody(wanted, candidate, options).body);
         if (mended) continue;
@@ -141,6 +151,13 @@ class Chain {
       }
     }
     throw summarizeFaults(tried);
+  }
+
+  /** Throws what the host has just said to the very same request; what Claude Code changes no host is told of. */
+  #refuseAgain(body: FittingRequest["body"], candidate: Candidate): void {
+    const refused = this.#refused;
+    if (refused && this.#settings.clock.now() >= refused.until) this.#refused = undefined;
+    else if (refused?.candidate === candidate && !differ(refused.body, body)) throw refused.fault;
   }
 
   /** Reads what was learned before. */

@@ -95,7 +95,7 @@ const FAULTS: readonly FaultRow[] = [
   ["gone", [], /reached its end of life/, "The model is gone"], // NIM 410, 2026-05
   ["gone", [410], ANY, "The model is gone"],
   ["unavailable", [404], /Not found for account/, "The model is not available to this account"], // NIM, FCC#1021
-  ["unavailable", [404], ANY, "The upstream does not know this model"], // NIM "404 page not found"
+  ["unavailable", [404], ANY, "The upstream does not know this model, or its address is wrong"], // NIM "404 page not found"
   ["bad_key", [401], ANY, "The upstream refused the API key, check {key}"], // NIM, also empty
   ["bad_key", [402], ANY, "The account has no credit, check {key}", "billing_error"], // NIM, credits of old accounts
   ["unavailable", [403], ANY, CHECK_KEY, "permission_error"], // NIM "Authorization failed", also for one model
@@ -112,7 +112,7 @@ const FAULTS: readonly FaultRow[] = [
   ["timeout", [], /Decode wall clock timeout/], // NIM 500, after 600 s
   ["timeout", [408, 504], ANY], // NIM 504, empty, after 300 s
   [
-    "broken",
+    "bad_request",
     [301, 302, 303, 307, 308],
     ANY,
     "The host sends to another address, which is not followed: correct its own",

@@ -27,7 +27,16 @@ const SWITCHES = Array.from(
   (_, bits) => new Set(LOCAL_ANSWERS.filter((_, i) => bits & (1 << i))),
 );
 
-test("nothing is answered with all switches off, and only what is switched on", () => {
+test("a search of the web is answered with the truth, whatever is switched on", () => {
+  const request = SIDE_REQUESTS.find(({ kind }) => kind === "web_search")!.request;
+  for (const on of SWITCHES) {
+    assert.match(answer(request, on) ?? "", /^Nothing was searched: .* There are no sources\./);
+  }
+  const others = { ...request, messages: [{ role: "user" as const, content: "What is new in Deno?" }] };
+  assert.equal(answer(others), undefined, "another client's question goes to the model");
+});
+
+test("nothing else is answered with all switches off, and only what is switched on", () => {
   const answered = new Map<string, string>([
     ["title", "title"],
     ["quota", "quota"],
@@ -39,6 +48,7 @@ test("nothing is answered with all switches off, and only what is switched on", 
     for (const on of SWITCHES) {
       const found = toRequestKind(new Headers(hints), request);
       const name = answered.get(found);
+      if (found === "web_search") continue;
       const expected = found === kind && name !== undefined && on.has(name as LocalAnswer);
       assert.equal(toLocalAnswer(found, request, on) !== undefined, expected, `${kind} ${[...on]}`);
     }

@@ -116,6 +116,31 @@ for (const [what, fault, status] of [["key", FAULTS.unauthorized, 401], ["reques
   });
 }
 
+test("of a model that is not there Claude Code is told with 410: a 404 it asks about again, and hides", async () => {
+  for (const [userAgent, status] of [[CLAUDE_CODE, 410], ["test", 404]] as const) {
+    const rig = createChainRig({ [FIRST]: FAULTS.unknown });
+    const response = await rig.ask({ stream: true }, { userAgent });
+    assert.equal(response.status, status);
+    assert.match(
+      (await response.json()).error.message,
+      /^The upstream does not know this model, or its address is wro/,
+    );
+  }
+});
+
+test("what a host has just refused is not sent to it again, as Claude Code does six times, but what differs is", async () => {
+  const rig = createChainRig({ [FIRST]: (turn) => turn < 3 ? WRONG : HELLO });
+  const statuses: number[] = [];
+  const ask = async (fields: Parameters<typeof toRequest>[0]) => statuses.push((await rig.ask(fields)).status);
+  for (const user_id of ["a", "b", "c"]) await ask({ metadata: { user_id } });
+  await ask({ max_tokens: 7 });
+  await rig.clock.advance(5_000);
+  await ask({ max_tokens: 7 });
+  await ask({ max_tokens: 8 });
+  assert.deepEqual(statuses, [400, 400, 400, 400, 400, 200]);
+  assert.equal(rig.calls.length, 4);
+});
+
 test("what a model refuses of the messages is tried with another, not with the same again", async () => {
   const rig = createChainRig({ [FIRST]: FAULTS.unsupported, [SECOND]: HELLO });
   await assertHello(await rig.ask({ stream: true }));
@@ -394,6 +419,7 @@ test("a limit that cannot be meant is not learned", async () => {
   for (const detail of odd) {
     const rig = createChainRig({ [FIRST]: (turn) => turn === 0 ? { status: 400, body: { detail } } : HELLO });
     await rig.ask({ stream: true, max_tokens: 32_000 });
+    await rig.clock.advance(5_000);
     await assertHello(await rig.ask({ stream: true, max_tokens: 32_000 }));
     assert.equal(rig.calls.at(-1)?.body.max_tokens, 32_000, detail);
   }

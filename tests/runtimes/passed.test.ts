@@ -45,6 +45,21 @@ test("a request is passed on as it came, with the model's name and a stream", as
   assert.deepEqual(body, { model: MODEL, messages: [{ role: "user", content: "Hello" }], stream: true, ...fields });
 });
 
+test("a search of the web goes to a host that may know how, and to no other", async () => {
+  const search = {
+    stream: true,
+    messages: [{ role: "user" as const, content: "Perform a web search for the query: deno" }],
+    tools: [{ type: "web_search_20250305", name: "web_search" }],
+  };
+  const passed = createPassedRig(HELLO);
+  await read(await passed.arbiter.fetch(toRequest(search)));
+  assert.deepEqual(passed.calls[0]?.body.tools, search.tools);
+  const other = createRig(HELLO);
+  const [told] = await read(await other.arbiter.fetch(toRequest(search))) as { text: string }[];
+  assert.match(told?.text ?? "", /^Nothing was searched/);
+  assert.equal(other.calls.length, 0);
+});
+
 test("a client that wants no stream gets none", async () => {
   const rig = createPassedRig(HELLO);
   const message = await (await rig.arbiter.fetch(toRequest({}))).json();

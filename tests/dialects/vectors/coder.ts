@@ -11,6 +11,17 @@ const QUOTED = "Say </parameter> or </function> or </tool_call> or <parameter=x>
 const VECTORS: Vector[] = [
   { name: "one call after text", text: `Ok.${READ}`, expected: ["text:Ok.", READ_JSON], reasoning: true },
   {
+    name: "JSON in the wrapper",
+    text: 'Ok.<tool_call>\n{"name": "Read", "arguments": {"path": "src/x.ts", "limit": 3}}\n</tool_call>\nbye',
+    expected: ["text:Ok.", READ_JSON, "text:\nbye"],
+    reasoning: true,
+  },
+  {
+    name: "JSON in the wrapper that is no call",
+    text: '<tool_call>{"a": 1} is no call.',
+    expected: ['text:<tool_call>{"a": 1} is no call.'],
+  },
+  {
     name: "two calls and text after them",
     text: `${READ}\n${call("ls", parameter("path", "."))}\nbye <`,
     expected: [READ_JSON, 'ls{"path":"."}', "text:\nbye <"],

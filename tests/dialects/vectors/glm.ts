@@ -25,6 +25,12 @@ export const GLM: FamilyVectors = {
       reasoning: true,
     },
     {
+      name: "JSON in the tags",
+      text: `Ok.<tool_call>\n{"name": "search", "arguments": ${SEARCH}}\n</tool_call>bye`,
+      expected: ["text:Ok.", `search${SEARCH}`, "text:bye"],
+      reasoning: true,
+    },
+    {
       name: "two calls without arguments",
       text: `${call("list_all")}\n${call("ls")}`,
       expected: ["list_all{}", "ls{}"],
