@@ -5436,7 +5436,7 @@ type ClientChatPart =
   | { type: "text"; text: string }
   | { type: "refusal"; refusal: string }
   | { type: "image_url"; image_url: { url: string } }
-  | { type: "file"; file: { file_data?: string; filename?: string } };
+  | { type: "file"; file: { file_data?: string | null; filename?: string | null } };
 
 /** What a message of a client says. */
 type ClientChatContent = string | ClientChatPart[] | null;
@@ -5579,11 +5579,11 @@ function toBlock(part: ClientChatPart): ContentBlockParam {
   if (part.type === "image_url") return { type: "image", source: toSource(part.image_url.url) };
   if (part.type === "text") return { type: "text", text: part.text };
   if (part.type === "refusal") return { type: "text", text: part.refusal };
-  const { file_data, filename = null } = part.file;
+  const { file_data, filename } = part.file;
   return {
     type: "document",
-    source: file_data === undefined ? { type: "file" } : toSource(file_data),
-    title: filename,
+    source: file_data ? toSource(file_data) : { type: "file" },
+    title: filename ?? null,
   };
 }
 
