@@ -41,7 +41,7 @@ async function loadSqlite(): Promise<Sqlite> {
 async function openDatabase({ DatabaseSync }: Sqlite, path: string, patience: number): Promise<Database> {
   const { mkdir, open } = await import("node:fs/promises");
   const { dirname } = await import("node:path");
-  await mkdir(dirname(path), { recursive: true });
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   await (await open(path, "a", 0o600)).close();
   const database = new DatabaseSync(path);
   try {

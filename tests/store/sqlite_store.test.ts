@@ -40,20 +40,23 @@ testStore("SQLite", async (t) => {
   return { store, other, pass: (ms) => clock.advance(ms) };
 }, testSqlite);
 
-testSqlite("what is kept is there for the next process, in files that only their owner may read", async (t) => {
-  const path = await makePath(t);
-  const store = await createSqliteStore(path);
-  await store.set("a 1", { n: 0 });
-  for (const name of process.platform === "win32" ? [] : await readdir(dirname(path))) {
-    assert.equal((await stat(join(dirname(path), name))).mode & 0o777, 0o600, name);
-  }
-  store.set("a 1", { n: 1 });
-  await store.close();
-  const next = await createSqliteStore(path);
-  assert.deepEqual(await next.list("a "), [["a 1", { n: 1 }]]);
-  await next.close();
-  await assert.rejects(next.get("a 1"), /closed/);
-});
+testSqlite(
+  "what is kept is there for the next process, in files and a folder that only their owner may read",
+  async (t) => {
+    const path = await makePath(t);
+    const store = await createSqliteStore(path);
+    await store.set("a 1", { n: 0 });
+    for (const name of process.platform === "win32" ? [] : [".", ...await readdir(dirname(path))]) {
+      assert.equal((await stat(join(dirname(path), name))).mode & 0o777, name === "." ? 0o700 : 0o600, name);
+    }
+    store.set("a 1", { n: 1 });
+    await store.close();
+    const next = await createSqliteStore(path);
+    assert.deepEqual(await next.list("a "), [["a 1", { n: 1 }]]);
+    await next.close();
+    await assert.rejects(next.get("a 1"), /closed/);
+  },
+);
 
 testSqlite("processes that begin at once on a file that is not there lose nothing of each other's", async (t) => {
   const path = await makePath(t);
