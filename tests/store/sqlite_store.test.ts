@@ -8,6 +8,7 @@ import { test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { createSqliteStore } from "../../lib/store/sqlite_store.ts";
+import { systemClock } from "../../lib/wire/clock.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { type RunTest, testStore } from "./contract.ts";
 
@@ -78,6 +79,20 @@ testSqlite("what is over is thrown away although nobody asks for it", async (t) 
   await clock.advance(10);
   await store.set("a last", 1);
   assert.deepEqual([count(path, "entries"), count(path, "places")], [1, 0]);
+});
+
+testSqlite("a process that has seen the clock set back counts by it, as those do that start later", async (t) => {
+  const path = await makePath(t);
+  const { now } = Date;
+  Date.now = () => now() + 3_600_000;
+  systemClock.now();
+  Date.now = now;
+  const stores = [await createSqliteStore(path), await createSqliteStore(path, { clock: { now } })];
+  t.after(() => Promise.all(stores.map((store) => store.close())));
+  const [first, second] = stores.map((store, i) => store.take(String(i), [{ key: "rate a", limit: 1, ms: 60_000 }]));
+  assert.equal((await first!).wait, 0);
+  const { wait } = await second!;
+  assert.ok(wait > 0 && wait <= 60_000, `waits ${wait} ms`);
 });
 
 testSqlite("a file that another process is writing to is waited for, and not for ever", async (t) => {
