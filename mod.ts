@@ -4951,9 +4951,19 @@ export type Clock = {
 /** The longest a timer of the machine can run. */
 const MAX_TIMER = 2 ** 31 - 1;
 
+/** Times that never go back: where those of `now` are set back they go on from there, so that nobody waits for the past. */
+function toRising(now: () => number): () => number {
+  let [latest, ahead] = [-Infinity, 0];
+  return () => {
+    const time = now() + ahead;
+    if (time < latest) ahead += latest - time;
+    return latest = Math.max(latest, time);
+  };
+}
+
 /** The clock of the machine. */
 export const systemClock: Clock = {
-  now: () => Date.now(),
+  now: toRising(() => Date.now()),
   after(ms, run) {
     const timer = setTimeout(run, Math.min(ms, MAX_TIMER));
     return () => clearTimeout(timer);
@@ -5437,7 +5447,7 @@ async function readJson(request: Request, maxBytes: number): Promise<{ value: un
     for await (const chunk of request.body ?? []) {
       bytes += chunk.byteLength;
       if (bytes > maxBytes) {
-        const message = `Request exceeds the maximum size of ${Number((maxBytes / 1024 / 1024).toPrecision(2))} MiB`;
+        const message = `Request exceeds the maximum size of ${Number((maxBytes / 1024 / 1024).toPrecision(4))} MiB`;
         throw new ApiError("request_too_large", message, { headers: { connection: "close" } });
       }
       text += decoder.decode(chunk, { stream: true });
@@ -5459,7 +5469,7 @@ type ClientChatPart =
   | { type: "text"; text: string }
   | { type: "refusal"; refusal: string }
   | { type: "image_url"; image_url: { url: string } }
-  | { type: "file"; file: { file_data?: string; filename?: string } };
+  | { type: "file"; file: { file_data?: string | null; filename?: string | null } };
 
 /** What a message of a client says. */
 type ClientChatContent = string | ClientChatPart[] | null;
@@ -5602,11 +5612,11 @@ function toBlock(part: ClientChatPart): ContentBlockParam {
   if (part.type === "image_url") return { type: "image", source: toSource(part.image_url.url) };
   if (part.type === "text") return { type: "text", text: part.text };
   if (part.type === "refusal") return { type: "text", text: part.refusal };
-  const { file_data, filename = null } = part.file;
+  const { file_data, filename } = part.file;
   return {
     type: "document",
-    source: file_data === undefined ? { type: "file" } : toSource(file_data),
-    title: filename,
+    source: file_data ? toSource(file_data) : { type: "file" },
+    title: filename ?? null,
   };
 }
 
@@ -9011,7 +9021,9 @@ export function createMemoryStore(
     const now = clock.now();
     const others = windows.map(({ key }) => othersOf(id, key));
     const taken = toTaken(windows, others.map((ends) => [...ends.values()]), now);
-    if (taken.wait === 0) windows.forEach(({ key, ms }, i) => places.set(key, others[i]!.set(id, now + ms)));
+    windows.forEach(({ key, ms }, i) => {
+      if (taken.wait === 0 && ms > 0) places.set(key, others[i]!.set(id, now + ms));
+    });
     return taken;
   }
 
@@ -12502,7 +12514,8 @@ async function answerUpgrade(
   socket.write(toHead(101, [...response.headers, ...await toAcceptance(request)]));
   const frames = new ClientFrames();
   const read = (bytes: Uint8Array) => {
-    for (const answer of frames.feed(bytes)) socket.write(answer);
+    // Pongs that somebody who does not read would have to be kept for are left out.
+    for (const answer of frames.feed(bytes)) if (frames.over || !socket.writableNeedDrain) socket.write(answer);
     if (frames.over) gone.abort();
   };
   read(head);
@@ -13195,8 +13208,9 @@ async function replaceFile(path: string, text: string, writer?: FileWriter): Pro
 /**
  * Makes a store that keeps everything in one JSON file.
  *
- * Changes that come together are written once; times and places are not in the file. One that is missing or spoilt counts
- * as empty, and one that cannot be written is told to `warn` once: what is remembered is then lost with the process.
+ * Changes that come together are written once; times and places are not in the file. What other processes have changed in
+ * it meanwhile stays there. A file that is missing or spoilt counts as empty, and one that cannot be written is told to
+ * `warn` once: what is remembered is then lost with the process.
  *
  * @param path Where the file is; its folder is made when it is first written.
  */
@@ -13206,27 +13220,39 @@ function createFileStore(path: string, warn: (warning: string) => void = () => {
   /** The last write; while one is `waiting`, it has not begun, and takes with it what has changed until then. */
   let writing = Promise.resolve();
   let waiting = false;
+  /** What is to be written. */
+  let changed = new Set<string>();
 
-  async function open(): Promise<Store> {
+  async function read(): Promise<Map<string, unknown>> {
     const { readFile } = await import("node:fs/promises");
     const found = parseJson(await readFile(path, "utf8").catch(() => ""));
-    return createMemoryStore(Object.entries(isJsonObject(found) ? found : {}));
+    return new Map(Object.entries(isJsonObject(found) ? found : {}));
+  }
+
+  async function open(): Promise<Store> {
+    return createMemoryStore(await read());
   }
 
   async function write(store: Store): Promise<void> {
     waiting = false;
+    const keys = changed;
+    changed = new Set();
     try {
-      await replaceFile(path, `${JSON.stringify(Object.fromEntries(await store.list("")), null, 2)}\n`);
+      const all = await read();
+      for (const key of keys) all.set(key, await store.get(key)); // JSON leaves out what is forgotten.
+      await replaceFile(path, `${JSON.stringify(Object.fromEntries(all), null, 2)}\n`);
     } catch (thrown) {
+      for (const key of keys) changed.add(key);
       if (!warned) warn(`Cannot remember what was learned: ${(thrown as Error).message}`);
       warned = true;
     }
   }
 
   /** Does something to what is kept, and waits until the file has it. */
-  async function change<T>(run: (store: Store) => Promise<T>): Promise<T> {
+  async function change<T>(key: string, run: (store: Store) => Promise<T>): Promise<T> {
     const store = await (opened ??= open());
     const result = await run(store);
+    changed.add(key);
     if (!waiting) writing = writing.then(() => write(store));
     waiting = true;
     await writing;
@@ -13237,8 +13263,8 @@ function createFileStore(path: string, warn: (warning: string) => void = () => {
     shared: false,
     get: async (key) => await (await (opened ??= open())).get(key),
     list: async (prefix) => await (await (opened ??= open())).list(prefix),
-    set: (key, value, ms) => change((store) => store.set(key, value, ms)),
-    swap: (key, before, after, ms) => change((store) => store.swap(key, before, after, ms)),
+    set: (key, value, ms) => change(key, (store) => store.set(key, value, ms)),
+    swap: (key, before, after, ms) => change(key, (store) => store.swap(key, before, after, ms)),
     take: async (id, windows) => await (await (opened ??= open())).take(id, windows), // Places end with the process.
     free: async (id, key) => await (await (opened ??= open())).free(id, key),
     close: () => writing,
@@ -13303,7 +13329,9 @@ async function createRedisConnection(
   { timeout, clock, packages }: { timeout: number; clock: Clock; packages: string | undefined },
 ): Promise<RedisConnection> {
   const { createClient } = await loadRedis(await toPlaces(packages), packages);
-  let current: { client: RedisClient; ready: Promise<unknown>; since: number; isReady: boolean } | undefined;
+  let current:
+    | { client: RedisClient; ready: Promise<unknown>; since: number; isReady: boolean; lost?: Error }
+    | undefined;
   let closed = false;
 
   async function drop(client: RedisClient): Promise<void> {
@@ -13320,7 +13348,7 @@ async function createRedisConnection(
     const client = createClient({ ...options, socket, RESP: 2, disableOfflineQueue: true, disableClientInfo: true });
     client.on("error", () => drop(client));
     client.unref();
-    const made = { client, ready: client.connect(), since: clock.now(), isReady: false };
+    const made: NonNullable<typeof current> = { client, ready: client.connect(), since: clock.now(), isReady: false };
     made.ready.then(() => made.isReady = true, () => drop(client));
     return made;
   }
@@ -13334,8 +13362,12 @@ async function createRedisConnection(
       const giveUp = () => {
         isLate = true;
         // What does not answer may be gone without a word; what is not even there yet may still come.
-        if (asked.isReady || clock.now() - since >= CONNECT_TIMEOUT) drop(client);
-        reject(new Error(`no answer within ${timeout} ms`));
+        const error = new Error(`no answer within ${timeout} ms`);
+        if (asked.isReady || clock.now() - since >= CONNECT_TIMEOUT) {
+          asked.lost = error; // Also for those whose questions end with the connection.
+          drop(client);
+        }
+        reject(error);
       };
       // In two halves: a process that was held up itself has read what came meanwhile before the second is over.
       forget = clock.after(timeout / 2, () => forget = clock.after(timeout / 2, giveUp));
@@ -13344,7 +13376,7 @@ async function createRedisConnection(
       return await Promise.race([ready.then(() => isLate || client.sendCommand(command)), late]);
     } catch (cause) {
       const { message, code } = cause as Error & { code?: string };
-      throw new Error(message || code, { cause });
+      throw asked.lost ?? new Error(message || code, { cause });
     } finally {
       forget();
     }
@@ -13552,8 +13584,8 @@ export async function createRedisStore(options: RedisStoreOptions = {}): Promise
 // lib/store/sqlite_store.ts -----------------------------------------------------------------
 /** Options of {@linkcode createSqliteStore}. */
 export interface SqliteStoreOptions {
-  /** Time; several processes count by that of their machine. */
-  clock?: Clock;
+  /** Time: that of the machine, by which all its processes count, also where it is set back. */
+  clock?: Pick<Clock, "now">;
   /** Milliseconds to wait for another process that is writing, 2 seconds unless told. */
   patience?: number;
 }
@@ -13588,7 +13620,7 @@ async function loadSqlite(): Promise<Sqlite> {
 async function openDatabase({ DatabaseSync }: Sqlite, path: string, patience: number): Promise<Database> {
   const { mkdir, open } = await import("node:fs/promises");
   const { dirname } = await import("node:path");
-  await mkdir(dirname(path), { recursive: true });
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   await (await open(path, "a", 0o600)).close();
   const database = new DatabaseSync(path);
   try {
@@ -13663,7 +13695,7 @@ function toQueries(database: Database) {
  * @throws {Error} If the runtime has no SQLite.
  */
 export async function createSqliteStore(path: string, options: SqliteStoreOptions = {}): Promise<Store> {
-  const { clock = systemClock, patience = 2_000 } = options;
+  const { clock = Date, patience = 2_000 } = options;
   const sqlite = await loadSqlite();
   let opened: Promise<Queries> | undefined;
   let [changes, closed] = [0, false];

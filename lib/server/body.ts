@@ -13,7 +13,7 @@ export async function readJson(request: Request, maxBytes: number): Promise<{ va
     for await (const chunk of request.body ?? []) {
       bytes += chunk.byteLength;
       if (bytes > maxBytes) {
-        const message = `Request exceeds the maximum size of ${Number((maxBytes / 1024 / 1024).toPrecision(2))} MiB`;
+        const message = `Request exceeds the maximum size of ${Number((maxBytes / 1024 / 1024).toPrecision(4))} MiB`;
         throw new ApiError("request_too_large", message, { headers: { connection: "close" } });
       }
       text += decoder.decode(chunk, { stream: true });

@@ -123,7 +123,8 @@ export async function answerUpgrade(
   socket.write(toHead(101, [...response.headers, ...await toAcceptance(request)]));
   const frames = new ClientFrames();
   const read = (bytes: Uint8Array) => {
-    for (const answer of frames.feed(bytes)) socket.write(answer);
+    // Pongs that somebody who does not read would have to be kept for are left out.
+    for (const answer of frames.feed(bytes)) if (frames.over || !socket.writableNeedDrain) socket.write(answer);
     if (frames.over) gone.abort();
   };
   read(head);

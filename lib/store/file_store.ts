@@ -6,8 +6,9 @@ import type { Store } from "./store.ts";
 /**
  * Makes a store that keeps everything in one JSON file.
  *
- * Changes that come together are written once; times and places are not in the file. One that is missing or spoilt counts
- * as empty, and one that cannot be written is told to `warn` once: what is remembered is then lost with the process.
+ * Changes that come together are written once; times and places are not in the file. What other processes have changed in
+ * it meanwhile stays there. A file that is missing or spoilt counts as empty, and one that cannot be written is told to
+ * `warn` once: what is remembered is then lost with the process.
  *
  * @param path Where the file is; its folder is made when it is first written.
  */
@@ -17,27 +18,39 @@ export function createFileStore(path: string, warn: (warning: string) => void = 
   /** The last write; while one is `waiting`, it has not begun, and takes with it what has changed until then. */
   let writing = Promise.resolve();
   let waiting = false;
+  /** What is to be written. */
+  let changed = new Set<string>();
 
-  async function open(): Promise<Store> {
+  async function read(): Promise<Map<string, unknown>> {
     const { readFile } = await import("node:fs/promises");
     const found = parseJson(await readFile(path, "utf8").catch(() => ""));
-    return createMemoryStore(Object.entries(isJsonObject(found) ? found : {}));
+    return new Map(Object.entries(isJsonObject(found) ? found : {}));
+  }
+
+  async function open(): Promise<Store> {
+    return createMemoryStore(await read());
   }
 
   async function write(store: Store): Promise<void> {
     waiting = false;
+    const keys = changed;
+    changed = new Set();
     try {
-      await replaceFile(path, `${JSON.stringify(Object.fromEntries(await store.list("")), null, 2)}\n`);
+      const all = await read();
+      for (const key of keys) all.set(key, await store.get(key)); // JSON leaves out what is forgotten.
+      await replaceFile(path, `${JSON.stringify(Object.fromEntries(all), null, 2)}\n`);
     } catch (thrown) {
+      for (const key of keys) changed.add(key);
       if (!warned) warn(`Cannot remember what was learned: ${(thrown as Error).message}`);
       warned = true;
     }
   }
 
   /** Does something to what is kept, and waits until the file has it. */
-  async function change<T>(run: (store: Store) => Promise<T>): Promise<T> {
+  async function change<T>(key: string, run: (store: Store) => Promise<T>): Promise<T> {
     const store = await (opened ??= open());
     const result = await run(store);
+    changed.add(key);
     if (!waiting) writing = writing.then(() => write(store));
     waiting = true;
     await writing;
@@ -48,8 +61,8 @@ export function createFileStore(path: string, warn: (warning: string) => void = 
     shared: false,
     get: async (key) => await (await (opened ??= open())).get(key),
     list: async (prefix) => await (await (opened ??= open())).list(prefix),
-    set: (key, value, ms) => change((store) => store.set(key, value, ms)),
-    swap: (key, before, after, ms) => change((store) => store.swap(key, before, after, ms)),
+    set: (key, value, ms) => change(key, (store) => store.set(key, value, ms)),
+    swap: (key, before, after, ms) => change(key, (store) => store.swap(key, before, after, ms)),
     take: async (id, windows) => await (await (opened ??= open())).take(id, windows), // Places end with the process.
     free: async (id, key) => await (await (opened ??= open())).free(id, key),
     close: () => writing,

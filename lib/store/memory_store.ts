@@ -52,7 +52,9 @@ export function createMemoryStore(
     const now = clock.now();
     const others = windows.map(({ key }) => othersOf(id, key));
     const taken = toTaken(windows, others.map((ends) => [...ends.values()]), now);
-    if (taken.wait === 0) windows.forEach(({ key, ms }, i) => places.set(key, others[i]!.set(id, now + ms)));
+    windows.forEach(({ key, ms }, i) => {
+      if (taken.wait === 0 && ms > 0) places.set(key, others[i]!.set(id, now + ms));
+    });
     return taken;
   }
 

@@ -59,7 +59,9 @@ export async function createRedisConnection(
   { timeout, clock, packages }: { timeout: number; clock: Clock; packages: string | undefined },
 ): Promise<RedisConnection> {
   const { createClient } = await loadRedis(await toPlaces(packages), packages);
-  let current: { client: RedisClient; ready: Promise<unknown>; since: number; isReady: boolean } | undefined;
+  let current:
+    | { client: RedisClient; ready: Promise<unknown>; since: number; isReady: boolean; lost?: Error }
+    | undefined;
   let closed = false;
 
   async function drop(client: RedisClient): Promise<void> {
@@ -76,7 +78,7 @@ export async function createRedisConnection(
     const client = createClient({ ...options, socket, RESP: 2, disableOfflineQueue: true, disableClientInfo: true });
     client.on("error", () => drop(client));
     client.unref();
-    const made = { client, ready: client.connect(), since: clock.now(), isReady: false };
+    const made: NonNullable<typeof current> = { client, ready: client.connect(), since: clock.now(), isReady: false };
     made.ready.then(() => made.isReady = true, () => drop(client));
     return made;
   }
@@ -90,8 +92,12 @@ export async function createRedisConnection(
       const giveUp = () => {
         isLate = true;
         // What does not answer may be gone without a word; what is not even there yet may still come.
-        if (asked.isReady || clock.now() - since >= CONNECT_TIMEOUT) drop(client);
-        reject(new Error(`no answer within ${timeout} ms`));
+        const error = new Error(`no answer within ${timeout} ms`);
+        if (asked.isReady || clock.now() - since >= CONNECT_TIMEOUT) {
+          asked.lost = error; // Also for those whose questions end with the connection.
+          drop(client);
+        }
+        reject(error);
       };
       // In two halves: a process that was held up itself has read what came meanwhile before the second is over.
       forget = clock.after(timeout / 2, () => forget = clock.after(timeout / 2, giveUp));
@@ -100,7 +106,7 @@ export async function createRedisConnection(
       return await Promise.race([ready.then(() => isLate || client.sendCommand(command)), late]);
     } catch (cause) {
       const { message, code } = cause as Error & { code?: string };
-      throw new Error(message || code, { cause });
+      throw asked.lost ?? new Error(message || code, { cause });
     } finally {
       forget();
     }

@@ -1,12 +1,12 @@
-import { type Clock, systemClock } from "../wire/clock.ts";
+import type { Clock } from "../wire/clock.ts";
 import { parseJson } from "../wire/json.ts";
 import { toTaken } from "./memory_store.ts";
 import { MissingEngineError, type SlidingWindow, type Store, type Taken } from "./store.ts";
 
 /** Options of {@linkcode createSqliteStore}. */
 export interface SqliteStoreOptions {
-  /** Time; several processes count by that of their machine. */
-  clock?: Clock;
+  /** Time: that of the machine, by which all its processes count, also where it is set back. */
+  clock?: Pick<Clock, "now">;
   /** Milliseconds to wait for another process that is writing, 2 seconds unless told. */
   patience?: number;
 }
@@ -41,7 +41,7 @@ async function loadSqlite(): Promise<Sqlite> {
 async function openDatabase({ DatabaseSync }: Sqlite, path: string, patience: number): Promise<Database> {
   const { mkdir, open } = await import("node:fs/promises");
   const { dirname } = await import("node:path");
-  await mkdir(dirname(path), { recursive: true });
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   await (await open(path, "a", 0o600)).close();
   const database = new DatabaseSync(path);
   try {
@@ -116,7 +116,7 @@ function toQueries(database: Database) {
  * @throws {Error} If the runtime has no SQLite.
  */
 export async function createSqliteStore(path: string, options: SqliteStoreOptions = {}): Promise<Store> {
-  const { clock = systemClock, patience = 2_000 } = options;
+  const { clock = Date, patience = 2_000 } = options;
   const sqlite = await loadSqlite();
   let opened: Promise<Queries> | undefined;
   let [changes, closed] = [0, false];

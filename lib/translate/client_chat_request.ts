@@ -34,11 +34,11 @@ function toBlock(part: ClientChatPart): ContentBlockParam {
   if (part.type === "image_url") return { type: "image", source: toSource(part.image_url.url) };
   if (part.type === "text") return { type: "text", text: part.text };
   if (part.type === "refusal") return { type: "text", text: part.refusal };
-  const { file_data, filename = null } = part.file;
+  const { file_data, filename } = part.file;
   return {
     type: "document",
-    source: file_data === undefined ? { type: "file" } : toSource(file_data),
-    title: filename,
+    source: file_data ? toSource(file_data) : { type: "file" },
+    title: filename ?? null,
   };
 }
 

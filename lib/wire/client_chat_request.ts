@@ -7,7 +7,7 @@ export type ClientChatPart =
   | { type: "text"; text: string }
   | { type: "refusal"; refusal: string }
   | { type: "image_url"; image_url: { url: string } }
-  | { type: "file"; file: { file_data?: string; filename?: string } };
+  | { type: "file"; file: { file_data?: string | null; filename?: string | null } };
 
 /** What a message of a client says. */
 export type ClientChatContent = string | ClientChatPart[] | null;

@@ -11,9 +11,19 @@ export type Clock = {
 /** The longest a timer of the machine can run. */
 const MAX_TIMER = 2 ** 31 - 1;
 
+/** Times that never go back: where those of `now` are set back they go on from there, so that nobody waits for the past. */
+export function toRising(now: () => number): () => number {
+  let [latest, ahead] = [-Infinity, 0];
+  return () => {
+    const time = now() + ahead;
+    if (time < latest) ahead += latest - time;
+    return latest = Math.max(latest, time);
+  };
+}
+
 /** The clock of the machine. */
 export const systemClock: Clock = {
-  now: () => Date.now(),
+  now: toRising(() => Date.now()),
   after(ms, run) {
     const timer = setTimeout(run, Math.min(ms, MAX_TIMER));
     return () => clearTimeout(timer);

@@ -1,6 +1,14 @@
 import assert from "node:assert/strict";
+import { Duplex } from "node:stream";
 import { describe, test } from "node:test";
-import { asksForSocket, ClientFrames, toCloseFrame, toFrame } from "../../lib/server/web_socket.ts";
+import {
+  answerUpgrade,
+  asksForSocket,
+  ClientFrames,
+  toCloseFrame,
+  toFrame,
+  toSocketAnswer,
+} from "../../lib/server/web_socket.ts";
 
 /** A frame as clients send it. */
 function toClientFrame(first: number, payload: number[] = [], mask = [1, 2, 3, 4]): number[] {
@@ -46,6 +54,15 @@ describe("the frames of a client, cut anywhere, are answered alike:", () => {
       assert.deepEqual(bytes.flatMap((byte) => frames.feed(Uint8Array.of(byte))), answers, "byte by byte");
     });
   }
+});
+
+test("of the pongs for a client that pings and does not read no more are kept than fit", async () => {
+  const socket = new Duplex({ read() {}, write() {} }); // No write of it is ever over.
+  const pings = Uint8Array.from(Array.from({ length: 10_000 }, () => toClientFrame(PING, long)).flat());
+  const gone = new AbortController();
+  const body = new ReadableStream<Uint8Array>({ start: (controller) => controller.close() });
+  await answerUpgrade(() => toSocketAnswer(body), new Request("http://localhost/"), { socket, head: pings, gone });
+  assert.ok(socket.writableLength < 2 * socket.writableHighWaterMark, `${socket.writableLength} bytes wait`);
 });
 
 describe("a frame of the server says its length", () => {

@@ -116,6 +116,7 @@ export function testStore(name: string, open: (t: TestContext) => Promise<Opened
     for (const [id, ms] of [["long", 5_000], ["short", 1_000]] as const) {
       assert.equal((await store.take(id, [{ key: "block a", limit: 1_000_000, ms }])).wait, 0);
     }
+    await other.take("long", [{ key: "block a", limit: 3, ms: 0 }]); // Who has a place keeps it.
     const { wait } = await other.take("3", look);
     assert.ok(wait > 4_000 && wait <= 5_000, `waits ${wait} ms`);
     await pass(5_000);

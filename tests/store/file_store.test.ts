@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, rmdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test, type TestContext } from "node:test";
@@ -29,6 +29,25 @@ test("changes that come together are all in the file when each is done, and noth
   await Promise.all(keys.map((key) => store.set(key, true)));
   assert.deepEqual(JSON.parse(await readFile(path, "utf8")), Object.fromEntries(keys.map((key) => [key, true])));
   assert.deepEqual(await readdir(dirname(path)), ["lessons.json"]);
+});
+
+test("what other processes have changed in the file meanwhile stays, also where writing failed before", async (t) => {
+  const path = await makePath(t);
+  const [one, other] = [createFileStore(path), createFileStore(path)];
+  await one.set("a", 1);
+  await one.set("b", 1);
+  assert.deepEqual(await other.list(""), [["a", 1], ["b", 1]]);
+  await one.set("a", 2);
+  await one.set("b", undefined);
+  await other.set("c", 1);
+  assert.deepEqual(JSON.parse(await readFile(path, "utf8")), { a: 2, c: 1 });
+  await rename(path, `${path}.kept`);
+  await mkdir(path); // No file can be put there.
+  await other.set("d", 1);
+  await rmdir(path);
+  await rename(`${path}.kept`, path);
+  await other.set("a", undefined);
+  assert.deepEqual(JSON.parse(await readFile(path, "utf8")), { c: 1, d: 1 });
 });
 
 test("a file that is spoilt counts as empty, and is whole again after the next change", async (t) => {

@@ -8,6 +8,7 @@ import { test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { createSqliteStore } from "../../lib/store/sqlite_store.ts";
+import { systemClock } from "../../lib/wire/clock.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { type RunTest, testStore } from "./contract.ts";
 
@@ -40,20 +41,23 @@ testStore("SQLite", async (t) => {
   return { store, other, pass: (ms) => clock.advance(ms) };
 }, testSqlite);
 
-testSqlite("what is kept is there for the next process, in files that only their owner may read", async (t) => {
-  const path = await makePath(t);
-  const store = await createSqliteStore(path);
-  await store.set("a 1", { n: 0 });
-  for (const name of process.platform === "win32" ? [] : await readdir(dirname(path))) {
-    assert.equal((await stat(join(dirname(path), name))).mode & 0o777, 0o600, name);
-  }
-  store.set("a 1", { n: 1 });
-  await store.close();
-  const next = await createSqliteStore(path);
-  assert.deepEqual(await next.list("a "), [["a 1", { n: 1 }]]);
-  await next.close();
-  await assert.rejects(next.get("a 1"), /closed/);
-});
+testSqlite(
+  "what is kept is there for the next process, in files and a folder that only their owner may read",
+  async (t) => {
+    const path = await makePath(t);
+    const store = await createSqliteStore(path);
+    await store.set("a 1", { n: 0 });
+    for (const name of process.platform === "win32" ? [] : [".", ...await readdir(dirname(path))]) {
+      assert.equal((await stat(join(dirname(path), name))).mode & 0o777, name === "." ? 0o700 : 0o600, name);
+    }
+    store.set("a 1", { n: 1 });
+    await store.close();
+    const next = await createSqliteStore(path);
+    assert.deepEqual(await next.list("a "), [["a 1", { n: 1 }]]);
+    await next.close();
+    await assert.rejects(next.get("a 1"), /closed/);
+  },
+);
 
 testSqlite("processes that begin at once on a file that is not there lose nothing of each other's", async (t) => {
   const path = await makePath(t);
@@ -75,6 +79,20 @@ testSqlite("what is over is thrown away although nobody asks for it", async (t) 
   await clock.advance(10);
   await store.set("a last", 1);
   assert.deepEqual([count(path, "entries"), count(path, "places")], [1, 0]);
+});
+
+testSqlite("a process that has seen the clock set back counts by it, as those do that start later", async (t) => {
+  const path = await makePath(t);
+  const { now } = Date;
+  Date.now = () => now() + 3_600_000;
+  systemClock.now();
+  Date.now = now;
+  const stores = [await createSqliteStore(path), await createSqliteStore(path, { clock: { now } })];
+  t.after(() => Promise.all(stores.map((store) => store.close())));
+  const [first, second] = stores.map((store, i) => store.take(String(i), [{ key: "rate a", limit: 1, ms: 60_000 }]));
+  assert.equal((await first!).wait, 0);
+  const { wait } = await second!;
+  assert.ok(wait > 0 && wait <= 60_000, `waits ${wait} ms`);
 });
 
 testSqlite("a file that another process is writing to is waited for, and not for ever", async (t) => {

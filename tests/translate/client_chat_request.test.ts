@@ -65,6 +65,10 @@ describe("the messages of a chat request:", () => {
         source: { type: "base64", media_type: "application/pdf", data: "JVBE" },
       }],
     }]],
+    ["a file that is somewhere else is a document without data", [{
+      role: "user",
+      content: [{ type: "file", file: { file_id: "file-1", filename: null, file_data: null } }],
+    }], [{ role: "user", content: [{ type: "document", title: null, source: { type: "file" } }] }]],
     ["an empty text is left out", [USER, { role: "assistant", content: "" }, USER], [
       { role: "user", content: [text("Hi")] },
       { role: "assistant", content: [] },
