@@ -3555,7 +3555,13 @@ async function runChild(program: Program, env: Env, cwd: string): Promise<number
   const { default: process } = await import("node:process");
   const child = await start(program, env, cwd, "inherit");
   const stay = () => {};
-  const pass = (signal: NodeJS.Signals) => void child.kill(signal);
+  const pass = (signal: NodeJS.Signals) => {
+    try {
+      process.kill(child.pid!, signal); // With its own kill() Deno takes the signal for how it ended.
+    } catch {
+      // It has just ended.
+    }
+  };
   process.on("SIGINT", stay).on("SIGTERM", pass).on("SIGHUP", pass);
   try {
     return await new Promise((resolve, reject) => {

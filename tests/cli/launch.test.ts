@@ -169,6 +169,16 @@ describe("runChild()", { skip }, () => {
     assert.equal(await runChild(shell("kill -9 $$"), { ...process.env }, "/"), 137);
   });
 
+  test("passes SIGTERM on, and gives the exit code all the same", async () => {
+    const early = () => {}; // One that comes before anybody passes it on must not end the tests.
+    process.on("SIGTERM", early);
+    const script = "trap 'exit 7' TERM; while :; do kill -TERM $PPID; done";
+    assert.equal(
+      await runChild(shell(script), { ...process.env }, "/").finally(() => process.off("SIGTERM", early)),
+      7,
+    );
+  });
+
   test("passes environment and folder on", async () => {
     assert.equal(await runChild(shell('[ "$A" = "x y" ] && [ "$PWD" = / ]'), { ...process.env, A: "x y" }, "/"), 0);
   });
