@@ -16996,6 +16996,8 @@ async function run(typed: readonly string[], io: Io): Promise<number> {
  */
 export async function main(args: readonly string[]): Promise<number> {
   const io = await createIo();
+  // Node ends at once where all that is left is a call that hangs: its deadline alone does not keep it.
+  const awake = setInterval(() => {}, 60_000);
   try {
     return await run(args, io);
   } catch (thrown) {
@@ -17003,6 +17005,8 @@ export async function main(args: readonly string[]): Promise<number> {
     if (!(thrown instanceof ConfigError)) return 1;
     io.tell("Run arbiter-proxy --help to see how it is used.");
     return 2;
+  } finally {
+    clearInterval(awake);
   }
 }
 // lib/models/sanitiser.ts -------------------------------------------------------------------

@@ -178,6 +178,20 @@ describe("a proxy that runs", { concurrency: 3, timeout: 120_000 }, () => {
     });
   }
 
+  it("is waited for until the deadline, although Node has nothing else to do", async (t) => {
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    t.after(() => server.close());
+    const { port } = server.address() as AddressInfo;
+    // So does fetch where a server hangs up before it is asked: nothing but the signal ends it.
+    const hang =
+      "globalThis.fetch = (_, { signal }) => new Promise((_, no) => signal.onabort = () => no(signal.reason))";
+    const [node = "", ...status] = toArbiter("node", ["status", "--port", String(port)]);
+    const command = [node, "--import", `data:text/javascript,${encodeURIComponent(hang)}`, ...status];
+    const { code, stderr } = await startProgram(t, command, { place: await makePlace(t) }).ended;
+    assert.deepEqual([code, stderr], [1, `Another program is on port ${port}, no Arbiter.\n`]);
+  });
+
   it("is of no use to stop after it was killed, which says so and clears up", async (t) => {
     const place = await makePlace(t);
     const arbiter = await startServe(t, { place });
