@@ -13877,6 +13877,9 @@ const CLAUDE_ROWS: readonly ClaudeRow[] = [
   ],
 ];
 
+/** Which of the variables Arbiter has set, by name: where it finds them again, as `env` does in the same shell, they are not the user's. */
+const OURS = "ARBITER_VARIABLES";
+
 /** What is to be set for Claude Code, and why, what forgotten, and what the user has set and stays. */
 type ClaudeVariables = {
   set: { name: string; value: string; why: string }[];
@@ -13887,14 +13890,18 @@ type ClaudeVariables = {
 /** Finds what is to be done to an environment so that Claude Code works well with a proxy at `url`. */
 function toClaudeVariables(env: Env, url: string, models: ModelChoice, token = ANY_TOKEN): ClaudeVariables {
   const variables: ClaudeVariables = { set: [], unset: ELSEWHERE.filter((name) => env[name] !== undefined), kept: [] };
+  const ours = env[OURS]?.split(" ") ?? [];
   for (const [names, why, given, always] of CLAUDE_ROWS) {
     const value = typeof given === "string" ? given : given({ env, url, models, token });
-    if (value === undefined) continue;
     for (const name of names.split(" ")) {
-      if (always || env[name] === undefined) variables.set.push({ name, value, why });
+      const free = always || env[name] === undefined || ours.includes(name);
+      if (value === undefined) variables.unset.push(...(ours.includes(name) ? [name] : []));
+      else if (free) variables.set.push({ name, value, why });
       else variables.kept.push(name);
     }
   }
+  const value = variables.set.map(({ name }) => name).join(" ");
+  variables.set.push({ name: OURS, value, why: "these are Arbiter's, to be set anew the next time" });
   return variables;
 }
 
@@ -16360,7 +16367,7 @@ function toScript({ set, unset, kept }: ClaudeVariables, shell: ShellName): stri
   });
   return [
     ...sets,
-    ...(unset.length > 0 ? [`${remark}would lead elsewhere`, ...unset.map(write.unset)] : []),
+    ...(unset.length > 0 ? [`${remark}would lead elsewhere, or to what was before`, ...unset.map(write.unset)] : []),
     ...(kept.length > 0 ? [`${remark}yours, and left alone: ${kept.join(", ")}`] : []),
     ...AUTO_MODE.map((line) => remark + line),
   ];

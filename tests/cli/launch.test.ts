@@ -47,6 +47,16 @@ describe("toClaudeEnv()", () => {
     assert.equal(env.CLAUDE_CODE_MAX_CONTEXT_TOKENS, "9");
   });
 
+  test("sets anew what it has set before, forgets what has no value any more, and leaves the user's own alone", () => {
+    const own = { CLAUDE_CODE_GATEWAY_HINT_HEADERS: "0" };
+    const before = toClaudeEnv(own, "http://127.0.0.1:1", { elite: "a", tiers: {}, contextTokens: 9, outputTokens: 8 });
+    const env = toClaudeEnv(before, "http://127.0.0.1:2", { elite: "b", tiers: { haiku: "c" }, contextTokens: 7 });
+    const fresh = toClaudeEnv(own, "http://127.0.0.1:2", { elite: "b", tiers: { haiku: "c" }, contextTokens: 7 });
+    assert.equal(env.ANTHROPIC_MODEL, "b");
+    assert.equal(env.CLAUDE_CODE_GATEWAY_HINT_HEADERS, "0");
+    assert.deepEqual(env, fresh);
+  });
+
   test("tells the limits of the models as far as they are known", () => {
     const tell = (limits: { contextTokens?: number; outputTokens?: number }) => {
       const set = toClaudeEnv({}, "http://127.0.0.1:1", { elite: "m", tiers: {}, ...limits });
