@@ -14735,190 +14735,6 @@ export function createStandIn(options: StandInOptions = {}): StandIn {
     },
   };
 }
-// lib/cli/host_lists.ts ---------------------------------------------------------------------
-/** Milliseconds a host is given to list its models. */
-const LIST_TIMEOUT = 15_000;
-/** Bytes of a list: OpenRouter's, the longest, has one million. */
-const MAX_LIST_BYTES = 16 * 1024 * 1024;
-
-/** The ids that hosts listed, and when they did, by their address. */
-function createListStore(io: Io): Store {
-  const path = toStateFile("hosts.json", io);
-  return path ? createFileStore(path, io.tell) : createMemoryStore();
-}
-
-/** The models a host listed when it was last asked; nothing if it never was. */
-async function readHostList(io: Io, { baseUrl }: Backend): Promise<string[] | undefined> {
-  const found = await createListStore(io).get(baseUrl);
-  const { ids } = isJsonObject(found) ? found : {};
-  const known = Array.isArray(ids) ? ids.filter((id) => typeof id === "string") : [];
-  return known.length > 0 ? known : undefined;
-}
-
-/** Asks a host for its models, and keeps what it says; with `demo` the built-in one. */
-async function fetchHostList(io: Io, backend: Backend, demo = false): Promise<string[]> {
-  const { baseUrl, format } = backend;
-  const url = `${format === "anthropic" ? `${baseUrl.replace(/\/v1$/, "")}/v1` : baseUrl}/models`;
-  const headers = toUpstreamHeaders(backend, { stream: false, userAgent: USER_AGENT, client: undefined });
-  const ask = demo ? createStandIn().fetch : patientFetch;
-  const signal = AbortSignal.timeout(LIST_TIMEOUT);
-  const { status, ...answered } = await toCall(ask)(url, { headers, signal });
-  const answer = parseJson(await readLimited(answered, MAX_LIST_BYTES));
-  const rows = isJsonObject(answer) && Array.isArray(answer.data) ? answer.data : [];
-  const ids = rows.filter(isJsonObject).map(({ id }) => id).filter((id) => typeof id === "string").sort();
-  if (status !== 200 || ids.length === 0) throw new Error(`${url} lists no models (status ${status})`);
-  await createListStore(io).set(baseUrl, { at: new Date().toISOString(), ids });
-  return ids;
-}
-
-/** The models of the roster, and of the config file, that the default host should have. */
-function toHostRows({ backend, options: { models = [] } }: Catalog): ModelRow[] {
-  const own = ROSTER.filter(({ host = DEFAULT_BACKEND }) => host === backend.name);
-  return [...models, ...own].filter(({ id }, i, all) => all.findIndex((row) => row.id === id) === i);
-}
-// lib/cli/held_terminal.ts ------------------------------------------------------------------
-/** What ends a program from outside. */
-const END_SIGNALS = ["SIGTERM", "SIGHUP"] as const;
-const OPEN_SCREEN = "\x1b[?1049h\x1b[?25l";
-const CLOSE_SCREEN = "\x1b[?25h\x1b[?1049l";
-
-/** The terminal of this process, held while somebody is asked in it, and given back also when a signal ends the program. */
-type HeldTerminal = {
-  /** Opens a screen of its own, without a cursor. */
-  openScreen(): void;
-  closeScreen(): void;
-  /** Shows again what is typed. */
-  giveBack(): void;
-};
-
-/** Holds the terminal: nothing of what is typed is shown any more. */
-async function holdTerminal(): Promise<HeldTerminal> {
-  const { constants } = await import("node:os");
-  const { default: process } = await import("node:process");
-  let open = false;
-  const toScreen = (wanted: boolean) => {
-    if (open !== wanted) process.stderr.write(wanted ? OPEN_SCREEN : CLOSE_SCREEN);
-    open = wanted;
-  };
-  const giveBack = () => {
-    for (const signal of END_SIGNALS) process.off(signal, end);
-    toScreen(false);
-    process.stdin.setRawMode(false);
-  };
-  const end = (signal: (typeof END_SIGNALS)[number]) => {
-    giveBack();
-    process.exit(128 + constants.signals[signal]);
-  };
-  for (const signal of END_SIGNALS) process.on(signal, end);
-  process.stdin.setRawMode(true);
-  return { openScreen: () => toScreen(true), closeScreen: () => toScreen(false), giveBack };
-}
-// lib/cli/prompts.ts ------------------------------------------------------------------------
-/**
- * Ways to ask a person; each gives {@linkcode LEFT} when they leave. From the first question until `close` the terminal
- * shows nothing of what is typed by itself, so that a key is not seen either when it is typed between two questions.
- */
-type Prompts = {
-  /** Asks for a line; a hidden one is never shown. */
-  askLine(question: string, hidden?: boolean): Promise<string | typeof LEFT>;
-  /** Lets somebody choose; `start` is given what shows the menu anew, and awaited where that cannot be done. */
-  choose(menu: MenuState, start: (show: () => void) => Promise<unknown>): Promise<string | typeof LEFT>;
-  /** Gives the terminal back. */
-  close(): Promise<void>;
-};
-
-/** Whether colours are wanted on a terminal. */
-function wantsColor({ NO_COLOR, TERM }: Env): boolean {
-  return !NO_COLOR && TERM !== "dumb";
-}
-
-/** Gives keys to a machine until it gives something; asks when they are no longer shown. */
-async function readKeys<T>(ask: () => void, feed: (key: Key) => T | undefined): Promise<T | typeof LEFT> {
-  const { emitKeypressEvents } = await import("node:readline");
-  const { default: process } = await import("node:process");
-  const { stdin } = process;
-  emitKeypressEvents(stdin);
-  return await new Promise((resolve) => {
-    const stop = (result: T | typeof LEFT) => {
-      stdin.off("keypress", onKey).off("end", onEnd).off("error", onEnd).pause(); // What follows is for the next question, or for claude.
-      resolve(result);
-    };
-    const onEnd = () => stop(LEFT);
-    const onKey = (text: string | undefined, key: object) => {
-      const result = feed({ ...key, text });
-      if (result !== undefined) stop(result);
-    };
-    stdin.on("keypress", onKey).once("end", onEnd).once("error", onEnd); // A terminal that was closed ends with either.
-    stdin.resume();
-    ask();
-  });
-}
-
-/** Asks in the terminal of this process, in plain lines where `TERM` says that it can do no more. */
-function createPrompts(env: Env): Prompts {
-  let held: ReturnType<typeof holdTerminal> | undefined;
-  const hold = () => held ??= holdTerminal();
-  const askLine: Prompts["askLine"] = async (question, hidden = false) => {
-    const { default: { stderr } } = await import("node:process");
-    await hold();
-    const line = new LineState();
-    const answer = await readKeys(() => stderr.write(question), (key) => {
-      const before = line.text;
-      const end = line.feed(key);
-      const gone = before.length - line.text.length;
-      if (!hidden) stderr.write(gone > 0 ? "\b \b".repeat(gone) : end === undefined ? toTyped(key) : "");
-      return end;
-    });
-    stderr.write("\n");
-    return answer;
-  };
-  return {
-    askLine,
-    async close() {
-      (await held)?.giveBack();
-      held = undefined;
-    },
-    async choose(menu, start) {
-      const { default: { stderr } } = await import("node:process");
-      if (env.TERM === "dumb") {
-        stderr.write("Asking the models …\n");
-        await start(() => {});
-        stderr.write(`${menu.list().join("\n")}\n`);
-        for (;;) {
-          const answer = await askLine("Number, id or address (Enter: the default): ");
-          const id = answer === LEFT ? LEFT : menu.pick(answer);
-          if (id !== undefined) return id;
-          stderr.write("That is no number of the list, and no model id.\n");
-        }
-      }
-      // A screen of its own: what a terminal does with lines when its size changes does not matter there.
-      let open = true;
-      const show = () => {
-        if (!open) return;
-        const lines = menu.render(stderr.columns || 80, wantsColor(env));
-        stderr.write(`\x1b[H\x1b[J${lines.join("\r\n")}`);
-      };
-      const { openScreen, closeScreen } = await hold();
-      const begin = () => {
-        openScreen();
-        stderr.on("resize", show);
-        show();
-        start(show).catch(() => {});
-      };
-      try {
-        return await readKeys(begin, (key) => {
-          const end = menu.feed(key);
-          show();
-          return end;
-        });
-      } finally {
-        open = false; // Results that still come must not clear what is there then.
-        stderr.off("resize", show);
-        closeScreen();
-      }
-    },
-  };
-}
 // lib/upstream/http_call.ts -----------------------------------------------------------------
 /** Milliseconds an idle connection is kept: many hosts close theirs after five seconds, just when it is used again. */
 const IDLE_TIMEOUT = 4_000;
@@ -15436,6 +15252,219 @@ async function listen(proxy: ConfiguredProxy, io: Io, elsewhere?: (taken: number
     return await serveNoted(proxy, 0, io);
   }
 }
+// lib/cli/reach.ts --------------------------------------------------------------------------
+/**
+ * Milliseconds an upstream is given to show that it is there, and one whose model has answered in the last hours: without
+ * a network calls fail at once, and nobody should wait for a slow answer that tells nothing new.
+ */
+const REACH_TIMEOUT = 5_000, KNOWN_REACH_TIMEOUT = 100;
+
+/** What is said of a host that cannot be reached. */
+function toUnreachable(url: string, thrown: unknown): string {
+  return `Cannot reach ${url} (${toCallFailure(thrown)}): check the network, or that address`;
+}
+
+/** Why the upstream cannot be reached at all, as a sentence; any answer will do, and slowness is no proof. */
+async function findUnreachable(
+  { upstream, store, arbiter: { router: { catalog } } }: ConfiguredProxy,
+): Promise<string | undefined> {
+  const known = await hasAnswered(toCandidate(catalog.elite, catalog), { store, maxAge: PROBE_LIFE });
+  const signal = AbortSignal.timeout(known ? KNOWN_REACH_TIMEOUT : REACH_TIMEOUT);
+  try {
+    const response = await patientFetch(`${upstream}/models`, { signal });
+    await response.body?.cancel();
+    return undefined;
+  } catch (thrown) {
+    if (signal.aborted) return undefined;
+    return toUnreachable(upstream, thrown);
+  }
+}
+// lib/cli/host_lists.ts ---------------------------------------------------------------------
+/** Milliseconds a host is given to list its models. */
+const LIST_TIMEOUT = 15_000;
+/** Bytes of a list: OpenRouter's, the longest, has one million. */
+const MAX_LIST_BYTES = 16 * 1024 * 1024;
+
+/** The ids that hosts listed, and when they did, by their address. */
+function createListStore(io: Io): Store {
+  const path = toStateFile("hosts.json", io);
+  return path ? createFileStore(path, io.tell) : createMemoryStore();
+}
+
+/** The models a host listed when it was last asked; nothing if it never was. */
+async function readHostList(io: Io, { baseUrl }: Backend): Promise<string[] | undefined> {
+  const found = await createListStore(io).get(baseUrl);
+  const { ids } = isJsonObject(found) ? found : {};
+  const known = Array.isArray(ids) ? ids.filter((id) => typeof id === "string") : [];
+  return known.length > 0 ? known : undefined;
+}
+
+/** Asks a host for its models, and keeps what it says; with `demo` the built-in one. */
+async function fetchHostList(io: Io, backend: Backend, demo = false): Promise<string[]> {
+  const { baseUrl, format } = backend;
+  const url = `${format === "anthropic" ? `${baseUrl.replace(/\/v1$/, "")}/v1` : baseUrl}/models`;
+  const headers = toUpstreamHeaders(backend, { stream: false, userAgent: USER_AGENT, client: undefined });
+  const ask = demo ? createStandIn().fetch : patientFetch;
+  const signal = AbortSignal.timeout(LIST_TIMEOUT);
+  const { status, ...answered } = await toCall(ask)(url, { headers, signal }).catch((cause) => {
+    throw new Error(toUnreachable(baseUrl, cause), { cause });
+  });
+  const answer = parseJson(await readLimited(answered, MAX_LIST_BYTES));
+  const rows = isJsonObject(answer) && Array.isArray(answer.data) ? answer.data : [];
+  const ids = rows.filter(isJsonObject).map(({ id }) => id).filter((id) => typeof id === "string").sort();
+  if (status !== 200 || ids.length === 0) throw new Error(`${url} lists no models (status ${status})`);
+  if (!demo) await createListStore(io).set(baseUrl, { at: new Date().toISOString(), ids });
+  return ids;
+}
+
+/** The models of the roster, and of the config file, that the default host should have. */
+function toHostRows({ backend, options: { models = [] } }: Catalog): ModelRow[] {
+  const own = ROSTER.filter(({ host = DEFAULT_BACKEND }) => host === backend.name);
+  return [...models, ...own].filter(({ id }, i, all) => all.findIndex((row) => row.id === id) === i);
+}
+// lib/cli/held_terminal.ts ------------------------------------------------------------------
+/** What ends a program from outside. */
+const END_SIGNALS = ["SIGTERM", "SIGHUP"] as const;
+const OPEN_SCREEN = "\x1b[?1049h\x1b[?25l";
+const CLOSE_SCREEN = "\x1b[?25h\x1b[?1049l";
+
+/** The terminal of this process, held while somebody is asked in it, and given back also when a signal ends the program. */
+type HeldTerminal = {
+  /** Opens a screen of its own, without a cursor. */
+  openScreen(): void;
+  closeScreen(): void;
+  /** Shows again what is typed. */
+  giveBack(): void;
+};
+
+/** Holds the terminal: nothing of what is typed is shown any more. */
+async function holdTerminal(): Promise<HeldTerminal> {
+  const { constants } = await import("node:os");
+  const { default: process } = await import("node:process");
+  let open = false;
+  const toScreen = (wanted: boolean) => {
+    if (open !== wanted) process.stderr.write(wanted ? OPEN_SCREEN : CLOSE_SCREEN);
+    open = wanted;
+  };
+  const giveBack = () => {
+    for (const signal of END_SIGNALS) process.off(signal, end);
+    toScreen(false);
+    process.stdin.setRawMode(false);
+  };
+  const end = (signal: (typeof END_SIGNALS)[number]) => {
+    giveBack();
+    process.exit(128 + constants.signals[signal]);
+  };
+  for (const signal of END_SIGNALS) process.on(signal, end);
+  process.stdin.setRawMode(true);
+  return { openScreen: () => toScreen(true), closeScreen: () => toScreen(false), giveBack };
+}
+// lib/cli/prompts.ts ------------------------------------------------------------------------
+/**
+ * Ways to ask a person; each gives {@linkcode LEFT} when they leave. From the first question until `close` the terminal
+ * shows nothing of what is typed by itself, so that a key is not seen either when it is typed between two questions.
+ */
+type Prompts = {
+  /** Asks for a line; a hidden one is never shown. */
+  askLine(question: string, hidden?: boolean): Promise<string | typeof LEFT>;
+  /** Lets somebody choose; `start` is given what shows the menu anew, and awaited where that cannot be done. */
+  choose(menu: MenuState, start: (show: () => void) => Promise<unknown>): Promise<string | typeof LEFT>;
+  /** Gives the terminal back. */
+  close(): Promise<void>;
+};
+
+/** Whether colours are wanted on a terminal. */
+function wantsColor({ NO_COLOR, TERM }: Env): boolean {
+  return !NO_COLOR && TERM !== "dumb";
+}
+
+/** Gives keys to a machine until it gives something; asks when they are no longer shown. */
+async function readKeys<T>(ask: () => void, feed: (key: Key) => T | undefined): Promise<T | typeof LEFT> {
+  const { emitKeypressEvents } = await import("node:readline");
+  const { default: process } = await import("node:process");
+  const { stdin } = process;
+  emitKeypressEvents(stdin);
+  return await new Promise((resolve) => {
+    const stop = (result: T | typeof LEFT) => {
+      stdin.off("keypress", onKey).off("end", onEnd).off("error", onEnd).pause(); // What follows is for the next question, or for claude.
+      resolve(result);
+    };
+    const onEnd = () => stop(LEFT);
+    const onKey = (text: string | undefined, key: object) => {
+      const result = feed({ ...key, text });
+      if (result !== undefined) stop(result);
+    };
+    stdin.on("keypress", onKey).once("end", onEnd).once("error", onEnd); // A terminal that was closed ends with either.
+    stdin.resume();
+    ask();
+  });
+}
+
+/** Asks in the terminal of this process, in plain lines where `TERM` says that it can do no more. */
+function createPrompts(env: Env): Prompts {
+  let held: ReturnType<typeof holdTerminal> | undefined;
+  const hold = () => held ??= holdTerminal();
+  const askLine: Prompts["askLine"] = async (question, hidden = false) => {
+    const { default: { stderr } } = await import("node:process");
+    await hold();
+    const line = new LineState();
+    const answer = await readKeys(() => stderr.write(question), (key) => {
+      const before = line.text;
+      const end = line.feed(key);
+      const gone = before.length - line.text.length;
+      if (!hidden) stderr.write(gone > 0 ? "\b \b".repeat(gone) : end === undefined ? toTyped(key) : "");
+      return end;
+    });
+    stderr.write("\n");
+    return answer;
+  };
+  return {
+    askLine,
+    async close() {
+      (await held)?.giveBack();
+      held = undefined;
+    },
+    async choose(menu, start) {
+      const { default: { stderr } } = await import("node:process");
+      if (env.TERM === "dumb") {
+        stderr.write("Asking the models …\n");
+        await start(() => {});
+        stderr.write(`${menu.list().join("\n")}\n`);
+        for (;;) {
+          const answer = await askLine("Number, id or address (Enter: the default): ");
+          const id = answer === LEFT ? LEFT : menu.pick(answer);
+          if (id !== undefined) return id;
+          stderr.write("That is no number of the list, and no model id.\n");
+        }
+      }
+      // A screen of its own: what a terminal does with lines when its size changes does not matter there.
+      let open = true;
+      const show = () => {
+        if (!open) return;
+        const lines = menu.render(stderr.columns || 80, wantsColor(env));
+        stderr.write(`\x1b[H\x1b[J${lines.join("\r\n")}`);
+      };
+      const { openScreen, closeScreen } = await hold();
+      const begin = () => {
+        openScreen();
+        stderr.on("resize", show);
+        show();
+        start(show).catch(() => {});
+      };
+      try {
+        return await readKeys(begin, (key) => {
+          const end = menu.feed(key);
+          show();
+          return end;
+        });
+      } finally {
+        open = false; // Results that still come must not clear what is there then.
+        stderr.off("resize", show);
+        closeScreen();
+      }
+    },
+  };
+}
 // lib/cli/probe_command.ts ------------------------------------------------------------------
 /** A name that means a target, wherever it is read; a model may begin like a host that the user has declared. */
 function toSureName(target: Target, catalog: Catalog): string {
@@ -15680,28 +15709,6 @@ function toSummary(status: ArbiterStatus): string {
     ...(fallbacks > 0 ? [`${toAmount(fallbacks, "turn")} saved by a fallback`] : []),
     ...(errors > 0 ? [`${errors} failed`] : []),
   ].join("; ");
-}
-// lib/cli/reach.ts --------------------------------------------------------------------------
-/**
- * Milliseconds an upstream is given to show that it is there, and one whose model has answered in the last hours: without
- * a network calls fail at once, and nobody should wait for a slow answer that tells nothing new.
- */
-const REACH_TIMEOUT = 5_000, KNOWN_REACH_TIMEOUT = 100;
-
-/** Why the upstream cannot be reached at all, as a sentence; any answer will do, and slowness is no proof. */
-async function findUnreachable(
-  { upstream, store, arbiter: { router: { catalog } } }: ConfiguredProxy,
-): Promise<string | undefined> {
-  const known = await hasAnswered(toCandidate(catalog.elite, catalog), { store, maxAge: PROBE_LIFE });
-  const signal = AbortSignal.timeout(known ? KNOWN_REACH_TIMEOUT : REACH_TIMEOUT);
-  try {
-    const response = await patientFetch(`${upstream}/models`, { signal });
-    await response.body?.cancel();
-    return undefined;
-  } catch (thrown) {
-    if (signal.aborted) return undefined;
-    return `Cannot reach ${upstream} (${toCallFailure(thrown)}): check the network, or that address`;
-  }
 }
 // lib/cli/code.ts ---------------------------------------------------------------------------
 const CLAUDE_PACKAGE = "@anthropic-ai/claude-code";
