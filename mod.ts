@@ -3093,6 +3093,7 @@ const ROWS = {
   showContent: [onOff, "ARBITER_SHOW_CONTENT"],
   visualizes: [onOff, "ARBITER_STREAM_VISUALIZATION R2_STREAM_VISUALIZATION"],
   targetDir: [String, "TARGET_DIR"],
+  testUrl: [toBaseUrl, "", "base-url"],
   store: [word<StoreName>("memory, sqlite or redis", STORES), "ARBITER_STORE STORAGE_ENGINE"],
   redisUrl: [String, "REDIS_URL"], // Checked only where it is used: other programs know it, too.
   redisPrefix: [String, "REDIS_PREFIX"],
@@ -12971,6 +12972,9 @@ async function parseCommandLine(args: readonly string[]): Promise<CommandLine> {
   const { flags: taken = [] }: CommandRow = COMMANDS[command];
   const wrong = OWN_FLAGS.find((flag) => flag in flags && !taken.includes(flag));
   if (wrong) throw new ConfigError(`'${command}' has no flag --${wrong}`);
+  const [empty] = Object.entries(flags).find(([, value]) => value === "") ?? [];
+  if (empty) throw new ConfigError(`--${empty} needs a value, and got an empty one`);
+  if (rest.length > 0 && command !== "code") throw new ConfigError(`'${command}' takes nothing after --`);
   return { command, flags, args: own, rest };
 }
 // lib/wire/printable.ts ---------------------------------------------------------------------
@@ -16918,9 +16922,9 @@ const PROXY_CHECKS: readonly ProxyCheck[] = [
 async function runTest(context: Context): Promise<number> {
   const { io, flags, settings } = context;
   const { host, port } = await readAddress(context);
-  const given = flags["base-url"] ?? toServerUrl(host, port);
-  const baseUrl = withoutEndSlashes(given).replace(/\/v1$/, "");
-  const token = flags["base-url"] ? toToken(settings) : await readOwnToken(io, settings, port);
+  const { testUrl } = settings;
+  const baseUrl = (testUrl ?? toServerUrl(host, port)).replace(/\/v1$/, "");
+  const token = testUrl ? toToken(settings) : await readOwnToken(io, settings, port);
   const ask: Ask = (path, body, method = body ? "POST" : "GET") =>
     localFetch(baseUrl + path, {
       method,

@@ -73,5 +73,8 @@ export async function parseCommandLine(args: readonly string[]): Promise<Command
   const { flags: taken = [] }: CommandRow = COMMANDS[command];
   const wrong = OWN_FLAGS.find((flag) => flag in flags && !taken.includes(flag));
   if (wrong) throw new ConfigError(`'${command}' has no flag --${wrong}`);
+  const [empty] = Object.entries(flags).find(([, value]) => value === "") ?? [];
+  if (empty) throw new ConfigError(`--${empty} needs a value, and got an empty one`);
+  if (rest.length > 0 && command !== "code") throw new ConfigError(`'${command}' takes nothing after --`);
   return { command, flags, args: own, rest };
 }

@@ -13,6 +13,7 @@ import { toRows } from "../../lib/cli/rows.ts";
 import { keepRunFile, readRunFiles } from "../../lib/cli/run_file.ts";
 import { runStatus, runStop, toStatusLine, toStatusLines } from "../../lib/cli/status_command.ts";
 import { runTest } from "../../lib/cli/test_command.ts";
+import { resolveSettings } from "../../lib/config/settings.ts";
 import { serve } from "../../lib/server/serve.ts";
 import { type ArbiterStatus, createStats } from "../../lib/server/stats.ts";
 
@@ -29,7 +30,8 @@ function createWorld(name: string): { io: Io; lines: string[] } {
 }
 
 function toContext(io: Io, port: number, flags: Context["flags"] = {}, command: Command = "status"): Context {
-  return { command, flags, args: [], rest: [], io, settings: { port }, layers: [{}] };
+  const settings = resolveSettings({ ...flags, port: `${port}` }, [], () => {});
+  return { command, flags, args: [], rest: [], io, settings, layers: [{}] };
 }
 
 const STATUS: ArbiterStatus = {

@@ -91,6 +91,7 @@ describe("a bad value names where it stands and what was expected:", () => {
     [{}, { ARBITER_PORT: "65536" }, "Cannot use ARBITER_PORT='65536': expected a whole number from 0 to 65535"],
     [{}, { PROXY_PORT: "-1" }, "Cannot use PROXY_PORT='-1': expected a whole number from 0 to 65535"],
     [{ "max-tokens": "0" }, {}, "Cannot use --max-tokens='0': expected a whole number from 1 to 10000000"],
+    [{ "base-url": "here:80" }, {}, "Cannot use --base-url='here:80': expected an address such as https://host/v1"],
     [{}, { MODEL: "," }, "Cannot use MODEL=',': expected a model id"],
     [{}, { LOG_LEVEL: "loud" }, "Cannot use LOG_LEVEL='loud': expected info, error or silent"],
     ...["titles", "title,off", ","].map((value): [Env, Env, string] => [
