@@ -99,6 +99,7 @@ async function watchStatus(first: ArbiterStatus, address: Address, context: Cont
   const stop = new AbortController();
   const abort = () => stop.abort();
   process.once("SIGINT", abort);
+  process.stdout.once("error", abort); // Whoever reads no further watches no more.
   const redraws = io.columns !== undefined && io.env.TERM !== "dumb" && !flags.json;
   let [drawn, last] = [0, ""];
   try {
@@ -116,7 +117,7 @@ async function watchStatus(first: ArbiterStatus, address: Address, context: Cont
     }
     return 0;
   } finally {
-    process.off("SIGINT", abort);
+    process.off("SIGINT", abort).stdout.off("error", abort);
   }
 }
 

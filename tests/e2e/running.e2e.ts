@@ -218,6 +218,18 @@ describe("a proxy that runs", { concurrency: 3, timeout: 120_000 }, () => {
     assert.doesNotMatch((await ended).stderr, /visualization/);
   });
 
+  it("is followed no longer than somebody reads", async (t) => {
+    const place = await makePlace(t);
+    const { url, port } = await startServe(t, { place });
+    const watch = toArbiter("node", ["status", "--watch", "--port", port]).join(" ");
+    const { ended } = startProgram(t, ["sh", "-c", `${watch} | head -n 1`], { place });
+    let over = false;
+    ended.finally(() => over = true);
+    while (!over) await ask(url);
+    const { code, stdout, stderr } = await ended;
+    assert.deepEqual([code, stdout.split("\n").length, stderr], [0, 2, ""]);
+  });
+
   for (const runtime of RUNTIMES) {
     it(`is followed in a terminal, in its place, on ${runtime}`, async (t) => {
       const place = await makePlace(t);
