@@ -74,7 +74,7 @@ export async function parseCommandLine(args: readonly string[]): Promise<Command
   const wrong = OWN_FLAGS.find((flag) => flag in flags && !taken.includes(flag));
   if (wrong) throw new ConfigError(`'${command}' has no flag --${wrong}`);
   const [empty] = Object.entries(flags).find(([, value]) => value === "") ?? [];
-  if (empty) throw new ConfigError(`--${empty} needs a value, and got an empty one`);
+  if (empty) throw new ConfigError(`Option '--${empty}' is empty`);
   if (rest.length > 0 && command !== "code") throw new ConfigError(`'${command}' takes nothing after --`);
   return { command, flags, args: own, rest };
 }
