@@ -3315,6 +3315,13 @@ function parseJsonc(text: string): unknown {
   if (at < text.length) fail("the end of the file");
   return value;
 }
+// lib/config/read_text_file.ts --------------------------------------------------------------
+/** Reads a text file, also as Windows writes it: PowerShell's `>` makes UTF-16, editors begin with a byte order mark. */
+async function readTextFile(path: string): Promise<string> {
+  const { readFile } = await import("node:fs/promises");
+  const bytes = await readFile(path);
+  return new TextDecoder(bytes[0] === 0xff && bytes[1] === 0xfe ? "utf-16le" : "utf-8").decode(bytes);
+}
 // lib/config/config_file.ts -----------------------------------------------------------------
 /** What the config file says. */
 interface ConfigFile extends RoutingOptions {
@@ -3428,11 +3435,10 @@ function toWhy(thrown: unknown): string {
  * @throws {ConfigError} If the file cannot be read or has no key.
  */
 async function readKeyFile(path: string): Promise<string> {
-  const { readFile } = await import("node:fs/promises");
-  const text = await readFile(path, "utf8").catch((cause) => {
+  const text = await readTextFile(path).catch((cause) => {
     throw new ConfigError(`Cannot read the API key file ${path}: ${toWhy(cause)}`, { cause });
   });
-  const key = text.trim(); // A byte order mark counts as blank, too.
+  const key = text.trim();
   if (/^[\x21-\x7e]+$/.test(key)) return key;
   throw new ConfigError(`Cannot use the API key file ${path}: ${key ? "it has more in it than a key" : "it is empty"}`);
 }
@@ -3446,9 +3452,8 @@ const CLAUDIAS = ['"defaultBackend"', '"apiKeyEnv"'];
  * @throws {ConfigError} If it cannot be read.
  */
 async function readConfig(path: string, optional = false): Promise<{ path: string; text: string } | undefined> {
-  const { readFile } = await import("node:fs/promises");
   try {
-    return { path, text: await readFile(path, "utf8") };
+    return { path, text: await readTextFile(path) };
   } catch (cause) {
     if (optional && ["ENOENT", "ENOTDIR"].includes((cause as { code?: string }).code ?? "")) return undefined;
     throw new ConfigError(`Cannot read the config file ${path}: ${toWhy(cause)}`, { cause });
@@ -3472,7 +3477,6 @@ async function findConfig(
   cwd: string,
   platform: string,
 ): Promise<{ path: string; text: string } | undefined> {
-  const { readFile } = await import("node:fs/promises");
   const { posix, win32 } = await import("node:path");
   const { resolve } = platform === "win32" ? win32 : posix;
   const named = toConfigName(env);
@@ -3483,7 +3487,7 @@ async function findConfig(
     if (file) return file;
   }
   const path = resolve(cwd, "config.json");
-  const text = named ? "" : await readFile(path, "utf8").catch(() => "");
+  const text = named ? "" : await readTextFile(path).catch(() => "");
   return CLAUDIAS.every((key) => text.includes(key)) ? { path, text } : undefined;
 }
 // lib/version.ts ----------------------------------------------------------------------------
@@ -14215,9 +14219,8 @@ function setVariable(text: string, name: string, value: string): string {
 
 /** Keeps a key in the user's config folder, for their eyes only; what cannot be done is told, and nothing else happens. */
 async function keepKey(io: Io, path: string, name: string, key: string, write = replaceFile): Promise<void> {
-  const { readFile } = await import("node:fs/promises");
   try {
-    const text = await readFile(path, "utf8").catch((thrown) => {
+    const text = await readTextFile(path).catch((thrown) => {
       if (thrown.code === "ENOENT") return "";
       throw thrown; // What cannot be read must not be replaced.
     });
@@ -16975,11 +16978,9 @@ const RUN_BY_COMMAND: Record<Exclude<Command, "help" | "completions">, (context:
 };
 
 async function readDotenv(path: string): Promise<Env> {
-  const { readFile } = await import("node:fs/promises");
   const { parseEnv } = await import("node:util");
   // Most folders have none, and an unreadable one is as good as none.
-  const text = await readFile(path, "utf8").catch(() => "");
-  return { ...parseEnv(text.replace(/^\uFEFF/, "")) }; // Windows editors begin files with a byte order mark.
+  return { ...parseEnv(await readTextFile(path).catch(() => "")) };
 }
 
 /** The environment in order of weight: a variable that is set is never overwritten by a file, as in `@std/dotenv`. */

@@ -1,5 +1,6 @@
 import { readKeyFile } from "../config/config_file.ts";
 import { toConfigFolder, toEarlierFiles } from "../config/folders.ts";
+import { readTextFile } from "../config/read_text_file.ts";
 import { ConfigError, type Env, resolveSettings } from "../config/settings.ts";
 import { VERSION } from "../version.ts";
 import { runCode } from "./code.ts";
@@ -34,11 +35,9 @@ const RUN_BY_COMMAND: Record<Exclude<Command, "help" | "completions">, (context:
 };
 
 async function readDotenv(path: string): Promise<Env> {
-  const { readFile } = await import("node:fs/promises");
   const { parseEnv } = await import("node:util");
   // Most folders have none, and an unreadable one is as good as none.
-  const text = await readFile(path, "utf8").catch(() => "");
-  return { ...parseEnv(text.replace(/^\uFEFF/, "")) }; // Windows editors begin files with a byte order mark.
+  return { ...parseEnv(await readTextFile(path).catch(() => "")) };
 }
 
 /** The environment in order of weight: a variable that is set is never overwritten by a file, as in `@std/dotenv`. */
