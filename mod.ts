@@ -3043,11 +3043,14 @@ function localAnswers(value: string): LocalAnswer[] {
   return word<LocalAnswer[]>(what, [["all", [...LOCAL_ANSWERS]], ["off none", []]])(value);
 }
 
-/** How much is logged: every request, only those that failed, or nothing; earlier tools have levels between. */
+/**
+ * How much is logged: every request, only those that failed, or nothing. A project's `.env` may have any word of common
+ * logging libraries, for a program of its own.
+ */
 const LOG_LEVELS: [string, "info" | "error" | "silent"][] = [
-  ["trace debug info", "info"],
-  ["warn warning error critical", "error"],
-  ["silent off", "silent"],
+  ["all silly trace debug verbose http info notice", "info"],
+  ["warn warning error critical fatal alert emergency", "error"],
+  ["silent off none", "silent"],
 ];
 
 /** Where what outlives a request is kept. */

@@ -62,6 +62,15 @@ describe("a variable is read under each of its names:", () => {
   }
 });
 
+test("LOG_LEVEL knows the words of other programs, whose it may be", () => {
+  const rows = { info: "silly Verbose HTTP notice", error: "WARNING fatal alert", silent: "off none" };
+  for (const [logLevel, words] of Object.entries(rows)) {
+    for (const word of words.split(" ")) {
+      assert.deepEqual(resolve({}, { LOG_LEVEL: word }).settings, { logLevel }, word);
+    }
+  }
+});
+
 test("a flag counts more than the environment, and that more than files", () => {
   const layers = [{ ARBITER_PORT: "2" }, { ARBITER_PORT: "3" }];
   assert.equal(resolve({ port: "1" }, ...layers).settings.port, 1);
