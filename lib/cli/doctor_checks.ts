@@ -205,6 +205,6 @@ export function checkWsl(env: Env, release: string, claude = ""): Finding[] {
 /** Whether a folder can be written to; what cannot be remembered is no more than a pity. */
 export function checkFolder(check: string, folder: string | undefined, isWritable: boolean): Finding {
   if (folder && isWritable) return found(check, "OK", folder);
-  const says = `cannot write to ${folder ?? "it: HOME is not set"}`;
+  const says = `cannot write to ${folder || "it: HOME is not set"}`;
   return found(check, "WARN", says, "Arbiter forgets what it learns until you can.");
 }

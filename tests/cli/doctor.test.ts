@@ -177,6 +177,7 @@ describe("this machine", () => {
       /^WARN state folder: cannot write to \/h/,
     ],
     ["has no home", checkFolder("state folder", undefined, false), /^WARN .*HOME is not set/],
+    ["has an empty home", checkFolder("state folder", "", false), /^WARN .*HOME is not set/],
   ]);
 });
 
