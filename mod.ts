@@ -12930,7 +12930,7 @@ function toHint(word: string, known: Iterable<string>, otherwise = "", before = 
 
 /** What is wrong with a flag, from what `parseArgs` says; it has sentences of advice that do not fit here. */
 function toFlagProblem({ message, code }: Error & { code?: string }): string {
-  const [problem = ""] = message.split(/\.\s|\n/);
+  const [problem = ""] = message.replace("argument is ambiguous", "needs a value").split(/\.\s|\n/);
   if (code !== "ERR_PARSE_ARGS_UNKNOWN_OPTION") return problem;
   const [, flag = ""] = /--?([^'\s]+)/.exec(problem) ?? [];
   return problem + toHint(flag, Object.keys(FLAGS), ": claude's own follow after --", "--");

@@ -74,6 +74,7 @@ describe("parseCommandLine() refuses", () => {
     [["-z"], /-z/],
     [["--port"], /--port/],
     [["--demo=yes"], /--demo/],
+    [["--port", "--demo"], /^Option '--port' needs a value$/],
     [["fly"], /^Unknown command 'fly'$/],
     [["valueOf"], /^Unknown command 'valueOf'$/],
     [["srve"], /^Unknown command 'srve': did you mean 'serve'\?$/],
