@@ -16,9 +16,9 @@ const STOP_PAUSE = 100;
 /** Milliseconds a proxy, and the Claude Code in front of it, have to end. */
 const STOP_TIMEOUT = 10_000;
 
-/** The address a command is about: the one that `serve` would take. */
+/** The address a command is about: the one that `serve` would take; where the port is said no file can stand in the way. */
 export async function readAddress(context: Context): Promise<Address> {
-  return toAddress(context, await readRouterOptions(context));
+  return toAddress(context, context.settings.port === undefined ? await readRouterOptions(context) : {});
 }
 
 /** Why there is no proxy to work with on a port. */

@@ -151,6 +151,18 @@ describe("a proxy on a port", () => {
     assert.equal(JSON.parse(lines.at(-1) ?? "").port, server.port);
   });
 
+  test("is found on a port that is said, although the config file is broken by now", async (t) => {
+    const { io } = createWorld("broken");
+    const server = await serve(createArbiter({ baseUrl: "http://h/v1", model: "m/x" }).fetch);
+    t.after(() => server.close());
+    const layers = [{ ARBITER_CONFIG: "absent.json" }];
+    assert.equal(await runStatus({ ...toContext(io, server.port), layers }), 0);
+    await assert.rejects(
+      runStatus({ ...toContext(io, server.port), layers, settings: {} }),
+      /absent\.json: there is no/,
+    );
+  });
+
   test("is not stopped when its note is of another start", async (t) => {
     const { io } = createWorld("foreign");
     const server = await serve(createArbiter({ baseUrl: "http://h/v1", model: "m/x" }).fetch);
