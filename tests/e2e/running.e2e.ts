@@ -218,6 +218,16 @@ describe("a proxy that runs", { concurrency: 3, timeout: 120_000 }, () => {
     assert.doesNotMatch((await ended).stderr, /visualization/);
   });
 
+  it("is followed line by line in a terminal that is too low", async (t) => {
+    const place = await makePlace(t);
+    const { port } = await startServe(t, { place });
+    const command = toArbiter("node", ["status", "--watch", "--port", port]);
+    const terminal = startTerminal(t, command, { place, rows: 8 });
+    await terminal.see(/^requests 0, fallbacks 0/);
+    terminal.type("\x03");
+    assert.equal(await terminal.ended, 0);
+  });
+
   it("is followed no longer than somebody reads", async (t) => {
     const place = await makePlace(t);
     const { url, port } = await startServe(t, { place });
