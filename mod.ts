@@ -2416,7 +2416,7 @@ interface JsonSchema {
 /** What is wrong at a place such as `models.0.id`; the path of the whole value is empty. */
 type SchemaProblem = { path: string; expected: string; got: string };
 
-/** Longer strings are not shown: keys of hosts have 50 letters and more, and end up in the wrong place. */
+/** Longer strings are not shown, nor passwords: keys of hosts have 50 letters and more, and end up in the wrong place. */
 const LONGEST_SHOWN = 40;
 
 function toRules({ type = [] }: JsonSchema): readonly TypeRule[] {
@@ -2435,7 +2435,9 @@ function toExpected(schema: JsonSchema): string {
 function toGot(value: unknown): string {
   if (typeof value === "object" && value !== null) return Array.isArray(value) ? "a list" : "an object";
   if (typeof value !== "string") return value === undefined ? "nothing" : String(value);
-  return value.length > LONGEST_SHOWN ? `a string of ${value.length} characters` : `'${value}'`;
+  return value.length > LONGEST_SHOWN || /:\/\/.*@/.test(value)
+    ? `a string of ${value.length} characters`
+    : `'${value}'`;
 }
 
 /** Whether a value fits, whatever is in it. */
@@ -2477,7 +2479,7 @@ function checkSchema(value: unknown, schema: JsonSchema, path = ""): SchemaProbl
 }
 // lib/config/config_schema.ts ---------------------------------------------------------------
 /** What messages call an address of a backend. */
-const AN_ADDRESS = "an address such as https://host/v1";
+const AN_ADDRESS = "an address such as https://host/v1, without a password";
 const A_MODEL = "a model id";
 const A_BACKEND = "a backend";
 
@@ -2507,7 +2509,7 @@ const ofRecord = (properties: Properties<string>, description: string, ...requir
 });
 
 const BACKEND_KEYS: Properties<Exclude<keyof BackendOptions, "rateWindow"> | "rateWindowSeconds"> = {
-  baseUrl: ofText(AN_ADDRESS, "Address up to and including /v1. A built-in name has one.", "^https?://\\S+$"),
+  baseUrl: ofText(AN_ADDRESS, "Address up to and including /v1. A built-in name has one.", "^https?://(?![^/]*@)\\S+$"),
   apiKey: {
     not: {},
     title: "no key in this file (name the variable that holds it in 'apiKeyEnv')",
@@ -3011,9 +3013,10 @@ const integer = (least: number, most: number, factor = 1) => (value: string): nu
   return number >= least && number <= most ? number * factor : expected(`a whole number from ${least} to ${most}`);
 };
 
+/** An address of a host; a password in it would be shown, and stored with what its models teach. */
 function toBaseUrl(value: string): string {
-  const fine = URL.canParse(value) && /^https?:/.test(value);
-  return fine ? withoutEndSlashes(value) : expected("an address such as https://host/v1");
+  const fine = URL.canParse(value) && /^https?:(?!\/*[^/]*@)/.test(value);
+  return fine ? withoutEndSlashes(value) : expected("an address such as https://host/v1, without a password");
 }
 
 /** An address to listen on; `localhost` is the one of IPv4, so that everybody means the same. */
@@ -3124,7 +3127,7 @@ function parseAt<T>(parse: (value: string) => T, name: string | undefined, value
   try {
     return parse(value);
   } catch (cause) {
-    const shown = name?.endsWith("_KEY") ? name : `${name}='${value}'`;
+    const shown = name?.endsWith("_KEY") || /:\/\/.*@/.test(value) ? name : `${name}='${value}'`;
     throw new ConfigError(`Cannot use ${shown}: ${(cause as Error).message}`, { cause });
   }
 }
@@ -16088,7 +16091,6 @@ function checkKey({ apiKey, keyName = "the key", lacks, baseUrl }: Backend): Fin
 const NEAR = String
   .raw`localhost\b|127\.|\[|10\.|192\.168\.|172\.(?:1[6-9]|2\d|3[01])\.|[^/.]+(?:[:/]|$)|[^/:]+\.(?:local|lan)\b`;
 const URL_SIGNS: readonly Sign[] = [
-  [/\/\/[^/]*@/, "it has a password", "Set it without; the key has its own variable."],
   [/[?#]/, "it has a query", "Set it without."],
   [/\/v1\/+v1\b/, "/v1 is there twice", "Let it end in one /v1."],
   [/\/(?:completions|messages|models|embeddings)$/, "it names a route", "Let it end in /v1."],
@@ -16101,8 +16103,7 @@ const NO_VERSION: Sign = [/^(?!.*\/v\d)/, "most end in /v1", "If it does not wor
 function checkBaseUrl({ baseUrl, format }: Backend): Finding {
   const signs = format === "anthropic" ? URL_SIGNS : [...URL_SIGNS, NO_VERSION];
   const finding = findSign("address", signs, baseUrl, "");
-  const shown = baseUrl.replace(/\/\/[^/]*@/, "//");
-  return { ...finding, says: [shown, finding.says].filter(Boolean).join(": ") };
+  return { ...finding, says: [baseUrl, finding.says].filter(Boolean).join(": ") };
 }
 
 /** Why a host could not be reached, by the words of Node, Bun and Deno; all of them know the variable. */

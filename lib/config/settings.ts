@@ -29,9 +29,10 @@ const integer = (least: number, most: number, factor = 1) => (value: string): nu
   return number >= least && number <= most ? number * factor : expected(`a whole number from ${least} to ${most}`);
 };
 
+/** An address of a host; a password in it would be shown, and stored with what its models teach. */
 function toBaseUrl(value: string): string {
-  const fine = URL.canParse(value) && /^https?:/.test(value);
-  return fine ? withoutEndSlashes(value) : expected("an address such as https://host/v1");
+  const fine = URL.canParse(value) && /^https?:(?!\/*[^/]*@)/.test(value);
+  return fine ? withoutEndSlashes(value) : expected("an address such as https://host/v1, without a password");
 }
 
 /** An address to listen on; `localhost` is the one of IPv4, so that everybody means the same. */
@@ -142,7 +143,7 @@ function parseAt<T>(parse: (value: string) => T, name: string | undefined, value
   try {
     return parse(value);
   } catch (cause) {
-    const shown = name?.endsWith("_KEY") ? name : `${name}='${value}'`;
+    const shown = name?.endsWith("_KEY") || /:\/\/.*@/.test(value) ? name : `${name}='${value}'`;
     throw new ConfigError(`Cannot use ${shown}: ${(cause as Error).message}`, { cause });
   }
 }

@@ -100,7 +100,11 @@ describe("a bad value names where it stands and what was expected:", () => {
     [{}, { ARBITER_PORT: "65536" }, "Cannot use ARBITER_PORT='65536': expected a whole number from 0 to 65535"],
     [{}, { PROXY_PORT: "-1" }, "Cannot use PROXY_PORT='-1': expected a whole number from 0 to 65535"],
     [{ "max-tokens": "0" }, {}, "Cannot use --max-tokens='0': expected a whole number from 1 to 10000000"],
-    [{ "base-url": "here:80" }, {}, "Cannot use --base-url='here:80': expected an address such as https://host/v1"],
+    [
+      { "base-url": "here:80" },
+      {},
+      "Cannot use --base-url='here:80': expected an address such as https://host/v1, without a password",
+    ],
     [{}, { MODEL: "," }, "Cannot use MODEL=',': expected a model id"],
     [{}, { LOG_LEVEL: "loud" }, "Cannot use LOG_LEVEL='loud': expected info, error or silent"],
     ...["titles", "title,off", ","].map((value): [Env, Env, string] => [
@@ -132,8 +136,10 @@ describe("a host's key and address are read under each of their names:", () => {
     for (const name of addresses.split(" ").filter(Boolean)) {
       test(name, () => {
         assert.deepEqual(resolveBackends([{ [name]: "http://h:1/v1/" }]), { [host]: { baseUrl: "http://h:1/v1" } });
-        const message = `Cannot use ${name}='ftp://h': expected an address such as https://host/v1`;
+        const message = `Cannot use ${name}='ftp://h': expected an address such as https://host/v1, without a password`;
         assert.throws(() => resolveBackends([{ [name]: "ftp://h" }]), { name: "ConfigError", message });
+        const hidden = { name: "ConfigError", message: message.replace("='ftp://h'", "") };
+        assert.throws(() => resolveBackends([{ [name]: "http://me:s3cret@h/v1" }]), hidden);
       });
     }
   }
