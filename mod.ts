@@ -12934,11 +12934,12 @@ function toHint(word: string, known: Iterable<string>, otherwise = "", before = 
 }
 
 /** What is wrong with a flag, from what `parseArgs` says; it has sentences of advice that do not fit here. */
-function toFlagProblem({ message, code }: Error & { code?: string }): string {
+function toFlagProblem({ message, code }: Error & { code?: string }, args: readonly string[]): string {
   const [problem = ""] = message.replace("argument is ambiguous", "needs a value").split(/\.\s|\n/);
   if (code !== "ERR_PARSE_ARGS_UNKNOWN_OPTION") return problem;
   const [, flag = ""] = /--?([^'\s]+)/.exec(problem) ?? [];
-  return problem + toHint(flag, Object.keys(FLAGS), ": claude's own follow after --", "--");
+  const command = COMMAND_BY_NAME.get(args.find((arg) => COMMAND_BY_NAME.has(arg)) ?? "code");
+  return problem + toHint(flag, Object.keys(FLAGS), command === "code" ? ": claude's own follow after --" : "", "--");
 }
 
 function toCommand(name: string): Command {
@@ -12972,7 +12973,7 @@ async function parseCommandLine(args: readonly string[]): Promise<CommandLine> {
   try {
     parsed = toParsed();
   } catch (cause) {
-    throw new ConfigError(toFlagProblem(cause as Error), { cause });
+    throw new ConfigError(toFlagProblem(cause as Error, args), { cause });
   }
   const [name = "code", ...own] = parsed.positionals;
   const command = toCommand(name);

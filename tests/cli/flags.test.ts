@@ -68,6 +68,8 @@ describe("every command is read with its flags and its words:", () => {
 describe("parseCommandLine() refuses", () => {
   const rows: [args: string[], message: RegExp][] = [
     [["--fly"], /^Unknown option '--fly': claude's own follow after --$/],
+    [["serve", "--fly"], /^Unknown option '--fly'$/],
+    [["code", "--continue"], /^Unknown option '--continue': claude's own follow after --$/],
     [["--continue"], /^Unknown option '--continue': claude's own follow after --$/],
     [["--prot", "5"], /^Unknown option '--prot': did you mean '--port'\?$/],
     [["serve", "--maxtokens=5"], /^Unknown option '--maxtokens': did you mean '--max-tokens'\?$/],
