@@ -2435,7 +2435,7 @@ function toExpected(schema: JsonSchema): string {
 function toGot(value: unknown): string {
   if (typeof value === "object" && value !== null) return Array.isArray(value) ? "a list" : "an object";
   if (typeof value !== "string") return value === undefined ? "nothing" : String(value);
-  return value.length > LONGEST_SHOWN || /:\/\/.*@/.test(value)
+  return value.length > LONGEST_SHOWN || /^\s*http.*@/i.test(value)
     ? `a string of ${value.length} characters`
     : `'${value}'`;
 }
@@ -3127,7 +3127,7 @@ function parseAt<T>(parse: (value: string) => T, name: string | undefined, value
   try {
     return parse(value);
   } catch (cause) {
-    const shown = name?.endsWith("_KEY") || /:\/\/.*@/.test(value) ? name : `${name}='${value}'`;
+    const shown = name?.endsWith("_KEY") || /^\s*http.*@/i.test(value) ? name : `${name}='${value}'`;
     throw new ConfigError(`Cannot use ${shown}: ${(cause as Error).message}`, { cause });
   }
 }

@@ -54,7 +54,7 @@ function toExpected(schema: JsonSchema): string {
 export function toGot(value: unknown): string {
   if (typeof value === "object" && value !== null) return Array.isArray(value) ? "a list" : "an object";
   if (typeof value !== "string") return value === undefined ? "nothing" : String(value);
-  return value.length > LONGEST_SHOWN || /:\/\/.*@/.test(value)
+  return value.length > LONGEST_SHOWN || /^\s*http.*@/i.test(value)
     ? `a string of ${value.length} characters`
     : `'${value}'`;
 }

@@ -143,7 +143,7 @@ function parseAt<T>(parse: (value: string) => T, name: string | undefined, value
   try {
     return parse(value);
   } catch (cause) {
-    const shown = name?.endsWith("_KEY") || /:\/\/.*@/.test(value) ? name : `${name}='${value}'`;
+    const shown = name?.endsWith("_KEY") || /^\s*http.*@/i.test(value) ? name : `${name}='${value}'`;
     throw new ConfigError(`Cannot use ${shown}: ${(cause as Error).message}`, { cause });
   }
 }
