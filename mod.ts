@@ -2434,7 +2434,7 @@ interface JsonSchema {
 /** What is wrong at a place such as `models.0.id`; the path of the whole value is empty. */
 type SchemaProblem = { path: string; expected: string; got: string };
 
-/** Longer strings are not shown: keys of hosts have 50 letters and more, and end up in the wrong place. */
+/** Longer strings are not shown, nor passwords: keys of hosts have 50 letters and more, and end up in the wrong place. */
 const LONGEST_SHOWN = 40;
 
 function toRules({ type = [] }: JsonSchema): readonly TypeRule[] {
@@ -2453,7 +2453,9 @@ function toExpected(schema: JsonSchema): string {
 function toGot(value: unknown): string {
   if (typeof value === "object" && value !== null) return Array.isArray(value) ? "a list" : "an object";
   if (typeof value !== "string") return value === undefined ? "nothing" : String(value);
-  return value.length > LONGEST_SHOWN ? `a string of ${value.length} characters` : `'${value}'`;
+  return value.length > LONGEST_SHOWN || /^\s*http.*@/i.test(value)
+    ? `a string of ${value.length} characters`
+    : `'${value}'`;
 }
 
 /** Whether a value fits, whatever is in it. */
@@ -2495,7 +2497,7 @@ function checkSchema(value: unknown, schema: JsonSchema, path = ""): SchemaProbl
 }
 // lib/config/config_schema.ts ---------------------------------------------------------------
 /** What messages call an address of a backend. */
-const AN_ADDRESS = "an address such as https://host/v1";
+const AN_ADDRESS = "an address such as https://host/v1, without a password";
 const A_MODEL = "a model id";
 const A_BACKEND = "a backend";
 
@@ -2525,7 +2527,7 @@ const ofRecord = (properties: Properties<string>, description: string, ...requir
 });
 
 const BACKEND_KEYS: Properties<Exclude<keyof BackendOptions, "rateWindow"> | "rateWindowSeconds"> = {
-  baseUrl: ofText(AN_ADDRESS, "Address up to and including /v1. A built-in name has one.", "^https?://\\S+$"),
+  baseUrl: ofText(AN_ADDRESS, "Address up to and including /v1. A built-in name has one.", "^https?://(?![^/]*@)\\S+$"),
   apiKey: {
     not: {},
     title: "no key in this file (name the variable that holds it in 'apiKeyEnv')",
@@ -3041,9 +3043,10 @@ const integer = (least: number, most: number, factor = 1) => (value: string): nu
   return number >= least && number <= most ? number * factor : expected(`a whole number from ${least} to ${most}`);
 };
 
+/** An address of a host; a password in it would be shown, and stored with what its models teach. */
 function toBaseUrl(value: string): string {
-  const fine = URL.canParse(value) && /^https?:/.test(value);
-  return fine ? withoutEndSlashes(value) : expected("an address such as https://host/v1");
+  const fine = URL.canParse(value) && /^https?:(?!\/*[^/]*@)/.test(value);
+  return fine ? withoutEndSlashes(value) : expected("an address such as https://host/v1, without a password");
 }
 
 /** An address to listen on; `localhost` is the one of IPv4, so that everybody means the same. */
@@ -3073,11 +3076,14 @@ function localAnswers(value: string): LocalAnswer[] {
   return word<LocalAnswer[]>(what, [["all", [...LOCAL_ANSWERS]], ["off none", []]])(value);
 }
 
-/** How much is logged: every request, only those that failed, or nothing; earlier tools have levels between. */
+/**
+ * How much is logged: every request, only those that failed, or nothing. A project's `.env` may have any word of common
+ * logging libraries, for a program of its own.
+ */
 const LOG_LEVELS: [string, "info" | "error" | "silent"][] = [
-  ["trace debug info", "info"],
-  ["warn warning error critical", "error"],
-  ["silent off", "silent"],
+  ["all silly trace debug verbose http info notice", "info"],
+  ["warn warning error critical fatal alert emergency", "error"],
+  ["silent off none", "silent"],
 ];
 
 /** Where what outlives a request is kept. */
@@ -3123,6 +3129,7 @@ const ROWS = {
   showContent: [onOff, "ARBITER_SHOW_CONTENT"],
   visualizes: [onOff, "ARBITER_STREAM_VISUALIZATION R2_STREAM_VISUALIZATION"],
   targetDir: [String, "TARGET_DIR"],
+  testUrl: [toBaseUrl, "", "base-url"],
   store: [word<StoreName>("memory, sqlite or redis", STORES), "ARBITER_STORE STORAGE_ENGINE"],
   redisUrl: [String, "REDIS_URL"], // Checked only where it is used: other programs know it, too.
   redisPrefix: [String, "REDIS_PREFIX"],
@@ -3150,7 +3157,7 @@ function parseAt<T>(parse: (value: string) => T, name: string | undefined, value
   try {
     return parse(value);
   } catch (cause) {
-    const shown = name?.endsWith("_KEY") ? name : `${name}='${value}'`;
+    const shown = name?.endsWith("_KEY") || /^\s*http.*@/i.test(value) ? name : `${name}='${value}'`;
     throw new ConfigError(`Cannot use ${shown}: ${(cause as Error).message}`, { cause });
   }
 }
@@ -3344,6 +3351,13 @@ function parseJsonc(text: string): unknown {
   if (at < text.length) fail("the end of the file");
   return value;
 }
+// lib/config/read_text_file.ts --------------------------------------------------------------
+/** Reads a text file, also as Windows writes it: PowerShell's `>` makes UTF-16, editors begin with a byte order mark. */
+async function readTextFile(path: string): Promise<string> {
+  const { readFile } = await import("node:fs/promises");
+  const bytes = await readFile(path);
+  return new TextDecoder(bytes[0] === 0xff && bytes[1] === 0xfe ? "utf-16le" : "utf-8").decode(bytes);
+}
 // lib/config/config_file.ts -----------------------------------------------------------------
 /** What the config file says. */
 interface ConfigFile extends RoutingOptions {
@@ -3457,11 +3471,10 @@ function toWhy(thrown: unknown): string {
  * @throws {ConfigError} If the file cannot be read or has no key.
  */
 async function readKeyFile(path: string): Promise<string> {
-  const { readFile } = await import("node:fs/promises");
-  const text = await readFile(path, "utf8").catch((cause) => {
+  const text = await readTextFile(path).catch((cause) => {
     throw new ConfigError(`Cannot read the API key file ${path}: ${toWhy(cause)}`, { cause });
   });
-  const key = text.trim(); // A byte order mark counts as blank, too.
+  const key = text.trim();
   if (/^[\x21-\x7e]+$/.test(key)) return key;
   throw new ConfigError(`Cannot use the API key file ${path}: ${key ? "it has more in it than a key" : "it is empty"}`);
 }
@@ -3475,9 +3488,8 @@ const CLAUDIAS = ['"defaultBackend"', '"apiKeyEnv"'];
  * @throws {ConfigError} If it cannot be read.
  */
 async function readConfig(path: string, optional = false): Promise<{ path: string; text: string } | undefined> {
-  const { readFile } = await import("node:fs/promises");
   try {
-    return { path, text: await readFile(path, "utf8") };
+    return { path, text: await readTextFile(path) };
   } catch (cause) {
     if (optional && ["ENOENT", "ENOTDIR"].includes((cause as { code?: string }).code ?? "")) return undefined;
     throw new ConfigError(`Cannot read the config file ${path}: ${toWhy(cause)}`, { cause });
@@ -3501,7 +3513,6 @@ async function findConfig(
   cwd: string,
   platform: string,
 ): Promise<{ path: string; text: string } | undefined> {
-  const { readFile } = await import("node:fs/promises");
   const { posix, win32 } = await import("node:path");
   const { resolve } = platform === "win32" ? win32 : posix;
   const named = toConfigName(env);
@@ -3512,7 +3523,7 @@ async function findConfig(
     if (file) return file;
   }
   const path = resolve(cwd, "config.json");
-  const text = named ? "" : await readFile(path, "utf8").catch(() => "");
+  const text = named ? "" : await readTextFile(path).catch(() => "");
   return CLAUDIAS.every((key) => text.includes(key)) ? { path, text } : undefined;
 }
 // lib/version.ts ----------------------------------------------------------------------------
@@ -3585,7 +3596,13 @@ async function runChild(program: Program, env: Env, cwd: string): Promise<number
   const { default: process } = await import("node:process");
   const child = await start(program, env, cwd, "inherit");
   const stay = () => {};
-  const pass = (signal: NodeJS.Signals) => void child.kill(signal);
+  const pass = (signal: NodeJS.Signals) => {
+    try {
+      process.kill(child.pid!, signal); // With its own kill() Deno takes the signal for how it ended.
+    } catch {
+      // It has just ended.
+    }
+  };
   process.on("SIGINT", stay).on("SIGTERM", pass).on("SIGHUP", pass);
   try {
     return await new Promise((resolve, reject) => {
@@ -12899,6 +12916,7 @@ const EXITS: Readonly<Record<string, string>> = {
   2: "Arbiter was started or configured wrongly",
 };
 
+const LEFT_EXIT = { 130: "a question was left" } as const;
 const UPSTREAM = ["model", "config", "api-key-file", "demo"] as const;
 const PROXY = ["port", "host", ...UPSTREAM, "max-tokens", "log-level"] as const;
 const RUNNING = ["port", "host"] as const;
@@ -12911,7 +12929,7 @@ const COMMANDS = {
     more: "What follows after -- goes to Claude Code. TARGET_DIR names another folder.",
     flags: [...PROXY, "yes"],
     examples: ["--demo", 'code -- -p "explain it"', "code -m z-ai/glm-5.2"],
-    exits: { 0: "Claude Code's own, like all others", 127: "there is no Claude Code to run" },
+    exits: { 0: "Claude Code's own, like all others", 127: "there is no Claude Code to run", ...LEFT_EXIT },
   },
   serve: {
     aliases: ["proxy", "run", "r2"],
@@ -12946,12 +12964,13 @@ const COMMANDS = {
       "Your own variables win. In fish: arbiter-proxy env | source. In PowerShell: arbiter-proxy env | Out-String | " +
       "Invoke-Expression. In cmd: arbiter-proxy env > env.bat, then env.bat. --json prints what belongs into " +
       ".claude/settings.json.",
-    flags: ["shell", ...RUNNING, "model", "config", "demo", "json"],
+    flags: ["shell", ...RUNNING, "model", "max-tokens", "config", "demo", "json"],
     examples: ['eval "$(arbiter-proxy env)"', "env --shell fish", "env --json"],
   },
   init: {
     help: "choose key and model again, as at the first run",
     flags: ["config", "api-key-file"],
+    exits: LEFT_EXIT,
   },
   reset: {
     help: "forget the choice, and what models have taught",
@@ -13027,11 +13046,12 @@ function toHint(word: string, known: Iterable<string>, otherwise = "", before = 
 }
 
 /** What is wrong with a flag, from what `parseArgs` says; it has sentences of advice that do not fit here. */
-function toFlagProblem({ message, code }: Error & { code?: string }): string {
-  const [problem = ""] = message.split(/\.\s|\n/);
+function toFlagProblem({ message, code }: Error & { code?: string }, args: readonly string[]): string {
+  const [problem = ""] = message.replace("argument is ambiguous", "needs a value").split(/\.\s|\n/);
   if (code !== "ERR_PARSE_ARGS_UNKNOWN_OPTION") return problem;
   const [, flag = ""] = /--?([^'\s]+)/.exec(problem) ?? [];
-  return problem + toHint(flag, Object.keys(FLAGS), ": claude's own follow after --", "--");
+  const command = COMMAND_BY_NAME.get(args.find((arg) => COMMAND_BY_NAME.has(arg)) ?? "code");
+  return problem + toHint(flag, Object.keys(FLAGS), command === "code" ? ": claude's own follow after --" : "", "--");
 }
 
 function toCommand(name: string): Command {
@@ -13065,7 +13085,7 @@ async function parseCommandLine(args: readonly string[]): Promise<CommandLine> {
   try {
     parsed = toParsed();
   } catch (cause) {
-    throw new ConfigError(toFlagProblem(cause as Error), { cause });
+    throw new ConfigError(toFlagProblem(cause as Error, args), { cause });
   }
   const [name = "code", ...own] = parsed.positionals;
   const command = toCommand(name);
@@ -13077,6 +13097,9 @@ async function parseCommandLine(args: readonly string[]): Promise<CommandLine> {
   const { flags: taken = [] }: CommandRow = COMMANDS[command];
   const wrong = OWN_FLAGS.find((flag) => flag in flags && !taken.includes(flag));
   if (wrong) throw new ConfigError(`'${command}' has no flag --${wrong}`);
+  const [empty] = Object.entries(flags).find(([, value]) => value === "") ?? [];
+  if (empty) throw new ConfigError(`Option '--${empty}' is empty`);
+  if (rest.length > 0 && command !== "code") throw new ConfigError(`'${command}' takes nothing after --`);
   return { command, flags, args: own, rest };
 }
 // lib/wire/printable.ts ---------------------------------------------------------------------
@@ -13172,7 +13195,7 @@ async function createIo(): Promise<Io> {
     platform: process.platform,
     interactive: Boolean(process.stdin.isTTY && process.stderr.isTTY),
     get columns() {
-      return process.stdout.isTTY ? process.stdout.columns : undefined;
+      return process.stdout.isTTY && process.stdout.columns || undefined; // Some terminals say 0.
     },
     print: (line, before = "") => void process.stdout.write(`${before}${toPrintable(line)}\n`),
     tell: (line) => {
@@ -13537,7 +13560,7 @@ function toStored(value: unknown): string {
  */
 export async function createRedisStore(options: RedisStoreOptions = {}): Promise<Store> {
   const { url = "redis://127.0.0.1:6379", password, prefix = "arbiter:", timeout = 500, clock = systemClock } = options;
-  if (!URL.canParse(url) || !/^rediss?:|^https?:[^@]*$/.test(url)) {
+  if (!URL.canParse(url) || !/^rediss?:\/\/[^/?]*(?:\/\d*)?(?:\?|$)|^https?:[^@]*$/.test(url)) {
     throw new TypeError(
       "Cannot use the address of Redis, REDIS_URL: expected one such as redis://127.0.0.1:6379", // It may have a password.
     );
@@ -14002,6 +14025,9 @@ const CLAUDE_ROWS: readonly ClaudeRow[] = [
   ],
 ];
 
+/** Which of the variables Arbiter has set, by name: where it finds them again, as `env` does in the same shell, they are not the user's. */
+const OURS = "ARBITER_VARIABLES";
+
 /** What is to be set for Claude Code, and why, what forgotten, and what the user has set and stays. */
 type ClaudeVariables = {
   set: { name: string; value: string; why: string }[];
@@ -14012,14 +14038,18 @@ type ClaudeVariables = {
 /** Finds what is to be done to an environment so that Claude Code works well with a proxy at `url`. */
 function toClaudeVariables(env: Env, url: string, models: ModelChoice, token = ANY_TOKEN): ClaudeVariables {
   const variables: ClaudeVariables = { set: [], unset: ELSEWHERE.filter((name) => env[name] !== undefined), kept: [] };
+  const ours = env[OURS]?.split(" ") ?? [];
   for (const [names, why, given, always] of CLAUDE_ROWS) {
     const value = typeof given === "string" ? given : given({ env, url, models, token });
-    if (value === undefined) continue;
     for (const name of names.split(" ")) {
-      if (always || env[name] === undefined) variables.set.push({ name, value, why });
+      const free = always || env[name] === undefined || ours.includes(name);
+      if (value === undefined) variables.unset.push(...(ours.includes(name) ? [name] : []));
+      else if (free) variables.set.push({ name, value, why });
       else variables.kept.push(name);
     }
   }
+  const value = variables.set.map(({ name }) => name).join(" ");
+  variables.set.push({ name: OURS, value, why: "these are Arbiter's, to be set anew the next time" });
   return variables;
 }
 
@@ -14329,9 +14359,8 @@ function setVariable(text: string, name: string, value: string): string {
 
 /** Keeps a key in the user's config folder, for their eyes only; what cannot be done is told, and nothing else happens. */
 async function keepKey(io: Io, path: string, name: string, key: string, write = replaceFile): Promise<void> {
-  const { readFile } = await import("node:fs/promises");
   try {
-    const text = await readFile(path, "utf8").catch((thrown) => {
+    const text = await readTextFile(path).catch((thrown) => {
       if (thrown.code === "ENOENT") return "";
       throw thrown; // What cannot be read must not be replaced.
     });
@@ -14391,8 +14420,10 @@ function toModelId(text: string): string | undefined {
 /** A model to choose, and what is known of it. */
 type MenuRow = Availability & { id: string };
 
-/** How many models are shown at once: with two lines each they fit into 24. */
+/** How many models are shown at once, at most: with two lines each they fit into 24. */
 const SHOWN = 8;
+/** Lines of the menu beside its list. */
+const FRAME = 4;
 const QUESTION = "Which model shall Claude Code use?";
 const CUSTOM = "Custom: any id or page address";
 const MENU_HELP = ["↑ ↓ or number moves, letters filter", "Enter chooses, Del removes, Esc leaves"];
@@ -14439,19 +14470,20 @@ class MenuState {
     return undefined;
   }
 
-  /** The lines to show now, none as wide as the terminal. */
-  render(columns: number, color: boolean): string[] {
+  /** The lines to show now, none as wide as the terminal, and no more than it has. */
+  render(columns: number, color: boolean, height = 24): string[] {
     const cut = (line: string) => line.slice(0, columns - 1);
     if (this.#custom) {
       const tail = this.#custom.text.slice(-(columns - 5));
       return ["Model id, or build.nvidia.com/…", `> ${tail}_`, this.#problem, ...CUSTOM_HELP].map(cut);
     }
     const { text } = this.#filter;
-    const first = Math.max(0, this.#cursor - SHOWN + 1);
+    const shown = Math.min(SHOWN, Math.max(1, Math.floor((height - FRAME) / 2)));
+    const first = Math.max(0, this.#cursor - shown + 1);
     return [
       ...[QUESTION, text && `Filter: ${text}_`].filter(Boolean).map(cut),
       ...[...this.#toLines(columns, color), [cut(`${this.#toMark(this.#found().length)}${CUSTOM}`)]]
-        .slice(first, first + SHOWN).flat(),
+        .slice(first, first + shown).flat(),
       ...MENU_HELP.map(cut),
     ];
   }
@@ -14850,190 +14882,6 @@ export function createStandIn(options: StandInOptions = {}): StandIn {
       // A request made of another loses the signal that a server has put on that one.
       const { signal } = init?.signal ? { signal: init.signal } : input instanceof Request ? input : request;
       return await answerChat(await request.json(), signal);
-    },
-  };
-}
-// lib/cli/host_lists.ts ---------------------------------------------------------------------
-/** Milliseconds a host is given to list its models. */
-const LIST_TIMEOUT = 15_000;
-/** Bytes of a list: OpenRouter's, the longest, has one million. */
-const MAX_LIST_BYTES = 16 * 1024 * 1024;
-
-/** The ids that hosts listed, and when they did, by their address. */
-function createListStore(io: Io): Store {
-  const path = toStateFile("hosts.json", io);
-  return path ? createFileStore(path, io.tell) : createMemoryStore();
-}
-
-/** The models a host listed when it was last asked; nothing if it never was. */
-async function readHostList(io: Io, { baseUrl }: Backend): Promise<string[] | undefined> {
-  const found = await createListStore(io).get(baseUrl);
-  const { ids } = isJsonObject(found) ? found : {};
-  const known = Array.isArray(ids) ? ids.filter((id) => typeof id === "string") : [];
-  return known.length > 0 ? known : undefined;
-}
-
-/** Asks a host for its models, and keeps what it says; with `demo` the built-in one. */
-async function fetchHostList(io: Io, backend: Backend, demo = false): Promise<string[]> {
-  const { baseUrl, format } = backend;
-  const url = `${format === "anthropic" ? `${baseUrl.replace(/\/v1$/, "")}/v1` : baseUrl}/models`;
-  const headers = toUpstreamHeaders(backend, { stream: false, userAgent: USER_AGENT, client: undefined });
-  const ask = demo ? createStandIn().fetch : patientFetch;
-  const signal = AbortSignal.timeout(LIST_TIMEOUT);
-  const { status, ...answered } = await toCall(ask)(url, { headers, signal });
-  const answer = parseJson(await readLimited(answered, MAX_LIST_BYTES));
-  const rows = isJsonObject(answer) && Array.isArray(answer.data) ? answer.data : [];
-  const ids = rows.filter(isJsonObject).map(({ id }) => id).filter((id) => typeof id === "string").sort();
-  if (status !== 200 || ids.length === 0) throw new Error(`${url} lists no models (status ${status})`);
-  await createListStore(io).set(baseUrl, { at: new Date().toISOString(), ids });
-  return ids;
-}
-
-/** The models of the roster, and of the config file, that the default host should have. */
-function toHostRows({ backend, options: { models = [] } }: Catalog): ModelRow[] {
-  const own = ROSTER.filter(({ host = DEFAULT_BACKEND }) => host === backend.name);
-  return [...models, ...own].filter(({ id }, i, all) => all.findIndex((row) => row.id === id) === i);
-}
-// lib/cli/held_terminal.ts ------------------------------------------------------------------
-/** What ends a program from outside. */
-const END_SIGNALS = ["SIGTERM", "SIGHUP"] as const;
-const OPEN_SCREEN = "\x1b[?1049h\x1b[?25l";
-const CLOSE_SCREEN = "\x1b[?25h\x1b[?1049l";
-
-/** The terminal of this process, held while somebody is asked in it, and given back also when a signal ends the program. */
-type HeldTerminal = {
-  /** Opens a screen of its own, without a cursor. */
-  openScreen(): void;
-  closeScreen(): void;
-  /** Shows again what is typed. */
-  giveBack(): void;
-};
-
-/** Holds the terminal: nothing of what is typed is shown any more. */
-async function holdTerminal(): Promise<HeldTerminal> {
-  const { constants } = await import("node:os");
-  const { default: process } = await import("node:process");
-  let open = false;
-  const toScreen = (wanted: boolean) => {
-    if (open !== wanted) process.stderr.write(wanted ? OPEN_SCREEN : CLOSE_SCREEN);
-    open = wanted;
-  };
-  const giveBack = () => {
-    for (const signal of END_SIGNALS) process.off(signal, end);
-    toScreen(false);
-    process.stdin.setRawMode(false);
-  };
-  const end = (signal: (typeof END_SIGNALS)[number]) => {
-    giveBack();
-    process.exit(128 + constants.signals[signal]);
-  };
-  for (const signal of END_SIGNALS) process.on(signal, end);
-  process.stdin.setRawMode(true);
-  return { openScreen: () => toScreen(true), closeScreen: () => toScreen(false), giveBack };
-}
-// lib/cli/prompts.ts ------------------------------------------------------------------------
-/**
- * Ways to ask a person; each gives {@linkcode LEFT} when they leave. From the first question until `close` the terminal
- * shows nothing of what is typed by itself, so that a key is not seen either when it is typed between two questions.
- */
-type Prompts = {
-  /** Asks for a line; a hidden one is never shown. */
-  askLine(question: string, hidden?: boolean): Promise<string | typeof LEFT>;
-  /** Lets somebody choose; `start` is given what shows the menu anew, and awaited where that cannot be done. */
-  choose(menu: MenuState, start: (show: () => void) => Promise<unknown>): Promise<string | typeof LEFT>;
-  /** Gives the terminal back. */
-  close(): Promise<void>;
-};
-
-/** Whether colours are wanted on a terminal. */
-function wantsColor({ NO_COLOR, TERM }: Env): boolean {
-  return !NO_COLOR && TERM !== "dumb";
-}
-
-/** Gives keys to a machine until it gives something; asks when they are no longer shown. */
-async function readKeys<T>(ask: () => void, feed: (key: Key) => T | undefined): Promise<T | typeof LEFT> {
-  const { emitKeypressEvents } = await import("node:readline");
-  const { default: process } = await import("node:process");
-  const { stdin } = process;
-  emitKeypressEvents(stdin);
-  return await new Promise((resolve) => {
-    const stop = (result: T | typeof LEFT) => {
-      stdin.off("keypress", onKey).off("end", onEnd).off("error", onEnd).pause(); // What follows is for the next question, or for claude.
-      resolve(result);
-    };
-    const onEnd = () => stop(LEFT);
-    const onKey = (text: string | undefined, key: object) => {
-      const result = feed({ ...key, text });
-      if (result !== undefined) stop(result);
-    };
-    stdin.on("keypress", onKey).once("end", onEnd).once("error", onEnd); // A terminal that was closed ends with either.
-    stdin.resume();
-    ask();
-  });
-}
-
-/** Asks in the terminal of this process, in plain lines where `TERM` says that it can do no more. */
-function createPrompts(env: Env): Prompts {
-  let held: ReturnType<typeof holdTerminal> | undefined;
-  const hold = () => held ??= holdTerminal();
-  const askLine: Prompts["askLine"] = async (question, hidden = false) => {
-    const { default: { stderr } } = await import("node:process");
-    await hold();
-    const line = new LineState();
-    const answer = await readKeys(() => stderr.write(question), (key) => {
-      const before = line.text;
-      const end = line.feed(key);
-      const gone = before.length - line.text.length;
-      if (!hidden) stderr.write(gone > 0 ? "\b \b".repeat(gone) : end === undefined ? toTyped(key) : "");
-      return end;
-    });
-    stderr.write("\n");
-    return answer;
-  };
-  return {
-    askLine,
-    async close() {
-      (await held)?.giveBack();
-      held = undefined;
-    },
-    async choose(menu, start) {
-      const { default: { stderr } } = await import("node:process");
-      if (env.TERM === "dumb") {
-        stderr.write("Asking the models …\n");
-        await start(() => {});
-        stderr.write(`${menu.list().join("\n")}\n`);
-        for (;;) {
-          const answer = await askLine("Number, id or address (Enter: the default): ");
-          const id = answer === LEFT ? LEFT : menu.pick(answer);
-          if (id !== undefined) return id;
-          stderr.write("That is no number of the list, and no model id.\n");
-        }
-      }
-      // A screen of its own: what a terminal does with lines when its size changes does not matter there.
-      let open = true;
-      const show = () => {
-        if (!open) return;
-        const lines = menu.render(stderr.columns || 80, wantsColor(env));
-        stderr.write(`\x1b[H\x1b[J${lines.join("\r\n")}`);
-      };
-      const { openScreen, closeScreen } = await hold();
-      const begin = () => {
-        openScreen();
-        stderr.on("resize", show);
-        show();
-        start(show).catch(() => {});
-      };
-      try {
-        return await readKeys(begin, (key) => {
-          const end = menu.feed(key);
-          show();
-          return end;
-        });
-      } finally {
-        open = false; // Results that still come must not clear what is there then.
-        stderr.off("resize", show);
-        closeScreen();
-      }
     },
   };
 }
@@ -15539,16 +15387,233 @@ async function serveNoted({ arbiter, host, store, unwatch }: ConfiguredProxy, po
 
 /** Listens on the proxy's port; if it is taken, tells `elsewhere` and takes a free one, or without it fails. */
 async function listen(proxy: ConfiguredProxy, io: Io, elsewhere?: (taken: number) => void): Promise<Server> {
+  const { host, port } = proxy;
   try {
-    return await serveNoted(proxy, proxy.port, io);
+    return await serveNoted(proxy, port, io);
   } catch (cause) {
-    if ((cause as { code?: string }).code !== "EADDRINUSE") throw cause;
-    if (!elsewhere) {
-      throw new Error(`Port ${proxy.port} is taken, perhaps by another Arbiter: choose another with --port`);
+    const { code, message } = cause as Error & { code?: string };
+    if (code !== "EADDRINUSE") {
+      throw new Error(
+        `Cannot listen on ${host}, port ${port} (${code ?? message}): choose others with --host and --port`,
+      );
     }
-    elsewhere(proxy.port);
+    if (!elsewhere) throw new Error(`Port ${port} is taken, perhaps by another Arbiter: choose another with --port`);
+    elsewhere(port);
     return await serveNoted(proxy, 0, io);
   }
+}
+// lib/cli/reach.ts --------------------------------------------------------------------------
+/**
+ * Milliseconds an upstream is given to show that it is there, and one whose model has answered in the last hours: without
+ * a network calls fail at once, and nobody should wait for a slow answer that tells nothing new.
+ */
+const REACH_TIMEOUT = 5_000, KNOWN_REACH_TIMEOUT = 100;
+
+/** What is said of a host that cannot be reached. */
+function toUnreachable(url: string, thrown: unknown): string {
+  return `Cannot reach ${url} (${toCallFailure(thrown)}): check the network, or that address`;
+}
+
+/** Why the upstream cannot be reached at all, as a sentence; any answer will do, and slowness is no proof. */
+async function findUnreachable(
+  { upstream, store, arbiter: { router: { catalog } } }: ConfiguredProxy,
+): Promise<string | undefined> {
+  const known = await hasAnswered(toCandidate(catalog.elite, catalog), { store, maxAge: PROBE_LIFE });
+  const signal = AbortSignal.timeout(known ? KNOWN_REACH_TIMEOUT : REACH_TIMEOUT);
+  try {
+    const response = await patientFetch(`${upstream}/models`, { signal, redirect: "manual" });
+    await response.body?.cancel();
+    return undefined;
+  } catch (thrown) {
+    if (signal.aborted) return undefined;
+    return toUnreachable(upstream, thrown);
+  }
+}
+// lib/cli/host_lists.ts ---------------------------------------------------------------------
+/** Milliseconds a host is given to list its models. */
+const LIST_TIMEOUT = 15_000;
+/** Bytes of a list: OpenRouter's, the longest, has one million. */
+const MAX_LIST_BYTES = 16 * 1024 * 1024;
+
+/** The ids that hosts listed, and when they did, by their address. */
+function createListStore(io: Io): Store {
+  const path = toStateFile("hosts.json", io);
+  return path ? createFileStore(path, io.tell) : createMemoryStore();
+}
+
+/** The models a host listed when it was last asked; nothing if it never was. */
+async function readHostList(io: Io, { baseUrl }: Backend): Promise<string[] | undefined> {
+  const found = await createListStore(io).get(baseUrl);
+  const { ids } = isJsonObject(found) ? found : {};
+  const known = Array.isArray(ids) ? ids.filter((id) => typeof id === "string") : [];
+  return known.length > 0 ? known : undefined;
+}
+
+/** Asks a host for its models, and keeps what it says; with `demo` the built-in one. */
+async function fetchHostList(io: Io, backend: Backend, demo = false): Promise<string[]> {
+  const { baseUrl, format } = backend;
+  const url = `${format === "anthropic" ? `${baseUrl.replace(/\/v1$/, "")}/v1` : baseUrl}/models`;
+  const headers = toUpstreamHeaders(backend, { stream: false, userAgent: USER_AGENT, client: undefined });
+  const ask = demo ? createStandIn().fetch : patientFetch;
+  const signal = AbortSignal.timeout(LIST_TIMEOUT);
+  const { status, ...answered } = await toCall(ask)(url, { headers, signal }).catch((cause) => {
+    throw new Error(toUnreachable(baseUrl, cause), { cause });
+  });
+  const answer = parseJson(await readLimited(answered, MAX_LIST_BYTES));
+  const rows = isJsonObject(answer) && Array.isArray(answer.data) ? answer.data : [];
+  const ids = rows.filter(isJsonObject).map(({ id }) => id).filter((id) => typeof id === "string").sort();
+  if (status !== 200 || ids.length === 0) throw new Error(`${url} lists no models (status ${status})`);
+  if (!demo) await createListStore(io).set(baseUrl, { at: new Date().toISOString(), ids });
+  return ids;
+}
+
+/** The models of the roster, and of the config file, that the default host should have. */
+function toHostRows({ backend, options: { models = [] } }: Catalog): ModelRow[] {
+  const own = ROSTER.filter(({ host = DEFAULT_BACKEND }) => host === backend.name);
+  return [...models, ...own].filter(({ id }, i, all) => all.findIndex((row) => row.id === id) === i);
+}
+// lib/cli/held_terminal.ts ------------------------------------------------------------------
+/** What ends a program from outside. */
+const END_SIGNALS = ["SIGTERM", "SIGHUP"] as const;
+const OPEN_SCREEN = "\x1b[?1049h\x1b[?25l";
+const CLOSE_SCREEN = "\x1b[?25h\x1b[?1049l";
+
+/** The terminal of this process, held while somebody is asked in it, and given back also when a signal ends the program. */
+type HeldTerminal = {
+  /** Opens a screen of its own, without a cursor. */
+  openScreen(): void;
+  closeScreen(): void;
+  /** Shows again what is typed. */
+  giveBack(): void;
+};
+
+/** Holds the terminal: nothing of what is typed is shown any more. */
+async function holdTerminal(): Promise<HeldTerminal> {
+  const { constants } = await import("node:os");
+  const { default: process } = await import("node:process");
+  let open = false;
+  const toScreen = (wanted: boolean) => {
+    if (open !== wanted) process.stderr.write(wanted ? OPEN_SCREEN : CLOSE_SCREEN);
+    open = wanted;
+  };
+  const giveBack = () => {
+    for (const signal of END_SIGNALS) process.off(signal, end);
+    toScreen(false);
+    process.stdin.setRawMode(false);
+  };
+  const end = (signal: (typeof END_SIGNALS)[number]) => {
+    giveBack();
+    process.exit(128 + constants.signals[signal]);
+  };
+  for (const signal of END_SIGNALS) process.on(signal, end);
+  process.stdin.setRawMode(true);
+  return { openScreen: () => toScreen(true), closeScreen: () => toScreen(false), giveBack };
+}
+// lib/cli/prompts.ts ------------------------------------------------------------------------
+/**
+ * Ways to ask a person; each gives {@linkcode LEFT} when they leave. From the first question until `close` the terminal
+ * shows nothing of what is typed by itself, so that a key is not seen either when it is typed between two questions.
+ */
+type Prompts = {
+  /** Asks for a line; a hidden one is never shown. */
+  askLine(question: string, hidden?: boolean): Promise<string | typeof LEFT>;
+  /** Lets somebody choose; `start` is given what shows the menu anew, and awaited where that cannot be done. */
+  choose(menu: MenuState, start: (show: () => void) => Promise<unknown>): Promise<string | typeof LEFT>;
+  /** Gives the terminal back. */
+  close(): Promise<void>;
+};
+
+/** Whether colours are wanted on a terminal. */
+function wantsColor({ NO_COLOR, TERM }: Env): boolean {
+  return !NO_COLOR && TERM !== "dumb";
+}
+
+/** Gives keys to a machine until it gives something; asks when they are no longer shown. */
+async function readKeys<T>(ask: () => void, feed: (key: Key) => T | undefined): Promise<T | typeof LEFT> {
+  const { emitKeypressEvents } = await import("node:readline");
+  const { default: process } = await import("node:process");
+  const { stdin } = process;
+  emitKeypressEvents(stdin);
+  return await new Promise((resolve) => {
+    const stop = (result: T | typeof LEFT) => {
+      stdin.off("keypress", onKey).off("end", onEnd).off("error", onEnd).pause(); // What follows is for the next question, or for claude.
+      resolve(result);
+    };
+    const onEnd = () => stop(LEFT);
+    const onKey = (text: string | undefined, key: object) => {
+      const result = feed({ ...key, text });
+      if (result !== undefined) stop(result);
+    };
+    stdin.on("keypress", onKey).once("end", onEnd).once("error", onEnd); // A terminal that was closed ends with either.
+    stdin.resume();
+    ask();
+  });
+}
+
+/** Asks in the terminal of this process, in plain lines where `TERM` says that it can do no more. */
+function createPrompts(env: Env): Prompts {
+  let held: ReturnType<typeof holdTerminal> | undefined;
+  const hold = () => held ??= holdTerminal();
+  const askLine: Prompts["askLine"] = async (question, hidden = false) => {
+    const { default: { stderr } } = await import("node:process");
+    await hold();
+    const line = new LineState();
+    const answer = await readKeys(() => stderr.write(question), (key) => {
+      const before = line.text;
+      const end = line.feed(key);
+      const gone = before.length - line.text.length;
+      if (!hidden) stderr.write(gone > 0 ? "\b \b".repeat(gone) : end === undefined ? toTyped(key) : "");
+      return end;
+    });
+    stderr.write("\n");
+    return answer;
+  };
+  return {
+    askLine,
+    async close() {
+      (await held)?.giveBack();
+      held = undefined;
+    },
+    async choose(menu, start) {
+      const { default: { stderr } } = await import("node:process");
+      if (env.TERM === "dumb") {
+        stderr.write("Asking the models …\n");
+        await start(() => {});
+        stderr.write(`${menu.list().join("\n")}\n`);
+        for (;;) {
+          const answer = await askLine("Number, id or address (Enter: the default): ");
+          const id = answer === LEFT ? LEFT : menu.pick(answer);
+          if (id !== undefined) return id;
+          stderr.write("That is no number of the list, and no model id.\n");
+        }
+      }
+      // A screen of its own: what a terminal does with lines when its size changes does not matter there.
+      let open = true;
+      const show = () => {
+        if (!open) return;
+        const lines = menu.render(stderr.columns || 80, wantsColor(env), stderr.rows || 24);
+        stderr.write(`\x1b[H\x1b[J${lines.join("\r\n")}`);
+      };
+      const { openScreen, closeScreen } = await hold();
+      const begin = () => {
+        openScreen();
+        stderr.on("resize", show);
+        show();
+        start(show).catch(() => {});
+      };
+      try {
+        return await readKeys(begin, (key) => {
+          const end = menu.feed(key);
+          show();
+          return end;
+        });
+      } finally {
+        open = false; // Results that still come must not clear what is there then.
+        stderr.off("resize", show);
+        closeScreen();
+      }
+    },
+  };
 }
 // lib/cli/probe_command.ts ------------------------------------------------------------------
 /** A name that means a target, wherever it is read; a model may begin like a host that the user has declared. */
@@ -15794,28 +15859,6 @@ function toSummary(status: ArbiterStatus): string {
     ...(fallbacks > 0 ? [`${toAmount(fallbacks, "turn")} saved by a fallback`] : []),
     ...(errors > 0 ? [`${errors} failed`] : []),
   ].join("; ");
-}
-// lib/cli/reach.ts --------------------------------------------------------------------------
-/**
- * Milliseconds an upstream is given to show that it is there, and one whose model has answered in the last hours: without
- * a network calls fail at once, and nobody should wait for a slow answer that tells nothing new.
- */
-const REACH_TIMEOUT = 5_000, KNOWN_REACH_TIMEOUT = 100;
-
-/** Why the upstream cannot be reached at all, as a sentence; any answer will do, and slowness is no proof. */
-async function findUnreachable(
-  { upstream, store, arbiter: { router: { catalog } } }: ConfiguredProxy,
-): Promise<string | undefined> {
-  const known = await hasAnswered(toCandidate(catalog.elite, catalog), { store, maxAge: PROBE_LIFE });
-  const signal = AbortSignal.timeout(known ? KNOWN_REACH_TIMEOUT : REACH_TIMEOUT);
-  try {
-    const response = await patientFetch(`${upstream}/models`, { signal, redirect: "manual" });
-    await response.body?.cancel();
-    return undefined;
-  } catch (thrown) {
-    if (signal.aborted) return undefined;
-    return `Cannot reach ${upstream} (${toCallFailure(thrown)}): check the network, or that address`;
-  }
 }
 // lib/cli/code.ts ---------------------------------------------------------------------------
 const CLAUDE_PACKAGE = "@anthropic-ai/claude-code";
@@ -16189,7 +16232,6 @@ function checkKey({ apiKey, keyName = "the key", lacks, baseUrl }: Backend): Fin
 const NEAR = String
   .raw`localhost\b|127\.|\[|10\.|192\.168\.|172\.(?:1[6-9]|2\d|3[01])\.|[^/.]+(?:[:/]|$)|[^/:]+\.(?:local|lan)\b`;
 const URL_SIGNS: readonly Sign[] = [
-  [/\/\/[^/]*@/, "it has a password", "Set it without; the key has its own variable."],
   [/[?#]/, "it has a query", "Set it without."],
   [/\/v1\/+v1\b/, "/v1 is there twice", "Let it end in one /v1."],
   [/\/(?:completions|messages|models|embeddings)$/, "it names a route", "Let it end in /v1."],
@@ -16202,8 +16244,7 @@ const NO_VERSION: Sign = [/^(?!.*\/v\d)/, "most end in /v1", "If it does not wor
 function checkBaseUrl({ baseUrl, format }: Backend): Finding {
   const signs = format === "anthropic" ? URL_SIGNS : [...URL_SIGNS, NO_VERSION];
   const finding = findSign("address", signs, baseUrl, "");
-  const shown = baseUrl.replace(/\/\/[^/]*@/, "//");
-  return { ...finding, says: [shown, finding.says].filter(Boolean).join(": ") };
+  return { ...finding, says: [baseUrl, finding.says].filter(Boolean).join(": ") };
 }
 
 /** Why a host could not be reached, by the words of Node, Bun and Deno; all of them know the variable. */
@@ -16319,7 +16360,7 @@ function checkWsl(env: Env, release: string, claude = ""): Finding[] {
 /** Whether a folder can be written to; what cannot be remembered is no more than a pity. */
 function checkFolder(check: string, folder: string | undefined, isWritable: boolean): Finding {
   if (folder && isWritable) return found(check, "OK", folder);
-  const says = `cannot write to ${folder ?? "it: HOME is not set"}`;
+  const says = `cannot write to ${folder || "it: HOME is not set"}`;
   return found(check, "WARN", says, "Arbiter forgets what it learns until you can.");
 }
 // lib/cli/doctor_command.ts -----------------------------------------------------------------
@@ -16495,7 +16536,7 @@ function toScript({ set, unset, kept }: ClaudeVariables, shell: ShellName): stri
   });
   return [
     ...sets,
-    ...(unset.length > 0 ? [`${remark}would lead elsewhere`, ...unset.map(write.unset)] : []),
+    ...(unset.length > 0 ? [`${remark}would lead elsewhere, or to what was before`, ...unset.map(write.unset)] : []),
     ...(kept.length > 0 ? [`${remark}yours, and left alone: ${kept.join(", ")}`] : []),
     ...AUTO_MODE.map((line) => remark + line),
   ];
@@ -16784,9 +16825,9 @@ const STOP_PAUSE = 100;
 /** Milliseconds a proxy, and the Claude Code in front of it, have to end. */
 const STOP_TIMEOUT = 10_000;
 
-/** The address a command is about: the one that `serve` would take. */
+/** The address a command is about: the one that `serve` would take; where the port is said no file can stand in the way. */
 async function readAddress(context: Context): Promise<Address> {
-  return toAddress(context, await readRouterOptions(context));
+  return toAddress(context, context.settings.port === undefined ? await readRouterOptions(context) : {});
 }
 
 /** Why there is no proxy to work with on a port. */
@@ -16867,14 +16908,19 @@ async function watchStatus(first: ArbiterStatus, address: Address, context: Cont
   const stop = new AbortController();
   const abort = () => stop.abort();
   process.once("SIGINT", abort);
-  const redraws = io.columns !== undefined && io.env.TERM !== "dumb" && !flags.json;
+  process.stdout.once("error", abort); // Whoever reads no further watches no more.
+  const toLines = (
+    status: ArbiterStatus,
+  ) => [...toStatusLines(status, port, Date.now(), io.columns), "", "Ctrl-C ends this."];
+  const redraws = io.columns !== undefined && io.env.TERM !== "dumb" && !flags.json &&
+    toLines(first).length < (process.stdout.rows || 24);
   let [drawn, last] = [0, ""];
   try {
     for (let status: Occupant = first; !stop.signal.aborted;) {
       if (typeof status !== "object") return await tellNobody(status, address, context);
       const counts = JSON.stringify({ ...status, quota: undefined }); // The quota comes back by itself.
       if (redraws) {
-        const lines = [...toStatusLines(status, port, Date.now(), io.columns), "", "Ctrl-C ends this."];
+        const lines = toLines(status);
         io.print(lines.join("\n"), drawn > 0 ? `\x1b[${drawn}A\x1b[J` : "");
         drawn = lines.length;
       } else if (counts !== last) io.print(flags.json ? JSON.stringify({ port, ...status }) : toStatusLine(status));
@@ -16884,7 +16930,7 @@ async function watchStatus(first: ArbiterStatus, address: Address, context: Cont
     }
     return 0;
   } finally {
-    process.off("SIGINT", abort);
+    process.off("SIGINT", abort).stdout.off("error", abort);
   }
 }
 
@@ -17035,9 +17081,9 @@ const PROXY_CHECKS: readonly ProxyCheck[] = [
 async function runTest(context: Context): Promise<number> {
   const { io, flags, settings } = context;
   const { host, port } = await readAddress(context);
-  const given = flags["base-url"] ?? toServerUrl(host, port);
-  const baseUrl = withoutEndSlashes(given).replace(/\/v1$/, "");
-  const token = flags["base-url"] ? toToken(settings) : await readOwnToken(io, settings, port);
+  const { testUrl } = settings;
+  const baseUrl = (testUrl ?? toServerUrl(host, port)).replace(/\/v1$/, "");
+  const token = testUrl ? toToken(settings) : await readOwnToken(io, settings, port);
   const ask: Ask = (path, body, method = body ? "POST" : "GET") =>
     localFetch(baseUrl + path, {
       method,
@@ -17087,11 +17133,9 @@ const RUN_BY_COMMAND: Record<Exclude<Command, "help" | "completions">, (context:
 };
 
 async function readDotenv(path: string): Promise<Env> {
-  const { readFile } = await import("node:fs/promises");
   const { parseEnv } = await import("node:util");
   // Most folders have none, and an unreadable one is as good as none.
-  const text = await readFile(path, "utf8").catch(() => "");
-  return { ...parseEnv(text.replace(/^\uFEFF/, "")) }; // Windows editors begin files with a byte order mark.
+  return { ...parseEnv(await readTextFile(path).catch(() => "")) };
 }
 
 /** The environment in order of weight: a variable that is set is never overwritten by a file, as in `@std/dotenv`. */
@@ -17131,6 +17175,8 @@ async function run(typed: readonly string[], io: Io): Promise<number> {
  */
 export async function main(args: readonly string[]): Promise<number> {
   const io = await createIo();
+  // Node ends at once where all that is left is a call that hangs: its deadline alone does not keep it.
+  const awake = setInterval(() => {}, 60_000);
   try {
     return await run(args, io);
   } catch (thrown) {
@@ -17138,6 +17184,8 @@ export async function main(args: readonly string[]): Promise<number> {
     if (!(thrown instanceof ConfigError)) return 1;
     io.tell("Run arbiter-proxy --help to see how it is used.");
     return 2;
+  } finally {
+    clearInterval(awake);
   }
 }
 // lib/models/sanitiser.ts -------------------------------------------------------------------

@@ -64,7 +64,13 @@ export async function runChild(program: Program, env: Env, cwd: string): Promise
   const { default: process } = await import("node:process");
   const child = await start(program, env, cwd, "inherit");
   const stay = () => {};
-  const pass = (signal: NodeJS.Signals) => void child.kill(signal);
+  const pass = (signal: NodeJS.Signals) => {
+    try {
+      process.kill(child.pid!, signal); // With its own kill() Deno takes the signal for how it ended.
+    } catch {
+      // It has just ended.
+    }
+  };
   process.on("SIGINT", stay).on("SIGTERM", pass).on("SIGHUP", pass);
   try {
     return await new Promise((resolve, reject) => {

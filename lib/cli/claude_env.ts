@@ -66,6 +66,9 @@ const CLAUDE_ROWS: readonly ClaudeRow[] = [
   ],
 ];
 
+/** Which of the variables Arbiter has set, by name: where it finds them again, as `env` does in the same shell, they are not the user's. */
+const OURS = "ARBITER_VARIABLES";
+
 /** What is to be set for Claude Code, and why, what forgotten, and what the user has set and stays. */
 export type ClaudeVariables = {
   set: { name: string; value: string; why: string }[];
@@ -76,14 +79,18 @@ export type ClaudeVariables = {
 /** Finds what is to be done to an environment so that Claude Code works well with a proxy at `url`. */
 export function toClaudeVariables(env: Env, url: string, models: ModelChoice, token = ANY_TOKEN): ClaudeVariables {
   const variables: ClaudeVariables = { set: [], unset: ELSEWHERE.filter((name) => env[name] !== undefined), kept: [] };
+  const ours = env[OURS]?.split(" ") ?? [];
   for (const [names, why, given, always] of CLAUDE_ROWS) {
     const value = typeof given === "string" ? given : given({ env, url, models, token });
-    if (value === undefined) continue;
     for (const name of names.split(" ")) {
-      if (always || env[name] === undefined) variables.set.push({ name, value, why });
+      const free = always || env[name] === undefined || ours.includes(name);
+      if (value === undefined) variables.unset.push(...(ours.includes(name) ? [name] : []));
+      else if (free) variables.set.push({ name, value, why });
       else variables.kept.push(name);
     }
   }
+  const value = variables.set.map(({ name }) => name).join(" ");
+  variables.set.push({ name: OURS, value, why: "these are Arbiter's, to be set anew the next time" });
   return variables;
 }
 

@@ -76,6 +76,7 @@ export const EXITS: Readonly<Record<string, string>> = {
   2: "Arbiter was started or configured wrongly",
 };
 
+const LEFT_EXIT = { 130: "a question was left" } as const;
 const UPSTREAM = ["model", "config", "api-key-file", "demo"] as const;
 const PROXY = ["port", "host", ...UPSTREAM, "max-tokens", "log-level"] as const;
 const RUNNING = ["port", "host"] as const;
@@ -88,7 +89,7 @@ export const COMMANDS = {
     more: "What follows after -- goes to Claude Code. TARGET_DIR names another folder.",
     flags: [...PROXY, "yes"],
     examples: ["--demo", 'code -- -p "explain it"', "code -m z-ai/glm-5.2"],
-    exits: { 0: "Claude Code's own, like all others", 127: "there is no Claude Code to run" },
+    exits: { 0: "Claude Code's own, like all others", 127: "there is no Claude Code to run", ...LEFT_EXIT },
   },
   serve: {
     aliases: ["proxy", "run", "r2"],
@@ -123,12 +124,13 @@ export const COMMANDS = {
       "Your own variables win. In fish: arbiter-proxy env | source. In PowerShell: arbiter-proxy env | Out-String | " +
       "Invoke-Expression. In cmd: arbiter-proxy env > env.bat, then env.bat. --json prints what belongs into " +
       ".claude/settings.json.",
-    flags: ["shell", ...RUNNING, "model", "config", "demo", "json"],
+    flags: ["shell", ...RUNNING, "model", "max-tokens", "config", "demo", "json"],
     examples: ['eval "$(arbiter-proxy env)"', "env --shell fish", "env --json"],
   },
   init: {
     help: "choose key and model again, as at the first run",
     flags: ["config", "api-key-file"],
+    exits: LEFT_EXIT,
   },
   reset: {
     help: "forget the choice, and what models have taught",

@@ -75,7 +75,6 @@ export function checkKey({ apiKey, keyName = "the key", lacks, baseUrl }: Backen
 const NEAR = String
   .raw`localhost\b|127\.|\[|10\.|192\.168\.|172\.(?:1[6-9]|2\d|3[01])\.|[^/.]+(?:[:/]|$)|[^/:]+\.(?:local|lan)\b`;
 const URL_SIGNS: readonly Sign[] = [
-  [/\/\/[^/]*@/, "it has a password", "Set it without; the key has its own variable."],
   [/[?#]/, "it has a query", "Set it without."],
   [/\/v1\/+v1\b/, "/v1 is there twice", "Let it end in one /v1."],
   [/\/(?:completions|messages|models|embeddings)$/, "it names a route", "Let it end in /v1."],
@@ -88,8 +87,7 @@ const NO_VERSION: Sign = [/^(?!.*\/v\d)/, "most end in /v1", "If it does not wor
 export function checkBaseUrl({ baseUrl, format }: Backend): Finding {
   const signs = format === "anthropic" ? URL_SIGNS : [...URL_SIGNS, NO_VERSION];
   const finding = findSign("address", signs, baseUrl, "");
-  const shown = baseUrl.replace(/\/\/[^/]*@/, "//");
-  return { ...finding, says: [shown, finding.says].filter(Boolean).join(": ") };
+  return { ...finding, says: [baseUrl, finding.says].filter(Boolean).join(": ") };
 }
 
 /** Why a host could not be reached, by the words of Node, Bun and Deno; all of them know the variable. */
@@ -205,6 +203,6 @@ export function checkWsl(env: Env, release: string, claude = ""): Finding[] {
 /** Whether a folder can be written to; what cannot be remembered is no more than a pity. */
 export function checkFolder(check: string, folder: string | undefined, isWritable: boolean): Finding {
   if (folder && isWritable) return found(check, "OK", folder);
-  const says = `cannot write to ${folder ?? "it: HOME is not set"}`;
+  const says = `cannot write to ${folder || "it: HOME is not set"}`;
   return found(check, "WARN", says, "Arbiter forgets what it learns until you can.");
 }

@@ -24,7 +24,7 @@ export function toScript({ set, unset, kept }: ClaudeVariables, shell: ShellName
   });
   return [
     ...sets,
-    ...(unset.length > 0 ? [`${remark}would lead elsewhere`, ...unset.map(write.unset)] : []),
+    ...(unset.length > 0 ? [`${remark}would lead elsewhere, or to what was before`, ...unset.map(write.unset)] : []),
     ...(kept.length > 0 ? [`${remark}yours, and left alone: ${kept.join(", ")}`] : []),
     ...AUTO_MODE.map((line) => remark + line),
   ];

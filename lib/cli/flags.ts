@@ -23,11 +23,12 @@ function toHint(word: string, known: Iterable<string>, otherwise = "", before = 
 }
 
 /** What is wrong with a flag, from what `parseArgs` says; it has sentences of advice that do not fit here. */
-function toFlagProblem({ message, code }: Error & { code?: string }): string {
-  const [problem = ""] = message.split(/\.\s|\n/);
+function toFlagProblem({ message, code }: Error & { code?: string }, args: readonly string[]): string {
+  const [problem = ""] = message.replace("argument is ambiguous", "needs a value").split(/\.\s|\n/);
   if (code !== "ERR_PARSE_ARGS_UNKNOWN_OPTION") return problem;
   const [, flag = ""] = /--?([^'\s]+)/.exec(problem) ?? [];
-  return problem + toHint(flag, Object.keys(FLAGS), ": claude's own follow after --", "--");
+  const command = COMMAND_BY_NAME.get(args.find((arg) => COMMAND_BY_NAME.has(arg)) ?? "code");
+  return problem + toHint(flag, Object.keys(FLAGS), command === "code" ? ": claude's own follow after --" : "", "--");
 }
 
 function toCommand(name: string): Command {
@@ -61,7 +62,7 @@ export async function parseCommandLine(args: readonly string[]): Promise<Command
   try {
     parsed = toParsed();
   } catch (cause) {
-    throw new ConfigError(toFlagProblem(cause as Error), { cause });
+    throw new ConfigError(toFlagProblem(cause as Error, args), { cause });
   }
   const [name = "code", ...own] = parsed.positionals;
   const command = toCommand(name);
@@ -73,5 +74,8 @@ export async function parseCommandLine(args: readonly string[]): Promise<Command
   const { flags: taken = [] }: CommandRow = COMMANDS[command];
   const wrong = OWN_FLAGS.find((flag) => flag in flags && !taken.includes(flag));
   if (wrong) throw new ConfigError(`'${command}' has no flag --${wrong}`);
+  const [empty] = Object.entries(flags).find(([, value]) => value === "") ?? [];
+  if (empty) throw new ConfigError(`Option '--${empty}' is empty`);
+  if (rest.length > 0 && command !== "code") throw new ConfigError(`'${command}' takes nothing after --`);
   return { command, flags, args: own, rest };
 }

@@ -14,6 +14,7 @@ import { readLimited } from "../upstream/read_limited.ts";
 import { USER_AGENT } from "../version.ts";
 import { isJsonObject, parseJson } from "../wire/json.ts";
 import type { Io } from "./io.ts";
+import { toUnreachable } from "./reach.ts";
 
 /** Milliseconds a host is given to list its models. */
 const LIST_TIMEOUT = 15_000;
@@ -41,12 +42,14 @@ export async function fetchHostList(io: Io, backend: Backend, demo = false): Pro
   const headers = toUpstreamHeaders(backend, { stream: false, userAgent: USER_AGENT, client: undefined });
   const ask = demo ? createStandIn().fetch : patientFetch;
   const signal = AbortSignal.timeout(LIST_TIMEOUT);
-  const { status, ...answered } = await toCall(ask)(url, { headers, signal });
+  const { status, ...answered } = await toCall(ask)(url, { headers, signal }).catch((cause) => {
+    throw new Error(toUnreachable(baseUrl, cause), { cause });
+  });
   const answer = parseJson(await readLimited(answered, MAX_LIST_BYTES));
   const rows = isJsonObject(answer) && Array.isArray(answer.data) ? answer.data : [];
   const ids = rows.filter(isJsonObject).map(({ id }) => id).filter((id) => typeof id === "string").sort();
   if (status !== 200 || ids.length === 0) throw new Error(`${url} lists no models (status ${status})`);
-  await createListStore(io).set(baseUrl, { at: new Date().toISOString(), ids });
+  if (!demo) await createListStore(io).set(baseUrl, { at: new Date().toISOString(), ids });
   return ids;
 }
 

@@ -41,7 +41,7 @@ export async function createIo(): Promise<Io> {
     platform: process.platform,
     interactive: Boolean(process.stdin.isTTY && process.stderr.isTTY),
     get columns() {
-      return process.stdout.isTTY ? process.stdout.columns : undefined;
+      return process.stdout.isTTY && process.stdout.columns || undefined; // Some terminals say 0.
     },
     print: (line, before = "") => void process.stdout.write(`${before}${toPrintable(line)}\n`),
     tell: (line) => {

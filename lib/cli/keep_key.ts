@@ -1,4 +1,5 @@
 import { toConfigFile } from "../config/folders.ts";
+import { readTextFile } from "../config/read_text_file.ts";
 import { replaceFile } from "../store/replace_file.ts";
 import type { Io } from "./io.ts";
 
@@ -17,9 +18,8 @@ export function setVariable(text: string, name: string, value: string): string {
 
 /** Keeps a key in the user's config folder, for their eyes only; what cannot be done is told, and nothing else happens. */
 export async function keepKey(io: Io, path: string, name: string, key: string, write = replaceFile): Promise<void> {
-  const { readFile } = await import("node:fs/promises");
   try {
-    const text = await readFile(path, "utf8").catch((thrown) => {
+    const text = await readTextFile(path).catch((thrown) => {
       if (thrown.code === "ENOENT") return "";
       throw thrown; // What cannot be read must not be replaced.
     });

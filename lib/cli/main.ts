@@ -1,5 +1,6 @@
 import { readKeyFile } from "../config/config_file.ts";
 import { toConfigFolder, toEarlierFiles } from "../config/folders.ts";
+import { readTextFile } from "../config/read_text_file.ts";
 import { ConfigError, type Env, resolveSettings } from "../config/settings.ts";
 import { VERSION } from "../version.ts";
 import { runCode } from "./code.ts";
@@ -34,11 +35,9 @@ const RUN_BY_COMMAND: Record<Exclude<Command, "help" | "completions">, (context:
 };
 
 async function readDotenv(path: string): Promise<Env> {
-  const { readFile } = await import("node:fs/promises");
   const { parseEnv } = await import("node:util");
   // Most folders have none, and an unreadable one is as good as none.
-  const text = await readFile(path, "utf8").catch(() => "");
-  return { ...parseEnv(text.replace(/^\uFEFF/, "")) }; // Windows editors begin files with a byte order mark.
+  return { ...parseEnv(await readTextFile(path).catch(() => "")) };
 }
 
 /** The environment in order of weight: a variable that is set is never overwritten by a file, as in `@std/dotenv`. */
@@ -78,6 +77,8 @@ async function run(typed: readonly string[], io: Io): Promise<number> {
  */
 export async function main(args: readonly string[]): Promise<number> {
   const io = await createIo();
+  // Node ends at once where all that is left is a call that hangs: its deadline alone does not keep it.
+  const awake = setInterval(() => {}, 60_000);
   try {
     return await run(args, io);
   } catch (thrown) {
@@ -85,5 +86,7 @@ export async function main(args: readonly string[]): Promise<number> {
     if (!(thrown instanceof ConfigError)) return 1;
     io.tell("Run arbiter-proxy --help to see how it is used.");
     return 2;
+  } finally {
+    clearInterval(awake);
   }
 }

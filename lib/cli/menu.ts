@@ -5,8 +5,10 @@ import { toModelId } from "./model_id.ts";
 /** A model to choose, and what is known of it. */
 export type MenuRow = Availability & { id: string };
 
-/** How many models are shown at once: with two lines each they fit into 24. */
+/** How many models are shown at once, at most: with two lines each they fit into 24. */
 const SHOWN = 8;
+/** Lines of the menu beside its list. */
+const FRAME = 4;
 const QUESTION = "Which model shall Claude Code use?";
 const CUSTOM = "Custom: any id or page address";
 const MENU_HELP = ["↑ ↓ or number moves, letters filter", "Enter chooses, Del removes, Esc leaves"];
@@ -53,19 +55,20 @@ export class MenuState {
     return undefined;
   }
 
-  /** The lines to show now, none as wide as the terminal. */
-  render(columns: number, color: boolean): string[] {
+  /** The lines to show now, none as wide as the terminal, and no more than it has. */
+  render(columns: number, color: boolean, height = 24): string[] {
     const cut = (line: string) => line.slice(0, columns - 1);
     if (this.#custom) {
       const tail = this.#custom.text.slice(-(columns - 5));
       return ["Model id, or build.nvidia.com/…", `> ${tail}_`, this.#problem, ...CUSTOM_HELP].map(cut);
     }
     const { text } = this.#filter;
-    const first = Math.max(0, this.#cursor - SHOWN + 1);
+    const shown = Math.min(SHOWN, Math.max(1, Math.floor((height - FRAME) / 2)));
+    const first = Math.max(0, this.#cursor - shown + 1);
     return [
       ...[QUESTION, text && `Filter: ${text}_`].filter(Boolean).map(cut),
       ...[...this.#toLines(columns, color), [cut(`${this.#toMark(this.#found().length)}${CUSTOM}`)]]
-        .slice(first, first + SHOWN).flat(),
+        .slice(first, first + shown).flat(),
       ...MENU_HELP.map(cut),
     ];
   }

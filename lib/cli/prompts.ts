@@ -84,7 +84,7 @@ export function createPrompts(env: Env): Prompts {
       let open = true;
       const show = () => {
         if (!open) return;
-        const lines = menu.render(stderr.columns || 80, wantsColor(env));
+        const lines = menu.render(stderr.columns || 80, wantsColor(env), stderr.rows || 24);
         stderr.write(`\x1b[H\x1b[J${lines.join("\r\n")}`);
       };
       const { openScreen, closeScreen } = await hold();

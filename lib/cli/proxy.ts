@@ -150,14 +150,18 @@ async function serveNoted({ arbiter, host, store, unwatch }: ConfiguredProxy, po
 
 /** Listens on the proxy's port; if it is taken, tells `elsewhere` and takes a free one, or without it fails. */
 export async function listen(proxy: ConfiguredProxy, io: Io, elsewhere?: (taken: number) => void): Promise<Server> {
+  const { host, port } = proxy;
   try {
-    return await serveNoted(proxy, proxy.port, io);
+    return await serveNoted(proxy, port, io);
   } catch (cause) {
-    if ((cause as { code?: string }).code !== "EADDRINUSE") throw cause;
-    if (!elsewhere) {
-      throw new Error(`Port ${proxy.port} is taken, perhaps by another Arbiter: choose another with --port`);
+    const { code, message } = cause as Error & { code?: string };
+    if (code !== "EADDRINUSE") {
+      throw new Error(
+        `Cannot listen on ${host}, port ${port} (${code ?? message}): choose others with --host and --port`,
+      );
     }
-    elsewhere(proxy.port);
+    if (!elsewhere) throw new Error(`Port ${port} is taken, perhaps by another Arbiter: choose another with --port`);
+    elsewhere(port);
     return await serveNoted(proxy, 0, io);
   }
 }

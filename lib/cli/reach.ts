@@ -10,6 +10,11 @@ import type { ConfiguredProxy } from "./proxy.ts";
  */
 const REACH_TIMEOUT = 5_000, KNOWN_REACH_TIMEOUT = 100;
 
+/** What is said of a host that cannot be reached. */
+export function toUnreachable(url: string, thrown: unknown): string {
+  return `Cannot reach ${url} (${toCallFailure(thrown)}): check the network, or that address`;
+}
+
 /** Why the upstream cannot be reached at all, as a sentence; any answer will do, and slowness is no proof. */
 export async function findUnreachable(
   { upstream, store, arbiter: { router: { catalog } } }: ConfiguredProxy,
@@ -22,6 +27,6 @@ export async function findUnreachable(
     return undefined;
   } catch (thrown) {
     if (signal.aborted) return undefined;
-    return `Cannot reach ${upstream} (${toCallFailure(thrown)}): check the network, or that address`;
+    return toUnreachable(upstream, thrown);
   }
 }

@@ -16,9 +16,9 @@ const STOP_PAUSE = 100;
 /** Milliseconds a proxy, and the Claude Code in front of it, have to end. */
 const STOP_TIMEOUT = 10_000;
 
-/** The address a command is about: the one that `serve` would take. */
+/** The address a command is about: the one that `serve` would take; where the port is said no file can stand in the way. */
 export async function readAddress(context: Context): Promise<Address> {
-  return toAddress(context, await readRouterOptions(context));
+  return toAddress(context, context.settings.port === undefined ? await readRouterOptions(context) : {});
 }
 
 /** Why there is no proxy to work with on a port. */
@@ -99,14 +99,19 @@ async function watchStatus(first: ArbiterStatus, address: Address, context: Cont
   const stop = new AbortController();
   const abort = () => stop.abort();
   process.once("SIGINT", abort);
-  const redraws = io.columns !== undefined && io.env.TERM !== "dumb" && !flags.json;
+  process.stdout.once("error", abort); // Whoever reads no further watches no more.
+  const toLines = (
+    status: ArbiterStatus,
+  ) => [...toStatusLines(status, port, Date.now(), io.columns), "", "Ctrl-C ends this."];
+  const redraws = io.columns !== undefined && io.env.TERM !== "dumb" && !flags.json &&
+    toLines(first).length < (process.stdout.rows || 24);
   let [drawn, last] = [0, ""];
   try {
     for (let status: Occupant = first; !stop.signal.aborted;) {
       if (typeof status !== "object") return await tellNobody(status, address, context);
       const counts = JSON.stringify({ ...status, quota: undefined }); // The quota comes back by itself.
       if (redraws) {
-        const lines = [...toStatusLines(status, port, Date.now(), io.columns), "", "Ctrl-C ends this."];
+        const lines = toLines(status);
         io.print(lines.join("\n"), drawn > 0 ? `\x1b[${drawn}A\x1b[J` : "");
         drawn = lines.length;
       } else if (counts !== last) io.print(flags.json ? JSON.stringify({ port, ...status }) : toStatusLine(status));
@@ -116,7 +121,7 @@ async function watchStatus(first: ArbiterStatus, address: Address, context: Cont
     }
     return 0;
   } finally {
-    process.off("SIGINT", abort);
+    process.off("SIGINT", abort).stdout.off("error", abort);
   }
 }
 

@@ -1,6 +1,5 @@
 import { SseDecoder } from "../stream/sse_decoder.ts";
 import { isJsonObject, parseJson } from "../wire/json.ts";
-import { withoutEndSlashes } from "../wire/slashes.ts";
 import { toServerUrl } from "../server/serve.ts";
 import { toToken } from "./claude_env.ts";
 import type { Context } from "./io.ts";
@@ -113,9 +112,9 @@ const PROXY_CHECKS: readonly ProxyCheck[] = [
 export async function runTest(context: Context): Promise<number> {
   const { io, flags, settings } = context;
   const { host, port } = await readAddress(context);
-  const given = flags["base-url"] ?? toServerUrl(host, port);
-  const baseUrl = withoutEndSlashes(given).replace(/\/v1$/, "");
-  const token = flags["base-url"] ? toToken(settings) : await readOwnToken(io, settings, port);
+  const { testUrl } = settings;
+  const baseUrl = (testUrl ?? toServerUrl(host, port)).replace(/\/v1$/, "");
+  const token = testUrl ? toToken(settings) : await readOwnToken(io, settings, port);
   const ask: Ask = (path, body, method = body ? "POST" : "GET") =>
     localFetch(baseUrl + path, {
       method,

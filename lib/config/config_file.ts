@@ -3,6 +3,7 @@ import { AN_ADDRESS, CONFIG_SCHEMA } from "./config_schema.ts";
 import { toConfigFolder } from "./folders.ts";
 import { checkSchema, type SchemaProblem, toGot } from "./json_schema.ts";
 import { parseJsonc } from "./jsonc.ts";
+import { readTextFile } from "./read_text_file.ts";
 import { ConfigError, type Env } from "./settings.ts";
 import { withoutEndSlashes } from "../wire/slashes.ts";
 
@@ -118,11 +119,10 @@ function toWhy(thrown: unknown): string {
  * @throws {ConfigError} If the file cannot be read or has no key.
  */
 export async function readKeyFile(path: string): Promise<string> {
-  const { readFile } = await import("node:fs/promises");
-  const text = await readFile(path, "utf8").catch((cause) => {
+  const text = await readTextFile(path).catch((cause) => {
     throw new ConfigError(`Cannot read the API key file ${path}: ${toWhy(cause)}`, { cause });
   });
-  const key = text.trim(); // A byte order mark counts as blank, too.
+  const key = text.trim();
   if (/^[\x21-\x7e]+$/.test(key)) return key;
   throw new ConfigError(`Cannot use the API key file ${path}: ${key ? "it has more in it than a key" : "it is empty"}`);
 }
@@ -136,9 +136,8 @@ const CLAUDIAS = ['"defaultBackend"', '"apiKeyEnv"'];
  * @throws {ConfigError} If it cannot be read.
  */
 export async function readConfig(path: string, optional = false): Promise<{ path: string; text: string } | undefined> {
-  const { readFile } = await import("node:fs/promises");
   try {
-    return { path, text: await readFile(path, "utf8") };
+    return { path, text: await readTextFile(path) };
   } catch (cause) {
     if (optional && ["ENOENT", "ENOTDIR"].includes((cause as { code?: string }).code ?? "")) return undefined;
     throw new ConfigError(`Cannot read the config file ${path}: ${toWhy(cause)}`, { cause });
@@ -162,7 +161,6 @@ export async function findConfig(
   cwd: string,
   platform: string,
 ): Promise<{ path: string; text: string } | undefined> {
-  const { readFile } = await import("node:fs/promises");
   const { posix, win32 } = await import("node:path");
   const { resolve } = platform === "win32" ? win32 : posix;
   const named = toConfigName(env);
@@ -173,6 +171,6 @@ export async function findConfig(
     if (file) return file;
   }
   const path = resolve(cwd, "config.json");
-  const text = named ? "" : await readFile(path, "utf8").catch(() => "");
+  const text = named ? "" : await readTextFile(path).catch(() => "");
   return CLAUDIAS.every((key) => text.includes(key)) ? { path, text } : undefined;
 }

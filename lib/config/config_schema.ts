@@ -5,7 +5,7 @@ import type { RoutedTask } from "../routing/tasks.ts";
 import type { JsonSchema } from "./json_schema.ts";
 
 /** What messages call an address of a backend. */
-export const AN_ADDRESS = "an address such as https://host/v1";
+export const AN_ADDRESS = "an address such as https://host/v1, without a password";
 const A_MODEL = "a model id";
 const A_BACKEND = "a backend";
 
@@ -35,7 +35,7 @@ const ofRecord = (properties: Properties<string>, description: string, ...requir
 });
 
 const BACKEND_KEYS: Properties<Exclude<keyof BackendOptions, "rateWindow"> | "rateWindowSeconds"> = {
-  baseUrl: ofText(AN_ADDRESS, "Address up to and including /v1. A built-in name has one.", "^https?://\\S+$"),
+  baseUrl: ofText(AN_ADDRESS, "Address up to and including /v1. A built-in name has one.", "^https?://(?![^/]*@)\\S+$"),
   apiKey: {
     not: {},
     title: "no key in this file (name the variable that holds it in 'apiKeyEnv')",

@@ -35,7 +35,7 @@ export interface JsonSchema {
 /** What is wrong at a place such as `models.0.id`; the path of the whole value is empty. */
 export type SchemaProblem = { path: string; expected: string; got: string };
 
-/** Longer strings are not shown: keys of hosts have 50 letters and more, and end up in the wrong place. */
+/** Longer strings are not shown, nor passwords: keys of hosts have 50 letters and more, and end up in the wrong place. */
 const LONGEST_SHOWN = 40;
 
 function toRules({ type = [] }: JsonSchema): readonly TypeRule[] {
@@ -54,7 +54,9 @@ function toExpected(schema: JsonSchema): string {
 export function toGot(value: unknown): string {
   if (typeof value === "object" && value !== null) return Array.isArray(value) ? "a list" : "an object";
   if (typeof value !== "string") return value === undefined ? "nothing" : String(value);
-  return value.length > LONGEST_SHOWN ? `a string of ${value.length} characters` : `'${value}'`;
+  return value.length > LONGEST_SHOWN || /^\s*http.*@/i.test(value)
+    ? `a string of ${value.length} characters`
+    : `'${value}'`;
 }
 
 /** Whether a value fits, whatever is in it. */

@@ -29,9 +29,10 @@ const integer = (least: number, most: number, factor = 1) => (value: string): nu
   return number >= least && number <= most ? number * factor : expected(`a whole number from ${least} to ${most}`);
 };
 
+/** An address of a host; a password in it would be shown, and stored with what its models teach. */
 function toBaseUrl(value: string): string {
-  const fine = URL.canParse(value) && /^https?:/.test(value);
-  return fine ? withoutEndSlashes(value) : expected("an address such as https://host/v1");
+  const fine = URL.canParse(value) && /^https?:(?!\/*[^/]*@)/.test(value);
+  return fine ? withoutEndSlashes(value) : expected("an address such as https://host/v1, without a password");
 }
 
 /** An address to listen on; `localhost` is the one of IPv4, so that everybody means the same. */
@@ -61,11 +62,14 @@ function localAnswers(value: string): LocalAnswer[] {
   return word<LocalAnswer[]>(what, [["all", [...LOCAL_ANSWERS]], ["off none", []]])(value);
 }
 
-/** How much is logged: every request, only those that failed, or nothing; earlier tools have levels between. */
+/**
+ * How much is logged: every request, only those that failed, or nothing. A project's `.env` may have any word of common
+ * logging libraries, for a program of its own.
+ */
 const LOG_LEVELS: [string, "info" | "error" | "silent"][] = [
-  ["trace debug info", "info"],
-  ["warn warning error critical", "error"],
-  ["silent off", "silent"],
+  ["all silly trace debug verbose http info notice", "info"],
+  ["warn warning error critical fatal alert emergency", "error"],
+  ["silent off none", "silent"],
 ];
 
 /** Where what outlives a request is kept. */
@@ -111,6 +115,7 @@ const ROWS = {
   showContent: [onOff, "ARBITER_SHOW_CONTENT"],
   visualizes: [onOff, "ARBITER_STREAM_VISUALIZATION R2_STREAM_VISUALIZATION"],
   targetDir: [String, "TARGET_DIR"],
+  testUrl: [toBaseUrl, "", "base-url"],
   store: [word<StoreName>("memory, sqlite or redis", STORES), "ARBITER_STORE STORAGE_ENGINE"],
   redisUrl: [String, "REDIS_URL"], // Checked only where it is used: other programs know it, too.
   redisPrefix: [String, "REDIS_PREFIX"],
@@ -138,7 +143,7 @@ function parseAt<T>(parse: (value: string) => T, name: string | undefined, value
   try {
     return parse(value);
   } catch (cause) {
-    const shown = name?.endsWith("_KEY") ? name : `${name}='${value}'`;
+    const shown = name?.endsWith("_KEY") || /^\s*http.*@/i.test(value) ? name : `${name}='${value}'`;
     throw new ConfigError(`Cannot use ${shown}: ${(cause as Error).message}`, { cause });
   }
 }

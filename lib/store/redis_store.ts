@@ -105,7 +105,7 @@ function toStored(value: unknown): string {
  */
 export async function createRedisStore(options: RedisStoreOptions = {}): Promise<Store> {
   const { url = "redis://127.0.0.1:6379", password, prefix = "arbiter:", timeout = 500, clock = systemClock } = options;
-  if (!URL.canParse(url) || !/^rediss?:|^https?:[^@]*$/.test(url)) {
+  if (!URL.canParse(url) || !/^rediss?:\/\/[^/?]*(?:\/\d*)?(?:\?|$)|^https?:[^@]*$/.test(url)) {
     throw new TypeError(
       "Cannot use the address of Redis, REDIS_URL: expected one such as redis://127.0.0.1:6379", // It may have a password.
     );

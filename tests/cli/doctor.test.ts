@@ -82,7 +82,6 @@ describe("an address", () => {
     ["is NVIDIA's site", of("https://build.nvidia.com"), /^FAIL/],
     ["is http for a remote host", of("http://x.example/v1"), /^FAIL .*unencrypted.*https/],
     ["has a query", of("https://x.example/v1?key=a"), /^FAIL .*query/],
-    ["has a password, which is not shown", of("https://u:p@x.example/v1"), /^FAIL address: https:\/\/x\.example\/v1: /],
     ...["localhost:1234", "127.0.0.1:8000", "[::1]:80", "192.168.1.5", "172.20.0.2:1", "gpu:8000", "gpu.local"].map(
       (host): [string, Finding, RegExp] => [`is http near by at ${host}`, of(`http://${host}/v1`), /^OK/],
     ),
@@ -177,6 +176,7 @@ describe("this machine", () => {
       /^WARN state folder: cannot write to \/h/,
     ],
     ["has no home", checkFolder("state folder", undefined, false), /^WARN .*HOME is not set/],
+    ["has an empty home", checkFolder("state folder", "", false), /^WARN .*HOME is not set/],
   ]);
 });
 

@@ -19,7 +19,8 @@ test("env, read by a real sh, makes the environment that code gives to Claude Co
   const script = [...context.printed, "env -0"].join("\n");
   const output = execFileSync("sh", ["-c", script], { env, encoding: "utf8" });
   const after = Object.fromEntries(output.split("\0").filter(Boolean).map((line) => line.split(/=([^]*)/, 2)));
-  const expected = toClaudeEnv(env, "http://127.0.0.1:4010", { elite: "arbiter/demo-model", tiers: {} });
+  const models = { elite: "arbiter/demo-model", tiers: {}, contextTokens: 131_072 };
+  const expected = toClaudeEnv(env, "http://127.0.0.1:4010", models);
   for (const [name, value] of Object.entries(expected)) assert.equal(after[name], value, name);
   for (const name of Object.keys(env)) assert.equal(name in after, name in expected, name);
 });

@@ -47,6 +47,16 @@ describe("toClaudeEnv()", () => {
     assert.equal(env.CLAUDE_CODE_MAX_CONTEXT_TOKENS, "9");
   });
 
+  test("sets anew what it has set before, forgets what has no value any more, and leaves the user's own alone", () => {
+    const own = { CLAUDE_CODE_GATEWAY_HINT_HEADERS: "0" };
+    const before = toClaudeEnv(own, "http://127.0.0.1:1", { elite: "a", tiers: {}, contextTokens: 9, outputTokens: 8 });
+    const env = toClaudeEnv(before, "http://127.0.0.1:2", { elite: "b", tiers: { haiku: "c" }, contextTokens: 7 });
+    const fresh = toClaudeEnv(own, "http://127.0.0.1:2", { elite: "b", tiers: { haiku: "c" }, contextTokens: 7 });
+    assert.equal(env.ANTHROPIC_MODEL, "b");
+    assert.equal(env.CLAUDE_CODE_GATEWAY_HINT_HEADERS, "0");
+    assert.deepEqual(env, fresh);
+  });
+
   test("tells the limits of the models as far as they are known", () => {
     const tell = (limits: { contextTokens?: number; outputTokens?: number }) => {
       const set = toClaudeEnv({}, "http://127.0.0.1:1", { elite: "m", tiers: {}, ...limits });
@@ -167,6 +177,16 @@ describe("runChild()", { skip }, () => {
 
   test("gives 128 and the number of the signal that ended the program", async () => {
     assert.equal(await runChild(shell("kill -9 $$"), { ...process.env }, "/"), 137);
+  });
+
+  test("passes SIGTERM on, and gives the exit code all the same", async () => {
+    const early = () => {}; // One that comes before anybody passes it on must not end the tests.
+    process.on("SIGTERM", early);
+    const script = "trap 'exit 7' TERM; while :; do kill -TERM $PPID; done";
+    assert.equal(
+      await runChild(shell(script), { ...process.env }, "/").finally(() => process.off("SIGTERM", early)),
+      7,
+    );
   });
 
   test("passes environment and folder on", async () => {

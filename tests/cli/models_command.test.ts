@@ -98,6 +98,12 @@ describe("models", () => {
     });
   }
 
+  test("names a host that cannot be reached, and what to do", async () => {
+    const env = { NVIDIA_API_KEY: "key", NVIDIA_BASE_URL: "http://127.0.0.1:1/v1" };
+    const context = await makeContext(["models", "refresh"], { env, cwd: home });
+    await assert.rejects(runModels(context), /: Cannot reach http:\/\/127\.0\.0\.1:1\/v1 \(.+\): check the network/);
+  });
+
   test("takes a spoilt list of a host for none", async () => {
     answer = list(first!);
     await run("refresh");

@@ -74,7 +74,8 @@ describe("a file of a key", () => {
       "NVIDIA_API_KEY=x secret",
       /key\.txt: it has more in it than a key$/,
     ],
-    ["in another encoding is an error", new Uint8Array([255, 254, 110, 0]), /more in it than a key$/],
+    ["as PowerShell writes it is read, too", new Uint8Array([255, 254, 110, 0, 13, 0, 10, 0]), "n"],
+    ["in another encoding is an error", new Uint8Array([110, 233]), /more in it than a key$/],
   ];
   for (const [name, text, expected] of rows) {
     test(name, async () => {

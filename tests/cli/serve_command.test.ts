@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { createProxy, listen } from "../../lib/cli/proxy.ts";
 import { toUse } from "../../lib/cli/serve_command.ts";
 import { makeContext } from "./support.ts";
 
@@ -18,4 +19,13 @@ describe("the line that points Claude Code at a proxy that listens", () => {
       assert.equal(toUse(await makeContext(["serve", ...typed], { env, platform }), port), line);
     });
   }
+});
+
+test("an address that is not this machine's is named, with what to do", async () => {
+  const env = { ARBITER_API_KEY: "a-long-secret" };
+  const context = await makeContext(["serve", "--demo", "--host", "192.0.2.1", "--port", "4010"], { env });
+  const proxy = await createProxy(context, () => {});
+  const message = /^Cannot listen on 192\.0\.2\.1, port 4010 \(E\w+\): choose others with --host and --port$/;
+  await assert.rejects(listen(proxy, context.io), ({ message: told }: Error) => message.test(told));
+  proxy.arbiter.close();
 });

@@ -13,6 +13,7 @@ import { toRows } from "../../lib/cli/rows.ts";
 import { keepRunFile, readRunFiles } from "../../lib/cli/run_file.ts";
 import { runStatus, runStop, toStatusLine, toStatusLines } from "../../lib/cli/status_command.ts";
 import { runTest } from "../../lib/cli/test_command.ts";
+import { resolveSettings } from "../../lib/config/settings.ts";
 import { serve } from "../../lib/server/serve.ts";
 import { type ArbiterStatus, createStats } from "../../lib/server/stats.ts";
 
@@ -29,7 +30,8 @@ function createWorld(name: string): { io: Io; lines: string[] } {
 }
 
 function toContext(io: Io, port: number, flags: Context["flags"] = {}, command: Command = "status"): Context {
-  return { command, flags, args: [], rest: [], io, settings: { port }, layers: [{}] };
+  const settings = resolveSettings({ ...flags, port: `${port}` }, [], () => {});
+  return { command, flags, args: [], rest: [], io, settings, layers: [{}] };
 }
 
 const STATUS: ArbiterStatus = {
@@ -147,6 +149,18 @@ describe("a proxy on a port", () => {
     assert.match(lines.join("\n"), /on port \d+[^]*m\/x[^]*none yet/);
     assert.equal(await runStatus(toContext(io, server.port, { json: true })), 0);
     assert.equal(JSON.parse(lines.at(-1) ?? "").port, server.port);
+  });
+
+  test("is found on a port that is said, although the config file is broken by now", async (t) => {
+    const { io } = createWorld("broken");
+    const server = await serve(createArbiter({ baseUrl: "http://h/v1", model: "m/x" }).fetch);
+    t.after(() => server.close());
+    const layers = [{ ARBITER_CONFIG: "absent.json" }];
+    assert.equal(await runStatus({ ...toContext(io, server.port), layers }), 0);
+    await assert.rejects(
+      runStatus({ ...toContext(io, server.port), layers, settings: {} }),
+      /absent\.json: there is no/,
+    );
   });
 
   test("is not stopped when its note is of another start", async (t) => {

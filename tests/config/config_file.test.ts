@@ -218,16 +218,23 @@ describe("a mistake is told with its place:", () => {
     ],
     [
       { backends: { local: { baseUrl: "http://h/v1 " } } },
-      "backends.local.baseUrl: expected an address such as https://host/v1, got 'http://h/v1 '",
+      "backends.local.baseUrl: expected an address such as https://host/v1, without a password, got 'http://h/v1 '",
     ],
-    [{ backends: { own: {} } }, "backends.own.baseUrl: expected an address such as https://host/v1, got nothing"],
+    [
+      { backends: { own: { baseUrl: "http://me:s3cret@h/v1" } } },
+      "backends.own.baseUrl: expected an address such as https://host/v1, without a password, got a string of 21 characters",
+    ],
+    [
+      { backends: { own: {} } },
+      "backends.own.baseUrl: expected an address such as https://host/v1, without a password, got nothing",
+    ],
     [
       { backends: { local: { baseUrl: "h:1" } } },
-      "backends.local.baseUrl: expected an address such as https://host/v1, got 'h:1'",
+      "backends.local.baseUrl: expected an address such as https://host/v1, without a password, got 'h:1'",
     ],
     [
       { backends: { local: { baseUrl: "http://h:port/v1" } } },
-      "backends.local.baseUrl: expected an address such as https://host/v1, got 'http://h:port/v1'",
+      "backends.local.baseUrl: expected an address such as https://host/v1, without a password, got 'http://h:port/v1'",
     ],
 
     [chain(["a", "a"]), "modelProfiles.a.fallbacks: expected no circle, got a → a"],

@@ -62,6 +62,15 @@ describe("a variable is read under each of its names:", () => {
   }
 });
 
+test("LOG_LEVEL knows the words of other programs, whose it may be", () => {
+  const rows = { info: "silly Verbose HTTP notice", error: "WARNING fatal alert", silent: "off none" };
+  for (const [logLevel, words] of Object.entries(rows)) {
+    for (const word of words.split(" ")) {
+      assert.deepEqual(resolve({}, { LOG_LEVEL: word }).settings, { logLevel }, word);
+    }
+  }
+});
+
 test("a flag counts more than the environment, and that more than files", () => {
   const layers = [{ ARBITER_PORT: "2" }, { ARBITER_PORT: "3" }];
   assert.equal(resolve({ port: "1" }, ...layers).settings.port, 1);
@@ -91,6 +100,11 @@ describe("a bad value names where it stands and what was expected:", () => {
     [{}, { ARBITER_PORT: "65536" }, "Cannot use ARBITER_PORT='65536': expected a whole number from 0 to 65535"],
     [{}, { PROXY_PORT: "-1" }, "Cannot use PROXY_PORT='-1': expected a whole number from 0 to 65535"],
     [{ "max-tokens": "0" }, {}, "Cannot use --max-tokens='0': expected a whole number from 1 to 10000000"],
+    [
+      { "base-url": "here:80" },
+      {},
+      "Cannot use --base-url='here:80': expected an address such as https://host/v1, without a password",
+    ],
     [{}, { MODEL: "," }, "Cannot use MODEL=',': expected a model id"],
     [{}, { LOG_LEVEL: "loud" }, "Cannot use LOG_LEVEL='loud': expected info, error or silent"],
     ...["titles", "title,off", ","].map((value): [Env, Env, string] => [
@@ -122,8 +136,10 @@ describe("a host's key and address are read under each of their names:", () => {
     for (const name of addresses.split(" ").filter(Boolean)) {
       test(name, () => {
         assert.deepEqual(resolveBackends([{ [name]: "http://h:1/v1/" }]), { [host]: { baseUrl: "http://h:1/v1" } });
-        const message = `Cannot use ${name}='ftp://h': expected an address such as https://host/v1`;
+        const message = `Cannot use ${name}='ftp://h': expected an address such as https://host/v1, without a password`;
         assert.throws(() => resolveBackends([{ [name]: "ftp://h" }]), { name: "ConfigError", message });
+        const hidden = { name: "ConfigError", message: message.replace("='ftp://h'", "") };
+        assert.throws(() => resolveBackends([{ [name]: "http://me:s3cret@h/v1" }]), hidden);
       });
     }
   }

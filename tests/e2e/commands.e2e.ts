@@ -75,14 +75,18 @@ describe("the command line", { concurrency: 3, timeout: 120_000 }, () => {
     });
   }
 
-  it("fits into a narrow terminal", async (t) => {
-    const place = await makePlace(t);
-    const terminal = startTerminal(t, ["sh", "-c", `stty cols 40; ${toArbiter("node", ["help", "serve"]).join(" ")}`], {
-      place,
+  const widths: [columns: number, what: string, text: RegExp][] = [
+    [40, "a narrow terminal", /^ {2}-p, --port N\n {6}port of the proxy/m],
+    [0, "one that does not say how wide it is", /^ {2}-p, --port N +port of the proxy/m],
+  ];
+  for (const [columns, what, text] of widths) {
+    it(`fits into ${what}`, async (t) => {
+      const script = `stty cols ${columns}; ${toArbiter("node", ["help", "serve"]).join(" ")}`;
+      const terminal = startTerminal(t, ["sh", "-c", script], { place: await makePlace(t) });
+      assert.equal(await terminal.ended, 0);
+      await terminal.see(text);
     });
-    assert.equal(await terminal.ended, 0);
-    await terminal.see(/^ {2}-p, --port N\n {6}port of the proxy/m);
-  });
+  }
 
   it("says that the current folder is gone, where the runtime lets it", async (t) => {
     const place = await makePlace(t);

@@ -178,6 +178,20 @@ describe("a proxy that runs", { concurrency: 3, timeout: 120_000 }, () => {
     });
   }
 
+  it("is waited for until the deadline, although Node has nothing else to do", async (t) => {
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    t.after(() => server.close());
+    const { port } = server.address() as AddressInfo;
+    // So does fetch where a server hangs up before it is asked: nothing but the signal ends it.
+    const hang =
+      "globalThis.fetch = (_, { signal }) => new Promise((_, no) => signal.onabort = () => no(signal.reason))";
+    const [node = "", ...status] = toArbiter("node", ["status", "--port", String(port)]);
+    const command = [node, "--import", `data:text/javascript,${encodeURIComponent(hang)}`, ...status];
+    const { code, stderr } = await startProgram(t, command, { place: await makePlace(t) }).ended;
+    assert.deepEqual([code, stderr], [1, `Another program is on port ${port}, no Arbiter.\n`]);
+  });
+
   it("is of no use to stop after it was killed, which says so and clears up", async (t) => {
     const place = await makePlace(t);
     const arbiter = await startServe(t, { place });
@@ -202,6 +216,28 @@ describe("a proxy that runs", { concurrency: 3, timeout: 120_000 }, () => {
     assert.equal(stdout.trimEnd().split("\n").length, 2);
     signal("SIGTERM");
     assert.doesNotMatch((await ended).stderr, /visualization/);
+  });
+
+  it("is followed line by line in a terminal that is too low", async (t) => {
+    const place = await makePlace(t);
+    const { port } = await startServe(t, { place });
+    const command = toArbiter("node", ["status", "--watch", "--port", port]);
+    const terminal = startTerminal(t, command, { place, rows: 8 });
+    await terminal.see(/^requests 0, fallbacks 0/);
+    terminal.type("\x03");
+    assert.equal(await terminal.ended, 0);
+  });
+
+  it("is followed no longer than somebody reads", async (t) => {
+    const place = await makePlace(t);
+    const { url, port } = await startServe(t, { place });
+    const watch = toArbiter("node", ["status", "--watch", "--port", port]).join(" ");
+    const { ended } = startProgram(t, ["sh", "-c", `${watch} | head -n 1`], { place });
+    let over = false;
+    ended.finally(() => over = true);
+    while (!over) await ask(url);
+    const { code, stdout, stderr } = await ended;
+    assert.deepEqual([code, stdout.split("\n").length, stderr], [0, 2, ""]);
   });
 
   for (const runtime of RUNTIMES) {

@@ -61,7 +61,6 @@ describe("a folder's own files are refused where they send", () => {
     ["NVIDIA's key, by .env", {}, { NVIDIA_BASE_URL: THEIRS }],
     ["any variable, by arbiter.json", x("AWS_SECRET_ACCESS_KEY")],
     ["a key to a host that begins like a known one", x("OTHER_API_KEY", "https://openrouter.ai.theirs.example/v1")],
-    ["a key to a host with a known one as its user", x("OTHER_API_KEY", "https://openrouter.ai@theirs.example/v1")],
     ["a key to a known host without encryption", x("OTHER_API_KEY", "http://openrouter.ai/api/v1")],
     ["a key to what looks like this machine", x("OTHER_API_KEY", "http://127.0.0.1.theirs.example/v1")],
     ["a key from --api-key-file", { backends: { nvidia: { baseUrl: THEIRS } } }, {}, { settings: { apiKey: "mine" } }],
@@ -82,6 +81,11 @@ describe("a folder's own files are refused where they send", () => {
       assert.doesNotMatch(message, /mine/);
     });
   }
+
+  test("a key to a host with a known one as its user, which is no address at all", async () => {
+    const config = x("OTHER_API_KEY", "https://openrouter.ai@theirs.example/v1");
+    assert.match(await enter(config, {}, KEYS), /^Cannot use .* backends\.x\.baseUrl: expected .* without a password/);
+  });
 
   test("a key, by an arbiter.json that their .env names", async () => {
     const path = join(cwd, "other.json");

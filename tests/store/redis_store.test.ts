@@ -115,7 +115,8 @@ testRedis("a password is needed where there is one, and is in no message", async
 });
 
 test("an address of no use is refused without being shown", async () => {
-  for (const url of ["", "localhost:6379", "http://:s3cret@host", "redis://:s3cret@host:port", "//:s3cret@host"]) {
+  const hosts = ["localhost:6379", "http://:s3cret@host", "redis://:s3cret@host:port", "//:s3cret@host"];
+  for (const url of ["", ...hosts, "redis://:s3cret@host/name"]) {
     await assert.rejects(createRedisStore({ url }), (error: Error) => {
       return error instanceof TypeError && /REDIS_URL/.test(error.message) && !/s3cret/.test(error.message);
     });
