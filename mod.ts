@@ -8025,6 +8025,7 @@ const FAULTS: readonly FaultRow[] = [
   ["gateway", [], /temporarily overloaded/], // NIM 503
   ["gateway", [502, 503, 529], ANY], // NIM, HTML or empty
   ["empty", [200], /^$/, "The upstream answered nothing"],
+  ["broken", [200], ANY, "The host answers with a page, not like a model: check its address"], // Log-ins, wrong paths
   ["bad_request", [413], ANY, "", "request_too_large"],
   ["bad_request", [400, 422], ANY],
 ];
@@ -8544,11 +8545,18 @@ const MAX_WHOLE_BYTES = 16 * 1024 * 1024;
 /** Bytes that are read of what says why there is no answer. */
 const MAX_REFUSAL_BYTES = 1024 * 1024;
 
-/** Reads the text of an answer, but no more than so many bytes of it: a few packed ones may unpack to any number. */
-async function readLimited(answer: Pick<CallAnswer, "read" | "cancel">, most: number): Promise<string> {
+/**
+ * Reads the text of an answer, behind the piece that has been read, but no more than so many bytes of it: a few packed
+ * ones may unpack to any number.
+ */
+async function readLimited(
+  answer: Pick<CallAnswer, "read" | "cancel">,
+  most: number,
+  first?: Uint8Array,
+): Promise<string> {
   const decoder = new TextDecoder();
   let [text, left] = ["", most];
-  for (let bytes = await answer.read(); bytes; bytes = await answer.read()) {
+  for (let bytes = first ?? await answer.read(); bytes; bytes = await answer.read()) {
     text += decoder.decode(bytes.subarray(0, left), { stream: true });
     left -= bytes.byteLength;
     if (left > 0) continue;
@@ -8564,7 +8572,11 @@ const POLL_INTERVAL = 1_000;
 const DRAIN_TIMEOUT = 2_000;
 
 /** Makes what reads the body of an answer: the data of the events of each read, or a JSON body as one, then nothing. */
-function toDataReader(answer: CallAnswer, deadline: Deadline): () => Promise<string[] | undefined> {
+function toDataReader(
+  answer: CallAnswer,
+  candidate: Candidate,
+  deadline: Deadline,
+): () => Promise<string[] | undefined> {
   let whole: Promise<string> | undefined;
   if (answer.headers.get("content-type")?.includes("application/json")) {
     return async () => whole ? undefined : [await (whole = readLimited(answer, MAX_WHOLE_BYTES)), "[DONE]"];
@@ -8577,6 +8589,14 @@ function toDataReader(answer: CallAnswer, deadline: Deadline): () => Promise<str
     const bytes = await answer.read();
     deadline.heard();
     over = !bytes;
+    // No event begins like an object or a page, whatever the host calls it.
+    const begin = size === 0 && bytes ? String.fromCharCode(bytes.find((byte) => byte > 0x20) ?? 0) : "";
+    if (begin === "{" || begin === "<") {
+      over = true;
+      const text = await readLimited(answer, MAX_WHOLE_BYTES, bytes);
+      if (begin === "<") throw toUpstreamFault(200, text, candidate);
+      return [text, "[DONE]"];
+    }
     size += bytes?.byteLength ?? 0;
     if (size > MAX_ANSWER_BYTES) throw new UpstreamFault("broken", "The upstream's answer does not end");
     const data = bytes ? decoder.feed(bytes) : decoder.flush();
@@ -8588,14 +8608,15 @@ function toDataReader(answer: CallAnswer, deadline: Deadline): () => Promise<str
 function readEvents(
   answer: CallAnswer,
   reader: AnswerReader,
-  { deadline, clock, signal, onPromptTokens }: {
+  { candidate, deadline, clock, signal, onPromptTokens }: {
+    candidate: Candidate;
     deadline: Deadline;
     clock: Clock;
     signal: AbortSignal;
     onPromptTokens: (actual: number) => void;
   },
 ): Answer["events"] {
-  const read = toDataReader(answer, deadline);
+  const read = toDataReader(answer, candidate, deadline);
   let done = false;
 
   async function readOn(): Promise<MessageStreamEvent[]> {
@@ -8699,7 +8720,13 @@ async function attempt(
     }
     const inputTokens = tokens.count(candidate);
     const reader = PROTOCOLS[format].createReader(request, { candidate, inputTokens, newId });
-    const events = readEvents(answer, reader, { deadline, clock, signal: options.signal, onPromptTokens });
+    const events = readEvents(answer, reader, {
+      candidate,
+      deadline,
+      clock,
+      signal: options.signal,
+      onPromptTokens,
+    });
     const first = await events.next();
     deadline.extend(idleTimeout);
     return prepend(first, events);

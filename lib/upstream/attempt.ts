@@ -19,7 +19,11 @@ const POLL_INTERVAL = 1_000;
 const DRAIN_TIMEOUT = 2_000;
 
 /** Makes what reads the body of an answer: the data of the events of each read, or a JSON body as one, then nothing. */
-function toDataReader(answer: CallAnswer, deadline: Deadline): () => Promise<string[] | undefined> {
+function toDataReader(
+  answer: CallAnswer,
+  candidate: Candidate,
+  deadline: Deadline,
+): () => Promise<string[] | undefined> {
   let whole: Promise<string> | undefined;
   if (answer.headers.get("content-type")?.includes("application/json")) {
     return async () => whole ? undefined : [await (whole = readLimited(answer, MAX_WHOLE_BYTES)), "[DONE]"];
@@ -32,6 +36,14 @@ function toDataReader(answer: CallAnswer, deadline: Deadline): () => Promise<str
     const bytes = await answer.read();
     deadline.heard();
     over = !bytes;
+    // No event begins like an object or a page, whatever the host calls it.
+    const begin = size === 0 && bytes ? String.fromCharCode(bytes.find((byte) => byte > 0x20) ?? 0) : "";
+    if (begin === "{" || begin === "<") {
+      over = true;
+      const text = await readLimited(answer, MAX_WHOLE_BYTES, bytes);
+      if (begin === "<") throw toUpstreamFault(200, text, candidate);
+      return [text, "[DONE]"];
+    }
     size += bytes?.byteLength ?? 0;
     if (size > MAX_ANSWER_BYTES) throw new UpstreamFault("broken", "The upstream's answer does not end");
     const data = bytes ? decoder.feed(bytes) : decoder.flush();
@@ -43,14 +55,15 @@ function toDataReader(answer: CallAnswer, deadline: Deadline): () => Promise<str
 function readEvents(
   answer: CallAnswer,
   reader: AnswerReader,
-  { deadline, clock, signal, onPromptTokens }: {
+  { candidate, deadline, clock, signal, onPromptTokens }: {
+    candidate: Candidate;
     deadline: Deadline;
     clock: Clock;
     signal: AbortSignal;
     onPromptTokens: (actual: number) => void;
   },
 ): Answer["events"] {
-  const read = toDataReader(answer, deadline);
+  const read = toDataReader(answer, candidate, deadline);
   let done = false;
 
   async function readOn(): Promise<MessageStreamEvent[]> {
@@ -154,7 +167,13 @@ export async function attempt(
     }
     const inputTokens = tokens.count(candidate);
     const reader = PROTOCOLS[format].createReader(request, { candidate, inputTokens, newId });
-    const events = readEvents(answer, reader, { deadline, clock, signal: options.signal, onPromptTokens });
+    const events = readEvents(answer, reader, {
+      candidate,
+      deadline,
+      clock,
+      signal: options.signal,
+      onPromptTokens,
+    });
     const first = await events.next();
     deadline.extend(idleTimeout);
     return prepend(first, events);
