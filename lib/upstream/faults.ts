@@ -23,7 +23,7 @@ export type FaultMeaning = {
   final?: true;
 };
 
-const A_DAY = 86_400_000;
+const [AN_HOUR, A_DAY] = [3_600_000, 86_400_000];
 
 /** All kinds of faults. */
 export const FAULT_KINDS: Readonly<Record<FaultKind, FaultMeaning>> = {
@@ -36,7 +36,7 @@ export const FAULT_KINDS: Readonly<Record<FaultKind, FaultMeaning>> = {
   rate_limited: { type: "rate_limit_error", then: "next", avoid: 5_000, account: true }, // Models have limits, too.
   pool_full: { type: "overloaded_error", then: "next", avoid: 2_000 },
   degraded: { type: "overloaded_error", then: "next", avoid: 180_000 },
-  unavailable: { type: "not_found_error", then: "next", avoid: A_DAY, final: true },
+  unavailable: { type: "not_found_error", then: "next", avoid: AN_HOUR, final: true }, // Firewalls say 403, too.
   gone: { type: "not_found_error", then: "next", avoid: 30 * A_DAY, final: true },
   broken: { type: "api_error", then: "next" },
   gateway: { type: "overloaded_error", then: "next" },

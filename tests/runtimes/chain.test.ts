@@ -203,6 +203,16 @@ for (const [what, fault] of [["gone", FAULTS.gone], ["degraded", FAULTS.degraded
   });
 }
 
+test("a model that was not available for a moment is asked again after an hour", async () => {
+  for (const fault of [FAULTS.unknown, { status: 403, body: "" }]) {
+    const rig = createChainRig({ [FIRST]: (turn) => turn === 0 ? fault : HELLO, [SECOND]: HELLO });
+    await assertHello(await rig.ask({ stream: true }));
+    await rig.clock.advance(3_600_000);
+    await assertHello(await rig.ask({ stream: true }));
+    assert.deepEqual(rig.asked(), [FIRST, SECOND, FIRST]);
+  }
+});
+
 test("a client that goes away ends the call, starts no other and leaves nothing behind", async () => {
   for (const fault of [{ delay: Infinity }, FAULTS.busy]) {
     const rig = createChainRig({ [FIRST]: fault, [SECOND]: HELLO });
