@@ -165,8 +165,10 @@ export function createRouter(options: RouterOptions): Router {
     const [model = toLabel(target, catalog)] = chain;
     const closed = new Set(all.map(({ backend }) => backend).filter(({ lacks }) => lacks));
     for (const { name, lacks } of closed) why.push(`no API key for '${name}': set ${lacks}`);
+    // A summary has to be text: a call in its place would make Claude Code give up.
+    const mayCall = !(kind === "compaction" && request.tools?.length);
     return {
-      request,
+      request: mayCall ? request : { ...request, tool_choice: { type: "none" } },
       kind,
       wanted,
       candidates,
