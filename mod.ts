@@ -8117,6 +8117,7 @@ class Deadline {
   /** Since when the upstream is waited for; `undefined` while the limit is on the whole wait. */
   #since: number | undefined;
   #late: ApiError | undefined;
+  #reached = false;
 
   /** Fires `limit` milliseconds from now, or together with `outer`. */
   constructor(clock: Clock, outer: AbortSignal, limit: number) {
@@ -8132,8 +8133,9 @@ class Deadline {
     this.#start(idle);
   }
 
-  /** Notes that the upstream is waited for from now on. */
+  /** Notes that the upstream has begun to answer, and is waited for from now on. */
   listen(): void {
+    this.#reached = true;
     // The timer looks at this when it fires: a new timer for each read would cost more than the read.
     if (this.#since !== undefined) this.#since = this.#clock.now();
   }
@@ -8155,9 +8157,9 @@ class Deadline {
     if (this.#late) return this.#late;
     if (thrown instanceof BadAnswer) return new UpstreamFault(thrown.kind, thrown.message);
     if (thrown instanceof ApiError) return thrown;
-    const [kind, what] = this.#since === undefined
-      ? ["gateway", "Cannot reach the upstream"] as const
-      : ["cut", "The upstream broke off"] as const;
+    const [kind, what] = this.#reached
+      ? ["cut", "The upstream broke off"] as const
+      : ["gateway", "Cannot reach the upstream"] as const;
     return new UpstreamFault(kind, `${what}: ${toCallFailure(thrown)}`, {}, {
       type: "api_error",
       status: 502,
@@ -8716,6 +8718,7 @@ async function attempt(
       answer = await call(`${baseUrl}/status/${encodeURIComponent(id)}`, { headers, signal });
       id = answer.headers.get("nvcf-reqid") ?? id;
     }
+    deadline.listen();
     if (answer.status < 200 || answer.status > 299) {
       const refusal = await readLimited(answer, MAX_REFUSAL_BYTES);
       throw toUpstreamFault(answer.status, refusal, candidate, answer.headers, clock.now());

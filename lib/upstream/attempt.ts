@@ -161,6 +161,7 @@ export async function attempt(
       answer = await call(`${baseUrl}/status/${encodeURIComponent(id)}`, { headers, signal });
       id = answer.headers.get("nvcf-reqid") ?? id;
     }
+    deadline.listen();
     if (answer.status < 200 || answer.status > 299) {
       const refusal = await readLimited(answer, MAX_REFUSAL_BYTES);
       throw toUpstreamFault(answer.status, refusal, candidate, answer.headers, clock.now());
