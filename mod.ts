@@ -7879,6 +7879,7 @@ const REJECTIONS: readonly RegExp[] = [
   // NIM "Unsupported parameter(s): `a`, `b`", OpenAI "Unrecognized request argument supplied: a"
   /\bun\w+ (?:request )?(?:parameter|argument|field)[s()]*(?: supplied)?(?:: ?| (?=[`'"]))(?<fields>[\w.`'", ]+)/gi,
   /(?<![\w.])(?<fields>[\w.]+):? Extra (?:inputs are|fields) not permitted/gi, // pydantic, as "body.a: …"
+  /support the provided [`'"](?<fields>\w+)/g, // OpenRouter
   /[`'"](?<fields>[a-z]\w*)[`'"] (?:is|are) (?:immutable|not (?:supported|allowed|permitted))/g, // NIM, kimi-k3
   /(?<![\w`'"./-])(?<fields>[a-z]+(?:_[a-z]+)+) (?:is|are) (?:immutable|not (?:supported|allowed|permitted))/g, // NIM
 ];
@@ -7993,6 +7994,7 @@ const ANY = /(?:)/;
 /** Refusals of a request; 500 is also the status of an error inside a stream that has none. */
 const REFUSALS = [400, 413, 422, 500];
 const TOO_LONG = "prompt is too long";
+const NO_TOOLS = "The model is served without tools";
 const CHECK_KEY = "The API key is wrong or has no right to this model, check {key}";
 
 /** The first row that fits counts; what none fits is `broken`. */
@@ -8001,13 +8003,15 @@ const FAULTS: readonly FaultRow[] = [
   ["pool_full", [], /ResourceExhausted|total request limit reached/], // NIM 503, inside streams, without a status
   ["gone", [], /reached its end of life/, "The model is gone"], // NIM 410, 2026-05
   ["gone", [410], ANY, "The model is gone"],
+  ["no_tools", [400, 404], /not support tools|found that support tool use/, NO_TOOLS], // Ollama, OpenRouter
+  ["rejected_field", [404], /found that support the provided/], // OpenRouter, zed#36094
   ["unavailable", [404], /Not found for account/, "The model is not available to this account"], // NIM, FCC#1021
   ["unavailable", [404], ANY, "The upstream does not know this model"], // NIM "404 page not found"
   ["bad_key", [401], ANY, "The upstream refused the API key, check {key}"], // NIM, also empty
   ["bad_key", [402], ANY, "The account has no credit, check {key}", "billing_error"], // NIM, credits of old accounts
   ["unavailable", [403], ANY, CHECK_KEY, "permission_error"], // NIM "Authorization failed", also for one model
   ["rate_limited", [429], ANY], // NIM, hardly ever with retry-after
-  ["no_tools", REFUSALS, /--enable-auto-tool-choice|--tool-call-parser/, "The model is served without tools"], // NIM
+  ["no_tools", REFUSALS, /--enable-auto-tool-choice|--tool-call-parser/, NO_TOOLS], // NIM
   ["context_overflow", REFUSALS, /prompt is too long/i], // Anthropic
   ["context_overflow", REFUSALS, /max_tokens must be at least 1, got -|greater than max_model_len/, TOO_LONG], // vLLM
   ["context_overflow", REFUSALS, /exceed max_num_tokens|exceeds maximum sequence length/, TOO_LONG], // TRT-LLM, Triton
