@@ -8011,6 +8011,7 @@ const FAULTS: readonly FaultRow[] = [
   ["bad_key", [402], ANY, "The account has no credit, check {key}", "billing_error"], // NIM, credits of old accounts
   ["unavailable", [403], ANY, CHECK_KEY, "permission_error"], // NIM "Authorization failed", also for one model
   ["rate_limited", [429], ANY], // NIM, hardly ever with retry-after
+  ["rate_limited", [500], /\brate.?limit|too many requests/i], // Inside streams, where the code is a word
   ["no_tools", REFUSALS, /--enable-auto-tool-choice|--tool-call-parser/, NO_TOOLS], // NIM
   ["context_overflow", REFUSALS, /prompt is too long/i], // Anthropic
   ["context_overflow", REFUSALS, /max_tokens must be at least 1, got -|greater than max_model_len/, TOO_LONG], // vLLM

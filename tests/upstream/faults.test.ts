@@ -97,6 +97,7 @@ describe("toUpstreamFault() classifies", () => {
     [529, "", "gateway"],
     [408, "", "timeout"],
     [504, "<html></html>", "timeout"],
+    [500, '{"error":{"message":"Rate limit reached","code":"rate_limit_exceeded"}}', "rate_limited"],
     [500, "Decode wall clock timeout after 600s", "timeout"],
     [500, '{"error":"peer closed connection (incomplete chunked read)"}', "cut"],
     [200, "", "empty"],
