@@ -18,18 +18,22 @@ const POLL_INTERVAL = 1_000;
 /** Milliseconds the upstream is given to end its response after `[DONE]`. */
 const DRAIN_TIMEOUT = 2_000;
 
+/** Milliseconds for which comments alone keep an answer alive: hosts send them while they hold back a call, too. */
+const MAX_COMMENTS = 600_000;
+
 /** Makes what reads the body of an answer: the data of the events of each read, or a JSON body as one, then nothing. */
 function toDataReader(
   answer: CallAnswer,
   candidate: Candidate,
   deadline: Deadline,
+  clock: Clock,
 ): () => Promise<string[] | undefined> {
   let whole: Promise<string> | undefined;
   if (answer.headers.get("content-type")?.includes("application/json")) {
     return async () => whole ? undefined : [await (whole = readLimited(answer, MAX_WHOLE_BYTES)), "[DONE]"];
   }
   const decoder = new SseDecoder();
-  let [size, over] = [0, false];
+  let [size, over, heardAt] = [0, false, clock.now()];
   return async () => {
     if (over) return undefined;
     deadline.listen();
@@ -47,6 +51,10 @@ function toDataReader(
     size += bytes?.byteLength ?? 0;
     if (size > MAX_ANSWER_BYTES) throw new UpstreamFault("broken", "The upstream's answer does not end");
     const data = bytes ? decoder.feed(bytes) : decoder.flush();
+    if (data.length > 0) heardAt = clock.now();
+    else if (clock.now() > heardAt + MAX_COMMENTS) {
+      throw new UpstreamFault("timeout", "The upstream has sent nothing but comments for ten minutes");
+    }
     return data.map((text) => text.trim()).filter((text) => text !== "");
   };
 }
@@ -63,7 +71,7 @@ function readEvents(
     onPromptTokens: (actual: number) => void;
   },
 ): Answer["events"] {
-  const read = toDataReader(answer, candidate, deadline);
+  const read = toDataReader(answer, candidate, deadline, clock);
   let done = false;
 
   async function readOn(): Promise<MessageStreamEvent[]> {
