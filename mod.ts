@@ -7967,6 +7967,7 @@ const REJECTIONS: readonly RegExp[] = [
   // NIM "Unsupported parameter(s): `a`, `b`", OpenAI "Unrecognized request argument supplied: a"
   /\bun\w+ (?:request )?(?:parameter|argument|field)[s()]*(?: supplied)?(?:: ?| (?=[`'"]))(?<fields>[\w.`'", ]+)/gi,
   /(?<![\w.])(?<fields>[\w.]+):? Extra (?:inputs are|fields) not permitted/gi, // pydantic, as "body.a: …"
+  /support the provided [`'"](?<fields>\w+)/g, // OpenRouter
   /[`'"](?<fields>[a-z]\w*)[`'"] (?:is|are) (?:immutable|not (?:supported|allowed|permitted))/g, // NIM, kimi-k3
   /(?<![\w`'"./-])(?<fields>[a-z]+(?:_[a-z]+)+) (?:is|are) (?:immutable|not (?:supported|allowed|permitted))/g, // NIM
 ];
@@ -8018,7 +8019,7 @@ type FaultMeaning = {
   final?: true;
 };
 
-const A_DAY = 86_400_000;
+const [AN_HOUR, A_DAY] = [3_600_000, 86_400_000];
 
 /** All kinds of faults. */
 const FAULT_KINDS: Readonly<Record<FaultKind, FaultMeaning>> = {
@@ -8031,7 +8032,7 @@ const FAULT_KINDS: Readonly<Record<FaultKind, FaultMeaning>> = {
   rate_limited: { type: "rate_limit_error", then: "next", avoid: 5_000, account: true }, // Models have limits, too.
   pool_full: { type: "overloaded_error", then: "next", avoid: 2_000 },
   degraded: { type: "overloaded_error", then: "next", avoid: 180_000 },
-  unavailable: { type: "not_found_error", then: "next", avoid: A_DAY, final: true },
+  unavailable: { type: "not_found_error", then: "next", avoid: AN_HOUR, final: true }, // Firewalls say 403, too.
   gone: { type: "not_found_error", then: "next", avoid: 30 * A_DAY, final: true },
   broken: { type: "api_error", then: "next" },
   gateway: { type: "overloaded_error", then: "next" },
@@ -8081,6 +8082,7 @@ const ANY = /(?:)/;
 /** Refusals of a request; 500 is also the status of an error inside a stream that has none. */
 const REFUSALS = [400, 413, 422, 500];
 const TOO_LONG = "prompt is too long";
+const NO_TOOLS = "The model is served without tools";
 const CHECK_KEY = "The API key is wrong or has no right to this model, check {key}";
 
 /** The first row that fits counts; what none fits is `broken`. */
@@ -8089,13 +8091,16 @@ const FAULTS: readonly FaultRow[] = [
   ["pool_full", [], /ResourceExhausted|total request limit reached/], // NIM 503, inside streams, without a status
   ["gone", [], /reached its end of life/, "The model is gone"], // NIM 410, 2026-05
   ["gone", [410], ANY, "The model is gone"],
+  ["no_tools", [400, 404], /not support tools|found that support tool use/, NO_TOOLS], // Ollama, OpenRouter
+  ["rejected_field", [404], /found that support the provided/], // OpenRouter, zed#36094
   ["unavailable", [404], /Not found for account/, "The model is not available to this account"], // NIM, FCC#1021
   ["unavailable", [404], ANY, "The upstream does not know this model, or its address is wrong"], // NIM "404 page not found"
   ["bad_key", [401], ANY, "The upstream refused the API key, check {key}"], // NIM, also empty
   ["bad_key", [402], ANY, "The account has no credit, check {key}", "billing_error"], // NIM, credits of old accounts
   ["unavailable", [403], ANY, CHECK_KEY, "permission_error"], // NIM "Authorization failed", also for one model
   ["rate_limited", [429], ANY], // NIM, hardly ever with retry-after
-  ["no_tools", REFUSALS, /--enable-auto-tool-choice|--tool-call-parser/, "The model is served without tools"], // NIM
+  ["rate_limited", [500], /\brate.?limit|too many requests/i], // Inside streams, where the code is a word
+  ["no_tools", REFUSALS, /--enable-auto-tool-choice|--tool-call-parser/, NO_TOOLS], // NIM
   ["context_overflow", REFUSALS, /prompt is too long/i], // Anthropic
   ["context_overflow", REFUSALS, /max_tokens must be at least 1, got -|greater than max_model_len/, TOO_LONG], // vLLM
   ["context_overflow", REFUSALS, /exceed max_num_tokens|exceeds maximum sequence length/, TOO_LONG], // TRT-LLM, Triton
@@ -8116,6 +8121,7 @@ const FAULTS: readonly FaultRow[] = [
   ["gateway", [], /temporarily overloaded/], // NIM 503
   ["gateway", [502, 503, 529], ANY], // NIM, HTML or empty
   ["empty", [200], /^$/, "The upstream answered nothing"],
+  ["broken", [200], ANY, "The host answers with a page, not like a model: check its address"], // Log-ins, wrong paths
   ["bad_request", [413], ANY, "", "request_too_large"],
   ["bad_request", [400, 422], ANY],
 ];
@@ -8205,6 +8211,7 @@ class Deadline {
   /** Since when the upstream is waited for; `undefined` while the limit is on the whole wait. */
   #since: number | undefined;
   #late: ApiError | undefined;
+  #reached = false;
 
   /** Fires `limit` milliseconds from now, or together with `outer`. */
   constructor(clock: Clock, outer: AbortSignal, limit: number) {
@@ -8220,8 +8227,9 @@ class Deadline {
     this.#start(idle);
   }
 
-  /** Notes that the upstream is waited for from now on. */
+  /** Notes that the upstream has begun to answer, and is waited for from now on. */
   listen(): void {
+    this.#reached = true;
     // The timer looks at this when it fires: a new timer for each read would cost more than the read.
     if (this.#since !== undefined) this.#since = this.#clock.now();
   }
@@ -8243,9 +8251,9 @@ class Deadline {
     if (this.#late) return this.#late;
     if (thrown instanceof BadAnswer) return new UpstreamFault(thrown.kind, thrown.message);
     if (thrown instanceof ApiError) return thrown;
-    const [kind, what] = this.#since === undefined
-      ? ["gateway", "Cannot reach the upstream"] as const
-      : ["cut", "The upstream broke off"] as const;
+    const [kind, what] = this.#reached
+      ? ["cut", "The upstream broke off"] as const
+      : ["gateway", "Cannot reach the upstream"] as const;
     return new UpstreamFault(kind, `${what}: ${toCallFailure(thrown)}`, {}, {
       type: "api_error",
       status: 502,
@@ -8635,11 +8643,18 @@ const MAX_WHOLE_BYTES = 16 * 1024 * 1024;
 /** Bytes that are read of what says why there is no answer. */
 const MAX_REFUSAL_BYTES = 1024 * 1024;
 
-/** Reads the text of an answer, but no more than so many bytes of it: a few packed ones may unpack to any number. */
-async function readLimited(answer: Pick<CallAnswer, "read" | "cancel">, most: number): Promise<string> {
+/**
+ * Reads the text of an answer, behind the piece that has been read, but no more than so many bytes of it: a few packed
+ * ones may unpack to any number.
+ */
+async function readLimited(
+  answer: Pick<CallAnswer, "read" | "cancel">,
+  most: number,
+  first?: Uint8Array,
+): Promise<string> {
   const decoder = new TextDecoder();
   let [text, left] = ["", most];
-  for (let bytes = await answer.read(); bytes; bytes = await answer.read()) {
+  for (let bytes = first ?? await answer.read(); bytes; bytes = await answer.read()) {
     text += decoder.decode(bytes.subarray(0, left), { stream: true });
     left -= bytes.byteLength;
     if (left > 0) continue;
@@ -8654,23 +8669,43 @@ const POLL_INTERVAL = 1_000;
 /** Milliseconds the upstream is given to end its response after `[DONE]`. */
 const DRAIN_TIMEOUT = 2_000;
 
+/** Milliseconds for which comments alone keep an answer alive: hosts send them while they hold back a call, too. */
+const MAX_COMMENTS = 600_000;
+
 /** Makes what reads the body of an answer: the data of the events of each read, or a JSON body as one, then nothing. */
-function toDataReader(answer: CallAnswer, deadline: Deadline): () => Promise<string[] | undefined> {
+function toDataReader(
+  answer: CallAnswer,
+  candidate: Candidate,
+  deadline: Deadline,
+  clock: Clock,
+): () => Promise<string[] | undefined> {
   let whole: Promise<string> | undefined;
   if (answer.headers.get("content-type")?.includes("application/json")) {
     return async () => whole ? undefined : [await (whole = readLimited(answer, MAX_WHOLE_BYTES)), "[DONE]"];
   }
   const decoder = new SseDecoder();
-  let [size, over] = [0, false];
+  let [size, over, heardAt] = [0, false, clock.now()];
   return async () => {
     if (over) return undefined;
     deadline.listen();
     const bytes = await answer.read();
     deadline.heard();
     over = !bytes;
+    // No event begins like an object or a page, whatever the host calls it.
+    const begin = size === 0 && bytes ? String.fromCharCode(bytes.find((byte) => byte > 0x20) ?? 0) : "";
+    if (begin === "{" || begin === "<") {
+      over = true;
+      const text = await readLimited(answer, MAX_WHOLE_BYTES, bytes);
+      if (begin === "<") throw toUpstreamFault(200, text, candidate);
+      return [text, "[DONE]"];
+    }
     size += bytes?.byteLength ?? 0;
     if (size > MAX_ANSWER_BYTES) throw new UpstreamFault("broken", "The upstream's answer does not end");
     const data = bytes ? decoder.feed(bytes) : decoder.flush();
+    if (data.length > 0) heardAt = clock.now();
+    else if (clock.now() > heardAt + MAX_COMMENTS) {
+      throw new UpstreamFault("timeout", "The upstream has sent nothing but comments for ten minutes");
+    }
     return data.map((text) => text.trim()).filter((text) => text !== "");
   };
 }
@@ -8679,14 +8714,15 @@ function toDataReader(answer: CallAnswer, deadline: Deadline): () => Promise<str
 function readEvents(
   answer: CallAnswer,
   reader: AnswerReader,
-  { deadline, clock, signal, onPromptTokens }: {
+  { candidate, deadline, clock, signal, onPromptTokens }: {
+    candidate: Candidate;
     deadline: Deadline;
     clock: Clock;
     signal: AbortSignal;
     onPromptTokens: (actual: number) => void;
   },
 ): Answer["events"] {
-  const read = toDataReader(answer, deadline);
+  const read = toDataReader(answer, candidate, deadline, clock);
   let done = false;
 
   async function readOn(): Promise<MessageStreamEvent[]> {
@@ -8784,13 +8820,20 @@ async function attempt(
       answer = await call(`${baseUrl}/status/${encodeURIComponent(id)}`, { headers, signal });
       id = answer.headers.get("nvcf-reqid") ?? id;
     }
+    deadline.listen();
     if (answer.status < 200 || answer.status > 299) {
       const refusal = await readLimited(answer, MAX_REFUSAL_BYTES);
       throw toUpstreamFault(answer.status, refusal, candidate, answer.headers, clock.now());
     }
     const inputTokens = tokens.count(candidate);
     const reader = PROTOCOLS[format].createReader(request, { candidate, inputTokens, newId });
-    const events = readEvents(answer, reader, { deadline, clock, signal: options.signal, onPromptTokens });
+    const events = readEvents(answer, reader, {
+      candidate,
+      deadline,
+      clock,
+      signal: options.signal,
+      onPromptTokens,
+    });
     const first = await events.next();
     deadline.extend(idleTimeout);
     return prepend(first, events);
@@ -9205,11 +9248,14 @@ const LEAST_CHANGE = 0.02;
 /** Milliseconds after which a lesson is forgotten: hosts change how they serve a model. */
 const LESSON_LIFE = 7 * 86_400_000;
 
+/** What a model has taught, and when that changed last, in milliseconds since 1970. */
+type Lesson = { facts: ModelFacts; at: number };
+
 /** Reads a lesson as it is stored: JSON has no `Infinity`, so that limits nobody knows are left out. */
-function parseFacts(value: unknown, now: number): ModelFacts | undefined {
+function parseLesson(value: unknown, now: number): Lesson | undefined {
   if (!isJsonObject(value) || typeof value.at !== "number" || now - value.at >= LESSON_LIFE) return undefined;
   const { refused, context, maxOutput, noTools, goneSince } = value;
-  return {
+  const facts = {
     ...NOTHING,
     ...(Array.isArray(refused) && refused.every((name) => typeof name === "string") ? { refused } : {}),
     ...(typeof context === "number" ? { context } : {}),
@@ -9217,29 +9263,31 @@ function parseFacts(value: unknown, now: number): ModelFacts | undefined {
     ...(typeof noTools === "boolean" ? { noTools } : {}),
     ...(typeof goneSince === "number" && !Number.isNaN(new Date(goneSince).getTime()) ? { goneSince } : {}),
   };
+  return { facts, at: value.at };
 }
 
-/** Adds to what is known: more refused fields, smaller limits; nothing known is nothing kept. */
-function addFacts(before: ModelFacts, facts: Partial<ModelFacts>): ModelFacts | undefined {
-  const after: ModelFacts = {
+/** Adds to what is known: more refused fields, smaller limits. */
+function addFacts(before: ModelFacts, facts: Partial<ModelFacts>): ModelFacts {
+  return {
     refused: [...new Set([...before.refused, ...facts.refused ?? []])],
     context: Math.min(before.context, facts.context ?? Infinity),
     maxOutput: Math.min(before.maxOutput, facts.maxOutput ?? Infinity),
     noTools: before.noTools || facts.noTools === true,
     goneSince: Math.min(before.goneSince, facts.goneSince ?? Infinity),
   };
-  return isSameJson(after, NOTHING) ? undefined : after;
 }
 
 /** Learns from faults, so that the next request is asked as the model wants it, also after a restart, and by others. */
 class LearnedFacts {
-  readonly #facts: SharedMap<ModelFacts>;
+  readonly #facts: SharedMap<Lesson>;
   readonly #ratios: SharedMap<number>;
+  readonly #clock: Clock;
 
   constructor(store: Store, clock: Clock) {
+    this.#clock = clock;
     this.#facts = new SharedMap(store, PREFIX, {
-      parse: (stored) => parseFacts(stored, clock.now()),
-      format: (facts) => ({ ...facts, at: clock.now() }),
+      parse: (stored) => parseLesson(stored, clock.now()),
+      format: ({ facts, at }) => ({ ...facts, at }),
       toLife: () => LESSON_LIFE,
     });
     this.#ratios = new SharedMap(store, RATIO_PREFIX, {
@@ -9273,12 +9321,13 @@ class LearnedFacts {
 
   /** What is known about a candidate. */
   of(candidate: Candidate): ModelFacts {
-    return this.#facts.values.get(toKey(candidate)) ?? NOTHING;
+    return this.#toFacts(this.#facts.values.get(toKey(candidate)));
   }
 
   /** All lessons, by what a candidate is remembered under. */
   all(): [key: string, facts: ModelFacts][] {
-    return [...this.#facts.values].sort();
+    const all = [...this.#facts.values].map(([key, lesson]): [string, ModelFacts] => [key, this.#toFacts(lesson)]);
+    return all.filter(([, facts]) => facts !== NOTHING).sort();
   }
 
   /** Forgets everything, here and in the store. */
@@ -9293,12 +9342,28 @@ class LearnedFacts {
 
   /** Notes what a model has taught. */
   learn(candidate: Candidate, facts: Partial<ModelFacts>): void {
-    this.#facts.change(toKey(candidate), (before = NOTHING) => addFacts(before, facts));
+    this.#change(candidate, (before) => addFacts(before, facts));
   }
 
   /** Notes that a model answers: it has come back, or was never gone. */
   learnBack(candidate: Candidate): void {
-    this.#facts.change(toKey(candidate), (before) => before && addFacts({ ...before, goneSince: Infinity }, {}));
+    if (this.of(candidate) === NOTHING) return;
+    this.#change(candidate, (before) => ({ ...before, goneSince: Infinity }));
+  }
+
+  /** What is left of a lesson: a process may run for longer than it lasts. */
+  #toFacts(lesson: Lesson | undefined): ModelFacts {
+    return lesson && this.#clock.now() - lesson.at < LESSON_LIFE ? lesson.facts : NOTHING;
+  }
+
+  /** Changes what is known; nothing known is nothing kept. */
+  #change(candidate: Candidate, update: (before: ModelFacts) => ModelFacts): void {
+    this.#facts.change(toKey(candidate), (lesson) => {
+      const before = this.#toFacts(lesson);
+      const facts = update(before);
+      if (isSameJson(facts, NOTHING)) return undefined;
+      return isSameJson(facts, before) ? lesson : { facts, at: this.#clock.now() };
+    });
   }
 }
 // lib/upstream/fit.ts -----------------------------------------------------------------------
@@ -9734,6 +9799,21 @@ class Chain {
     return toFittingRequest(request, { candidate, maxTokens, tokens, facts });
   }
 
+  /** Waits for a place at the account, but no longer than an answer may take to begin. */
+  async #enter({ backend }: Candidate, { priority, signal, end }: SendOptions & { end: number }): Promise<() => void> {
+    const { clock, requestTimeout } = this.#settings;
+    const deadline = new Deadline(clock, signal, end - clock.now());
+    try {
+      return await this.#accounts.windowOf(backend).enter(priority, deadline.signal);
+    } catch {
+      signal.throwIfAborted();
+      const waited = `no call was free within ${Math.round(requestTimeout / 1000)} seconds`;
+      throw new ApiError("rate_limit_error", `Too many requests wait for '${backend.name}': ${waited}`);
+    } finally {
+      deadline.close();
+    }
+  }
+
   async #ask(
     request: MessagesRequest,
     body: FittingRequest["body"],
@@ -9741,8 +9821,8 @@ class Chain {
     options: SendOptions & { end: number; hasOthers: boolean },
   ): Promise<Answer["events"]> {
     const { clock, patience } = this.#settings;
-    const { signal, tokens, priority, end, hasOthers } = options;
-    const leave = await this.#accounts.windowOf(candidate.backend).enter(priority, signal);
+    const { signal, tokens, end, hasOthers } = options;
+    const leave = await this.#enter(candidate, options);
     options.onTry?.(candidate);
     const tell = this.#health.begin(toKey(candidate));
     let release = () => {};
@@ -14908,17 +14988,24 @@ async function loadConnector(protocol: string): Promise<Connector> {
 function ask(connector: Connector, url: URL, options: CallOptions): Promise<IncomingMessage> {
   const { method, headers, body, signal } = options;
   return new Promise((resolve, reject) => {
-    const asked = connector.request(url, { method, headers, agent: connector.agent }, resolve);
+    const asked = connector.request(url, { method, headers, agent: connector.agent }, (incoming) => {
+      asked.reusedSocket = false; // Half an answer is not asked for again.
+      resolve(incoming);
+    });
     asked.on("error", (error: Error & { code?: string }) => {
       const stale = asked.reusedSocket && error.code === "ECONNRESET" && !signal.aborted;
       if (stale) resolve(ask(connector, url, options));
       else reject(error);
     });
     const release = onAbort(signal, () => {
+      asked.reusedSocket = false; // Deno would ask again.
       asked.destroy();
       reject(signal.reason);
     });
-    asked.once("close", release);
+    asked.once("close", () => {
+      release();
+      reject(new Error("The connection was closed")); // Whoever changes the protocol says no more.
+    });
     asked.end(body);
   });
 }

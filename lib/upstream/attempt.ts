@@ -18,23 +18,43 @@ const POLL_INTERVAL = 1_000;
 /** Milliseconds the upstream is given to end its response after `[DONE]`. */
 const DRAIN_TIMEOUT = 2_000;
 
+/** Milliseconds for which comments alone keep an answer alive: hosts send them while they hold back a call, too. */
+const MAX_COMMENTS = 600_000;
+
 /** Makes what reads the body of an answer: the data of the events of each read, or a JSON body as one, then nothing. */
-function toDataReader(answer: CallAnswer, deadline: Deadline): () => Promise<string[] | undefined> {
+function toDataReader(
+  answer: CallAnswer,
+  candidate: Candidate,
+  deadline: Deadline,
+  clock: Clock,
+): () => Promise<string[] | undefined> {
   let whole: Promise<string> | undefined;
   if (answer.headers.get("content-type")?.includes("application/json")) {
     return async () => whole ? undefined : [await (whole = readLimited(answer, MAX_WHOLE_BYTES)), "[DONE]"];
   }
   const decoder = new SseDecoder();
-  let [size, over] = [0, false];
+  let [size, over, heardAt] = [0, false, clock.now()];
   return async () => {
     if (over) return undefined;
     deadline.listen();
     const bytes = await answer.read();
     deadline.heard();
     over = !bytes;
+    // No event begins like an object or a page, whatever the host calls it.
+    const begin = size === 0 && bytes ? String.fromCharCode(bytes.find((byte) => byte > 0x20) ?? 0) : "";
+    if (begin === "{" || begin === "<") {
+      over = true;
+      const text = await readLimited(answer, MAX_WHOLE_BYTES, bytes);
+      if (begin === "<") throw toUpstreamFault(200, text, candidate);
+      return [text, "[DONE]"];
+    }
     size += bytes?.byteLength ?? 0;
     if (size > MAX_ANSWER_BYTES) throw new UpstreamFault("broken", "The upstream's answer does not end");
     const data = bytes ? decoder.feed(bytes) : decoder.flush();
+    if (data.length > 0) heardAt = clock.now();
+    else if (clock.now() > heardAt + MAX_COMMENTS) {
+      throw new UpstreamFault("timeout", "The upstream has sent nothing but comments for ten minutes");
+    }
     return data.map((text) => text.trim()).filter((text) => text !== "");
   };
 }
@@ -43,14 +63,15 @@ function toDataReader(answer: CallAnswer, deadline: Deadline): () => Promise<str
 function readEvents(
   answer: CallAnswer,
   reader: AnswerReader,
-  { deadline, clock, signal, onPromptTokens }: {
+  { candidate, deadline, clock, signal, onPromptTokens }: {
+    candidate: Candidate;
     deadline: Deadline;
     clock: Clock;
     signal: AbortSignal;
     onPromptTokens: (actual: number) => void;
   },
 ): Answer["events"] {
-  const read = toDataReader(answer, deadline);
+  const read = toDataReader(answer, candidate, deadline, clock);
   let done = false;
 
   async function readOn(): Promise<MessageStreamEvent[]> {
@@ -148,13 +169,20 @@ export async function attempt(
       answer = await call(`${baseUrl}/status/${encodeURIComponent(id)}`, { headers, signal });
       id = answer.headers.get("nvcf-reqid") ?? id;
     }
+    deadline.listen();
     if (answer.status < 200 || answer.status > 299) {
       const refusal = await readLimited(answer, MAX_REFUSAL_BYTES);
       throw toUpstreamFault(answer.status, refusal, candidate, answer.headers, clock.now());
     }
     const inputTokens = tokens.count(candidate);
     const reader = PROTOCOLS[format].createReader(request, { candidate, inputTokens, newId });
-    const events = readEvents(answer, reader, { deadline, clock, signal: options.signal, onPromptTokens });
+    const events = readEvents(answer, reader, {
+      candidate,
+      deadline,
+      clock,
+      signal: options.signal,
+      onPromptTokens,
+    });
     const first = await events.next();
     deadline.extend(idleTimeout);
     return prepend(first, events);

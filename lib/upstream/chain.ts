@@ -1,7 +1,7 @@
 import type { Store } from "../store/store.ts";
 import type { MessagesRequest } from "../wire/anthropic.ts";
 import { type Clock, sleep } from "../wire/clock.ts";
-import { type ApiError, toApiError } from "../wire/errors.ts";
+import { ApiError, toApiError } from "../wire/errors.ts";
 import type { NewId } from "../wire/ids.ts";
 import { iterate } from "../wire/iterate.ts";
 import { onAbort } from "../wire/signal.ts";
@@ -12,6 +12,7 @@ import type { Call } from "./call.ts";
 import { type Candidate, toKey } from "../routing/candidate.ts";
 import type { Answer, Send, SendOptions } from "./send.ts";
 import { Cuts } from "./cuts.ts";
+import { Deadline } from "./deadline.ts";
 import { FAULT_KINDS, UpstreamFault } from "./faults.ts";
 import { type FittingRequest, MIN_OUTPUT_TOKENS, toFittingRequest } from "./fit.ts";
 import { Health } from "./health.ts";
@@ -195,6 +196,21 @@ class Chain {
     return toFittingRequest(request, { candidate, maxTokens, tokens, facts });
   }
 
+  /** Waits for a place at the account, but no longer than an answer may take to begin. */
+  async #enter({ backend }: Candidate, { priority, signal, end }: SendOptions & { end: number }): Promise<() => void> {
+    const { clock, requestTimeout } = this.#settings;
+    const deadline = new Deadline(clock, signal, end - clock.now());
+    try {
+      return await this.#accounts.windowOf(backend).enter(priority, deadline.signal);
+    } catch {
+      signal.throwIfAborted();
+      const waited = `no call was free within ${Math.round(requestTimeout / 1000)} seconds`;
+      throw new ApiError("rate_limit_error", `Too many requests wait for '${backend.name}': ${waited}`);
+    } finally {
+      deadline.close();
+    }
+  }
+
   async #ask(
     request: MessagesRequest,
     body: FittingRequest["body"],
@@ -202,8 +218,8 @@ class Chain {
     options: SendOptions & { end: number; hasOthers: boolean },
   ): Promise<Answer["events"]> {
     const { clock, patience } = this.#settings;
-    const { signal, tokens, priority, end, hasOthers } = options;
-    const leave = await this.#accounts.windowOf(candidate.backend).enter(priority, signal);
+    const { signal, tokens, end, hasOthers } = options;
+    const leave = await this.#enter(candidate, options);
     options.onTry?.(candidate);
     const tell = this.#health.begin(toKey(candidate));
     let release = () => {};

@@ -19,6 +19,7 @@ export class Deadline {
   /** Since when the upstream is waited for; `undefined` while the limit is on the whole wait. */
   #since: number | undefined;
   #late: ApiError | undefined;
+  #reached = false;
 
   /** Fires `limit` milliseconds from now, or together with `outer`. */
   constructor(clock: Clock, outer: AbortSignal, limit: number) {
@@ -34,8 +35,9 @@ export class Deadline {
     this.#start(idle);
   }
 
-  /** Notes that the upstream is waited for from now on. */
+  /** Notes that the upstream has begun to answer, and is waited for from now on. */
   listen(): void {
+    this.#reached = true;
     // The timer looks at this when it fires: a new timer for each read would cost more than the read.
     if (this.#since !== undefined) this.#since = this.#clock.now();
   }
@@ -57,9 +59,9 @@ export class Deadline {
     if (this.#late) return this.#late;
     if (thrown instanceof BadAnswer) return new UpstreamFault(thrown.kind, thrown.message);
     if (thrown instanceof ApiError) return thrown;
-    const [kind, what] = this.#since === undefined
-      ? ["gateway", "Cannot reach the upstream"] as const
-      : ["cut", "The upstream broke off"] as const;
+    const [kind, what] = this.#reached
+      ? ["cut", "The upstream broke off"] as const
+      : ["gateway", "Cannot reach the upstream"] as const;
     return new UpstreamFault(kind, `${what}: ${toCallFailure(thrown)}`, {}, {
       type: "api_error",
       status: 502,

@@ -23,7 +23,7 @@ export type FaultMeaning = {
   final?: true;
 };
 
-const A_DAY = 86_400_000;
+const [AN_HOUR, A_DAY] = [3_600_000, 86_400_000];
 
 /** All kinds of faults. */
 export const FAULT_KINDS: Readonly<Record<FaultKind, FaultMeaning>> = {
@@ -36,7 +36,7 @@ export const FAULT_KINDS: Readonly<Record<FaultKind, FaultMeaning>> = {
   rate_limited: { type: "rate_limit_error", then: "next", avoid: 5_000, account: true }, // Models have limits, too.
   pool_full: { type: "overloaded_error", then: "next", avoid: 2_000 },
   degraded: { type: "overloaded_error", then: "next", avoid: 180_000 },
-  unavailable: { type: "not_found_error", then: "next", avoid: A_DAY, final: true },
+  unavailable: { type: "not_found_error", then: "next", avoid: AN_HOUR, final: true }, // Firewalls say 403, too.
   gone: { type: "not_found_error", then: "next", avoid: 30 * A_DAY, final: true },
   broken: { type: "api_error", then: "next" },
   gateway: { type: "overloaded_error", then: "next" },
@@ -86,6 +86,7 @@ const ANY = /(?:)/;
 /** Refusals of a request; 500 is also the status of an error inside a stream that has none. */
 const REFUSALS = [400, 413, 422, 500];
 const TOO_LONG = "prompt is too long";
+const NO_TOOLS = "The model is served without tools";
 const CHECK_KEY = "The API key is wrong or has no right to this model, check {key}";
 
 /** The first row that fits counts; what none fits is `broken`. */
@@ -94,13 +95,16 @@ const FAULTS: readonly FaultRow[] = [
   ["pool_full", [], /ResourceExhausted|total request limit reached/], // NIM 503, inside streams, without a status
   ["gone", [], /reached its end of life/, "The model is gone"], // NIM 410, 2026-05
   ["gone", [410], ANY, "The model is gone"],
+  ["no_tools", [400, 404], /not support tools|found that support tool use/, NO_TOOLS], // Ollama, OpenRouter
+  ["rejected_field", [404], /found that support the provided/], // OpenRouter, zed#36094
   ["unavailable", [404], /Not found for account/, "The model is not available to this account"], // NIM, FCC#1021
   ["unavailable", [404], ANY, "The upstream does not know this model, or its address is wrong"], // NIM "404 page not found"
   ["bad_key", [401], ANY, "The upstream refused the API key, check {key}"], // NIM, also empty
   ["bad_key", [402], ANY, "The account has no credit, check {key}", "billing_error"], // NIM, credits of old accounts
   ["unavailable", [403], ANY, CHECK_KEY, "permission_error"], // NIM "Authorization failed", also for one model
   ["rate_limited", [429], ANY], // NIM, hardly ever with retry-after
-  ["no_tools", REFUSALS, /--enable-auto-tool-choice|--tool-call-parser/, "The model is served without tools"], // NIM
+  ["rate_limited", [500], /\brate.?limit|too many requests/i], // Inside streams, where the code is a word
+  ["no_tools", REFUSALS, /--enable-auto-tool-choice|--tool-call-parser/, NO_TOOLS], // NIM
   ["context_overflow", REFUSALS, /prompt is too long/i], // Anthropic
   ["context_overflow", REFUSALS, /max_tokens must be at least 1, got -|greater than max_model_len/, TOO_LONG], // vLLM
   ["context_overflow", REFUSALS, /exceed max_num_tokens|exceeds maximum sequence length/, TOO_LONG], // TRT-LLM, Triton
@@ -121,6 +125,7 @@ const FAULTS: readonly FaultRow[] = [
   ["gateway", [], /temporarily overloaded/], // NIM 503
   ["gateway", [502, 503, 529], ANY], // NIM, HTML or empty
   ["empty", [200], /^$/, "The upstream answered nothing"],
+  ["broken", [200], ANY, "The host answers with a page, not like a model: check its address"], // Log-ins, wrong paths
   ["bad_request", [413], ANY, "", "request_too_large"],
   ["bad_request", [400, 422], ANY],
 ];

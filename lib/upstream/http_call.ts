@@ -25,17 +25,24 @@ async function loadConnector(protocol: string): Promise<Connector> {
 function ask(connector: Connector, url: URL, options: CallOptions): Promise<IncomingMessage> {
   const { method, headers, body, signal } = options;
   return new Promise((resolve, reject) => {
-    const asked = connector.request(url, { method, headers, agent: connector.agent }, resolve);
+    const asked = connector.request(url, { method, headers, agent: connector.agent }, (incoming) => {
+      asked.reusedSocket = false; // Half an answer is not asked for again.
+      resolve(incoming);
+    });
     asked.on("error", (error: Error & { code?: string }) => {
       const stale = asked.reusedSocket && error.code === "ECONNRESET" && !signal.aborted;
       if (stale) resolve(ask(connector, url, options));
       else reject(error);
     });
     const release = onAbort(signal, () => {
+      asked.reusedSocket = false; // Deno would ask again.
       asked.destroy();
       reject(signal.reason);
     });
-    asked.once("close", release);
+    asked.once("close", () => {
+      release();
+      reject(new Error("The connection was closed")); // Whoever changes the protocol says no more.
+    });
     asked.end(body);
   });
 }

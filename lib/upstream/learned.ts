@@ -33,11 +33,14 @@ const LEAST_CHANGE = 0.02;
 /** Milliseconds after which a lesson is forgotten: hosts change how they serve a model. */
 const LESSON_LIFE = 7 * 86_400_000;
 
+/** What a model has taught, and when that changed last, in milliseconds since 1970. */
+type Lesson = { facts: ModelFacts; at: number };
+
 /** Reads a lesson as it is stored: JSON has no `Infinity`, so that limits nobody knows are left out. */
-function parseFacts(value: unknown, now: number): ModelFacts | undefined {
+function parseLesson(value: unknown, now: number): Lesson | undefined {
   if (!isJsonObject(value) || typeof value.at !== "number" || now - value.at >= LESSON_LIFE) return undefined;
   const { refused, context, maxOutput, noTools, goneSince } = value;
-  return {
+  const facts = {
     ...NOTHING,
     ...(Array.isArray(refused) && refused.every((name) => typeof name === "string") ? { refused } : {}),
     ...(typeof context === "number" ? { context } : {}),
@@ -45,29 +48,31 @@ function parseFacts(value: unknown, now: number): ModelFacts | undefined {
     ...(typeof noTools === "boolean" ? { noTools } : {}),
     ...(typeof goneSince === "number" && !Number.isNaN(new Date(goneSince).getTime()) ? { goneSince } : {}),
   };
+  return { facts, at: value.at };
 }
 
-/** Adds to what is known: more refused fields, smaller limits; nothing known is nothing kept. */
-function addFacts(before: ModelFacts, facts: Partial<ModelFacts>): ModelFacts | undefined {
-  const after: ModelFacts = {
+/** Adds to what is known: more refused fields, smaller limits. */
+function addFacts(before: ModelFacts, facts: Partial<ModelFacts>): ModelFacts {
+  return {
     refused: [...new Set([...before.refused, ...facts.refused ?? []])],
     context: Math.min(before.context, facts.context ?? Infinity),
     maxOutput: Math.min(before.maxOutput, facts.maxOutput ?? Infinity),
     noTools: before.noTools || facts.noTools === true,
     goneSince: Math.min(before.goneSince, facts.goneSince ?? Infinity),
   };
-  return isSameJson(after, NOTHING) ? undefined : after;
 }
 
 /** Learns from faults, so that the next request is asked as the model wants it, also after a restart, and by others. */
 export class LearnedFacts {
-  readonly #facts: SharedMap<ModelFacts>;
+  readonly #facts: SharedMap<Lesson>;
   readonly #ratios: SharedMap<number>;
+  readonly #clock: Clock;
 
   constructor(store: Store, clock: Clock) {
+    this.#clock = clock;
     this.#facts = new SharedMap(store, PREFIX, {
-      parse: (stored) => parseFacts(stored, clock.now()),
-      format: (facts) => ({ ...facts, at: clock.now() }),
+      parse: (stored) => parseLesson(stored, clock.now()),
+      format: ({ facts, at }) => ({ ...facts, at }),
       toLife: () => LESSON_LIFE,
     });
     this.#ratios = new SharedMap(store, RATIO_PREFIX, {
@@ -101,12 +106,13 @@ export class LearnedFacts {
 
   /** What is known about a candidate. */
   of(candidate: Candidate): ModelFacts {
-    return this.#facts.values.get(toKey(candidate)) ?? NOTHING;
+    return this.#toFacts(this.#facts.values.get(toKey(candidate)));
   }
 
   /** All lessons, by what a candidate is remembered under. */
   all(): [key: string, facts: ModelFacts][] {
-    return [...this.#facts.values].sort();
+    const all = [...this.#facts.values].map(([key, lesson]): [string, ModelFacts] => [key, this.#toFacts(lesson)]);
+    return all.filter(([, facts]) => facts !== NOTHING).sort();
   }
 
   /** Forgets everything, here and in the store. */
@@ -121,11 +127,27 @@ export class LearnedFacts {
 
   /** Notes what a model has taught. */
   learn(candidate: Candidate, facts: Partial<ModelFacts>): void {
-    this.#facts.change(toKey(candidate), (before = NOTHING) => addFacts(before, facts));
+    this.#change(candidate, (before) => addFacts(before, facts));
   }
 
   /** Notes that a model answers: it has come back, or was never gone. */
   learnBack(candidate: Candidate): void {
-    this.#facts.change(toKey(candidate), (before) => before && addFacts({ ...before, goneSince: Infinity }, {}));
+    if (this.of(candidate) === NOTHING) return;
+    this.#change(candidate, (before) => ({ ...before, goneSince: Infinity }));
+  }
+
+  /** What is left of a lesson: a process may run for longer than it lasts. */
+  #toFacts(lesson: Lesson | undefined): ModelFacts {
+    return lesson && this.#clock.now() - lesson.at < LESSON_LIFE ? lesson.facts : NOTHING;
+  }
+
+  /** Changes what is known; nothing known is nothing kept. */
+  #change(candidate: Candidate, update: (before: ModelFacts) => ModelFacts): void {
+    this.#facts.change(toKey(candidate), (lesson) => {
+      const before = this.#toFacts(lesson);
+      const facts = update(before);
+      if (isSameJson(facts, NOTHING)) return undefined;
+      return isSameJson(facts, before) ? lesson : { facts, at: this.#clock.now() };
+    });
   }
 }

@@ -20,11 +20,13 @@ describe("token counts", { concurrency: 2, timeout: 120_000 }, () => {
     const sizes = [40_000, 80_000, 97_500, 98_500, 20_000, 21_000];
     let compactions = 0;
     let turn = 0;
+    let choice: unknown;
     const seen: string[] = [];
     const upstream = await startUpstream(t, (request) => {
       if (isCompaction(request)) {
         compactions++;
         seen.push("compaction");
+        choice = request.tool_choice;
         return {
           steps: [{ text: "<summary>So far so good.</summary>" }],
           usage: { prompt_tokens: 98_600, completion_tokens: 20 },
@@ -41,6 +43,7 @@ describe("token counts", { concurrency: 2, timeout: 120_000 }, () => {
     assert.equal(toResult(ended), "All done.", ended.stderr);
     assert.equal(compactions, 1, seen.join(", "));
     assert.equal(seen.indexOf("compaction"), 4, seen.join(", "));
+    assert.equal(choice, "none");
   });
 
   it("fill /context with plausible parts that add up", async (t) => {

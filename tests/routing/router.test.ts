@@ -276,3 +276,11 @@ test("limits are those of the host, then those of the proxy, then those that are
   const moved = createRouter({ baseUrl: "http://host/v1" }).catalog.backend;
   assert.deepEqual([moved.limits, moved.lacks], [{ limit: 0, window: 60_000, concurrency: 0 }, undefined]);
 });
+
+test("a compaction is offered its tools, and may call none", () => {
+  const headers = { "x-claude-code-compaction": "reactive" };
+  const { request } = route({ headers });
+  assert.deepEqual([request.tools, request.tool_choice], [TOOLS, { type: "none" }]);
+  assert.equal(route({ headers }, { tools: [] }).request.tool_choice, undefined);
+  assert.equal(route().request.tool_choice, undefined);
+});

@@ -5,7 +5,7 @@ import type { ChatRequest, ScriptedAnswer, Step } from "../../mod.ts";
 import { FakeClock, settle } from "../support/fake_clock.ts";
 import { BUSY, FAULTS } from "../support/faults.ts";
 import { assertLegalStream, parseEvents, type StreamedAnswer } from "../support/grammar.ts";
-import { CLAUDE_CODE, createRig, type Rig, type RigOptions, toRequest } from "./harness.ts";
+import { CLAUDE_CODE, createRig, type Rig, type RigOptions, serveBytes, toRequest } from "./harness.ts";
 
 const [FIRST, SECOND, THIRD] = ["test/first", "test/second", "test/third"] as const;
 const HELLO: ScriptedAnswer = { steps: [{ text: "Hello" }] };
@@ -227,6 +227,16 @@ for (const [what, fault] of [["gone", FAULTS.gone], ["degraded", FAULTS.degraded
     assert.deepEqual(rig.asked(), [FIRST, SECOND, SECOND, SECOND]);
   });
 }
+
+test("a model that was not available for a moment is asked again after an hour", async () => {
+  for (const fault of [FAULTS.unknown, { status: 403, body: "" }]) {
+    const rig = createChainRig({ [FIRST]: (turn) => turn === 0 ? fault : HELLO, [SECOND]: HELLO });
+    await assertHello(await rig.ask({ stream: true }));
+    await rig.clock.advance(3_600_000);
+    await assertHello(await rig.ask({ stream: true }));
+    assert.deepEqual(rig.asked(), [FIRST, SECOND, FIRST]);
+  }
+});
 
 test("a client that goes away ends the call, starts no other and leaves nothing behind", async () => {
   for (const fault of [{ delay: Infinity }, FAULTS.busy]) {
@@ -480,6 +490,22 @@ test("a model whose streams lose something is asked for whole answers, and the c
   await assertHello(await rig.ask({ stream: true }));
   assert.deepEqual(rig.calls.map(({ body }) => body.stream), [true, undefined]);
   assert.deepEqual(rig.calls.map(({ body }) => body.stream_options), [{ include_usage: true }, undefined]);
+});
+
+test("a whole answer in place of events is read, whatever the host calls it", async () => {
+  const pieces = ["\r\n{", '"choices":[{"message":{"content":"Hel', 'lo"},"finish_reason":"stop"}]}'];
+  const { arbiter } = createRig({}, { fetch: serveBytes(pieces) });
+  await assertHello(await arbiter.fetch(toRequest({ stream: true })));
+});
+
+test("an error or a page in place of events is told", async () => {
+  const told = async (...pieces: string[]) => {
+    const { arbiter } = createRig({}, { fetch: serveBytes(pieces) });
+    const response = await arbiter.fetch(toRequest({ stream: true }));
+    return `${response.status} ${(await response.json()).error.message}`;
+  };
+  assert.match(await told('{"error":{"message":"Model over', 'loaded","code":503}}'), /^529 Model overloaded/);
+  assert.match(await told("<html><title>Log in</title>"), /^500 The host answers with a page.* address: Log in/);
 });
 
 test("a model that three times lets the user wait for more than half of its time is left alone", async () => {

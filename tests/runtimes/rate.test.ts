@@ -91,6 +91,17 @@ test("who gives up while waiting leaves the queue, and no call is made", async (
   assert.equal(rig.clock.pending, 0);
 });
 
+test("who has waited for a place as long as for an answer is told so, and no call is made", async () => {
+  const rig = createLimited(HELLO, { rateLimit: 1, requestTimeout: 30_000 });
+  await ask(rig, TOOLS);
+  const answer = ask(rig, TOOLS);
+  await rig.clock.advance(30_000);
+  assert.match(await answer, /"rate_limit_error","message":"Too many requests wait for 'nvidia'.* 30 seconds"/);
+  await rig.clock.advance(60_000);
+  assert.equal(rig.calls.length, 1);
+  assert.equal(rig.clock.pending, 0);
+});
+
 test("no more calls are on their way at once than may be", async () => {
   const rig = createLimited({ steps: [{ wait: 1_000 }, { text: "Hello" }] }, { maxConcurrency: 2 });
   const answers = [1, 2, 3, 4, 5].map(() => ask(rig, TOOLS));

@@ -324,6 +324,29 @@ test("silence in the middle of an answer is an error after the idle timeout", as
   await checkReleased(rig);
 });
 
+test("an answer that goes on with nothing but comments is an error after ten minutes", async () => {
+  let send = (_text: string) => {};
+  const rig = createTimed({}, {
+    fetch: () => {
+      const body = new ReadableStream({
+        start: (controller) => void (send = (text) => controller.enqueue(new TextEncoder().encode(text))),
+      });
+      return Promise.resolve(new Response(body));
+    },
+  });
+  const answer = watch(rig, { stream: true });
+  await rig.clock.advance(0);
+  send(toSse(toChunk({ content: "Half of" })));
+  for (let minute = 0; minute <= 10; minute++) {
+    await rig.clock.advance(60_000);
+    assert.equal(answer.end, undefined);
+    send(": busy\n\n");
+  }
+  await rig.clock.advance(1);
+  assert.equal(answer.error, "timeout_error");
+  await checkReleased(rig);
+});
+
 test("Claude Code's stream is cut after the idle timeout", async () => {
   const rig = createTimed({ steps: [{ text: "Half of" }, { wait: Infinity }] }, { idleTimeout: 30_000 });
   const answer = watch(rig, { stream: true }, { userAgent: CLAUDE_CODE });

@@ -60,9 +60,9 @@ test("closing lets go of the timer and of the attempt", () => {
   assert.equal(deadline.signal.aborted, true);
 });
 
-test("an upstream that breaks off after it was heard of is not called unreachable", () => {
+test("an upstream that breaks off after it has begun to answer is not called unreachable", () => {
   const { deadline } = start(5000);
-  deadline.extend(1000);
+  deadline.listen();
   assert.equal(deadline.explain(new TypeError("terminated")).message, "The upstream broke off: terminated");
 });
 

@@ -103,6 +103,7 @@ describe("toUpstreamFault() classifies", () => {
     [529, "", "gateway"],
     [408, "", "timeout"],
     [504, "<html></html>", "timeout"],
+    [500, '{"error":{"message":"Rate limit reached","code":"rate_limit_exceeded"}}', "rate_limited"],
     [500, "Decode wall clock timeout after 600s", "timeout"],
     [500, '{"error":"peer closed connection (incomplete chunked read)"}', "cut"],
     [200, "", "empty"],
@@ -113,6 +114,14 @@ describe("toUpstreamFault() classifies", () => {
     [400, "Tool call id was ns.bash:0 but must be a-z, A-Z, 0-9, with a length of 9.", "bad_request"],
     [400, "messages.0.content: String should have at least 1 character", "bad_request"],
     [400, "max_tokens must be at least 1, got 0", "bad_request"],
+    [400, '{"error":{"message":"registry.ollama.ai/library/gemma3:4b does not support tools"}}', "no_tools"],
+    [404, '{"error":{"message":"No endpoints found that support tool use. To learn more"}}', "no_tools"],
+    [
+      404,
+      `{"error":{"message":"No endpoints found that support the provided 'tool_choice' value."}}`,
+      "rejected_field",
+      { fields: ["tool_choice"] },
+    ],
     [400, '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set', "no_tools"],
     [400, toProblem("Validation: Unsupported parameter(s): `a`, `b`"), "rejected_field", { fields: ["a", "b"] }],
     [422, JSON.stringify({ detail: [forbidden("body", "x"), forbidden("body", "y")] }), "rejected_field", {

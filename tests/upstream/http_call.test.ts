@@ -173,6 +173,48 @@ test("a connection that the host closes when it is used again is no failure", as
   });
 });
 
+test("a kept connection that breaks in the middle of an answer is a failure, and nobody is asked again", async () => {
+  let calls = 0;
+  let cut = () => {};
+  await withHost(({ socket }, outgoing) => {
+    calls++;
+    cut = () => socket.resetAndDestroy();
+    if (calls === 2) outgoing.write("half");
+    else outgoing.end("whole");
+  }, async (url) => {
+    assert.equal(await toText(await ask(url)), "whole");
+    await setImmediate();
+    const answer = await ask(url);
+    assert.equal(new TextDecoder().decode(await answer.read()), "half");
+    cut();
+    await assert.rejects(answer.read());
+    assert.equal(await toText(await ask(url)), "whole");
+    assert.equal(calls, 3);
+  });
+});
+
+test("a signal ends a call on a kept connection, and nobody is asked again", async () => {
+  const stop = new AbortController();
+  let calls = 0;
+  await withHost((_, outgoing) => {
+    calls++;
+    if (calls === 2) stop.abort(new Error("enough"));
+    else outgoing.end("whole");
+  }, async (url) => {
+    assert.equal(await toText(await ask(url)), "whole");
+    await setImmediate();
+    await assert.rejects(ask(url, stop.signal), /enough/);
+    assert.equal(await toText(await ask(url)), "whole");
+    assert.equal(calls, 3);
+  });
+});
+
+test("a host that wants to speak another protocol is a failure", async () => {
+  await withHost(({ socket }) => {
+    socket.write("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n");
+  }, async (url) => await assert.rejects(ask(url)));
+});
+
 test("a new connection that breaks is a failure", async () => {
   await withHost(({ socket }) => void socket.destroy(), async (url) => await assert.rejects(ask(url)));
 });

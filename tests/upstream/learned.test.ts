@@ -58,6 +58,19 @@ test("what a model teaches is known after a restart, for a week", async () => {
   }
 });
 
+test("what a model has taught is forgotten after a week, also by a process that runs for longer", async () => {
+  const clock = new FakeClock();
+  const learned = start(createMemoryStore(), clock);
+  learned.learn(ONE, { noTools: true });
+  await clock.advance(7 * 86_400_000 - 1);
+  learned.learn(ONE, { noTools: true });
+  assert.equal(learned.of(ONE).noTools, true);
+  await clock.advance(1);
+  assert.deepEqual([learned.of(ONE), learned.all()], [NOTHING, []]);
+  learned.learn(ONE, { refused: ["stop"] });
+  assert.deepEqual(learned.of(ONE), { ...NOTHING, refused: ["stop"] });
+});
+
 test("what is stored and makes no sense is passed over", async () => {
   const key = "model http://a/v1 m";
   for (

@@ -103,6 +103,7 @@ describe("parseLimits() reads", () => {
     ["Unsupported parameter: 'top_k' is not supported with this model. Use 'max_completion_tokens' instead.", {
       fields: ["top_k"],
     }],
+    ["No endpoints found that support the provided 'tool_choice' value.", { fields: ["tool_choice"] }],
     ["Unrecognized request argument supplied: tool_stream", { fields: ["tool_stream"] }],
     ['json: unknown field "client_metadata"', { fields: ["client_metadata"] }],
     ["body.x: Extra inputs are not permitted; body.y.z: Extra inputs are not permitted", { fields: ["x", "y.z"] }],
