@@ -280,6 +280,22 @@ export const KIMI_K2: FamilyVectors = {
       expected: ["text:````md\n```js\n````\nNow.\n", 'Read{"path":"a"}'],
     },
     {
+      name: "a call after a fence with backticks in its code",
+      text: `\`\`\`js\nx = "\`\`\`json {"\n\`\`\`\n${section(READ)}`,
+      expected: ['text:```js\nx = "```json {"\n```\n', 'Read{"path":"a"}'],
+      reasoning: true,
+    },
+    {
+      name: "a call in a fence behind the mark of a list, and one after it",
+      text: `- \`\`\`js\n  ${READ}\n  \`\`\`\n${section(READ)}`,
+      expected: [`text:- \`\`\`js\n  ${READ}\n  \`\`\`\n`, 'Read{"path":"a"}'],
+    },
+    {
+      name: "a call after a line in three backticks, and after a fence that ends behind its code",
+      text: `\`\`\`ls -l\`\`\`\n${READ}\n\`\`\`sh\nls\`\`\`\n${section(READ)}`,
+      expected: ["text:```ls -l```\n", 'Read{"path":"a"}', "text:\n```sh\nls```\n", 'Read{"path":"a"}'],
+    },
+    {
       name: "a call after a stray backtick",
       text: `Use the \` key. ${section(READ)}`,
       expected: ["text:Use the ` key. ", 'Read{"path":"a"}'],
