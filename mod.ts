@@ -6057,15 +6057,20 @@ class Scanner {
   }
 }
 // lib/translate/stop_reason.ts --------------------------------------------------------------
+/** Whether an answer was cut short by its length, under any of the names that hosts have for it. */
+function isCut(finishReason: string | null | undefined): boolean {
+  return /^(?:(?:model_)?length|max_tokens)$/i.test(finishReason ?? "");
+}
+
 /**
  * Maps a `finish_reason`.
  *
- * All but `length` are an ordinary end, also unknown and absent ones: any client can act on it. `tool_calls` too, since
+ * All but those are an ordinary end, also unknown and absent ones: any client can act on it. `tool_calls` too, since
  * whether there are calls is decided by the calls (hosts say `stop` with and `tool_calls` without); and
  * `content_filter`, since `refusal` would make Claude Code blame its own safeguards.
  */
 function toStopReason(finishReason: string | null | undefined): StopReason {
-  return finishReason === "length" ? "max_tokens" : "end_turn";
+  return isCut(finishReason) ? "max_tokens" : "end_turn";
 }
 // lib/wire/openai.ts ------------------------------------------------------------------------
 /** A part of a user message that holds more than text. */
@@ -6110,7 +6115,7 @@ export type ToolCallDelta = {
 
 /** The changing part of a chunk, or the `message` of a whole completion. */
 export type ChatDelta = {
-  content?: string | { type?: string; text?: string }[] | null;
+  content?: string | { type?: string; text?: string; thinking?: unknown }[] | null;
   refusal?: string | null;
   reasoning_content?: string | null;
   reasoning?: string | null;
@@ -6469,15 +6474,18 @@ class ToolCallAssembler {
 
   #find(delta: ToolCallDelta, text: string): ToolCall {
     const { id, index, function: called } = delta;
-    const byId = index == null && id;
+    const name = called?.name;
+    // Hosts may give each piece an id of its own: one that is not known tells of another call only with a name.
+    const byId = index == null && id && (name || this.#calls.some((call) => call.id === id));
     const last = this.#calls.findLast((call) => {
       return !call.found && (byId ? call.id === id : index == null || call.index === index);
     });
     if (!last) return this.#add(delta);
+    if (!name || last.name === "") return last;
     // One index for several calls: another id, or a name after the arguments were complete.
     const another = id && last.id && id !== last.id;
-    const repeats = text === "" ? called?.name === last.name : last.repeats(text);
-    return another || (called?.name && last.complete && !repeats) ? this.#add(delta) : last;
+    const repeats = text === "" ? name === last.name : last.repeats(text);
+    return another || (last.complete && !repeats) ? this.#add(delta) : last;
   }
 
   #add(delta: ToolCallDelta, name = ""): ToolCall {
@@ -6537,7 +6545,7 @@ class ToolCallAssembler {
 }
 // lib/stream/chunk_translator.ts ------------------------------------------------------------
 /** Finish reasons of hosts whose answer went wrong; it must not end like a whole one. */
-const BROKEN_FINISHES: readonly unknown[] = ["abort", "error", "repetition"];
+const BROKEN_FINISHES: readonly unknown[] = ["abort", "error", "insufficient_system_resource", "repetition"];
 /** How many blanks may be padding; more of them are text. */
 const MAX_FILLER_CHARS = 200;
 /** What Kimi writes beside calls, because histories show it. */
@@ -6576,16 +6584,22 @@ function toPlain(value: unknown): string {
 
 function toReasoning(delta: ChatDelta): string {
   // Hosts may fill several fields with the same text: only one is read.
-  const { reasoning_content, reasoning, reasoning_details: details } = delta;
+  const { reasoning_content, reasoning, reasoning_details: details, content } = delta;
   const joined = Array.isArray(details)
     ? details.map((detail) => toPlain(detail?.text ?? detail?.summary)).join("")
     : "";
-  return toPlain(reasoning_content) || toPlain(reasoning) || joined;
+  // Mistral's API has it among the parts of the content.
+  const parts = Array.isArray(content) ? content.map((part) => toJoined(part?.thinking)).join("") : "";
+  return toPlain(reasoning_content) || toPlain(reasoning) || joined || parts;
+}
+
+/** A text, or the texts of its parts. */
+function toJoined(value: unknown): string {
+  return Array.isArray(value) ? value.map((part) => toPlain(part?.text)).join("") : toPlain(value);
 }
 
 function toContentText({ content, refusal }: ChatDelta): string {
-  if (Array.isArray(content)) return content.map((part) => toPlain(part?.text)).join("");
-  return toPlain(content) || toPlain(refusal);
+  return toJoined(content) || toPlain(refusal);
 }
 
 function toCallDeltas({ tool_calls, function_call }: ChatDelta): ToolCallDelta[] {
@@ -6651,7 +6665,7 @@ export class ChunkTranslator {
       const { delta, message, finish_reason, stop_reason, matched_stop } = chunk.choices?.[0] ?? {};
       this.#feedDelta(delta ?? message ?? {});
       if (BROKEN_FINISHES.includes(finish_reason)) throw new BadAnswer("cut", `broke off: ${finish_reason}`);
-      if (finish_reason) this.#finishReason = finish_reason;
+      if (finish_reason && !isCut(this.#finishReason)) this.#finishReason = finish_reason;
       const stop = stop_reason ?? matched_stop;
       if (typeof stop === "string" && this.#stopSequences.includes(stop)) this.#stopSequence = stop;
     }
@@ -6664,7 +6678,7 @@ export class ChunkTranslator {
    * @throws {ApiError} `overloaded_error` if there was nothing in it.
    */
   flush(): MessageStreamEvent[] {
-    const cut = this.#finishReason === "length";
+    const cut = isCut(this.#finishReason);
     this.#endField("thinking", cut);
     this.#endField("text", cut);
     const half = this.#calls.flush(cut);

@@ -108,15 +108,18 @@ export class ToolCallAssembler {
 
   #find(delta: ToolCallDelta, text: string): ToolCall {
     const { id, index, function: called } = delta;
-    const byId = index == null && id;
+    const name = called?.name;
+    // Hosts may give each piece an id of its own: one that is not known tells of another call only with a name.
+    const byId = index == null && id && (name || this.#calls.some((call) => call.id === id));
     const last = this.#calls.findLast((call) => {
       return !call.found && (byId ? call.id === id : index == null || call.index === index);
     });
     if (!last) return this.#add(delta);
+    if (!name || last.name === "") return last;
     // One index for several calls: another id, or a name after the arguments were complete.
     const another = id && last.id && id !== last.id;
-    const repeats = text === "" ? called?.name === last.name : last.repeats(text);
-    return another || (called?.name && last.complete && !repeats) ? this.#add(delta) : last;
+    const repeats = text === "" ? name === last.name : last.repeats(text);
+    return another || (last.complete && !repeats) ? this.#add(delta) : last;
   }
 
   #add(delta: ToolCallDelta, name = ""): ToolCall {

@@ -225,7 +225,7 @@ describe("nonsense is a failure of the upstream:", () => {
   });
 
   test("a finish reason that says so", () => {
-    for (const reason of ["abort", "error", "repetition"]) {
+    for (const reason of ["abort", "error", "insufficient_system_resource", "repetition"]) {
       assert.throws(() => translate([chunk({ content: "Half of" }), finish(reason)]), overloaded);
     }
   });
