@@ -6310,7 +6310,7 @@ class ToolCall {
   /** Whether `piece` is all of the arguments so far over again, as snapshots and repetitions are. */
   repeats(piece: string): boolean {
     const { length } = this.#fed;
-    return length > 1 && piece.length >= length && piece.startsWith(this.#fed);
+    return (length > 1 || this.#fed === "{") && piece.length >= length && piece.startsWith(this.#fed);
   }
 
   /** Takes the next piece of the arguments; gives what follows their end: another call's arguments, or junk. */
@@ -6484,7 +6484,7 @@ class ToolCallAssembler {
     if (!name || last.name === "") return last;
     // One index for several calls: another id, or a name after the arguments were complete.
     const another = id && last.id && id !== last.id;
-    const repeats = text === "" ? name === last.name : last.repeats(text);
+    const repeats = text === "" || last.empty ? name === last.name : last.repeats(text);
     return another || (last.complete && !repeats) ? this.#add(delta) : last;
   }
 
@@ -6519,7 +6519,7 @@ class ToolCallAssembler {
       const twins = this.#calls.some(({ found, name }) => found && !call.found && name === call.name);
       const piece = call.name === "" || twins ? "" : call.take();
       if (piece !== "") this.#send(call, piece);
-      if (!call.settled || this.#closed === this.#calls.length - 1) return;
+      if (call.name === "" || !call.settled || this.#closed === this.#calls.length - 1) return;
       this.#close(call, false);
     }
   }

@@ -76,7 +76,7 @@ export class ToolCall {
   /** Whether `piece` is all of the arguments so far over again, as snapshots and repetitions are. */
   repeats(piece: string): boolean {
     const { length } = this.#fed;
-    return length > 1 && piece.length >= length && piece.startsWith(this.#fed);
+    return (length > 1 || this.#fed === "{") && piece.length >= length && piece.startsWith(this.#fed);
   }
 
   /** Takes the next piece of the arguments; gives what follows their end: another call's arguments, or junk. */

@@ -118,7 +118,7 @@ export class ToolCallAssembler {
     if (!name || last.name === "") return last;
     // One index for several calls: another id, or a name after the arguments were complete.
     const another = id && last.id && id !== last.id;
-    const repeats = text === "" ? name === last.name : last.repeats(text);
+    const repeats = text === "" || last.empty ? name === last.name : last.repeats(text);
     return another || (last.complete && !repeats) ? this.#add(delta) : last;
   }
 
@@ -153,7 +153,7 @@ export class ToolCallAssembler {
       const twins = this.#calls.some(({ found, name }) => found && !call.found && name === call.name);
       const piece = call.name === "" || twins ? "" : call.take();
       if (piece !== "") this.#send(call, piece);
-      if (!call.settled || this.#closed === this.#calls.length - 1) return;
+      if (call.name === "" || !call.settled || this.#closed === this.#calls.length - 1) return;
       this.#close(call, false);
     }
   }

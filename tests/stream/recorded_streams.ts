@@ -249,6 +249,24 @@ export const RECORDED_STREAMS: readonly RecordedStream[] = [
     expected: [`Read${READ}`, "(tool_use)"],
   },
   {
+    name: "snapshots, and a placeholder before the arguments, all with the name",
+    chunks: [
+      ...["{", '{"path"', READ].map((args) => calls(call(0, "c1", "Read", args))),
+      ...["{}", LIST].map((args) => calls(call(1, "c2", "List", args))),
+      finish("tool_calls"),
+    ],
+    expected: [`Read${READ}`, `List${LIST}`, "(tool_use)"],
+  },
+  {
+    name: "names behind the arguments of mixed calls",
+    chunks: [
+      calls(call(0, "c1", null, READ), call(1, "c2", null, LIST)),
+      calls(call(1, null, "List", null), call(0, null, "Read", null)),
+      finish("tool_calls"),
+    ],
+    expected: [`Read${READ}`, `List${LIST}`, "(tool_use)"],
+  },
+  {
     name: "a placeholder and the arguments in one text",
     chunks: [calls(call(0, "c1", "Read", `{}${READ}`)), finish("tool_calls")],
     expected: [`Read${READ}`, "(tool_use)"],
