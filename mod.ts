@@ -6282,9 +6282,9 @@ class ToolCall {
     return this.#text;
   }
 
-  /** Whether arguments have begun, are not complete and may go on. */
+  /** Whether arguments have begun, are not complete and may go on; looking at their text each time would be quadratic. */
   get running(): boolean {
-    return this.#text.trim() !== "" && !this.complete && !this.#scanner.failed;
+    return this.#scanner.filled && !this.complete && !this.#scanner.failed;
   }
 
   /** Whether the arguments are a complete JSON value. */
@@ -6483,9 +6483,10 @@ class ToolCallAssembler {
     if (!last) return this.#add(delta);
     if (!name || last.name === "") return last;
     // One index for several calls: another id, or a name after the arguments were complete.
-    const another = id && last.id && id !== last.id;
+    if (id && last.id && id !== last.id) return this.#add(delta);
+    if (!last.complete) return last;
     const repeats = text === "" || last.empty ? name === last.name : last.repeats(text);
-    return another || (last.complete && !repeats) ? this.#add(delta) : last;
+    return repeats ? last : this.#add(delta);
   }
 
   #add(delta: ToolCallDelta, name = ""): ToolCall {

@@ -48,9 +48,9 @@ export class ToolCall {
     return this.#text;
   }
 
-  /** Whether arguments have begun, are not complete and may go on. */
+  /** Whether arguments have begun, are not complete and may go on; looking at their text each time would be quadratic. */
   get running(): boolean {
-    return this.#text.trim() !== "" && !this.complete && !this.#scanner.failed;
+    return this.#scanner.filled && !this.complete && !this.#scanner.failed;
   }
 
   /** Whether the arguments are a complete JSON value. */

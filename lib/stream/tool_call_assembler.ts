@@ -117,9 +117,10 @@ export class ToolCallAssembler {
     if (!last) return this.#add(delta);
     if (!name || last.name === "") return last;
     // One index for several calls: another id, or a name after the arguments were complete.
-    const another = id && last.id && id !== last.id;
+    if (id && last.id && id !== last.id) return this.#add(delta);
+    if (!last.complete) return last;
     const repeats = text === "" || last.empty ? name === last.name : last.repeats(text);
-    return another || (last.complete && !repeats) ? this.#add(delta) : last;
+    return repeats ? last : this.#add(delta);
   }
 
   #add(delta: ToolCallDelta, name = ""): ToolCall {

@@ -70,13 +70,17 @@ describe("what a host sends:", () => {
     assert.equal(readArguments(`{${repeat(" ")}x`), undefined);
   });
 
-  test("arguments of blanks, in small pieces", () => {
-    const call = (piece: string) => ({
-      choices: [{ delta: { tool_calls: [{ index: 0, function: { name: "Bash", arguments: piece } }] } }],
+  for (const [open, char, close] of [["{", " ", "}"], ['{"command":"', "x", '"}']] as const) {
+    test(`arguments of '${char}' in small pieces`, () => {
+      const call = (piece: string) => ({
+        choices: [{ delta: { tool_calls: [{ index: 0, function: { name: "Bash", arguments: piece } }] } }],
+      });
+      const pieces = Array.from({ length: 100_000 }, () => call(char.repeat(20)));
+      for (const model of ["", "moonshotai/kimi-k2.6"]) {
+        assert.ok(translate([call(open), ...pieces, call(close)], { tools: TOOLS, model }).length > 0);
+      }
     });
-    const pieces = Array.from({ length: 100_000 }, () => call(" ".repeat(20)));
-    assert.ok(translate([call("{"), ...pieces, call("}")], { tools: TOOLS }).length > 0);
-  });
+  }
 
   test("a tool's name of blanks", () => assert.equal(resolveToolName(`x${repeat(" ")}●`, TOOLS), undefined));
 
