@@ -1491,7 +1491,8 @@ function* passStrings(reader: Reader, kind: Piece["kind"]): Reading<boolean> {
 
 /** One part, from behind its brace: text and thinking are passed on, a tool_use is a call. Tells whether it is a part. */
 function* readPart(reader: Reader): Reading<boolean> {
-  let key = yield* takeQuoted(reader, "type", "text");
+  // A text without a type, in JSON's spelling, is an answer in JSON that somebody has asked for.
+  let key = (yield* takeQuoted(reader, "type")) ?? (yield* reader.token("'text'"))?.slice(1, -1);
   if (key === undefined || (yield* reader.token(":")) === undefined) return false;
   if (key === "type") {
     key = yield* takeQuoted(reader, "text", "thinking", "tool_use");
@@ -1575,7 +1576,7 @@ const kimiCall: Grammar = function* (reader) {
 /** What Kimi K2, K2.5 and K2.6 leak, in text and in reasoning. */
 const KIMI: readonly Trigger[] = [
   { marker: KIMI_BEGIN, grammar: kimiCall },
-  ...["[", "{'type'", '{"type"', "{'text'", '{"text"'].map((marker) => ({ marker, grammar: pythonRepr, start: true })),
+  ...["[", "{'type'", '{"type"', "{'text'"].map((marker) => ({ marker, grammar: pythonRepr, start: true })),
   ...toStrays(
     "<|tool_calls_section_begin|> <|tool_call_section_begin|> <|tool_calls_section_end|> <|tool_call_section_end|> " +
       "<|tool_call_argument_begin|> <|tool_call_end|> <|im_user|> <|im_assistant|> <|im_system|> <|im_middle|> [BOS] " +

@@ -45,7 +45,7 @@ const kimiCall: Grammar = function* (reader) {
 /** What Kimi K2, K2.5 and K2.6 leak, in text and in reasoning. */
 export const KIMI: readonly Trigger[] = [
   { marker: KIMI_BEGIN, grammar: kimiCall },
-  ...["[", "{'type'", '{"type"', "{'text'", '{"text"'].map((marker) => ({ marker, grammar: pythonRepr, start: true })),
+  ...["[", "{'type'", '{"type"', "{'text'"].map((marker) => ({ marker, grammar: pythonRepr, start: true })),
   ...toStrays(
     "<|tool_calls_section_begin|> <|tool_call_section_begin|> <|tool_calls_section_end|> <|tool_call_section_end|> " +
       "<|tool_call_argument_begin|> <|tool_call_end|> <|im_user|> <|im_assistant|> <|im_system|> <|im_middle|> [BOS] " +

@@ -368,6 +368,8 @@ export const KIMI_K2: FamilyVectors = {
         "'id': 'toolu_x', 'name': 'ls', 'input': {'path': '/a', 'depth': None, 'all': True}}]",
       expected: ["thinking:Hm.", "text:A", 'ls{"path":"/a","depth":null,"all":true}'],
     },
+    { name: "JSON with a text", text: '{"text": "a", "n": 1}', expected: ['text:{"text": "a", "n": 1}'] },
+    { name: "JSON with texts", text: '[{"text":"a"},{"text":"b"}]', expected: ['text:[{"text":"a"},{"text":"b"}]'] },
     {
       name: "Python: a call with braces and quotes in its text",
       text: `[{'type': 'tool_use', 'id': 'toolu_x', 'name': 'Write', 'input': {'path': 'a', 'content': "it's }]"}}]ok`,
