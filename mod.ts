@@ -6259,6 +6259,7 @@ class ToolCall {
   #text = "";
   #taken = 0;
   #pending = "";
+  #sorted: string | undefined;
 
   constructor(tools: DeclaredTools, { index, id }: ToolCallDelta = {}, found = false) {
     this.#tools = tools;
@@ -6278,9 +6279,9 @@ class ToolCall {
     this.#schema = this.#tools.get(this.#name)?.input_schema;
   }
 
-  /** The arguments so far. */
-  get text(): string {
-    return this.#text;
+  /** The arguments with their keys in order, once they are complete; made once, since all calls are compared. */
+  get sorted(): string | undefined {
+    return this.complete ? this.#sorted ??= JSON.stringify(sortKeys(parseJson(this.#text))) : undefined;
   }
 
   /** Whether arguments have begun, are not complete and may go on; looking at their text each time would be quadratic. */
@@ -6322,8 +6323,7 @@ class ToolCall {
     let rest = this.#scan(fresh);
     while (this.complete && this.empty && /^\s*[{["]/.test(rest)) {
       this.#scanner = this.#createScanner();
-      this.#text = "";
-      this.#pending = "";
+      [this.#text, this.#pending, this.#sorted] = ["", "", undefined];
       rest = this.#scan(rest);
     }
     return rest;
@@ -6385,8 +6385,7 @@ function toArgumentText(value: unknown): string {
 /** Whether two calls are one: hosts send what their parser found and leave the same call in the text. */
 function isSame(one: ToolCall, other: ToolCall): boolean {
   if (one.name !== other.name) return false;
-  const [a, b] = [one, other].map(({ text }) => JSON.stringify(sortKeys(parseJson(text))));
-  return one.empty || other.empty || a === b;
+  return one.empty || other.empty || (one.sorted !== undefined && one.sorted === other.sorted);
 }
 
 /**

@@ -1,6 +1,5 @@
 import type { FoundCall } from "../dialects/found_calls.ts";
 import type { DeclaredTools } from "../dialects/grammar.ts";
-import { parseJson, sortKeys } from "../wire/json.ts";
 import type { NewId } from "../wire/ids.ts";
 import type { ToolCallDelta } from "../wire/openai.ts";
 import { BadAnswer } from "./bad_answer.ts";
@@ -18,8 +17,7 @@ function toArgumentText(value: unknown): string {
 /** Whether two calls are one: hosts send what their parser found and leave the same call in the text. */
 function isSame(one: ToolCall, other: ToolCall): boolean {
   if (one.name !== other.name) return false;
-  const [a, b] = [one, other].map(({ text }) => JSON.stringify(sortKeys(parseJson(text))));
-  return one.empty || other.empty || a === b;
+  return one.empty || other.empty || (one.sorted !== undefined && one.sorted === other.sorted);
 }
 
 /**

@@ -82,6 +82,17 @@ describe("what a host sends:", () => {
     });
   }
 
+  test("many long calls, each once as a call and others in the text", () => {
+    const json = (i: number) => JSON.stringify({ command: `${i} ${"x".repeat(30_000)}` });
+    const chunks = Array.from({ length: 450 }, (_, index) => {
+      const content = `<tool_call>{"name":"Bash","arguments":${json(-index)}}</tool_call>`;
+      return [{ tool_calls: [{ index, function: { name: "Bash", arguments: json(index) } }] }, { content }];
+    });
+    const model = "qwen/qwen3-80b";
+    const events = translate(chunks.flat().map((delta) => ({ choices: [{ delta }] })), { tools: TOOLS, model });
+    assert.equal(events.filter(({ type }) => type === "content_block_start").length, 899);
+  });
+
   test("a tool's name of blanks", () => assert.equal(resolveToolName(`x${repeat(" ")}●`, TOOLS), undefined));
 
   for (const piece of ["input_value=", "input_value=, ", "'", '"', "`", "<", "1 ", "max_tokens maximum ", " ", "\\"]) {
