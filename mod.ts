@@ -1188,6 +1188,80 @@ function continueJson(sent: string, value: JsonObject): string | undefined {
     Object.keys(whole).every((key) => JSON.stringify(whole[key]) === JSON.stringify(value[key]));
   return isValue ? rest : undefined;
 }
+// lib/dialects/json_calls.ts ----------------------------------------------------------------
+/**
+ * Finds the calls in parsed JSON: an object with name and arguments under whatever key, or a list of such.
+ *
+ * @param bare Whether nothing but the JSON announces the call: then it must have arguments under a key of the API.
+ * @param cut Whether its end is missing: then the arguments may be, too.
+ */
+function toWrittenCalls(value: unknown, bare: boolean, cut: boolean): WrittenCall[] | undefined {
+  if (Array.isArray(value)) {
+    const calls = value.map((item) => toWrittenCalls(item, bare, cut));
+    return calls.every((call) => call !== undefined) && calls.length > 0 ? calls.flat() : undefined;
+  }
+  if (!isJsonObject(value)) return undefined;
+  const call = isJsonObject(value.function) ? value.function : value;
+  const { name, arguments: args = call.parameters ?? (bare ? undefined : call.args ?? call.input) } = call;
+  if (typeof name !== "string" || ((bare || cut) && args === undefined)) return undefined;
+  return [{ name, arguments: typeof args === "string" ? args : JSON.stringify(args ?? {}) }];
+}
+
+/** Reads the calls in JSON as models write it, like {@linkcode toWrittenCalls}. */
+function parseCalls(json: string, bare = false): WrittenCall[] | undefined {
+  const { value, cut = false, torn } = parseTolerant(json) ?? {};
+  return toWrittenCalls(value, bare, cut)?.map((call) => ({ ...call, cut, torn }));
+}
+
+/**
+ * Calls as JSON between markers: Hermes, Qwen2.5 and Qwen3, Granite, Nemotron, Phi, Llama, Inkling.
+ *
+ * Several objects may follow each other, with or without brackets, commas or semicolons; the closing marker may be
+ * missing.
+ *
+ * @param open What was found; it is not read when the JSON itself is what announces the call.
+ * @param close The closing marker, if there is one.
+ * @param limits What else ends JSON that does not end by itself.
+ */
+function jsonCalls(open: string, close: string | undefined, ...limits: string[]): Grammar {
+  const closers = close === undefined ? [] : [close];
+  const bare = /^[[{]/.test(open);
+  return function* (reader) {
+    if (!bare) yield* reader.take(open);
+    yield* reader.space();
+    if ((yield* reader.peek("{", "[")) === undefined) return undefined;
+    for (;;) {
+      const json = yield* reader.json(...closers, ...limits);
+      const calls = /^\[\s*\]$/.test(json) ? [] : parseCalls(json.replace(/^\{\s*\{/, "{"), bare);
+      if (!calls) return undefined;
+      // What joins calls, and brackets too many.
+      const joint = yield* reader.while(/[\s,;}\]]/);
+      const closed = yield* reader.take(...closers);
+      if (calls.length === 0 && closed === undefined) return undefined;
+      yield calls;
+      if (closed !== undefined) return [];
+      if ((yield* reader.peek("{", "[")) === undefined) {
+        if (joint !== "" && joint.trim() === "") yield joint;
+        return [];
+      }
+    }
+  };
+}
+
+/** Calls in a grammar of their own or as JSON: models that have learned both mix them up. */
+function orJson(grammar: Grammar, open: string, close: string): Grammar {
+  const json = jsonCalls(open, close);
+  return function* (reader, tools) {
+    yield* reader.token(open);
+    const isJson = (yield* reader.peek("{", "[")) !== undefined;
+    return yield* (isJson ? json : grammar)(reader, tools);
+  };
+}
+
+/** Such calls between tags, of which the closing one may be left over. */
+function jsonTags(open: string, close: string): Trigger[] {
+  return [{ marker: open, grammar: jsonCalls(open, close) }, { marker: close }];
+}
 // lib/dialects/function_xml.ts --------------------------------------------------------------
 /**
  * Qwen3-Coder's XML, which Qwen3.5, Nemotron 3, Step and (in a wrapper of its own) Seed-OSS write as well:
@@ -1238,7 +1312,7 @@ function functionXml(open: string, close: string): Grammar {
 
 /** What models leak that write so, in a wrapper of their own. */
 function functionTags(open: string, close: string): Trigger[] {
-  const grammar = functionXml(open, close);
+  const grammar = orJson(functionXml(open, close), open, close);
   return [{ marker: open, grammar }, { marker: "<function=", grammar }, { marker: close }];
 }
 // lib/dialects/gemma.ts ---------------------------------------------------------------------
@@ -1308,12 +1382,16 @@ const glmCall: Grammar = function* (reader, tools) {
     }
     key = undefined;
   }
-  closed ||= (yield* reader.take("</tool_call>")) !== undefined;
+  // Behind a name without arguments there may be the end of one.
+  closed ||= (yield* reader.take("</tool_call>", "</arg_value>")) !== undefined;
   return closed || fields.length > 0 ? [{ name, arguments: fields, cut: !closed, torn }] : undefined;
 };
 
 /** What GLM and Laguna leak. */
-const GLM: readonly Trigger[] = [{ marker: "<tool_call>", grammar: glmCall }, { marker: "</tool_call>" }];
+const GLM: readonly Trigger[] = [
+  { marker: "<tool_call>", grammar: orJson(glmCall, "<tool_call>", "</tool_call>") },
+  { marker: "</tool_call>" },
+];
 // lib/dialects/harmony.ts -------------------------------------------------------------------
 const HARMONY_MESSAGE = "<|message|>";
 /** What a header consists of, so that prose about headers does not wait. */
@@ -1363,70 +1441,6 @@ const HARMONY: readonly Trigger[] = [
   { marker: "to=functions.", grammar: harmonyRecipient, start: true },
   ...toStrays("<|end|> <|call|> <|return|> <|message|> <|constrain|>"),
 ];
-// lib/dialects/json_calls.ts ----------------------------------------------------------------
-/**
- * Finds the calls in parsed JSON: an object with name and arguments under whatever key, or a list of such.
- *
- * @param bare Whether nothing but the JSON announces the call: then it must have arguments under a key of the API.
- * @param cut Whether its end is missing: then the arguments may be, too.
- */
-function toWrittenCalls(value: unknown, bare: boolean, cut: boolean): WrittenCall[] | undefined {
-  if (Array.isArray(value)) {
-    const calls = value.map((item) => toWrittenCalls(item, bare, cut));
-    return calls.every((call) => call !== undefined) && calls.length > 0 ? calls.flat() : undefined;
-  }
-  if (!isJsonObject(value)) return undefined;
-  const call = isJsonObject(value.function) ? value.function : value;
-  const { name, arguments: args = call.parameters ?? (bare ? undefined : call.args ?? call.input) } = call;
-  if (typeof name !== "string" || ((bare || cut) && args === undefined)) return undefined;
-  return [{ name, arguments: typeof args === "string" ? args : JSON.stringify(args ?? {}) }];
-}
-
-/** Reads the calls in JSON as models write it, like {@linkcode toWrittenCalls}. */
-function parseCalls(json: string, bare = false): WrittenCall[] | undefined {
-  const { value, cut = false, torn } = parseTolerant(json) ?? {};
-  return toWrittenCalls(value, bare, cut)?.map((call) => ({ ...call, cut, torn }));
-}
-
-/**
- * Calls as JSON between markers: Hermes, Qwen2.5 and Qwen3, Granite, Nemotron, Phi, Llama, Inkling.
- *
- * Several objects may follow each other, with or without brackets, commas or semicolons; the closing marker may be
- * missing.
- *
- * @param open What was found; it is not read when the JSON itself is what announces the call.
- * @param close The closing marker, if there is one.
- * @param limits What else ends JSON that does not end by itself.
- */
-function jsonCalls(open: string, close: string | undefined, ...limits: string[]): Grammar {
-  const closers = close === undefined ? [] : [close];
-  const bare = /^[[{]/.test(open);
-  return function* (reader) {
-    if (!bare) yield* reader.take(open);
-    yield* reader.space();
-    if ((yield* reader.peek("{", "[")) === undefined) return undefined;
-    for (;;) {
-      const json = yield* reader.json(...closers, ...limits);
-      const calls = /^\[\s*\]$/.test(json) ? [] : parseCalls(json.replace(/^\{\s*\{/, "{"), bare);
-      if (!calls) return undefined;
-      // What joins calls, and brackets too many.
-      const joint = yield* reader.while(/[\s,;}\]]/);
-      const closed = yield* reader.take(...closers);
-      if (calls.length === 0 && closed === undefined) return undefined;
-      yield calls;
-      if (closed !== undefined) return [];
-      if ((yield* reader.peek("{", "[")) === undefined) {
-        if (joint !== "" && joint.trim() === "") yield joint;
-        return [];
-      }
-    }
-  };
-}
-
-/** Such calls between tags, of which the closing one may be left over. */
-function jsonTags(open: string, close: string): Trigger[] {
-  return [{ marker: open, grammar: jsonCalls(open, close) }, { marker: close }];
-}
 // lib/dialects/inkling.ts -------------------------------------------------------------------
 const INKLING_CALL = "<|content_invoke_tool_json|>";
 const inklingCall = jsonCalls(INKLING_CALL, "<|end_message|>");
@@ -1812,7 +1826,7 @@ const MUSE: readonly Trigger[] = [
   ...toStrays("<|eom|> <|eot|>"),
 ];
 // lib/models/dialect_tables.ts --------------------------------------------------------------
-const QWEN = jsonTags("<tool_call>", "</tool_call>");
+const QWEN = functionTags("<tool_call>", "</tool_call>");
 
 /** All dialects know tags for thinking. */
 function toTable(...lists: readonly (readonly Trigger[])[]): TriggerTable {
@@ -1828,7 +1842,6 @@ const DIALECTS = {
   deepseek: toTable(DEEPSEEK),
   dsml: toTable(DSML),
   glm: toTable(GLM),
-  coder: toTable(functionTags("<tool_call>", "</tool_call>")),
   qwen: toTable(QWEN),
   minimax: toTable(MINIMAX),
   minimaxM3: toTable(MINIMAX_M3),
@@ -2038,9 +2051,9 @@ const FAMILIES: readonly Family[] = [
     { vision: true, thinking: "mistral", callIds: "mistral", digits: "single" }),
   family("Mistral", /mistral|mixtral|devstral|codestral|pixtral|ministral|magistral|sarvam/, DIALECTS.mistral,
     { vision: /pixtral|large-3|medium-3|small-3\.[12]/, callIds: "mistral", digits: "single" }),
-  family("Nemotron 3 Ultra", /nemotron-3-ultra/, DIALECTS.coder, { thinking: "nemotron-3-ultra", digits: "single" }),
-  family("Nemotron 3 Super", /nemotron-3-super/, DIALECTS.coder, { thinking: "nemotron-3-super", digits: "single" }),
-  family("Nemotron 3", /nemotron-(?:nano-)?3/, DIALECTS.coder, { thinking: "nemotron-3", digits: "single" }),
+  family("Nemotron 3 Ultra", /nemotron-3-ultra/, DIALECTS.qwen, { thinking: "nemotron-3-ultra", digits: "single" }),
+  family("Nemotron 3 Super", /nemotron-3-super/, DIALECTS.qwen, { thinking: "nemotron-3-super", digits: "single" }),
+  family("Nemotron 3", /nemotron-(?:nano-)?3/, DIALECTS.qwen, { thinking: "nemotron-3", digits: "single" }),
   family("Nemotron Nano 2", /nemotron-nano-\d+b-v2/, DIALECTS.nemotron, { thinking: "slash", digits: "single" }),
   family("Llama-Nemotron 1.5", /llama.*nemotron.*v1\.5/, DIALECTS.nemotron, { thinking: "slash", digits: "triple" }),
   family("Llama-Nemotron", /llama.*nemotron-(?:super|ultra|nano-\d)/, DIALECTS.nemotron,
@@ -2061,12 +2074,12 @@ const FAMILIES: readonly Family[] = [
   family("Laguna", /laguna/, DIALECTS.glm, { thinking: "enable_thinking" }),
   family("Qwen Thinking", /qwq|qwen.*-thinking/, DIALECTS.qwen,
     { alwaysThinks: true, startsInThinking: true, digits: "single" }),
-  family("Qwen3-Coder", /qwen-?3-coder/, DIALECTS.coder, { digits: "single" }),
-  family("Qwen3.5", /qwen-?3\.[5-9]/, DIALECTS.coder, { vision: true, thinking: "enable_thinking", digits: "single" }),
+  family("Qwen3-Coder", /qwen-?3-coder/, DIALECTS.qwen, { digits: "single" }),
+  family("Qwen3.5", /qwen-?3\.[5-9]/, DIALECTS.qwen, { vision: true, thinking: "enable_thinking", digits: "single" }),
   family("Qwen3", /qwen-?3(?!.*instruct)/, DIALECTS.qwen, { thinking: "enable_thinking", digits: "single" }),
   family("Qwen", /qwen|cosmos/, DIALECTS.qwen, { vision: /vl\b|omni|cosmos/, digits: "single" }),
   family("Hermes", /hermes/, DIALECTS.qwen),
-  family("Step", /step-3/, DIALECTS.coder, { vision: /step-3\.7/, alwaysThinks: true }),
+  family("Step", /step-3/, DIALECTS.qwen, { vision: /step-3\.7/, alwaysThinks: true }),
   family("MiniMax M3", /minimax-m3/, DIALECTS.minimaxM3, { vision: true, thinking: "minimax-m3" }),
   family("MiniMax M2", /minimax/, DIALECTS.minimax, { alwaysThinks: true, replaysThinking: true }),
   family("gpt-oss", /gpt-oss/, DIALECTS.harmony, { thinking: "gpt-oss", alwaysThinks: true, digits: "triple" }),
@@ -5768,7 +5781,7 @@ const LONGEST_TOOL_NAME = 300;
 /** Steps from what a model wrote to what it meant, each tried only if it leads to a declared name. */
 const STEPS: readonly ((name: string) => string)[] = [
   (name) => name,
-  (name) => name.split("<|", 1)[0] ?? name,
+  (name) => name.split("<", 1)[0] ?? name,
   (name) => name.replace(/^[\s"'●]+|[\s"']+$/g, ""),
   (name) => name.replace(/^(?:functions|tools|default_api|namespace|ns)[.:/]/, ""),
   (name) => name.replace(/:\d+$/, ""),

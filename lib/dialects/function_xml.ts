@@ -1,5 +1,6 @@
 import { toProperties } from "./arguments.ts";
 import type { Grammar, Trigger } from "./grammar.ts";
+import { orJson } from "./json_calls.ts";
 import { type Field, MAX_TAG } from "./reader.ts";
 
 /**
@@ -51,6 +52,6 @@ function functionXml(open: string, close: string): Grammar {
 
 /** What models leak that write so, in a wrapper of their own. */
 export function functionTags(open: string, close: string): Trigger[] {
-  const grammar = functionXml(open, close);
+  const grammar = orJson(functionXml(open, close), open, close);
   return [{ marker: open, grammar }, { marker: "<function=", grammar }, { marker: close }];
 }
