@@ -932,7 +932,8 @@ function invokeXml(wrapper: string, ...prefixes: string[]): Grammar {
     for (let some = false;; some = true) {
       yield* reader.space();
       if ((yield* reader.take(...closers)) !== undefined) return [];
-      if ((yield* reader.take(...tags("invoke"))) === undefined) return some ? [] : undefined;
+      // Behind a wrapper with nothing in it the calls come elsewhere.
+      if ((yield* reader.take(...tags("invoke"))) === undefined) return some || reader.done ? [] : undefined;
       const head = yield* reader.tag();
       if (head === undefined) return undefined;
       let name = toAttribute(head, "name");
@@ -1010,11 +1011,17 @@ const DEEPSEEK: readonly Trigger[] = [
   { marker: "<｜end▁of▁sentence｜>", end: true },
 ];
 
-const DSML_PREFIXES = ["｜DSML｜", "｜｜DSML｜｜", "|DSML|", ""];
+const DSML_MARKS = ["｜DSML｜", "｜｜DSML｜｜", "‖DSML‖", "|DSML|"];
+const DSML_PREFIXES = [...DSML_MARKS, ""];
 const DSML_WRAPPERS = DSML_PREFIXES.flatMap((prefix) => [`${prefix}function_calls>`, `${prefix}tool_calls>`]);
 
-/** What DeepSeek V3.2 and V4 leak: DSML, with its tags in any spelling. */
+/** What DeepSeek V3.2 and V4 leak: DSML, with its tags in any spelling, without a wrapper, or the beginning of one. */
 const DSML: readonly Trigger[] = [
+  ...DSML_MARKS.map((mark) => ({
+    marker: `<${mark}invoke`,
+    grammar: invokeXml(`<${mark}tool_calls>`, ...DSML_PREFIXES),
+  })),
+  ...DSML_MARKS.flatMap((mark) => [{ marker: `<${mark}function_calls` }, { marker: `<${mark}tool_calls` }]),
   ...DSML_WRAPPERS.map((tag) => ({ marker: `<${tag}`, grammar: invokeXml(`<${tag}`, ...DSML_PREFIXES) })),
   ...DSML_WRAPPERS.map((tag) => ({ marker: `</${tag}` })),
   ...DEEPSEEK,
@@ -1426,9 +1433,12 @@ const harmonyChannel: Grammar = function* (reader) {
   return [];
 };
 
+/** What is left of a call's header where the host has removed its tokens. */
+const HARMONY_RECIPIENTS = ["commentary to=functions.", "to=functions."];
+
 /** A call whose channel was lost: `to=functions.NAME {…}`. */
 const harmonyRecipient: Grammar = function* (reader) {
-  yield* reader.take("to=functions.");
+  yield* reader.take(...HARMONY_RECIPIENTS);
   const name = yield* reader.name();
   yield* reader.while(/[\s\w]/, MAX_TAG);
   if (name === "" || (yield* reader.peek("{")) === undefined) return undefined;
@@ -1438,7 +1448,7 @@ const harmonyRecipient: Grammar = function* (reader) {
 /** What gpt-oss leaks. */
 const HARMONY: readonly Trigger[] = [
   ...["<|start|>", "<|channel|>"].map((marker) => ({ marker, grammar: harmonyChannel })),
-  { marker: "to=functions.", grammar: harmonyRecipient, start: true },
+  ...HARMONY_RECIPIENTS.map((marker) => ({ marker, grammar: harmonyRecipient })),
   ...toStrays("<|end|> <|call|> <|return|> <|message|> <|constrain|>"),
 ];
 // lib/dialects/inkling.ts -------------------------------------------------------------------
@@ -1556,9 +1566,14 @@ const KIMI_ENDS = [
   ...["<|tool_calls_section_end|>", "<|tool_call_section_end|>", "<|im_end|>"],
 ];
 
-/** The name in an id such as `functions.mcp__wiki__find-all:1`: all between the first prefix and the last number. */
-function toKimiName(id: string): string {
-  return id.trim().replace(/^functions\./, "").replace(/:\d+$/, "");
+/**
+ * The name in an id such as `functions.mcp__wiki__find-all:1`: all between the first prefix and the last number. K2.5
+ * may leave out what stands between them.
+ */
+function toKimiName(id: string, tools: DeclaredTools): string {
+  const name = id.replace(/^functions\./, "").replace(/:\d+$/, "");
+  const bare = id.replace(/^functions\.?/, "").replace(/(?::|(?<!\d))\d+$/, "");
+  return tools.has(bare) && !tools.has(name) ? bare : name;
 }
 
 /**
@@ -1567,14 +1582,14 @@ function toKimiName(id: string): string {
  * The end may be missing, and the header of the next call may stand in the arguments of this one: they end where their
  * JSON ends, wherever the markers are.
  */
-const kimiCall: Grammar = function* (reader) {
+const kimiCall: Grammar = function* (reader, tools) {
   yield* reader.token(KIMI_BEGIN);
   let id = yield* reader.name();
   yield* reader.space();
   if (id === "" || (yield* reader.peek(KIMI_ARGUMENTS)) === undefined) return undefined;
   while ((yield* reader.take(KIMI_ARGUMENTS)) !== undefined) {
     yield* reader.space();
-    const call = { name: toKimiName(id), arguments: yield* reader.json(...KIMI_ENDS) };
+    const call = { name: toKimiName(id, tools), arguments: yield* reader.json(...KIMI_ENDS) };
     const rest = yield* reader.until(["<"], MAX_TAG);
     const next = /^[\s}\]]*(?:\S*?(functions\.[\w.-]+:\d+)\s*)?$/.exec(rest);
     const goesOn = next !== null && (reader.done || (yield* reader.peek(...KIMI_ENDS)) !== undefined);
@@ -1753,7 +1768,7 @@ const m3Calls: Grammar = function* (reader) {
 
 /** What MiniMax M2 to M2.7 leak. */
 const MINIMAX: readonly Trigger[] = [
-  { marker: MINIMAX_WRAPPER, grammar: invokeXml(MINIMAX_WRAPPER, "") },
+  ...[MINIMAX_WRAPPER, '<invoke name="'].map((marker) => ({ marker, grammar: invokeXml(MINIMAX_WRAPPER, "") })),
   { marker: "</minimax:tool_call>" },
 ];
 

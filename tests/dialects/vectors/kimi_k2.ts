@@ -275,6 +275,16 @@ export const KIMI_K2: FamilyVectors = {
       expected: ["thinking:I need a.", 'Read{"path":"a"}', "text:Done."],
     },
     {
+      name: "ids without a dot, and without a colon",
+      text: section(LS.replace("functions.ls:1", "functionsls5"), LS.replace("functions.ls:1", "functions.ls6")),
+      expected: ['ls{"path":"."}', 'ls{"path":"."}'],
+    },
+    {
+      name: "a call of a tool that nobody declared, with a number for its name's end",
+      text: LS.replace("functions.ls:1", "functions.ls2:0"),
+      expected: [`text:${LS.replace("functions.ls:1", "functions.ls2:0")}`],
+    },
+    {
       name: "a call after a fence in a fence",
       text: `\`\`\`\`md\n\`\`\`js\n\`\`\`\`\nNow.\n${section(READ)}`,
       expected: ["text:````md\n```js\n````\nNow.\n", 'Read{"path":"a"}'],
