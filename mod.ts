@@ -932,8 +932,7 @@ function invokeXml(wrapper: string, ...prefixes: string[]): Grammar {
     for (let some = false;; some = true) {
       yield* reader.space();
       if ((yield* reader.take(...closers)) !== undefined) return [];
-      // Behind a wrapper with nothing in it the calls come elsewhere.
-      if ((yield* reader.take(...tags("invoke"))) === undefined) return some || reader.done ? [] : undefined;
+      if ((yield* reader.take(...tags("invoke"))) === undefined) return some ? [] : undefined;
       const head = yield* reader.tag();
       if (head === undefined) return undefined;
       let name = toAttribute(head, "name");
@@ -1015,13 +1014,12 @@ const DSML_MARKS = ["｜DSML｜", "｜｜DSML｜｜", "‖DSML‖", "|DSML|"];
 const DSML_PREFIXES = [...DSML_MARKS, ""];
 const DSML_WRAPPERS = DSML_PREFIXES.flatMap((prefix) => [`${prefix}function_calls>`, `${prefix}tool_calls>`]);
 
-/** What DeepSeek V3.2 and V4 leak: DSML, with its tags in any spelling, without a wrapper, or the beginning of one. */
+/** What DeepSeek V3.2 and V4 leak: DSML, with its tags in any spelling, with or without a wrapper. */
 const DSML: readonly Trigger[] = [
   ...DSML_MARKS.map((mark) => ({
     marker: `<${mark}invoke`,
     grammar: invokeXml(`<${mark}tool_calls>`, ...DSML_PREFIXES),
   })),
-  ...DSML_MARKS.flatMap((mark) => [{ marker: `<${mark}function_calls` }, { marker: `<${mark}tool_calls` }]),
   ...DSML_WRAPPERS.map((tag) => ({ marker: `<${tag}`, grammar: invokeXml(`<${tag}`, ...DSML_PREFIXES) })),
   ...DSML_WRAPPERS.map((tag) => ({ marker: `</${tag}` })),
   ...DEEPSEEK,
@@ -5878,6 +5876,9 @@ const MAX_FAILURES = 200;
 /** How many characters may have been read again for that: at each failure it can be all there is. */
 const MAX_READ_AGAIN = 2_000_000;
 
+/** The shortest beginning of a marker that is dropped where the host's own calls follow; shorter ones may be text. */
+const MIN_HALF = 5;
+
 /** So many characters behind a closing tag are waited for to see whether its line ends with it. */
 const MAX_BLANKS = 1000;
 
@@ -5925,6 +5926,8 @@ class Scanner {
   #failures = 0;
   /** How many characters have come. */
   #fed = 0;
+  /** Whether the beginning of a call is dropped, because the host sends it itself. */
+  #called = false;
   /** Whether a token has ended the turn: whatever follows is noise. */
   #ended = false;
 
@@ -5952,11 +5955,12 @@ class Scanner {
    * Gives what was held back when the answer ends, or something else follows.
    *
    * @param cut Whether the answer was cut short by its length: a call that is not complete does not count then.
+   * @param called Whether calls of the host's own follow: the beginning of one is what its parser has left behind.
    */
-  flush(cut = false): Found[] {
-    this.#reader.ended = true;
+  flush(cut = false, called = false): Found[] {
+    [this.#reader.ended, this.#called] = [true, called];
     const found = this.#advance(cut);
-    this.#reader.ended = false;
+    [this.#reader.ended, this.#called] = [false, false];
     this.#startAnew();
     return found;
   }
@@ -5973,6 +5977,8 @@ class Scanner {
   #seek(): boolean {
     const { triggers, tools } = this.#options;
     const last = this.#reader.ended;
+    const half = this.#called ? triggers.toHeld(this.#pending) : 0;
+    if (half >= MIN_HALF) this.#pending = this.#pending.slice(0, -half);
     let [code, from] = [this.#code, 0];
     // A marker at the end may still turn out to be the beginning of a longer one.
     let end = this.#pending.length - (last ? 0 : triggers.toHeld(this.#pending));
@@ -6058,7 +6064,8 @@ class Scanner {
     }
     this.#reading = undefined;
     if (next.value) this.#addCalls(next.value, cut);
-    this.#pending = this.#reader.reset();
+    const rest = this.#reader.reset();
+    this.#pending = this.#called && !next.value ? "" : rest;
     if (next.value) return true;
     // No call: its first character is text, and there may be one in the rest.
     this.#failures++;
@@ -6075,7 +6082,7 @@ class Scanner {
       if (calls.length > 0) this.#startAnew();
     } else {
       this.#failures++;
-      this.#addText(read);
+      if (!this.#called) this.#addText(read);
     }
   }
 
@@ -6737,8 +6744,8 @@ export class ChunkTranslator {
     if (text !== "") this.#feedField("text", text);
     const calls = toCallDeltas(delta);
     if (calls.length === 0) return;
-    this.#endField("thinking");
-    this.#endField("text");
+    this.#endField("thinking", true, true);
+    this.#endField("text", true, true);
     this.#dropFiller();
     for (const call of calls) this.#outputChars += JSON.stringify(call.function?.arguments ?? "").length;
     this.#calls.feed(calls);
@@ -6753,8 +6760,8 @@ export class ChunkTranslator {
   }
 
   /** Lets go of what a field has held back: something else has come, and what is half a call by then is none. */
-  #endField(field: "text" | "thinking", cut = true): void {
-    this.#scanners[field].flush(cut).forEach((found) => this.#add(found));
+  #endField(field: "text" | "thinking", cut = true, called = false): void {
+    this.#scanners[field].flush(cut, called).forEach((found) => this.#add(found));
   }
 
   #add(found: Found): void {

@@ -45,13 +45,12 @@ const DSML_MARKS = ["｜DSML｜", "｜｜DSML｜｜", "‖DSML‖", "|DSML|"];
 const DSML_PREFIXES = [...DSML_MARKS, ""];
 const DSML_WRAPPERS = DSML_PREFIXES.flatMap((prefix) => [`${prefix}function_calls>`, `${prefix}tool_calls>`]);
 
-/** What DeepSeek V3.2 and V4 leak: DSML, with its tags in any spelling, without a wrapper, or the beginning of one. */
+/** What DeepSeek V3.2 and V4 leak: DSML, with its tags in any spelling, with or without a wrapper. */
 export const DSML: readonly Trigger[] = [
   ...DSML_MARKS.map((mark) => ({
     marker: `<${mark}invoke`,
     grammar: invokeXml(`<${mark}tool_calls>`, ...DSML_PREFIXES),
   })),
-  ...DSML_MARKS.flatMap((mark) => [{ marker: `<${mark}function_calls` }, { marker: `<${mark}tool_calls` }]),
   ...DSML_WRAPPERS.map((tag) => ({ marker: `<${tag}`, grammar: invokeXml(`<${tag}`, ...DSML_PREFIXES) })),
   ...DSML_WRAPPERS.map((tag) => ({ marker: `</${tag}` })),
   ...DEEPSEEK,

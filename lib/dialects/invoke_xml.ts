@@ -31,8 +31,7 @@ export function invokeXml(wrapper: string, ...prefixes: string[]): Grammar {
     for (let some = false;; some = true) {
       yield* reader.space();
       if ((yield* reader.take(...closers)) !== undefined) return [];
-      // Behind a wrapper with nothing in it the calls come elsewhere.
-      if ((yield* reader.take(...tags("invoke"))) === undefined) return some || reader.done ? [] : undefined;
+      if ((yield* reader.take(...tags("invoke"))) === undefined) return some ? [] : undefined;
       const head = yield* reader.tag();
       if (head === undefined) return undefined;
       let name = toAttribute(head, "name");

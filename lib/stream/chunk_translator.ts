@@ -176,8 +176,8 @@ export class ChunkTranslator {
     if (text !== "") this.#feedField("text", text);
     const calls = toCallDeltas(delta);
     if (calls.length === 0) return;
-    this.#endField("thinking");
-    this.#endField("text");
+    this.#endField("thinking", true, true);
+    this.#endField("text", true, true);
     this.#dropFiller();
     for (const call of calls) this.#outputChars += JSON.stringify(call.function?.arguments ?? "").length;
     this.#calls.feed(calls);
@@ -192,8 +192,8 @@ export class ChunkTranslator {
   }
 
   /** Lets go of what a field has held back: something else has come, and what is half a call by then is none. */
-  #endField(field: "text" | "thinking", cut = true): void {
-    this.#scanners[field].flush(cut).forEach((found) => this.#add(found));
+  #endField(field: "text" | "thinking", cut = true, called = false): void {
+    this.#scanners[field].flush(cut, called).forEach((found) => this.#add(found));
   }
 
   #add(found: Found): void {

@@ -126,8 +126,6 @@ export const DEEPSEEK_DSML: FamilyVectors = {
     { name: "doubled bars", text: dsml("tool_calls", LS).replaceAll("｜DSML｜", "｜｜DSML｜｜"), expected: [LS_JSON] },
     { name: "bars in one", text: dsml("tool_calls", LS).replaceAll("｜DSML｜", "‖DSML‖"), expected: [LS_JSON] },
     { name: "calls without a wrapper", text: `Ok.${LS}${LS}bye`, expected: ["text:Ok.", LS_JSON, LS_JSON, "text:bye"] },
-    { name: "a wrapper with nothing in it", text: "Ok.<｜DSML｜tool_calls>\n", expected: ["text:Ok."] },
-    { name: "the beginning of a wrapper", text: "Ok.<｜DSML｜tool_calls", expected: ["text:Ok."] },
     { name: "bars of ASCII", text: dsml("function_calls", LS).replaceAll("｜DSML｜", "|DSML|"), expected: [LS_JSON] },
     { name: "no mark at all", text: dsml("function_calls", LS).replaceAll("｜DSML｜", ""), expected: [LS_JSON] },
     {
