@@ -1011,11 +1011,16 @@ const DEEPSEEK: readonly Trigger[] = [
   { marker: "<｜end▁of▁sentence｜>", end: true },
 ];
 
-const DSML_PREFIXES = ["｜DSML｜", "｜｜DSML｜｜", "|DSML|", ""];
+const DSML_MARKS = ["｜DSML｜", "｜｜DSML｜｜", "‖DSML‖", "|DSML|"];
+const DSML_PREFIXES = [...DSML_MARKS, ""];
 const DSML_WRAPPERS = DSML_PREFIXES.flatMap((prefix) => [`${prefix}function_calls>`, `${prefix}tool_calls>`]);
 
-/** What DeepSeek V3.2 and V4 leak: DSML, with its tags in any spelling. */
+/** What DeepSeek V3.2 and V4 leak: DSML, with its tags in any spelling, with or without a wrapper. */
 const DSML: readonly Trigger[] = [
+  ...DSML_MARKS.map((mark) => ({
+    marker: `<${mark}invoke`,
+    grammar: invokeXml(`<${mark}tool_calls>`, ...DSML_PREFIXES),
+  })),
   ...DSML_WRAPPERS.map((tag) => ({ marker: `<${tag}`, grammar: invokeXml(`<${tag}`, ...DSML_PREFIXES) })),
   ...DSML_WRAPPERS.map((tag) => ({ marker: `</${tag}` })),
   ...DEEPSEEK,
@@ -1249,6 +1254,16 @@ function jsonCalls(open: string, close: string | undefined, ...limits: string[])
   };
 }
 
+/** Calls in a grammar of their own or as JSON: models that have learned both mix them up. */
+function orJson(grammar: Grammar, open: string, close: string): Grammar {
+  const json = jsonCalls(open, close);
+  return function* (reader, tools) {
+    yield* reader.token(open);
+    const isJson = (yield* reader.peek("{", "[")) !== undefined;
+    return yield* (isJson ? json : grammar)(reader, tools);
+  };
+}
+
 /** Such calls between tags, of which the closing one may be left over. */
 function jsonTags(open: string, close: string): Trigger[] {
   return [{ marker: open, grammar: jsonCalls(open, close) }, { marker: close }];
@@ -1258,10 +1273,9 @@ function jsonTags(open: string, close: string): Trigger[] {
  * Qwen3-Coder's XML, which Qwen3.5, Nemotron 3, Step and (in a wrapper of its own) Seed-OSS write as well:
  * `<tool_call><function=NAME><parameter=KEY>VALUE</parameter></function></tool_call>`.
  *
- * The wrapper may be missing, and so may ends; there may be JSON in it, as Qwen3 writes it. One line break at each end of
- * a value belongs to the markup, all other white space to the value. A value ends where something follows that may;
- * markup in it belongs to it. Without an end it ends before a parameter that the tool declares and that was not there
- * yet.
+ * The wrapper may be missing, and so may ends. One line break at each end of a value belongs to the markup, all other
+ * white space to the value. A value ends where something follows that may; markup in it belongs to it. Without an end it
+ * ends before a parameter that the tool declares and that was not there yet.
  */
 function functionXml(open: string, close: string): Grammar {
   const ends = {
@@ -1269,11 +1283,8 @@ function functionXml(open: string, close: string): Grammar {
     "</function>": ["<function=", close],
     [close]: [open],
   };
-  const json = jsonCalls(open, close);
   return function* (reader, tools) {
     yield* reader.take(open);
-    yield* reader.space();
-    if ((yield* reader.peek("{", "[")) !== undefined) return yield* json(reader, tools);
     for (let some = false;; some = true) {
       yield* reader.space();
       const begin = yield* reader.take("<function=", "<function ", "<function");
@@ -1307,7 +1318,7 @@ function functionXml(open: string, close: string): Grammar {
 
 /** What models leak that write so, in a wrapper of their own. */
 function functionTags(open: string, close: string): Trigger[] {
-  const grammar = functionXml(open, close);
+  const grammar = orJson(functionXml(open, close), open, close);
   return [{ marker: open, grammar }, { marker: "<function=", grammar }, { marker: close }];
 }
 // lib/dialects/gemma.ts ---------------------------------------------------------------------
@@ -1341,9 +1352,6 @@ const GEMMA: readonly Trigger[] = [
 // lib/dialects/glm.ts -----------------------------------------------------------------------
 const GLM_ENDS = { "</arg_value>": [""], "</tool_call>": [""] };
 
-/** What GLM writes at times instead. */
-const glmJson = jsonCalls("<tool_call>", "</tool_call>");
-
 /** White space, also where its escape has leaked. */
 function* glmSpace(reader: Reader): Reading<void> {
   do yield* reader.space(); while ((yield* reader.take("\\n")) !== undefined);
@@ -1358,7 +1366,6 @@ function* glmSpace(reader: Reader): Reading<void> {
  */
 const glmCall: Grammar = function* (reader, tools) {
   yield* reader.token("<tool_call>");
-  if ((yield* reader.peek("{", "[")) !== undefined) return yield* glmJson(reader, tools);
   const head = yield* reader.name();
   if (head === "") return undefined;
   const fields: Field[] = [];
@@ -1381,12 +1388,16 @@ const glmCall: Grammar = function* (reader, tools) {
     }
     key = undefined;
   }
-  closed ||= (yield* reader.take("</tool_call>")) !== undefined;
+  // Behind a name without arguments there may be the end of one.
+  closed ||= (yield* reader.take("</tool_call>", "</arg_value>")) !== undefined;
   return closed || fields.length > 0 ? [{ name, arguments: fields, cut: !closed, torn }] : undefined;
 };
 
 /** What GLM and Laguna leak. */
-const GLM: readonly Trigger[] = [{ marker: "<tool_call>", grammar: glmCall }, { marker: "</tool_call>" }];
+const GLM: readonly Trigger[] = [
+  { marker: "<tool_call>", grammar: orJson(glmCall, "<tool_call>", "</tool_call>") },
+  { marker: "</tool_call>" },
+];
 // lib/dialects/harmony.ts -------------------------------------------------------------------
 const HARMONY_MESSAGE = "<|message|>";
 /** What a header consists of, so that prose about headers does not wait. */
@@ -1421,9 +1432,12 @@ const harmonyChannel: Grammar = function* (reader) {
   return [];
 };
 
+/** What is left of a call's header where the host has removed its tokens. */
+const HARMONY_RECIPIENTS = ["commentary to=functions.", "to=functions."];
+
 /** A call whose channel was lost: `to=functions.NAME {…}`. */
 const harmonyRecipient: Grammar = function* (reader) {
-  yield* reader.take("to=functions.");
+  yield* reader.take(...HARMONY_RECIPIENTS);
   const name = yield* reader.name();
   yield* reader.while(/[\s\w]/, MAX_TAG);
   if (name === "" || (yield* reader.peek("{")) === undefined) return undefined;
@@ -1433,7 +1447,7 @@ const harmonyRecipient: Grammar = function* (reader) {
 /** What gpt-oss leaks. */
 const HARMONY: readonly Trigger[] = [
   ...["<|start|>", "<|channel|>"].map((marker) => ({ marker, grammar: harmonyChannel })),
-  { marker: "to=functions.", grammar: harmonyRecipient, start: true },
+  ...HARMONY_RECIPIENTS.map((marker) => ({ marker, grammar: harmonyRecipient })),
   ...toStrays("<|end|> <|call|> <|return|> <|message|> <|constrain|>"),
 ];
 // lib/dialects/inkling.ts -------------------------------------------------------------------
@@ -1500,7 +1514,8 @@ function* passStrings(reader: Reader, kind: Piece["kind"]): Reading<boolean> {
 
 /** One part, from behind its brace: text and thinking are passed on, a tool_use is a call. Tells whether it is a part. */
 function* readPart(reader: Reader): Reading<boolean> {
-  let key = yield* takeQuoted(reader, "type", "text");
+  // A text without a type, in JSON's spelling, is an answer in JSON that somebody has asked for.
+  let key = (yield* takeQuoted(reader, "type")) ?? (yield* reader.token("'text'"))?.slice(1, -1);
   if (key === undefined || (yield* reader.token(":")) === undefined) return false;
   if (key === "type") {
     key = yield* takeQuoted(reader, "text", "thinking", "tool_use");
@@ -1550,9 +1565,14 @@ const KIMI_ENDS = [
   ...["<|tool_calls_section_end|>", "<|tool_call_section_end|>", "<|im_end|>"],
 ];
 
-/** The name in an id such as `functions.mcp__wiki__find-all:1`: all between the first prefix and the last number. */
-function toKimiName(id: string): string {
-  return id.trim().replace(/^functions\./, "").replace(/:\d+$/, "");
+/**
+ * The name in an id such as `functions.mcp__wiki__find-all:1`: all between the first prefix and the last number. K2.5
+ * may leave out what stands between them.
+ */
+function toKimiName(id: string, tools: DeclaredTools): string {
+  const name = id.replace(/^functions\./, "").replace(/:\d+$/, "");
+  const bare = id.replace(/^functions\.?/, "").replace(/(?::|(?<!\d))\d+$/, "");
+  return tools.has(bare) && !tools.has(name) ? bare : name;
 }
 
 /**
@@ -1561,14 +1581,14 @@ function toKimiName(id: string): string {
  * The end may be missing, and the header of the next call may stand in the arguments of this one: they end where their
  * JSON ends, wherever the markers are.
  */
-const kimiCall: Grammar = function* (reader) {
+const kimiCall: Grammar = function* (reader, tools) {
   yield* reader.token(KIMI_BEGIN);
   let id = yield* reader.name();
   yield* reader.space();
   if (id === "" || (yield* reader.peek(KIMI_ARGUMENTS)) === undefined) return undefined;
   while ((yield* reader.take(KIMI_ARGUMENTS)) !== undefined) {
     yield* reader.space();
-    const call = { name: toKimiName(id), arguments: yield* reader.json(...KIMI_ENDS) };
+    const call = { name: toKimiName(id, tools), arguments: yield* reader.json(...KIMI_ENDS) };
     const rest = yield* reader.until(["<"], MAX_TAG);
     const next = /^[\s}\]]*(?:\S*?(functions\.[\w.-]+:\d+)\s*)?$/.exec(rest);
     const goesOn = next !== null && (reader.done || (yield* reader.peek(...KIMI_ENDS)) !== undefined);
@@ -1584,7 +1604,7 @@ const kimiCall: Grammar = function* (reader) {
 /** What Kimi K2, K2.5 and K2.6 leak, in text and in reasoning. */
 const KIMI: readonly Trigger[] = [
   { marker: KIMI_BEGIN, grammar: kimiCall },
-  ...["[", "{'type'", '{"type"', "{'text'", '{"text"'].map((marker) => ({ marker, grammar: pythonRepr, start: true })),
+  ...["[", "{'type'", '{"type"', "{'text'"].map((marker) => ({ marker, grammar: pythonRepr, start: true })),
   ...toStrays(
     "<|tool_calls_section_begin|> <|tool_call_section_begin|> <|tool_calls_section_end|> <|tool_call_section_end|> " +
       "<|tool_call_argument_begin|> <|tool_call_end|> <|im_user|> <|im_assistant|> <|im_system|> <|im_middle|> [BOS] " +
@@ -1747,7 +1767,7 @@ const m3Calls: Grammar = function* (reader) {
 
 /** What MiniMax M2 to M2.7 leak. */
 const MINIMAX: readonly Trigger[] = [
-  { marker: MINIMAX_WRAPPER, grammar: invokeXml(MINIMAX_WRAPPER, "") },
+  ...[MINIMAX_WRAPPER, '<invoke name="'].map((marker) => ({ marker, grammar: invokeXml(MINIMAX_WRAPPER, "") })),
   { marker: "</minimax:tool_call>" },
 ];
 
@@ -1820,7 +1840,7 @@ const MUSE: readonly Trigger[] = [
   ...toStrays("<|eom|> <|eot|>"),
 ];
 // lib/models/dialect_tables.ts --------------------------------------------------------------
-const QWEN = jsonTags("<tool_call>", "</tool_call>");
+const QWEN = functionTags("<tool_call>", "</tool_call>");
 
 /** All dialects know tags for thinking. */
 function toTable(...lists: readonly (readonly Trigger[])[]): TriggerTable {
@@ -1836,7 +1856,6 @@ const DIALECTS = {
   deepseek: toTable(DEEPSEEK),
   dsml: toTable(DSML),
   glm: toTable(GLM),
-  coder: toTable(functionTags("<tool_call>", "</tool_call>")),
   qwen: toTable(QWEN),
   minimax: toTable(MINIMAX),
   minimaxM3: toTable(MINIMAX_M3),
@@ -2054,9 +2073,9 @@ const FAMILIES: readonly Family[] = [
     { ...MISTRAL_TRAITS, vision: true, thinking: "mistral" }),
   family("Mistral", /mistral|mixtral|devstral|codestral|pixtral|ministral|magistral|sarvam/, DIALECTS.mistral,
     { ...MISTRAL_TRAITS, vision: /pixtral|large-3|medium-3|small-3\.[12]/ }),
-  family("Nemotron 3 Ultra", /nemotron-3-ultra/, DIALECTS.coder, { thinking: "nemotron-3-ultra", digits: "single" }),
-  family("Nemotron 3 Super", /nemotron-3-super/, DIALECTS.coder, { thinking: "nemotron-3-super", digits: "single" }),
-  family("Nemotron 3", /nemotron-(?:nano-)?3/, DIALECTS.coder, { thinking: "nemotron-3", digits: "single" }),
+  family("Nemotron 3 Ultra", /nemotron-3-ultra/, DIALECTS.qwen, { thinking: "nemotron-3-ultra", digits: "single" }),
+  family("Nemotron 3 Super", /nemotron-3-super/, DIALECTS.qwen, { thinking: "nemotron-3-super", digits: "single" }),
+  family("Nemotron 3", /nemotron-(?:nano-)?3/, DIALECTS.qwen, { thinking: "nemotron-3", digits: "single" }),
   family("Nemotron Nano 2", /nemotron-nano-\d+b-v2/, DIALECTS.nemotron, { thinking: "slash", digits: "single" }),
   family("Llama-Nemotron 1.5", /llama.*nemotron.*v1\.5/, DIALECTS.nemotron, { thinking: "slash", digits: "triple" }),
   family("Llama-Nemotron", /llama.*nemotron-(?:super|ultra|nano-\d)/, DIALECTS.nemotron,
@@ -2077,12 +2096,12 @@ const FAMILIES: readonly Family[] = [
   family("Laguna", /laguna/, DIALECTS.glm, { thinking: "enable_thinking" }),
   family("Qwen Thinking", /qwq|qwen.*-thinking/, DIALECTS.qwen,
     { alwaysThinks: true, startsInThinking: true, digits: "single" }),
-  family("Qwen3-Coder", /qwen-?3-coder/, DIALECTS.coder, { digits: "single" }),
-  family("Qwen3.5", /qwen-?3\.[5-9]/, DIALECTS.coder, { vision: true, thinking: "enable_thinking", digits: "single" }),
+  family("Qwen3-Coder", /qwen-?3-coder/, DIALECTS.qwen, { digits: "single" }),
+  family("Qwen3.5", /qwen-?3\.[5-9]/, DIALECTS.qwen, { vision: true, thinking: "enable_thinking", digits: "single" }),
   family("Qwen3", /qwen-?3(?!.*instruct)/, DIALECTS.qwen, { thinking: "enable_thinking", digits: "single" }),
   family("Qwen", /qwen|cosmos/, DIALECTS.qwen, { vision: /vl\b|omni|cosmos/, digits: "single" }),
   family("Hermes", /hermes/, DIALECTS.qwen),
-  family("Step", /step-3/, DIALECTS.coder, { vision: /step-3\.7/, alwaysThinks: true }),
+  family("Step", /step-3/, DIALECTS.qwen, { vision: /step-3\.7/, alwaysThinks: true }),
   family("MiniMax M3", /minimax-m3/, DIALECTS.minimaxM3, { vision: true, thinking: "minimax-m3" }),
   family("MiniMax M2", /minimax/, DIALECTS.minimax, { alwaysThinks: true, replaysThinking: true }),
   family("gpt-oss", /gpt-oss/, DIALECTS.harmony, { thinking: "gpt-oss", alwaysThinks: true, digits: "triple" }),
@@ -5771,13 +5790,18 @@ type CodeState = { fence: number; span: number; tight: boolean; ticks: number; l
 /** The state before any text. */
 const NO_CODE: CodeState = { fence: 0, span: 0, tight: false, ticks: 0, lineStart: true };
 
-/** What the backticks read last have opened or closed. */
-function settle(state: CodeState): CodeState {
+/**
+ * What the backticks read last have opened or closed, before `next`.
+ *
+ * A fence ends where a line begins or ends, or on the line where it began: then it was none. Elsewhere backticks are code.
+ */
+function settle(state: CodeState, next = "\n"): CodeState {
   const { fence, span, tight, ticks, lineStart } = state;
   if (ticks === 0) return state;
   const rest = { tight: tight || span === 0, ticks: 0, lineStart: false };
-  if (fence > 0) return { fence: ticks < fence ? fence : 0, span: 0, ...rest };
-  if (ticks >= 3 && lineStart) return { fence: ticks, span: 0, ...rest };
+  const ends = ticks >= fence && (lineStart || span > 0 || next === "\n");
+  if (fence > 0) return ends ? { fence: 0, span: 0, ...rest } : { ...state, ticks: 0, lineStart: false };
+  if (ticks >= 3 && lineStart) return { fence: ticks, span: ticks, ...rest, tight: false };
   return { fence, span: span === 0 ? ticks : span === ticks ? 0 : span, ...rest };
 }
 
@@ -5805,7 +5829,9 @@ function readCode(state: CodeState, text: string): CodeState {
     const char = text.charAt(i);
     if (char === "`") next.ticks++;
     else {
-      if (next.ticks > 0) Object.assign(next, settle(next));
+      if (next.ticks > 0) Object.assign(next, settle(next, char));
+      // A fence may begin behind the mark of a list.
+      if (char === "\n" && next.span >= 3 && next.tight) next.fence ||= next.span;
       if (char === "\n") [next.lineStart, next.span] = [true, 0];
       else if (char !== " " && char !== "\t") next.lineStart = false;
       if (char === " " || char === "\n") next.tight = false;
@@ -5820,7 +5846,7 @@ const LONGEST_TOOL_NAME = 300;
 /** Steps from what a model wrote to what it meant, each tried only if it leads to a declared name. */
 const STEPS: readonly ((name: string) => string)[] = [
   (name) => name,
-  (name) => name.split("<|", 1)[0] ?? name,
+  (name) => name.split("<", 1)[0] ?? name,
   (name) => name.replace(/^[\s"'●]+|[\s"']+$/g, ""),
   (name) => name.replace(/^(?:functions|tools|default_api|namespace|ns)[.:/]/, ""),
   (name) => name.replace(/:\d+$/, ""),
@@ -5902,6 +5928,9 @@ const MAX_FAILURES = 200;
 /** How many characters may have been read again for that: at each failure it can be all there is. */
 const MAX_READ_AGAIN = 2_000_000;
 
+/** The shortest beginning of a marker that is dropped where the host's own calls follow; shorter ones may be text. */
+const MIN_HALF = 5;
+
 /** So many characters behind a closing tag are waited for to see whether its line ends with it. */
 const MAX_BLANKS = 1000;
 
@@ -5949,6 +5978,8 @@ class Scanner {
   #failures = 0;
   /** How many characters have come. */
   #fed = 0;
+  /** Whether the beginning of a call is dropped, because the host sends it itself. */
+  #called = false;
   /** Whether a token has ended the turn: whatever follows is noise. */
   #ended = false;
 
@@ -5976,11 +6007,12 @@ class Scanner {
    * Gives what was held back when the answer ends, or something else follows.
    *
    * @param cut Whether the answer was cut short by its length: a call that is not complete does not count then.
+   * @param called Whether calls of the host's own follow: the beginning of one is what its parser has left behind.
    */
-  flush(cut = false): Found[] {
-    this.#reader.ended = true;
+  flush(cut = false, called = false): Found[] {
+    [this.#reader.ended, this.#called] = [true, called];
     const found = this.#advance(cut);
-    this.#reader.ended = false;
+    [this.#reader.ended, this.#called] = [false, false];
     this.#startAnew();
     return found;
   }
@@ -5997,6 +6029,8 @@ class Scanner {
   #seek(): boolean {
     const { triggers, tools } = this.#options;
     const last = this.#reader.ended;
+    const half = this.#called ? triggers.toHeld(this.#pending) : 0;
+    if (half >= MIN_HALF) this.#pending = this.#pending.slice(0, -half);
     let [code, from] = [this.#code, 0];
     // A marker at the end may still turn out to be the beginning of a longer one.
     let end = this.#pending.length - (last ? 0 : triggers.toHeld(this.#pending));
@@ -6082,7 +6116,8 @@ class Scanner {
     }
     this.#reading = undefined;
     if (next.value) this.#addCalls(next.value, cut);
-    this.#pending = this.#reader.reset();
+    const rest = this.#reader.reset();
+    this.#pending = this.#called && !next.value ? "" : rest;
     if (next.value) return true;
     // No call: its first character is text, and there may be one in the rest.
     this.#failures++;
@@ -6099,7 +6134,7 @@ class Scanner {
       if (calls.length > 0) this.#startAnew();
     } else {
       this.#failures++;
-      this.#addText(read);
+      if (!this.#called) this.#addText(read);
     }
   }
 
@@ -6110,15 +6145,20 @@ class Scanner {
   }
 }
 // lib/translate/stop_reason.ts --------------------------------------------------------------
+/** Whether an answer was cut short by its length, under any of the names that hosts have for it. */
+function isCut(finishReason: string | null | undefined): boolean {
+  return /^(?:(?:model_)?length|max_tokens)$/i.test(finishReason ?? "");
+}
+
 /**
  * Maps a `finish_reason`.
  *
- * All but `length` are an ordinary end, also unknown and absent ones: any client can act on it. `tool_calls` too, since
+ * All but those are an ordinary end, also unknown and absent ones: any client can act on it. `tool_calls` too, since
  * whether there are calls is decided by the calls (hosts say `stop` with and `tool_calls` without); and
  * `content_filter`, since `refusal` would make Claude Code blame its own safeguards.
  */
 function toStopReason(finishReason: string | null | undefined): StopReason {
-  return finishReason === "length" ? "max_tokens" : "end_turn";
+  return isCut(finishReason) ? "max_tokens" : "end_turn";
 }
 // lib/wire/openai.ts ------------------------------------------------------------------------
 /** A part of a user message that holds more than text. */
@@ -6163,7 +6203,7 @@ export type ToolCallDelta = {
 
 /** The changing part of a chunk, or the `message` of a whole completion. */
 export type ChatDelta = {
-  content?: string | { type?: string; text?: string }[] | null;
+  content?: string | { type?: string; text?: string; thinking?: unknown }[] | null;
   refusal?: string | null;
   reasoning_content?: string | null;
   reasoning?: string | null;
@@ -6306,6 +6346,7 @@ class ToolCall {
   #text = "";
   #taken = 0;
   #pending = "";
+  #sorted: string | undefined;
 
   constructor(tools: DeclaredTools, { index, id }: ToolCallDelta = {}, found = false) {
     this.#tools = tools;
@@ -6325,14 +6366,14 @@ class ToolCall {
     this.#schema = this.#tools.get(this.#name)?.input_schema;
   }
 
-  /** The arguments so far. */
-  get text(): string {
-    return this.#text;
+  /** The arguments with their keys in order, once they are complete; made once, since all calls are compared. */
+  get sorted(): string | undefined {
+    return this.complete ? this.#sorted ??= JSON.stringify(sortKeys(parseJson(this.#text))) : undefined;
   }
 
-  /** Whether arguments have begun, are not complete and may go on. */
+  /** Whether arguments have begun, are not complete and may go on; looking at their text each time would be quadratic. */
   get running(): boolean {
-    return this.#text.trim() !== "" && !this.complete && !this.#scanner.failed;
+    return this.#scanner.filled && !this.complete && !this.#scanner.failed;
   }
 
   /** Whether the arguments are a complete JSON value. */
@@ -6358,7 +6399,7 @@ class ToolCall {
   /** Whether `piece` is all of the arguments so far over again, as snapshots and repetitions are. */
   repeats(piece: string): boolean {
     const { length } = this.#fed;
-    return length > 1 && piece.length >= length && piece.startsWith(this.#fed);
+    return (length > 1 || this.#fed === "{") && piece.length >= length && piece.startsWith(this.#fed);
   }
 
   /** Takes the next piece of the arguments; gives what follows their end: another call's arguments, or junk. */
@@ -6369,8 +6410,7 @@ class ToolCall {
     let rest = this.#scan(fresh);
     while (this.complete && this.empty && /^\s*[{["]/.test(rest)) {
       this.#scanner = this.#createScanner();
-      this.#text = "";
-      this.#pending = "";
+      [this.#text, this.#pending, this.#sorted] = ["", "", undefined];
       rest = this.#scan(rest);
     }
     return rest;
@@ -6432,8 +6472,7 @@ function toArgumentText(value: unknown): string {
 /** Whether two calls are one: hosts send what their parser found and leave the same call in the text. */
 function isSame(one: ToolCall, other: ToolCall): boolean {
   if (one.name !== other.name) return false;
-  const [a, b] = [one, other].map(({ text }) => JSON.stringify(sortKeys(parseJson(text))));
-  return one.empty || other.empty || a === b;
+  return one.empty || other.empty || (one.sorted !== undefined && one.sorted === other.sorted);
 }
 
 /**
@@ -6522,15 +6561,19 @@ class ToolCallAssembler {
 
   #find(delta: ToolCallDelta, text: string): ToolCall {
     const { id, index, function: called } = delta;
-    const byId = index == null && id;
+    const name = called?.name;
+    // Hosts may give each piece an id of its own: one that is not known tells of another call only with a name.
+    const byId = index == null && id && (name || this.#calls.some((call) => call.id === id));
     const last = this.#calls.findLast((call) => {
       return !call.found && (byId ? call.id === id : index == null || call.index === index);
     });
     if (!last) return this.#add(delta);
+    if (!name || last.name === "") return last;
     // One index for several calls: another id, or a name after the arguments were complete.
-    const another = id && last.id && id !== last.id;
-    const repeats = text === "" ? called?.name === last.name : last.repeats(text);
-    return another || (called?.name && last.complete && !repeats) ? this.#add(delta) : last;
+    if (id && last.id && id !== last.id) return this.#add(delta);
+    if (!last.complete) return last;
+    const repeats = text === "" || last.empty ? name === last.name : last.repeats(text);
+    return repeats ? last : this.#add(delta);
   }
 
   #add(delta: ToolCallDelta, name = ""): ToolCall {
@@ -6564,7 +6607,7 @@ class ToolCallAssembler {
       const twins = this.#calls.some(({ found, name }) => found && !call.found && name === call.name);
       const piece = call.name === "" || twins ? "" : call.take();
       if (piece !== "") this.#send(call, piece);
-      if (!call.settled || this.#closed === this.#calls.length - 1) return;
+      if (call.name === "" || !call.settled || this.#closed === this.#calls.length - 1) return;
       this.#close(call, false);
     }
   }
@@ -6590,7 +6633,7 @@ class ToolCallAssembler {
 }
 // lib/stream/chunk_translator.ts ------------------------------------------------------------
 /** Finish reasons of hosts whose answer went wrong; it must not end like a whole one. */
-const BROKEN_FINISHES: readonly unknown[] = ["abort", "error", "repetition"];
+const BROKEN_FINISHES: readonly unknown[] = ["abort", "error", "insufficient_system_resource", "repetition"];
 /** How many blanks may be padding; more of them are text. */
 const MAX_FILLER_CHARS = 200;
 /** What Kimi writes beside calls, because histories show it. */
@@ -6629,16 +6672,22 @@ function toPlain(value: unknown): string {
 
 function toReasoning(delta: ChatDelta): string {
   // Hosts may fill several fields with the same text: only one is read.
-  const { reasoning_content, reasoning, reasoning_details: details } = delta;
+  const { reasoning_content, reasoning, reasoning_details: details, content } = delta;
   const joined = Array.isArray(details)
     ? details.map((detail) => toPlain(detail?.text ?? detail?.summary)).join("")
     : "";
-  return toPlain(reasoning_content) || toPlain(reasoning) || joined;
+  // Mistral's API has it among the parts of the content.
+  const parts = Array.isArray(content) ? content.map((part) => toJoined(part?.thinking)).join("") : "";
+  return toPlain(reasoning_content) || toPlain(reasoning) || joined || parts;
+}
+
+/** A text, or the texts of its parts. */
+function toJoined(value: unknown): string {
+  return Array.isArray(value) ? value.map((part) => toPlain(part?.text)).join("") : toPlain(value);
 }
 
 function toContentText({ content, refusal }: ChatDelta): string {
-  if (Array.isArray(content)) return content.map((part) => toPlain(part?.text)).join("");
-  return toPlain(content) || toPlain(refusal);
+  return toJoined(content) || toPlain(refusal);
 }
 
 function toCallDeltas({ tool_calls, function_call }: ChatDelta): ToolCallDelta[] {
@@ -6704,7 +6753,7 @@ export class ChunkTranslator {
       const { delta, message, finish_reason, stop_reason, matched_stop } = chunk.choices?.[0] ?? {};
       this.#feedDelta(delta ?? message ?? {});
       if (BROKEN_FINISHES.includes(finish_reason)) throw new BadAnswer("cut", `broke off: ${finish_reason}`);
-      if (finish_reason) this.#finishReason = finish_reason;
+      if (finish_reason && !isCut(this.#finishReason)) this.#finishReason = finish_reason;
       const stop = stop_reason ?? matched_stop;
       if (typeof stop === "string" && this.#stopSequences.includes(stop)) this.#stopSequence = stop;
     }
@@ -6717,7 +6766,7 @@ export class ChunkTranslator {
    * @throws {ApiError} `overloaded_error` if there was nothing in it.
    */
   flush(): MessageStreamEvent[] {
-    const cut = this.#finishReason === "length";
+    const cut = isCut(this.#finishReason);
     this.#endField("thinking", cut);
     this.#endField("text", cut);
     const half = this.#calls.flush(cut);
@@ -6747,8 +6796,8 @@ export class ChunkTranslator {
     if (text !== "") this.#feedField("text", text);
     const calls = toCallDeltas(delta);
     if (calls.length === 0) return;
-    this.#endField("thinking");
-    this.#endField("text");
+    this.#endField("thinking", true, true);
+    this.#endField("text", true, true);
     this.#dropFiller();
     for (const call of calls) this.#outputChars += JSON.stringify(call.function?.arguments ?? "").length;
     this.#calls.feed(calls);
@@ -6763,8 +6812,8 @@ export class ChunkTranslator {
   }
 
   /** Lets go of what a field has held back: something else has come, and what is half a call by then is none. */
-  #endField(field: "text" | "thinking", cut = true): void {
-    this.#scanners[field].flush(cut).forEach((found) => this.#add(found));
+  #endField(field: "text" | "thinking", cut = true, called = false): void {
+    this.#scanners[field].flush(cut, called).forEach((found) => this.#add(found));
   }
 
   #add(found: Found): void {

@@ -7,13 +7,18 @@ export type CodeState = { fence: number; span: number; tight: boolean; ticks: nu
 /** The state before any text. */
 export const NO_CODE: CodeState = { fence: 0, span: 0, tight: false, ticks: 0, lineStart: true };
 
-/** What the backticks read last have opened or closed. */
-function settle(state: CodeState): CodeState {
+/**
+ * What the backticks read last have opened or closed, before `next`.
+ *
+ * A fence ends where a line begins or ends, or on the line where it began: then it was none. Elsewhere backticks are code.
+ */
+function settle(state: CodeState, next = "\n"): CodeState {
   const { fence, span, tight, ticks, lineStart } = state;
   if (ticks === 0) return state;
   const rest = { tight: tight || span === 0, ticks: 0, lineStart: false };
-  if (fence > 0) return { fence: ticks < fence ? fence : 0, span: 0, ...rest };
-  if (ticks >= 3 && lineStart) return { fence: ticks, span: 0, ...rest };
+  const ends = ticks >= fence && (lineStart || span > 0 || next === "\n");
+  if (fence > 0) return ends ? { fence: 0, span: 0, ...rest } : { ...state, ticks: 0, lineStart: false };
+  if (ticks >= 3 && lineStart) return { fence: ticks, span: ticks, ...rest, tight: false };
   return { fence, span: span === 0 ? ticks : span === ticks ? 0 : span, ...rest };
 }
 
@@ -41,7 +46,9 @@ export function readCode(state: CodeState, text: string): CodeState {
     const char = text.charAt(i);
     if (char === "`") next.ticks++;
     else {
-      if (next.ticks > 0) Object.assign(next, settle(next));
+      if (next.ticks > 0) Object.assign(next, settle(next, char));
+      // A fence may begin behind the mark of a list.
+      if (char === "\n" && next.span >= 3 && next.tight) next.fence ||= next.span;
       if (char === "\n") [next.lineStart, next.span] = [true, 0];
       else if (char !== " " && char !== "\t") next.lineStart = false;
       if (char === " " || char === "\n") next.tight = false;

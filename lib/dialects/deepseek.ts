@@ -41,11 +41,16 @@ export const DEEPSEEK: readonly Trigger[] = [
   { marker: "<｜end▁of▁sentence｜>", end: true },
 ];
 
-const DSML_PREFIXES = ["｜DSML｜", "｜｜DSML｜｜", "|DSML|", ""];
+const DSML_MARKS = ["｜DSML｜", "｜｜DSML｜｜", "‖DSML‖", "|DSML|"];
+const DSML_PREFIXES = [...DSML_MARKS, ""];
 const DSML_WRAPPERS = DSML_PREFIXES.flatMap((prefix) => [`${prefix}function_calls>`, `${prefix}tool_calls>`]);
 
-/** What DeepSeek V3.2 and V4 leak: DSML, with its tags in any spelling. */
+/** What DeepSeek V3.2 and V4 leak: DSML, with its tags in any spelling, with or without a wrapper. */
 export const DSML: readonly Trigger[] = [
+  ...DSML_MARKS.map((mark) => ({
+    marker: `<${mark}invoke`,
+    grammar: invokeXml(`<${mark}tool_calls>`, ...DSML_PREFIXES),
+  })),
   ...DSML_WRAPPERS.map((tag) => ({ marker: `<${tag}`, grammar: invokeXml(`<${tag}`, ...DSML_PREFIXES) })),
   ...DSML_WRAPPERS.map((tag) => ({ marker: `</${tag}` })),
   ...DEEPSEEK,

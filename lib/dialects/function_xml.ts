@@ -1,16 +1,15 @@
 import { toProperties } from "./arguments.ts";
 import type { Grammar, Trigger } from "./grammar.ts";
-import { jsonCalls } from "./json_calls.ts";
+import { orJson } from "./json_calls.ts";
 import { type Field, MAX_TAG } from "./reader.ts";
 
 /**
  * Qwen3-Coder's XML, which Qwen3.5, Nemotron 3, Step and (in a wrapper of its own) Seed-OSS write as well:
  * `<tool_call><function=NAME><parameter=KEY>VALUE</parameter></function></tool_call>`.
  *
- * The wrapper may be missing, and so may ends; there may be JSON in it, as Qwen3 writes it. One line break at each end of
- * a value belongs to the markup, all other white space to the value. A value ends where something follows that may;
- * markup in it belongs to it. Without an end it ends before a parameter that the tool declares and that was not there
- * yet.
+ * The wrapper may be missing, and so may ends. One line break at each end of a value belongs to the markup, all other
+ * white space to the value. A value ends where something follows that may; markup in it belongs to it. Without an end it
+ * ends before a parameter that the tool declares and that was not there yet.
  */
 function functionXml(open: string, close: string): Grammar {
   const ends = {
@@ -18,11 +17,8 @@ function functionXml(open: string, close: string): Grammar {
     "</function>": ["<function=", close],
     [close]: [open],
   };
-  const json = jsonCalls(open, close);
   return function* (reader, tools) {
     yield* reader.take(open);
-    yield* reader.space();
-    if ((yield* reader.peek("{", "[")) !== undefined) return yield* json(reader, tools);
     for (let some = false;; some = true) {
       yield* reader.space();
       const begin = yield* reader.take("<function=", "<function ", "<function");
@@ -56,6 +52,6 @@ function functionXml(open: string, close: string): Grammar {
 
 /** What models leak that write so, in a wrapper of their own. */
 export function functionTags(open: string, close: string): Trigger[] {
-  const grammar = functionXml(open, close);
+  const grammar = orJson(functionXml(open, close), open, close);
   return [{ marker: open, grammar }, { marker: "<function=", grammar }, { marker: close }];
 }

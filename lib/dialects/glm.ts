@@ -1,11 +1,8 @@
 import type { Grammar, Trigger } from "./grammar.ts";
-import { jsonCalls } from "./json_calls.ts";
+import { orJson } from "./json_calls.ts";
 import { type Field, MAX_TAG, type Reader, type Reading } from "./reader.ts";
 
 const GLM_ENDS = { "</arg_value>": [""], "</tool_call>": [""] };
-
-/** What GLM writes at times instead. */
-const glmJson = jsonCalls("<tool_call>", "</tool_call>");
 
 /** White space, also where its escape has leaked. */
 function* glmSpace(reader: Reader): Reading<void> {
@@ -21,7 +18,6 @@ function* glmSpace(reader: Reader): Reading<void> {
  */
 const glmCall: Grammar = function* (reader, tools) {
   yield* reader.token("<tool_call>");
-  if ((yield* reader.peek("{", "[")) !== undefined) return yield* glmJson(reader, tools);
   const head = yield* reader.name();
   if (head === "") return undefined;
   const fields: Field[] = [];
@@ -44,9 +40,13 @@ const glmCall: Grammar = function* (reader, tools) {
     }
     key = undefined;
   }
-  closed ||= (yield* reader.take("</tool_call>")) !== undefined;
+  // Behind a name without arguments there may be the end of one.
+  closed ||= (yield* reader.take("</tool_call>", "</arg_value>")) !== undefined;
   return closed || fields.length > 0 ? [{ name, arguments: fields, cut: !closed, torn }] : undefined;
 };
 
 /** What GLM and Laguna leak. */
-export const GLM: readonly Trigger[] = [{ marker: "<tool_call>", grammar: glmCall }, { marker: "</tool_call>" }];
+export const GLM: readonly Trigger[] = [
+  { marker: "<tool_call>", grammar: orJson(glmCall, "<tool_call>", "</tool_call>") },
+  { marker: "</tool_call>" },
+];

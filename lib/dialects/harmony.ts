@@ -34,9 +34,12 @@ const harmonyChannel: Grammar = function* (reader) {
   return [];
 };
 
+/** What is left of a call's header where the host has removed its tokens. */
+const HARMONY_RECIPIENTS = ["commentary to=functions.", "to=functions."];
+
 /** A call whose channel was lost: `to=functions.NAME {…}`. */
 const harmonyRecipient: Grammar = function* (reader) {
-  yield* reader.take("to=functions.");
+  yield* reader.take(...HARMONY_RECIPIENTS);
   const name = yield* reader.name();
   yield* reader.while(/[\s\w]/, MAX_TAG);
   if (name === "" || (yield* reader.peek("{")) === undefined) return undefined;
@@ -46,6 +49,6 @@ const harmonyRecipient: Grammar = function* (reader) {
 /** What gpt-oss leaks. */
 export const HARMONY: readonly Trigger[] = [
   ...["<|start|>", "<|channel|>"].map((marker) => ({ marker, grammar: harmonyChannel })),
-  { marker: "to=functions.", grammar: harmonyRecipient, start: true },
+  ...HARMONY_RECIPIENTS.map((marker) => ({ marker, grammar: harmonyRecipient })),
   ...toStrays("<|end|> <|call|> <|return|> <|message|> <|constrain|>"),
 ];

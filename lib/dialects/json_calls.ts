@@ -62,6 +62,16 @@ export function jsonCalls(open: string, close: string | undefined, ...limits: st
   };
 }
 
+/** Calls in a grammar of their own or as JSON: models that have learned both mix them up. */
+export function orJson(grammar: Grammar, open: string, close: string): Grammar {
+  const json = jsonCalls(open, close);
+  return function* (reader, tools) {
+    yield* reader.token(open);
+    const isJson = (yield* reader.peek("{", "[")) !== undefined;
+    return yield* (isJson ? json : grammar)(reader, tools);
+  };
+}
+
 /** Such calls between tags, of which the closing one may be left over. */
 export function jsonTags(open: string, close: string): Trigger[] {
   return [{ marker: open, grammar: jsonCalls(open, close) }, { marker: close }];

@@ -1,4 +1,4 @@
-import { type Grammar, toStrays, type Trigger } from "./grammar.ts";
+import { type DeclaredTools, type Grammar, toStrays, type Trigger } from "./grammar.ts";
 import { pythonRepr } from "./python_repr.ts";
 import { MAX_TAG } from "./reader.ts";
 
@@ -11,9 +11,14 @@ const KIMI_ENDS = [
   ...["<|tool_calls_section_end|>", "<|tool_call_section_end|>", "<|im_end|>"],
 ];
 
-/** The name in an id such as `functions.mcp__wiki__find-all:1`: all between the first prefix and the last number. */
-function toKimiName(id: string): string {
-  return id.trim().replace(/^functions\./, "").replace(/:\d+$/, "");
+/**
+ * The name in an id such as `functions.mcp__wiki__find-all:1`: all between the first prefix and the last number. K2.5
+ * may leave out what stands between them.
+ */
+function toKimiName(id: string, tools: DeclaredTools): string {
+  const name = id.replace(/^functions\./, "").replace(/:\d+$/, "");
+  const bare = id.replace(/^functions\.?/, "").replace(/(?::|(?<!\d))\d+$/, "");
+  return tools.has(bare) && !tools.has(name) ? bare : name;
 }
 
 /**
@@ -22,14 +27,14 @@ function toKimiName(id: string): string {
  * The end may be missing, and the header of the next call may stand in the arguments of this one: they end where their
  * JSON ends, wherever the markers are.
  */
-const kimiCall: Grammar = function* (reader) {
+const kimiCall: Grammar = function* (reader, tools) {
   yield* reader.token(KIMI_BEGIN);
   let id = yield* reader.name();
   yield* reader.space();
   if (id === "" || (yield* reader.peek(KIMI_ARGUMENTS)) === undefined) return undefined;
   while ((yield* reader.take(KIMI_ARGUMENTS)) !== undefined) {
     yield* reader.space();
-    const call = { name: toKimiName(id), arguments: yield* reader.json(...KIMI_ENDS) };
+    const call = { name: toKimiName(id, tools), arguments: yield* reader.json(...KIMI_ENDS) };
     const rest = yield* reader.until(["<"], MAX_TAG);
     const next = /^[\s}\]]*(?:\S*?(functions\.[\w.-]+:\d+)\s*)?$/.exec(rest);
     const goesOn = next !== null && (reader.done || (yield* reader.peek(...KIMI_ENDS)) !== undefined);
@@ -45,7 +50,7 @@ const kimiCall: Grammar = function* (reader) {
 /** What Kimi K2, K2.5 and K2.6 leak, in text and in reasoning. */
 export const KIMI: readonly Trigger[] = [
   { marker: KIMI_BEGIN, grammar: kimiCall },
-  ...["[", "{'type'", '{"type"', "{'text'", '{"text"'].map((marker) => ({ marker, grammar: pythonRepr, start: true })),
+  ...["[", "{'type'", '{"type"', "{'text'"].map((marker) => ({ marker, grammar: pythonRepr, start: true })),
   ...toStrays(
     "<|tool_calls_section_begin|> <|tool_call_section_begin|> <|tool_calls_section_end|> <|tool_call_section_end|> " +
       "<|tool_call_argument_begin|> <|tool_call_end|> <|im_user|> <|im_assistant|> <|im_system|> <|im_middle|> [BOS] " +

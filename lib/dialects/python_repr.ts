@@ -47,7 +47,8 @@ function* passStrings(reader: Reader, kind: Piece["kind"]): Reading<boolean> {
 
 /** One part, from behind its brace: text and thinking are passed on, a tool_use is a call. Tells whether it is a part. */
 function* readPart(reader: Reader): Reading<boolean> {
-  let key = yield* takeQuoted(reader, "type", "text");
+  // A text without a type, in JSON's spelling, is an answer in JSON that somebody has asked for.
+  let key = (yield* takeQuoted(reader, "type")) ?? (yield* reader.token("'text'"))?.slice(1, -1);
   if (key === undefined || (yield* reader.token(":")) === undefined) return false;
   if (key === "type") {
     key = yield* takeQuoted(reader, "text", "thinking", "tool_use");

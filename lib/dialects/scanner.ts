@@ -9,6 +9,9 @@ const MAX_FAILURES = 200;
 /** How many characters may have been read again for that: at each failure it can be all there is. */
 const MAX_READ_AGAIN = 2_000_000;
 
+/** The shortest beginning of a marker that is dropped where the host's own calls follow; shorter ones may be text. */
+const MIN_HALF = 5;
+
 /** So many characters behind a closing tag are waited for to see whether its line ends with it. */
 const MAX_BLANKS = 1000;
 
@@ -56,6 +59,8 @@ export class Scanner {
   #failures = 0;
   /** How many characters have come. */
   #fed = 0;
+  /** Whether the beginning of a call is dropped, because the host sends it itself. */
+  #called = false;
   /** Whether a token has ended the turn: whatever follows is noise. */
   #ended = false;
 
@@ -83,11 +88,12 @@ export class Scanner {
    * Gives what was held back when the answer ends, or something else follows.
    *
    * @param cut Whether the answer was cut short by its length: a call that is not complete does not count then.
+   * @param called Whether calls of the host's own follow: the beginning of one is what its parser has left behind.
    */
-  flush(cut = false): Found[] {
-    this.#reader.ended = true;
+  flush(cut = false, called = false): Found[] {
+    [this.#reader.ended, this.#called] = [true, called];
     const found = this.#advance(cut);
-    this.#reader.ended = false;
+    [this.#reader.ended, this.#called] = [false, false];
     this.#startAnew();
     return found;
   }
@@ -104,6 +110,8 @@ export class Scanner {
   #seek(): boolean {
     const { triggers, tools } = this.#options;
     const last = this.#reader.ended;
+    const half = this.#called ? triggers.toHeld(this.#pending) : 0;
+    if (half >= MIN_HALF) this.#pending = this.#pending.slice(0, -half);
     let [code, from] = [this.#code, 0];
     // A marker at the end may still turn out to be the beginning of a longer one.
     let end = this.#pending.length - (last ? 0 : triggers.toHeld(this.#pending));
@@ -189,7 +197,8 @@ export class Scanner {
     }
     this.#reading = undefined;
     if (next.value) this.#addCalls(next.value, cut);
-    this.#pending = this.#reader.reset();
+    const rest = this.#reader.reset();
+    this.#pending = this.#called && !next.value ? "" : rest;
     if (next.value) return true;
     // No call: its first character is text, and there may be one in the rest.
     this.#failures++;
@@ -206,7 +215,7 @@ export class Scanner {
       if (calls.length > 0) this.#startAnew();
     } else {
       this.#failures++;
-      this.#addText(read);
+      if (!this.#called) this.#addText(read);
     }
   }
 

@@ -6,7 +6,7 @@ const LONGEST_TOOL_NAME = 300;
 /** Steps from what a model wrote to what it meant, each tried only if it leads to a declared name. */
 const STEPS: readonly ((name: string) => string)[] = [
   (name) => name,
-  (name) => name.split("<|", 1)[0] ?? name,
+  (name) => name.split("<", 1)[0] ?? name,
   (name) => name.replace(/^[\s"'●]+|[\s"']+$/g, ""),
   (name) => name.replace(/^(?:functions|tools|default_api|namespace|ns)[.:/]/, ""),
   (name) => name.replace(/:\d+$/, ""),

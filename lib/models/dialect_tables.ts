@@ -14,7 +14,7 @@ import { MISTRAL } from "../dialects/mistral.ts";
 import { MUSE } from "../dialects/muse.ts";
 import { TriggerTable } from "../dialects/triggers.ts";
 
-const QWEN = jsonTags("<tool_call>", "</tool_call>");
+const QWEN = functionTags("<tool_call>", "</tool_call>");
 
 /** All dialects know tags for thinking. */
 function toTable(...lists: readonly (readonly Trigger[])[]): TriggerTable {
@@ -30,7 +30,6 @@ export const DIALECTS = {
   deepseek: toTable(DEEPSEEK),
   dsml: toTable(DSML),
   glm: toTable(GLM),
-  coder: toTable(functionTags("<tool_call>", "</tool_call>")),
   qwen: toTable(QWEN),
   minimax: toTable(MINIMAX),
   minimaxM3: toTable(MINIMAX_M3),

@@ -2,7 +2,7 @@ import type { DeclaredTools } from "../dialects/grammar.ts";
 import { RepetitionGuard } from "../dialects/repetition.ts";
 import { type Found, Scanner } from "../dialects/scanner.ts";
 import { type Family, toFamily } from "../models/families.ts";
-import { toStopReason } from "../translate/stop_reason.ts";
+import { isCut, toStopReason } from "../translate/stop_reason.ts";
 import { toTokenCount, toUsage } from "../translate/usage.ts";
 import type { MessageStreamEvent } from "../wire/anthropic.ts";
 import { type NewId, randomId } from "../wire/ids.ts";
@@ -13,7 +13,7 @@ import { BlockSequencer } from "./block_sequencer.ts";
 import { ToolCallAssembler } from "./tool_call_assembler.ts";
 
 /** Finish reasons of hosts whose answer went wrong; it must not end like a whole one. */
-const BROKEN_FINISHES: readonly unknown[] = ["abort", "error", "repetition"];
+const BROKEN_FINISHES: readonly unknown[] = ["abort", "error", "insufficient_system_resource", "repetition"];
 /** How many blanks may be padding; more of them are text. */
 const MAX_FILLER_CHARS = 200;
 /** What Kimi writes beside calls, because histories show it. */
@@ -52,16 +52,22 @@ function toPlain(value: unknown): string {
 
 function toReasoning(delta: ChatDelta): string {
   // Hosts may fill several fields with the same text: only one is read.
-  const { reasoning_content, reasoning, reasoning_details: details } = delta;
+  const { reasoning_content, reasoning, reasoning_details: details, content } = delta;
   const joined = Array.isArray(details)
     ? details.map((detail) => toPlain(detail?.text ?? detail?.summary)).join("")
     : "";
-  return toPlain(reasoning_content) || toPlain(reasoning) || joined;
+  // Mistral's API has it among the parts of the content.
+  const parts = Array.isArray(content) ? content.map((part) => toJoined(part?.thinking)).join("") : "";
+  return toPlain(reasoning_content) || toPlain(reasoning) || joined || parts;
+}
+
+/** A text, or the texts of its parts. */
+function toJoined(value: unknown): string {
+  return Array.isArray(value) ? value.map((part) => toPlain(part?.text)).join("") : toPlain(value);
 }
 
 function toContentText({ content, refusal }: ChatDelta): string {
-  if (Array.isArray(content)) return content.map((part) => toPlain(part?.text)).join("");
-  return toPlain(content) || toPlain(refusal);
+  return toJoined(content) || toPlain(refusal);
 }
 
 function toCallDeltas({ tool_calls, function_call }: ChatDelta): ToolCallDelta[] {
@@ -127,7 +133,7 @@ export class ChunkTranslator {
       const { delta, message, finish_reason, stop_reason, matched_stop } = chunk.choices?.[0] ?? {};
       this.#feedDelta(delta ?? message ?? {});
       if (BROKEN_FINISHES.includes(finish_reason)) throw new BadAnswer("cut", `broke off: ${finish_reason}`);
-      if (finish_reason) this.#finishReason = finish_reason;
+      if (finish_reason && !isCut(this.#finishReason)) this.#finishReason = finish_reason;
       const stop = stop_reason ?? matched_stop;
       if (typeof stop === "string" && this.#stopSequences.includes(stop)) this.#stopSequence = stop;
     }
@@ -140,7 +146,7 @@ export class ChunkTranslator {
    * @throws {ApiError} `overloaded_error` if there was nothing in it.
    */
   flush(): MessageStreamEvent[] {
-    const cut = this.#finishReason === "length";
+    const cut = isCut(this.#finishReason);
     this.#endField("thinking", cut);
     this.#endField("text", cut);
     const half = this.#calls.flush(cut);
@@ -170,8 +176,8 @@ export class ChunkTranslator {
     if (text !== "") this.#feedField("text", text);
     const calls = toCallDeltas(delta);
     if (calls.length === 0) return;
-    this.#endField("thinking");
-    this.#endField("text");
+    this.#endField("thinking", true, true);
+    this.#endField("text", true, true);
     this.#dropFiller();
     for (const call of calls) this.#outputChars += JSON.stringify(call.function?.arguments ?? "").length;
     this.#calls.feed(calls);
@@ -186,8 +192,8 @@ export class ChunkTranslator {
   }
 
   /** Lets go of what a field has held back: something else has come, and what is half a call by then is none. */
-  #endField(field: "text" | "thinking", cut = true): void {
-    this.#scanners[field].flush(cut).forEach((found) => this.#add(found));
+  #endField(field: "text" | "thinking", cut = true, called = false): void {
+    this.#scanners[field].flush(cut, called).forEach((found) => this.#add(found));
   }
 
   #add(found: Found): void {

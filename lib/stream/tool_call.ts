@@ -3,6 +3,7 @@ import type { DeclaredTools } from "../dialects/grammar.ts";
 import { JsonScanner } from "../dialects/json_scanner.ts";
 import { resolveToolName } from "../dialects/tool_names.ts";
 import type { JsonObject } from "../wire/anthropic.ts";
+import { parseJson, sortKeys } from "../wire/json.ts";
 import type { ToolCallDelta } from "../wire/openai.ts";
 import { BadAnswer } from "./bad_answer.ts";
 
@@ -24,6 +25,7 @@ export class ToolCall {
   #text = "";
   #taken = 0;
   #pending = "";
+  #sorted: string | undefined;
 
   constructor(tools: DeclaredTools, { index, id }: ToolCallDelta = {}, found = false) {
     this.#tools = tools;
@@ -43,14 +45,14 @@ export class ToolCall {
     this.#schema = this.#tools.get(this.#name)?.input_schema;
   }
 
-  /** The arguments so far. */
-  get text(): string {
-    return this.#text;
+  /** The arguments with their keys in order, once they are complete; made once, since all calls are compared. */
+  get sorted(): string | undefined {
+    return this.complete ? this.#sorted ??= JSON.stringify(sortKeys(parseJson(this.#text))) : undefined;
   }
 
-  /** Whether arguments have begun, are not complete and may go on. */
+  /** Whether arguments have begun, are not complete and may go on; looking at their text each time would be quadratic. */
   get running(): boolean {
-    return this.#text.trim() !== "" && !this.complete && !this.#scanner.failed;
+    return this.#scanner.filled && !this.complete && !this.#scanner.failed;
   }
 
   /** Whether the arguments are a complete JSON value. */
@@ -76,7 +78,7 @@ export class ToolCall {
   /** Whether `piece` is all of the arguments so far over again, as snapshots and repetitions are. */
   repeats(piece: string): boolean {
     const { length } = this.#fed;
-    return length > 1 && piece.length >= length && piece.startsWith(this.#fed);
+    return (length > 1 || this.#fed === "{") && piece.length >= length && piece.startsWith(this.#fed);
   }
 
   /** Takes the next piece of the arguments; gives what follows their end: another call's arguments, or junk. */
@@ -87,8 +89,7 @@ export class ToolCall {
     let rest = this.#scan(fresh);
     while (this.complete && this.empty && /^\s*[{["]/.test(rest)) {
       this.#scanner = this.#createScanner();
-      this.#text = "";
-      this.#pending = "";
+      [this.#text, this.#pending, this.#sorted] = ["", "", undefined];
       rest = this.#scan(rest);
     }
     return rest;

@@ -1,6 +1,5 @@
 import type { FoundCall } from "../dialects/found_calls.ts";
 import type { DeclaredTools } from "../dialects/grammar.ts";
-import { parseJson, sortKeys } from "../wire/json.ts";
 import type { NewId } from "../wire/ids.ts";
 import type { ToolCallDelta } from "../wire/openai.ts";
 import { BadAnswer } from "./bad_answer.ts";
@@ -18,8 +17,7 @@ function toArgumentText(value: unknown): string {
 /** Whether two calls are one: hosts send what their parser found and leave the same call in the text. */
 function isSame(one: ToolCall, other: ToolCall): boolean {
   if (one.name !== other.name) return false;
-  const [a, b] = [one, other].map(({ text }) => JSON.stringify(sortKeys(parseJson(text))));
-  return one.empty || other.empty || a === b;
+  return one.empty || other.empty || (one.sorted !== undefined && one.sorted === other.sorted);
 }
 
 /**
@@ -108,15 +106,19 @@ export class ToolCallAssembler {
 
   #find(delta: ToolCallDelta, text: string): ToolCall {
     const { id, index, function: called } = delta;
-    const byId = index == null && id;
+    const name = called?.name;
+    // Hosts may give each piece an id of its own: one that is not known tells of another call only with a name.
+    const byId = index == null && id && (name || this.#calls.some((call) => call.id === id));
     const last = this.#calls.findLast((call) => {
       return !call.found && (byId ? call.id === id : index == null || call.index === index);
     });
     if (!last) return this.#add(delta);
+    if (!name || last.name === "") return last;
     // One index for several calls: another id, or a name after the arguments were complete.
-    const another = id && last.id && id !== last.id;
-    const repeats = text === "" ? called?.name === last.name : last.repeats(text);
-    return another || (called?.name && last.complete && !repeats) ? this.#add(delta) : last;
+    if (id && last.id && id !== last.id) return this.#add(delta);
+    if (!last.complete) return last;
+    const repeats = text === "" || last.empty ? name === last.name : last.repeats(text);
+    return repeats ? last : this.#add(delta);
   }
 
   #add(delta: ToolCallDelta, name = ""): ToolCall {
@@ -150,7 +152,7 @@ export class ToolCallAssembler {
       const twins = this.#calls.some(({ found, name }) => found && !call.found && name === call.name);
       const piece = call.name === "" || twins ? "" : call.take();
       if (piece !== "") this.#send(call, piece);
-      if (!call.settled || this.#closed === this.#calls.length - 1) return;
+      if (call.name === "" || !call.settled || this.#closed === this.#calls.length - 1) return;
       this.#close(call, false);
     }
   }

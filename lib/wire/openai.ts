@@ -42,7 +42,7 @@ export type ToolCallDelta = {
 
 /** The changing part of a chunk, or the `message` of a whole completion. */
 export type ChatDelta = {
-  content?: string | { type?: string; text?: string }[] | null;
+  content?: string | { type?: string; text?: string; thinking?: unknown }[] | null;
   refusal?: string | null;
   reasoning_content?: string | null;
   reasoning?: string | null;

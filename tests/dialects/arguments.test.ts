@@ -209,6 +209,7 @@ describe("resolveToolName() finds", () => {
     ["ns.Read", "Read"],
     ["Read<|channel|>commentary", "Read"],
     ["functions.Read<|channel|>commentary", "Read"],
+    ["Read</arg_value>", "Read"],
     [" Read\n", "Read"],
     ['"Read"', "Read"],
     ["● Read", "Read"],

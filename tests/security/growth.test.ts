@@ -91,12 +91,27 @@ describe("what a host sends:", () => {
     assert.equal(readArguments(`{${repeat(" ")}x`), undefined);
   });
 
-  test("arguments of blanks, in small pieces", () => {
-    const call = (piece: string) => ({
-      choices: [{ delta: { tool_calls: [{ index: 0, function: { name: "Bash", arguments: piece } }] } }],
+  for (const [open, char, close] of [["{", " ", "}"], ['{"command":"', "x", '"}']] as const) {
+    test(`arguments of '${char}' in small pieces`, () => {
+      const call = (piece: string) => ({
+        choices: [{ delta: { tool_calls: [{ index: 0, function: { name: "Bash", arguments: piece } }] } }],
+      });
+      const pieces = Array.from({ length: 100_000 }, () => call(char.repeat(20)));
+      for (const model of ["", "moonshotai/kimi-k2.6"]) {
+        assert.ok(translate([call(open), ...pieces, call(close)], { tools: TOOLS, model }).length > 0);
+      }
     });
-    const pieces = Array.from({ length: 100_000 }, () => call(" ".repeat(20)));
-    assert.ok(translate([call("{"), ...pieces, call("}")], { tools: TOOLS }).length > 0);
+  }
+
+  test("many long calls, each once as a call and others in the text", () => {
+    const json = (i: number) => JSON.stringify({ command: `${i} ${"x".repeat(30_000)}` });
+    const chunks = Array.from({ length: 450 }, (_, index) => {
+      const content = `<tool_call>{"name":"Bash","arguments":${json(-index)}}</tool_call>`;
+      return [{ tool_calls: [{ index, function: { name: "Bash", arguments: json(index) } }] }, { content }];
+    });
+    const model = "qwen/qwen3-80b";
+    const events = translate(chunks.flat().map((delta) => ({ choices: [{ delta }] })), { tools: TOOLS, model });
+    assert.equal(events.filter(({ type }) => type === "content_block_start").length, 899);
   });
 
   test("a tool's name of blanks", () => assert.equal(resolveToolName(`x${repeat(" ")}●`, TOOLS), undefined));

@@ -140,6 +140,35 @@ describe("a call that comes as a call and in the text runs once", () => {
   });
 });
 
+describe("the beginning of a call that a host's parser leaves in the text is dropped:", () => {
+  const rows: [model: string, left: string][] = [
+    ["deepseek-ai/deepseek-v4-flash", "<｜DSML｜tool_calls"],
+    ["deepseek-ai/deepseek-v4-flash", "<｜DSML｜tool_calls>\n"],
+    ["qwen/qwen3-coder-480b", "<function"],
+    ["qwen/qwen3-coder-480b", "<tool_call>\n"],
+    ["nvidia/nemotron-3-super", "<tool_call>\n<function=Read>\n<parameter=path>\na"],
+    [KIMI, "<|tool_calls_section_begin|><|tool_call_begin|>functions.Read:0"],
+    ["openai/gpt-oss-120b", "<|channel|>commentary to=functions.Read"],
+  ];
+  for (const [model, left] of rows) {
+    test(left, () => {
+      for (const field of ["content", "reasoning_content"]) {
+        const chunks = [...`Ok.${left}`].map((piece) => chunk({ [field]: piece }));
+        const kind = field === "content" ? "text" : "thinking";
+        const expected = [`${kind}:Ok.`, `Read${READ}`, "(tool_use)"];
+        assert.deepEqual(read(model, ...chunks, calls(call(0, "c1", "Read", READ)), finish("tool_calls")), expected);
+      }
+    });
+  }
+
+  test("but not what may be text, nor where no call follows", () => {
+    const whole = calls(call(0, "c1", "Read", READ));
+    const qwen = "qwen/qwen3-coder-480b";
+    assert.deepEqual(read(qwen, chunk({ content: "1 <" }), whole, finish()), ["text:1 <", `Read${READ}`, "(tool_use)"]);
+    assert.deepEqual(read(qwen, chunk({ content: "1 <tool_" }), finish()), ["text:1 <tool_", "(end_turn)"]);
+  });
+});
+
 describe("arguments are repaired", () => {
   const rows: [name: string, written: string, expected: string][] = [
     ["single quotes and Python's words", "{'path': 'a.ts', 'deep': True}", '{"path":"a.ts","deep":true}'],
@@ -225,7 +254,7 @@ describe("nonsense is a failure of the upstream:", () => {
   });
 
   test("a finish reason that says so", () => {
-    for (const reason of ["abort", "error", "repetition"]) {
+    for (const reason of ["abort", "error", "insufficient_system_resource", "repetition"]) {
       assert.throws(() => translate([chunk({ content: "Half of" }), finish(reason)]), overloaded);
     }
   });

@@ -34,6 +34,18 @@ export const RECORDED_STREAMS: readonly RecordedStream[] = [
     expected: ["text:one two", "(end_turn)"],
   },
   {
+    name: "thinking as a part of the content",
+    chunks: [
+      chunk({ content: [{ type: "thinking", thinking: [{ type: "text", text: "Let me " }] }] }),
+      chunk({
+        content: [{ type: "thinking", thinking: [{ type: "text", text: "see." }] }, { type: "text", text: "Yes" }],
+      }),
+      chunk({ content: "." }),
+      finish(),
+    ],
+    expected: ["thinking:Let me see.", "text:Yes.", "(end_turn)"],
+  },
+  {
     name: "a refusal as text",
     chunks: [chunk({ refusal: "I will not." }), finish()],
     expected: ["text:I will not.", "(end_turn)"],
@@ -181,6 +193,24 @@ export const RECORDED_STREAMS: readonly RecordedStream[] = [
     expected: [`Read${READ}`, "(tool_use)"],
   },
   {
+    name: "an id of its own for each piece, with and without an index",
+    chunks: [
+      calls({ index: 0, id: "c1", function: { name: "Read", arguments: "" } }),
+      calls({ index: 0, id: "c2", function: { arguments: '{"path":' } }),
+      calls({ index: 0, id: "c3", function: { arguments: '"a.ts"}' } }),
+      calls({ id: "c4", function: { name: "List", arguments: "" } }),
+      calls({ id: "c5", function: { arguments: '{"dir":"src",' } }),
+      calls({ id: "c6", function: { arguments: '"deep":true}' } }),
+      finish("tool_calls"),
+    ],
+    expected: [`Read${READ}`, `List${LIST}`, "(tool_use)"],
+  },
+  {
+    name: "a name behind whole arguments",
+    chunks: [calls(call(0, "c1", null, READ)), calls(call(0, null, "Read", null)), finish("tool_calls")],
+    expected: [`Read${READ}`, "(tool_use)"],
+  },
+  {
     name: "snapshots instead of deltas",
     chunks: [
       calls(call(0, "c1", "Read", '{"pa')),
@@ -219,6 +249,24 @@ export const RECORDED_STREAMS: readonly RecordedStream[] = [
     expected: [`Read${READ}`, "(tool_use)"],
   },
   {
+    name: "snapshots, and a placeholder before the arguments, all with the name",
+    chunks: [
+      ...["{", '{"path"', READ].map((args) => calls(call(0, "c1", "Read", args))),
+      ...["{}", LIST].map((args) => calls(call(1, "c2", "List", args))),
+      finish("tool_calls"),
+    ],
+    expected: [`Read${READ}`, `List${LIST}`, "(tool_use)"],
+  },
+  {
+    name: "names behind the arguments of mixed calls",
+    chunks: [
+      calls(call(0, "c1", null, READ), call(1, "c2", null, LIST)),
+      calls(call(1, null, "List", null), call(0, null, "Read", null)),
+      finish("tool_calls"),
+    ],
+    expected: [`Read${READ}`, `List${LIST}`, "(tool_use)"],
+  },
+  {
     name: "a placeholder and the arguments in one text",
     chunks: [calls(call(0, "c1", "Read", `{}${READ}`)), finish("tool_calls")],
     expected: [`Read${READ}`, "(tool_use)"],
@@ -254,6 +302,11 @@ export const RECORDED_STREAMS: readonly RecordedStream[] = [
     name: "a call cut by the length, left as broken as it is",
     chunks: [calls(call(0, "c1", "Read", '{"path":"a.')), finish("length")],
     expected: ['Read{"path":"a.', "(max_tokens)"],
+  },
+  {
+    name: "an end for length that is told again as an ordinary one",
+    chunks: [chunk({ content: "Half of" }), finish("length"), finish("stop")],
+    expected: ["text:Half of", "(max_tokens)"],
   },
   {
     name: "a whole call and one cut before it had begun",

@@ -7,6 +7,8 @@ describe("toStopReason() maps", () => {
   const rows = [
     ["stop", "end_turn"],
     ["length", "max_tokens"],
+    ["model_length", "max_tokens"],
+    ["MAX_TOKENS", "max_tokens"],
     ["tool_calls", "end_turn"],
     ["function_call", "end_turn"],
     ["content_filter", "end_turn"],

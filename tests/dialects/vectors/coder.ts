@@ -9,6 +9,12 @@ const READ_JSON = 'Read{"path":"src/x.ts","limit":3}';
 const QUOTED = "Say </parameter> or </function> or </tool_call> or <parameter=x> and <function=y>";
 
 const VECTORS: Vector[] = [
+  {
+    name: "a call as JSON, and one as XML",
+    text: `<tool_call>\n{"name": "ls", "arguments": {"path": "."}}\n</tool_call>${READ}`,
+    expected: ['ls{"path":"."}', READ_JSON],
+    reasoning: true,
+  },
   { name: "one call after text", text: `Ok.${READ}`, expected: ["text:Ok.", READ_JSON], reasoning: true },
   {
     name: "JSON in the wrapper",

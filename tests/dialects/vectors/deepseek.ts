@@ -124,6 +124,8 @@ export const DEEPSEEK_DSML: FamilyVectors = {
       expected: [`text:${dsml("tool_calls", LS).replace(/(?<=string="true">.)[^]*/, "")}`],
     },
     { name: "doubled bars", text: dsml("tool_calls", LS).replaceAll("｜DSML｜", "｜｜DSML｜｜"), expected: [LS_JSON] },
+    { name: "bars in one", text: dsml("tool_calls", LS).replaceAll("｜DSML｜", "‖DSML‖"), expected: [LS_JSON] },
+    { name: "calls without a wrapper", text: `Ok.${LS}${LS}bye`, expected: ["text:Ok.", LS_JSON, LS_JSON, "text:bye"] },
     { name: "bars of ASCII", text: dsml("function_calls", LS).replaceAll("｜DSML｜", "|DSML|"), expected: [LS_JSON] },
     { name: "no mark at all", text: dsml("function_calls", LS).replaceAll("｜DSML｜", ""), expected: [LS_JSON] },
     {

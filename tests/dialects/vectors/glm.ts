@@ -13,6 +13,18 @@ export const GLM: FamilyVectors = {
   models: ["z-ai/glm-5.2", "z-ai/glm4.7", "poolside/laguna-m-1"],
   vectors: [
     {
+      name: "calls as JSON",
+      text:
+        '<tool_call>\n{"name": "ls", "arguments": {"path": "."}}\n</tool_call><tool_call>[{"name": "list_all"}]</tool_call>',
+      expected: ['ls{"path":"."}', "list_all{}"],
+      reasoning: true,
+    },
+    {
+      name: "a call without arguments, with the end of one",
+      text: "Ok.<tool_call>list_all</arg_value></tool_call><tool_call>list_all</arg_value>",
+      expected: ["text:Ok.", "list_all{}", "list_all{}"],
+    },
+    {
       name: "a call with line breaks",
       text: `Ok.\n${LINES}`,
       expected: ["text:Ok.\n", `search${SEARCH}`],

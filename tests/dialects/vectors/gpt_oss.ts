@@ -45,6 +45,11 @@ export const GPT_OSS: FamilyVectors = {
       expected: ['text:{"path":"."}'],
     },
     { name: "a bare recipient", text: 'to=functions.ls {"path":"."}', expected: ['ls{"path":"."}'] },
+    {
+      name: "headers without their tokens",
+      text: 'commentary to=functions.ls json{"path":"."}commentary to=functions.ls {"path":"a"}',
+      expected: ['ls{"path":"."}', 'ls{"path":"a"}'],
+    },
     { name: "a bare recipient with a type", text: 'to=functions.ls json {"path":"."}', expected: ['ls{"path":"."}'] },
     {
       name: "prose about recipients and markers",

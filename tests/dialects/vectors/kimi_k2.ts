@@ -275,9 +275,35 @@ export const KIMI_K2: FamilyVectors = {
       expected: ["thinking:I need a.", 'Read{"path":"a"}', "text:Done."],
     },
     {
+      name: "ids without a dot, and without a colon",
+      text: section(LS.replace("functions.ls:1", "functionsls5"), LS.replace("functions.ls:1", "functions.ls6")),
+      expected: ['ls{"path":"."}', 'ls{"path":"."}'],
+    },
+    {
+      name: "a call of a tool that nobody declared, with a number for its name's end",
+      text: LS.replace("functions.ls:1", "functions.ls2:0"),
+      expected: [`text:${LS.replace("functions.ls:1", "functions.ls2:0")}`],
+    },
+    {
       name: "a call after a fence in a fence",
       text: `\`\`\`\`md\n\`\`\`js\n\`\`\`\`\nNow.\n${section(READ)}`,
       expected: ["text:````md\n```js\n````\nNow.\n", 'Read{"path":"a"}'],
+    },
+    {
+      name: "a call after a fence with backticks in its code",
+      text: `\`\`\`js\nx = "\`\`\`json {"\n\`\`\`\n${section(READ)}`,
+      expected: ['text:```js\nx = "```json {"\n```\n', 'Read{"path":"a"}'],
+      reasoning: true,
+    },
+    {
+      name: "a call in a fence behind the mark of a list, and one after it",
+      text: `- \`\`\`js\n  ${READ}\n  \`\`\`\n${section(READ)}`,
+      expected: [`text:- \`\`\`js\n  ${READ}\n  \`\`\`\n`, 'Read{"path":"a"}'],
+    },
+    {
+      name: "a call after a line in three backticks, and after a fence that ends behind its code",
+      text: `\`\`\`ls -l\`\`\`\n${READ}\n\`\`\`sh\nls\`\`\`\n${section(READ)}`,
+      expected: ["text:```ls -l```\n", 'Read{"path":"a"}', "text:\n```sh\nls```\n", 'Read{"path":"a"}'],
     },
     {
       name: "a call after a stray backtick",
@@ -352,6 +378,8 @@ export const KIMI_K2: FamilyVectors = {
         "'id': 'toolu_x', 'name': 'ls', 'input': {'path': '/a', 'depth': None, 'all': True}}]",
       expected: ["thinking:Hm.", "text:A", 'ls{"path":"/a","depth":null,"all":true}'],
     },
+    { name: "JSON with a text", text: '{"text": "a", "n": 1}', expected: ['text:{"text": "a", "n": 1}'] },
+    { name: "JSON with texts", text: '[{"text":"a"},{"text":"b"}]', expected: ['text:[{"text":"a"},{"text":"b"}]'] },
     {
       name: "Python: a call with braces and quotes in its text",
       text: `[{'type': 'tool_use', 'id': 'toolu_x', 'name': 'Write', 'input': {'path': 'a', 'content': "it's }]"}}]ok`,

@@ -18,6 +18,12 @@ const M2_VECTORS: Vector[] = [
     reasoning: true,
   },
   {
+    name: "calls without a wrapper, and with its end only",
+    text: `Ok.${LS}${LS}</minimax:tool_call>bye`,
+    expected: ["text:Ok.", 'ls{"path":"."}', 'ls{"path":"."}', "text:bye"],
+    reasoning: true,
+  },
+  {
     name: "names in single quotes, or bare",
     text: m2(LS.replaceAll('"', "'"), LS.replaceAll('"', "")),
     expected: ['ls{"path":"."}', 'ls{"path":"."}'],

@@ -9,6 +9,12 @@ export const QWEN: FamilyVectors = {
   models: ["qwen/qwen3-next-80b-a3b-instruct", "qwen/qwen2.5-coder-32b-instruct", "nousresearch/hermes-4-70b"],
   vectors: [
     {
+      name: "a call as XML, and one as JSON",
+      text: `<tool_call>\n<function=Read>\n<parameter=path>\na\n</parameter>\n</function>\n</tool_call>${LS}`,
+      expected: ['Read{"path":"a"}', 'ls{"path":"."}'],
+      reasoning: true,
+    },
+    {
       name: "one call after text",
       text: `Ok.\n${READ}`,
       expected: ["text:Ok.\n", 'Read{"path":"a"}'],
