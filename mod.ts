@@ -166,6 +166,11 @@ function parseJson(text: string): unknown {
   }
 }
 
+/** Whether two values are the same JSON, with their keys in the same order. */
+function isSameJson(a: unknown, b: unknown): boolean {
+  return a === b || JSON.stringify(a) === JSON.stringify(b);
+}
+
 /** The same value with the keys of its objects in order, so that equal values become equal text. */
 function sortKeys(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sortKeys);
@@ -9078,87 +9083,6 @@ function toPassedRequest(
   const warnings = thinking && !fits ? [`Cannot let ${model} think: it has only ${max_tokens} output tokens`] : [];
   return { request: { max_tokens, ...mergeBodies(body, extraBody) }, warnings };
 }
-// lib/store/memory_store.ts -----------------------------------------------------------------
-/** So many changes, and what nobody asked for again since its time was over is thrown away. */
-const CHANGES_PER_SWEEP = 1_000;
-
-/** Whether two values are the same JSON, as a store compares them. */
-function isSameJson(a: unknown, b: unknown): boolean {
-  return a === b || JSON.stringify(a) === JSON.stringify(b);
-}
-
-/** What becomes of who wants a place in windows, by when the places of the others in each of them end. */
-function toTaken(windows: readonly SlidingWindow[], others: readonly number[][], now: number): Taken {
-  const waits = windows.map(({ limit }, i) => {
-    const ends = others[i]!.sort((a, b) => a - b);
-    return ends.length < limit ? 0 : (ends[ends.length - limit] ?? Infinity) - now;
-  });
-  const wait = Math.max(0, ...waits);
-  const left = (windows[0]?.limit ?? Infinity) - (others[0]?.length ?? 0) - (wait === 0 ? 1 : 0);
-  return { wait, left: Math.max(0, left) };
-}
-
-/** Makes a store that lasts as long as the process; `entries` are there from the beginning. */
-export function createMemoryStore(
-  entries: Iterable<[key: string, value: unknown]> = [],
-  clock: Clock = systemClock,
-): Store {
-  const values = new Map<string, { value: unknown; until: number }>();
-  /** When each place ends, by the key of its window and who has it. */
-  const places = new Map<string, Map<string, number>>();
-  let changes = 0;
-
-  function set(key: string, value: unknown, ms = Infinity): void {
-    values.delete(key);
-    if (value !== undefined) values.set(key, { value, until: clock.now() + ms });
-    if (++changes % CHANGES_PER_SWEEP > 0) return;
-    for (const [key, { until }] of values) if (until <= clock.now()) values.delete(key);
-  }
-
-  function get(key: string): unknown {
-    const found = values.get(key);
-    return found && found.until > clock.now() ? found.value : undefined;
-  }
-
-  /** Who is in a window now, but for `id`. */
-  function othersOf(id: string, key: string): Map<string, number> {
-    const now = clock.now();
-    return new Map([...places.get(key) ?? []].filter(([holder, until]) => holder !== id && until > now));
-  }
-
-  function take(id: string, windows: readonly SlidingWindow[]): Taken {
-    const now = clock.now();
-    const others = windows.map(({ key }) => othersOf(id, key));
-    const taken = toTaken(windows, others.map((ends) => [...ends.values()]), now);
-    windows.forEach(({ key, ms }, i) => {
-      if (taken.wait === 0 && ms > 0) places.set(key, others[i]!.set(id, now + ms));
-    });
-    return taken;
-  }
-
-  for (const [key, value] of entries) set(key, value);
-  return {
-    shared: false,
-    get: (key) => Promise.resolve(get(key)),
-    list: (prefix) =>
-      Promise.resolve([...values.keys()].flatMap((key) => {
-        const value = key.startsWith(prefix) ? get(key) : undefined;
-        return value === undefined ? [] : [[key, value]];
-      })),
-    set: (key, value, ms) => Promise.resolve(set(key, value, ms)),
-    swap(key, before, after, ms) {
-      const same = isSameJson(get(key), before);
-      if (same) set(key, after, ms);
-      return Promise.resolve(same);
-    },
-    take: (id, windows) => Promise.resolve(take(id, windows)),
-    free(id, key) {
-      places.get(key)?.delete(id);
-      return Promise.resolve();
-    },
-    close: () => Promise.resolve(),
-  };
-}
 // lib/store/shared_map.ts -------------------------------------------------------------------
 /** How values are kept: read from what may be anything, written, and for how many milliseconds others are told of it. */
 type SharedMapFormat<T> = {
@@ -9457,6 +9381,82 @@ function toFittingRequest(
   }
   return { body, warnings };
 }
+// lib/store/memory_store.ts -----------------------------------------------------------------
+/** So many changes, and what nobody asked for again since its time was over is thrown away. */
+const CHANGES_PER_SWEEP = 1_000;
+
+/** What becomes of who wants a place in windows, by when the places of the others in each of them end. */
+function toTaken(windows: readonly SlidingWindow[], others: readonly number[][], now: number): Taken {
+  const waits = windows.map(({ limit }, i) => {
+    const ends = others[i]!.sort((a, b) => a - b);
+    return ends.length < limit ? 0 : (ends[ends.length - limit] ?? Infinity) - now;
+  });
+  const wait = Math.max(0, ...waits);
+  const left = (windows[0]?.limit ?? Infinity) - (others[0]?.length ?? 0) - (wait === 0 ? 1 : 0);
+  return { wait, left: Math.max(0, left) };
+}
+
+/** Makes a store that lasts as long as the process; `entries` are there from the beginning. */
+export function createMemoryStore(
+  entries: Iterable<[key: string, value: unknown]> = [],
+  clock: Clock = systemClock,
+): Store {
+  const values = new Map<string, { value: unknown; until: number }>();
+  /** When each place ends, by the key of its window and who has it. */
+  const places = new Map<string, Map<string, number>>();
+  let changes = 0;
+
+  function set(key: string, value: unknown, ms = Infinity): void {
+    values.delete(key);
+    if (value !== undefined) values.set(key, { value, until: clock.now() + ms });
+    if (++changes % CHANGES_PER_SWEEP > 0) return;
+    for (const [key, { until }] of values) if (until <= clock.now()) values.delete(key);
+  }
+
+  function get(key: string): unknown {
+    const found = values.get(key);
+    return found && found.until > clock.now() ? found.value : undefined;
+  }
+
+  /** Who is in a window now, but for `id`. */
+  function othersOf(id: string, key: string): Map<string, number> {
+    const now = clock.now();
+    return new Map([...places.get(key) ?? []].filter(([holder, until]) => holder !== id && until > now));
+  }
+
+  function take(id: string, windows: readonly SlidingWindow[]): Taken {
+    const now = clock.now();
+    const others = windows.map(({ key }) => othersOf(id, key));
+    const taken = toTaken(windows, others.map((ends) => [...ends.values()]), now);
+    windows.forEach(({ key, ms }, i) => {
+      if (taken.wait === 0 && ms > 0) places.set(key, others[i]!.set(id, now + ms));
+    });
+    return taken;
+  }
+
+  for (const [key, value] of entries) set(key, value);
+  return {
+    shared: false,
+    get: (key) => Promise.resolve(get(key)),
+    list: (prefix) =>
+      Promise.resolve([...values.keys()].flatMap((key) => {
+        const value = key.startsWith(prefix) ? get(key) : undefined;
+        return value === undefined ? [] : [[key, value]];
+      })),
+    set: (key, value, ms) => Promise.resolve(set(key, value, ms)),
+    swap(key, before, after, ms) {
+      const same = isSameJson(get(key), before);
+      if (same) set(key, after, ms);
+      return Promise.resolve(same);
+    },
+    take: (id, windows) => Promise.resolve(take(id, windows)),
+    free(id, key) {
+      places.get(key)?.delete(id);
+      return Promise.resolve();
+    },
+    close: () => Promise.resolve(),
+  };
+}
 // lib/upstream/health.ts --------------------------------------------------------------------
 /** So many faults within so many milliseconds, and a model is avoided for as long; then one request may try it. */
 const MAX_FAULTS = 3;
@@ -9623,6 +9623,31 @@ function orderCandidates(
   const [resort] = ranked.filter(({ well }) => !well).sort((a, b) => a.penalty - b.penalty || a.back - b.back);
   return ranked.filter((one) => one.well || one === resort).map(({ candidate }) => candidate);
 }
+// lib/upstream/refusal.ts -------------------------------------------------------------------
+/** Milliseconds for which a request that was refused is refused again as it stands. */
+const REFUSAL_LIFE = 5_000;
+
+/** Remembers what a host has refused last: Claude Code sends such a request up to six times (2.1.328). */
+class LastRefusal {
+  readonly #clock: Clock;
+  #last: { candidate: Candidate; body: unknown; fault: UpstreamFault; until: number } | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Notes what a host has said to a body. */
+  note(candidate: Candidate, body: unknown, fault: UpstreamFault): void {
+    if (fault === this.#last?.fault) return; // It was only said again.
+    this.#last = { candidate, body, fault, until: this.#clock.now() + REFUSAL_LIFE };
+  }
+
+  /** What the host has just said to the very same body; of what Claude Code changes meanwhile no host is told. */
+  of(candidate: Candidate, body: unknown): UpstreamFault | undefined {
+    if (this.#last && this.#clock.now() >= this.#last.until) this.#last = undefined;
+    return this.#last?.candidate === candidate && isSameJson(this.#last.body, body) ? this.#last.fault : undefined;
+  }
+}
 // lib/upstream/summary.ts -------------------------------------------------------------------
 /** Candidates in the order they were asked first, with the last fault of each. */
 type Tried = ReadonlyMap<Candidate, ApiError>;
@@ -9715,16 +9740,8 @@ const TIME_PER_TOKEN = 20;
 /** What a prompt is taken for, times the tokens at which its host stopped counting, where that is more than was thought. */
 const UNCOUNTED = 1.2;
 
-/** Milliseconds for which a request that was refused is refused again as it stands: Claude Code sends it six times. */
-const REFUSAL_LIFE = 5_000;
-
 /** Milliseconds after which what other processes know is read again. */
 const SYNC_PAUSE = 1_000;
-
-/** Whether two bodies for the same request and model differ in what can be mended. */
-function differ(a: FittingRequest["body"], b: FittingRequest["body"]): boolean {
-  return JSON.stringify(a) !== JSON.stringify(b);
-}
 
 /** Asks candidates until one answers, and remembers what their faults teach. */
 class Chain {
@@ -9734,8 +9751,7 @@ class Chain {
   readonly #accounts: Accounts;
   readonly #cuts: Cuts;
   readonly #ledger: TokenLedger;
-  /** What was refused last. */
-  #refused: { candidate: Candidate; body: FittingRequest["body"]; fault: UpstreamFault; until: number } | undefined;
+  readonly #refusal: LastRefusal;
   #loading: Promise<void> | undefined;
   /** When what others know is to be read again; never while that is going on. */
   #syncAt = Infinity;
@@ -9747,6 +9763,7 @@ class Chain {
     this.#learned = new LearnedFacts(settings.store, settings.clock);
     this.#health = new Health(settings.clock, settings.store);
     this.#cuts = new Cuts(settings.clock);
+    this.#refusal = new LastRefusal(settings.clock);
   }
 
   /** See {@linkcode Send}. */
@@ -9768,7 +9785,8 @@ class Chain {
       const wanted = candidate.traits?.wholeAnswers ? { ...request, stream: false } : request;
       const { body, warnings } = this.#toBody(wanted, candidate, options);
       try {
-        this.#refuseAgain(body, candidate);
+        const refused = this.#refusal.of(candidate, body);
+        if (refused) throw refused;
         const events = await this.#ask(wanted, body, candidate, {
           ...options,
           end,
@@ -9786,12 +9804,11 @@ class Chain {
         const { then } = FAULT_KINDS[fault.kind];
         // What one model finds wrong with a request, another may not, once the one that was wanted has failed.
         if (then === "stop" && tried.size === 1) {
-          const until = clock.now() + REFUSAL_LIFE;
-          if (fault !== this.#refused?.fault) this.#refused = { candidate, body, fault, until };
+          this.#refusal.note(candidate, body, fault);
           break;
         }
         const mended = then === "mend" && this.#fits(candidate, fault, options) &&
-          differ(body, this.#toBody(wanted, candidate, options).body);
+          !isSameJson(body, this.#toBody(wanted, candidate, options).body);
         if (mended) continue;
         // What the host has not counted, or only in part, is told as it was estimated.
         const { used, total = 0, limit } = fault.facts;
@@ -9804,13 +9821,6 @@ class Chain {
       }
     }
     throw summarizeFaults(tried);
-  }
-
-  /** Throws what the host has just said to the very same request; what Claude Code changes no host is told of. */
-  #refuseAgain(body: FittingRequest["body"], candidate: Candidate): void {
-    const refused = this.#refused;
-    if (refused && this.#settings.clock.now() >= refused.until) this.#refused = undefined;
-    else if (refused?.candidate === candidate && !differ(refused.body, body)) throw refused.fault;
   }
 
   /** Reads what was learned before. */

@@ -1,6 +1,6 @@
-import { isSameJson } from "../store/memory_store.ts";
 import { ApiError } from "../wire/errors.ts";
 import { toDigest } from "../wire/ids.ts";
+import { isSameJson } from "../wire/json.ts";
 import { Claims, KEY_MEMORY } from "./claims.ts";
 import type { HandlerParts } from "./options.ts";
 import type { Exchange } from "./request_log.ts";

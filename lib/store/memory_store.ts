@@ -1,13 +1,9 @@
 import { type Clock, systemClock } from "../wire/clock.ts";
+import { isSameJson } from "../wire/json.ts";
 import type { SlidingWindow, Store, Taken } from "./store.ts";
 
 /** So many changes, and what nobody asked for again since its time was over is thrown away. */
 const CHANGES_PER_SWEEP = 1_000;
-
-/** Whether two values are the same JSON, as a store compares them. */
-export function isSameJson(a: unknown, b: unknown): boolean {
-  return a === b || JSON.stringify(a) === JSON.stringify(b);
-}
 
 /** What becomes of who wants a place in windows, by when the places of the others in each of them end. */
 export function toTaken(windows: readonly SlidingWindow[], others: readonly number[][], now: number): Taken {

@@ -1,5 +1,5 @@
 import { BoundedMap } from "../wire/bounded_map.ts";
-import { isSameJson } from "./memory_store.ts";
+import { isSameJson } from "../wire/json.ts";
 import type { Store } from "./store.ts";
 
 /** How values are kept: read from what may be anything, written, and for how many milliseconds others are told of it. */

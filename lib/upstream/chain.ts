@@ -4,6 +4,7 @@ import { type Clock, sleep } from "../wire/clock.ts";
 import { ApiError, toApiError } from "../wire/errors.ts";
 import type { NewId } from "../wire/ids.ts";
 import { iterate } from "../wire/iterate.ts";
+import { isSameJson } from "../wire/json.ts";
 import { onAbort } from "../wire/signal.ts";
 import { type Accounts, isSameAccount } from "./accounts.ts";
 import { attempt } from "./attempt.ts";
@@ -19,6 +20,7 @@ import { Health } from "./health.ts";
 import { LearnedFacts } from "./learned.ts";
 import { toLessons } from "./lessons.ts";
 import { orderCandidates } from "./order.ts";
+import { LastRefusal } from "./refusal.ts";
 import { summarizeFaults, toNamed } from "./summary.ts";
 import type { PromptTokens, TokenLedger } from "./token_ledger.ts";
 
@@ -63,16 +65,8 @@ const TIME_PER_TOKEN = 20;
 /** What a prompt is taken for, times the tokens at which its host stopped counting, where that is more than was thought. */
 const UNCOUNTED = 1.2;
 
-/** Milliseconds for which a request that was refused is refused again as it stands: Claude Code sends it six times. */
-const REFUSAL_LIFE = 5_000;
-
 /** Milliseconds after which what other processes know is read again. */
 const SYNC_PAUSE = 1_000;
-
-/** Whether two bodies for the same request and model differ in what can be mended. */
-function differ(a: FittingRequest["body"], b: FittingRequest["body"]): boolean {
-  return JSON.stringify(a) !== JSON.stringify(b);
-}
 
 /** Asks candidates until one answers, and remembers what their faults teach. */
 class Chain {
@@ -82,8 +76,7 @@ class Chain {
   readonly #accounts: Accounts;
   readonly #cuts: Cuts;
   readonly #ledger: TokenLedger;
-  /** What was refused last. */
-  #refused: { candidate: Candidate; body: FittingRequest["body"]; fault: UpstreamFault; until: number } | undefined;
+  readonly #refusal: LastRefusal;
   #loading: Promise<void> | undefined;
   /** When what others know is to be read again; never while that is going on. */
   #syncAt = Infinity;
@@ -95,6 +88,7 @@ class Chain {
     this.#learned = new LearnedFacts(settings.store, settings.clock);
     this.#health = new Health(settings.clock, settings.store);
     this.#cuts = new Cuts(settings.clock);
+    this.#refusal = new LastRefusal(settings.clock);
   }
 
   /** See {@linkcode Send}. */
@@ -116,7 +110,8 @@ class Chain {
       const wanted = candidate.traits?.wholeAnswers ? { ...request, stream: false } : request;
       const { body, warnings } = this.#toBody(wanted, candidate, options);
       try {
-        this.#refuseAgain(body, candidate);
+        const refused = this.#refusal.of(candidate, body);
+        if (refused) throw refused;
         const events = await this.#ask(wanted, body, candidate, {
           ...options,
           end,
@@ -134,12 +129,11 @@ class Chain {
         const { then } = FAULT_KINDS[fault.kind];
         // What one model finds wrong with a request, another may not, once the one that was wanted has failed.
         if (then === "stop" && tried.size === 1) {
-          const until = clock.now() + REFUSAL_LIFE;
-          if (fault !== this.#refused?.fault) this.#refused = { candidate, body, fault, until };
+          this.#refusal.note(candidate, body, fault);
           break;
         }
         const mended = then === "mend" && this.#fits(candidate, fault, options) &&
-          differ(body, this.#toBody(wanted, candidate, options).body);
+          !isSameJson(body, this.#toBody(wanted, candidate, options).body);
         if (mended) continue;
         // What the host has not counted, or only in part, is told as it was estimated.
         const { used, total = 0, limit } = fault.facts;
@@ -152,13 +146,6 @@ class Chain {
       }
     }
     throw summarizeFaults(tried);
-  }
-
-  /** Throws what the host has just said to the very same request; what Claude Code changes no host is told of. */
-  #refuseAgain(body: FittingRequest["body"], candidate: Candidate): void {
-    const refused = this.#refused;
-    if (refused && this.#settings.clock.now() >= refused.until) this.#refused = undefined;
-    else if (refused?.candidate === candidate && !differ(refused.body, body)) throw refused.fault;
   }
 
   /** Reads what was learned before. */

@@ -1,8 +1,7 @@
-import { isSameJson } from "../store/memory_store.ts";
 import { SharedMap } from "../store/shared_map.ts";
 import type { Store } from "../store/store.ts";
 import type { Clock } from "../wire/clock.ts";
-import { isJsonObject } from "../wire/json.ts";
+import { isJsonObject, isSameJson } from "../wire/json.ts";
 import { type Candidate, toKey } from "../routing/candidate.ts";
 
 /** What a model at a backend has taught, all of it from its own answers. */

@@ -28,6 +28,11 @@ export function parseJson(text: string): unknown {
   }
 }
 
+/** Whether two values are the same JSON, with their keys in the same order. */
+export function isSameJson(a: unknown, b: unknown): boolean {
+  return a === b || JSON.stringify(a) === JSON.stringify(b);
+}
+
 /** The same value with the keys of its objects in order, so that equal values become equal text. */
 export function sortKeys(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sortKeys);
