@@ -492,10 +492,18 @@ test("a model whose streams lose something is asked for whole answers, and the c
   assert.deepEqual(rig.calls.map(({ body }) => body.stream_options), [{ include_usage: true }, undefined]);
 });
 
-test("a whole answer in place of events is read, whatever the host calls it", async () => {
-  const pieces = ["\r\n{", '"choices":[{"message":{"content":"Hel', 'lo"},"finish_reason":"stop"}]}'];
-  const { arbiter } = createRig({}, { fetch: serveBytes(pieces) });
-  await assertHello(await arbiter.fetch(toRequest({ stream: true })));
+test("a whole answer is read, and so are events, whatever the host calls them and with blanks before", async () => {
+  const whole = ["\r\n{", '"choices":[{"message":{"content":"Hel', 'lo"},"finish_reason":"stop"}]}'];
+  const events = ['data: {"choices":[{"delta":{"content":"Hello"},"finish_reason":"stop"}]}\n\n'];
+  for (const pieces of [whole, ["\n  \n", ...whole], events, ["\n  \n", ...events]]) {
+    for (const type of ["text/event-stream", "application/json"]) {
+      const serve = serveBytes(pieces);
+      const fetch: typeof serve = async (...asked) =>
+        new Response((await serve(...asked)).body, { headers: { "content-type": type } });
+      const { arbiter } = createRig({}, { fetch });
+      await assertHello(await arbiter.fetch(toRequest({ stream: true })));
+    }
+  }
 });
 
 test("an error or a page in place of events is told", async () => {
