@@ -8055,7 +8055,7 @@ function parseLimits(text: string): StatedLimits {
 // lib/upstream/faults.ts --------------------------------------------------------------------
 /** What went wrong upstream: with the account, with the request, with the model or host, with the answer. */
 type FaultKind =
-  | ("bad_key" | "rate_limited")
+  | ("bad_key" | "moved" | "rate_limited")
   | ("bad_request" | "rejected_field" | "no_tools" | "context_overflow" | "output_cap")
   | ("pool_full" | "degraded" | "unavailable" | "gone" | "broken" | "gateway" | "timeout")
   | ("cut" | "empty" | "degenerate");
@@ -8078,6 +8078,7 @@ const [AN_HOUR, A_DAY] = [3_600_000, 86_400_000];
 /** All kinds of faults. */
 const FAULT_KINDS: Readonly<Record<FaultKind, FaultMeaning>> = {
   bad_key: { type: "authentication_error", then: "leave", account: true, final: true },
+  moved: { type: "not_found_error", then: "leave", account: true, final: true },
   bad_request: { type: "invalid_request_error", then: "stop" },
   rejected_field: { type: "invalid_request_error", then: "mend" },
   no_tools: { type: "invalid_request_error", then: "next" },
@@ -8137,6 +8138,7 @@ const ANY = /(?:)/;
 const REFUSALS = [400, 413, 422, 500];
 const TOO_LONG = "prompt is too long";
 const NO_TOOLS = "The model is served without tools";
+const MOVED = "The host sends to another address, which is not followed: correct its own";
 const CHECK_KEY = "The API key is wrong or has no right to this model, check {key}";
 
 /** The first row that fits counts; what none fits is `broken`. */
@@ -8165,16 +8167,10 @@ const FAULTS: readonly FaultRow[] = [
   ["rejected_field", REFUSALS, "fields"], // NIM, kimi-cli#2534, 9router#1887; pydantic; Mistral's tokenizers
   ["timeout", [], /Decode wall clock timeout/], // NIM 500, after 600 s
   ["timeout", [408, 504], ANY], // NIM 504, empty, after 300 s
-  [
-    "bad_request",
-    [301, 302, 303, 307, 308],
-    ANY,
-    "The host sends to another address, which is not followed: correct its own",
-  ],
+  ["moved", [301, 302, 303, 307, 308], ANY, MOVED],
   ["cut", [], /incomplete chunked read/], // NIM
   ["gateway", [], /temporarily overloaded/], // NIM 503
   ["gateway", [502, 503, 529], ANY], // NIM, HTML or empty
-  ["empty", [200], /^$/, "The upstream answered nothing"],
   ["broken", [200], ANY, "The host answers with a page, not like a model: check its address"], // Log-ins, wrong paths
   ["bad_request", [413], ANY, "", "request_too_large"],
   ["bad_request", [400, 422], ANY],
@@ -9655,7 +9651,7 @@ const REQUEST_KINDS: readonly FaultKind[] = ["context_overflow", "bad_request", 
 /** Which fault to tell of when all failed: what will pass before what will not. */
 const TRUEST: readonly FaultKind[] = [
   ...(["rate_limited", "pool_full", "degraded", "gateway", "timeout", "cut"] as const),
-  ...(["empty", "degenerate", "broken", "bad_key"] as const),
+  ...(["empty", "degenerate", "broken", "bad_key", "moved"] as const),
   ...REQUEST_KINDS,
   ...(["no_tools", "unavailable", "gone"] as const),
 ];

@@ -69,7 +69,7 @@ describe("a host that sends to another address", () => {
           response.writeHead(status, { location: `${other}/v1/chat/completions` }).end();
         });
         const { message, status: told } = await ask({ baseUrl: `${host}/v1`, format, headers: { "x-secret": "s" } });
-        assert.equal(told, 400, "so that no client tries again and again");
+        assert.equal(told, 404, "so that no client tries again and again");
         assert.match(message, /sends to another address, which is not followed/);
         const candidate = { backend: { baseUrl: `${host}/v1`, apiKey: "secret-key", format }, model: "m/x" };
         const [probed] = await probeModels([candidate]);
