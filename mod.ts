@@ -7385,11 +7385,10 @@ function toChatMessages(
   }
 
   const turns = toTurns(messages);
-  const begin = turns.findLastIndex((turn) => turn.some(isTyped));
+  const begin = replaysThinking === "always" ? -1 : turns.findLastIndex((turn) => turn.some(isTyped));
   turns.forEach((turn, i) => {
-    if (turn[0]?.role === "assistant") {
-      addAssistant(turn, replaysThinking === "always" || (replaysThinking !== false && i > begin));
-    } else addClient(turn);
+    if (turn[0]?.role === "assistant") addAssistant(turn, replaysThinking !== false && i > begin);
+    else addClient(turn);
   });
   addResults([]);
   for (const message of chat) {
@@ -7471,12 +7470,7 @@ const MESSAGE = 6, CALL = 12, TOOL_FACTOR = 1.06;
 const TOOLS_TOKENS = 500;
 
 /** How a model counts and what it is sent, everything if it is passed on; what is left out is as with most models. */
-export type TokenRules = {
-  digits?: DigitRule;
-  vision?: boolean;
-  replaysThinking?: Family["replaysThinking"];
-  passed?: boolean;
-};
+export type TokenRules = Pick<Family, "digits" | "replaysThinking"> & { vision?: boolean; passed?: boolean };
 
 /** Whether a request offers tools of the client's own. */
 const hasTools = ({ tools = [] }: MessagesRequest): boolean => tools.some((tool) => tool.input_schema);
@@ -7513,13 +7507,10 @@ export function estimateRequestTokens(
     typeof content === "string" ? count(content) : sum(content ?? [], (block) => countBlock(block, replays));
 
   const offered = tools.filter(({ input_schema }) => input_schema || passed);
-  const begin = passed || replaysThinking === "always"
-    ? -1
-    : replaysThinking
-    ? messages.findLastIndex(isTyped)
-    : Infinity;
+  const replays = passed || replaysThinking !== false;
+  const begin = passed || replaysThinking === "always" ? -1 : messages.findLastIndex(isTyped);
   return countContent(system, false) + (hasTools(request) ? TOOLS_TOKENS : 0) +
-    sum(messages, ({ content }, at) => MESSAGE + countContent(content, at > begin)) +
+    sum(messages, ({ content }, at) => MESSAGE + countContent(content, replays && at > begin)) +
     sum(offered, ({ name, description, input_schema }) => {
       const { $schema: _, ...schema } = input_schema ?? {};
       return CALL + Math.round(TOOL_FACTOR * (count(name) + count(description ?? "") + count(JSON.stringify(schema))));
@@ -9314,7 +9305,7 @@ class LearnedFacts {
 
   /** Notes that a model answers: it has come back, or was never gone. */
   learnBack(candidate: Candidate): void {
-    if (this.of(candidate) === NOTHING) return;
+    if (this.of(candidate).goneSince === Infinity) return;
     this.#change(candidate, (before) => ({ ...before, goneSince: Infinity }));
   }
 
