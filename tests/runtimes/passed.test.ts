@@ -58,6 +58,8 @@ test("a search of the web goes to a host that may know how, and to no other", as
   const [told] = await read(await other.arbiter.fetch(toRequest(search))) as { text: string }[];
   assert.match(told?.text ?? "", /^Nothing was searched/);
   assert.equal(other.calls.length, 0);
+  const online = createRig(HELLO, { model: "test/model:online" });
+  assert.deepEqual(await read(await online.arbiter.fetch(toRequest(search))), [{ type: "text", text: "Hello" }]);
 });
 
 test("a request that a host has refused for a beta of the client's is passed on again without it", async () => {
