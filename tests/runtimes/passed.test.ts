@@ -77,7 +77,9 @@ test("a request that a host has refused for a beta of the client's is passed on 
   for (const beta of ["new-2026-08-18", ""]) {
     const request = toRequest({ stream: true });
     if (beta) request.headers.set("anthropic-beta", beta);
-    statuses.push((await rig.arbiter.fetch(request)).status);
+    const response = await rig.arbiter.fetch(request);
+    statuses.push(response.status);
+    await response.text();
   }
   assert.deepEqual(statuses, [400, 200]);
 });
