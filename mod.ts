@@ -2966,13 +2966,14 @@ const ANSWER_ROWS: Record<
   prefix: ["command_prefix", toCommandPrefix],
 };
 
-/** What Claude Code's WebSearch gives to the model that called it, instead of results that a model without a web makes up. */
+/** What Claude Code's WebSearch gives to the model that called it, where a model without a web would make results up. */
 const NO_SEARCH = "Nothing was searched: WebSearch runs on Anthropic's servers, and this session uses other models. " +
   "There are no sources. Try WebFetch with an address you know, or a search tool of an MCP server; else tell the user " +
   "that the web could not be searched.";
 
 /**
- * Answers a side request without a model, if it wants what no model here can do, or if the user has switched that on and the answer is plain to see.
+ * Answers a side request without a model, if it wants what no model here can do, or if the user has switched that on and
+ * the answer is plain to see.
  *
  * @returns The text to answer with; nothing if a model must be asked.
  */
@@ -7385,11 +7386,10 @@ function toChatMessages(
   }
 
   const turns = toTurns(messages);
-  const begin = turns.findLastIndex((turn) => turn.some(isTyped));
+  const begin = replaysThinking === "always" ? -1 : turns.findLastIndex((turn) => turn.some(isTyped));
   turns.forEach((turn, i) => {
-    if (turn[0]?.role === "assistant") {
-      addAssistant(turn, replaysThinking === "always" || (replaysThinking !== false && i > begin));
-    } else addClient(turn);
+    if (turn[0]?.role === "assistant") addAssistant(turn, replaysThinking !== false && i > begin);
+    else addClient(turn);
   });
   addResults([]);
   for (const message of chat) {
@@ -7471,12 +7471,7 @@ const MESSAGE = 6, CALL = 12, TOOL_FACTOR = 1.06;
 const TOOLS_TOKENS = 500;
 
 /** How a model counts and what it is sent, everything if it is passed on; what is left out is as with most models. */
-export type TokenRules = {
-  digits?: DigitRule;
-  vision?: boolean;
-  replaysThinking?: Family["replaysThinking"];
-  passed?: boolean;
-};
+export type TokenRules = Pick<Family, "digits" | "replaysThinking"> & { vision?: boolean; passed?: boolean };
 
 /** Whether a request offers tools of the client's own. */
 const hasTools = ({ tools = [] }: MessagesRequest): boolean => tools.some((tool) => tool.input_schema);
@@ -7513,13 +7508,10 @@ export function estimateRequestTokens(
     typeof content === "string" ? count(content) : sum(content ?? [], (block) => countBlock(block, replays));
 
   const offered = tools.filter(({ input_schema }) => input_schema || passed);
-  const begin = passed || replaysThinking === "always"
-    ? -1
-    : replaysThinking
-    ? messages.findLastIndex(isTyped)
-    : Infinity;
+  const replays = passed || replaysThinking !== false;
+  const begin = passed || replaysThinking === "always" ? -1 : messages.findLastIndex(isTyped);
   return countContent(system, false) + (hasTools(request) ? TOOLS_TOKENS : 0) +
-    sum(messages, ({ content }, at) => MESSAGE + countContent(content, at > begin)) +
+    sum(messages, ({ content }, at) => MESSAGE + countContent(content, replays && at > begin)) +
     sum(offered, ({ name, description, input_schema }) => {
       const { $schema: _, ...schema } = input_schema ?? {};
       return CALL + Math.round(TOOL_FACTOR * (count(name) + count(description ?? "") + count(JSON.stringify(schema))));
@@ -8055,7 +8047,7 @@ function parseLimits(text: string): StatedLimits {
 // lib/upstream/faults.ts --------------------------------------------------------------------
 /** What went wrong upstream: with the account, with the request, with the model or host, with the answer. */
 type FaultKind =
-  | ("bad_key" | "rate_limited")
+  | ("bad_key" | "moved" | "rate_limited")
   | ("bad_request" | "rejected_field" | "no_tools" | "context_overflow" | "output_cap")
   | ("pool_full" | "degraded" | "unavailable" | "gone" | "broken" | "gateway" | "timeout")
   | ("cut" | "empty" | "degenerate");
@@ -8078,6 +8070,7 @@ const [AN_HOUR, A_DAY] = [3_600_000, 86_400_000];
 /** All kinds of faults. */
 const FAULT_KINDS: Readonly<Record<FaultKind, FaultMeaning>> = {
   bad_key: { type: "authentication_error", then: "leave", account: true, final: true },
+  moved: { type: "not_found_error", then: "leave", account: true, final: true },
   bad_request: { type: "invalid_request_error", then: "stop" },
   rejected_field: { type: "invalid_request_error", then: "mend" },
   no_tools: { type: "invalid_request_error", then: "next" },
@@ -8136,7 +8129,8 @@ const ANY = /(?:)/;
 /** Refusals of a request; 500 is also the status of an error inside a stream that has none. */
 const REFUSALS = [400, 413, 422, 500];
 const TOO_LONG = "prompt is too long";
-const NO_TOOLS = "The model is served without tools";
+const NO_TOOLS = /not support tools|found that support tool use|--enable-auto-tool-choice|--tool-call-parser/;
+const MOVED = "The host sends to another address, which is not followed: correct its own";
 const CHECK_KEY = "The API key is wrong or has no right to this model, check {key}";
 
 /** The first row that fits counts; what none fits is `broken`. */
@@ -8145,7 +8139,7 @@ const FAULTS: readonly FaultRow[] = [
   ["pool_full", [], /ResourceExhausted|total request limit reached/], // NIM 503, inside streams, without a status
   ["gone", [], /reached its end of life/, "The model is gone"], // NIM 410, 2026-05
   ["gone", [410], ANY, "The model is gone"],
-  ["no_tools", [400, 404], /not support tools|found that support tool use/, NO_TOOLS], // Ollama, OpenRouter
+  ["no_tools", [404, ...REFUSALS], NO_TOOLS, "The model is served without tools"], // Ollama, OpenRouter, NIM
   ["rejected_field", [404], /found that support the provided/], // OpenRouter, zed#36094
   ["unavailable", [404], /Not found for account/, "The model is not available to this account"], // NIM, FCC#1021
   ["unavailable", [404], ANY, "The upstream does not know this model, or its address is wrong"], // NIM "404 page not found"
@@ -8154,7 +8148,6 @@ const FAULTS: readonly FaultRow[] = [
   ["unavailable", [403], ANY, CHECK_KEY, "permission_error"], // NIM "Authorization failed", also for one model
   ["rate_limited", [429], ANY], // NIM, hardly ever with retry-after
   ["rate_limited", [500], /\brate.?limit|too many requests/i], // Inside streams, where the code is a word
-  ["no_tools", REFUSALS, /--enable-auto-tool-choice|--tool-call-parser/, NO_TOOLS], // NIM
   ["context_overflow", REFUSALS, /prompt is too long/i], // Anthropic
   ["context_overflow", REFUSALS, /max_tokens must be at least 1, got -|greater than max_model_len/, TOO_LONG], // vLLM
   ["context_overflow", REFUSALS, /exceed max_num_tokens|exceeds maximum sequence length/, TOO_LONG], // TRT-LLM, Triton
@@ -8165,16 +8158,10 @@ const FAULTS: readonly FaultRow[] = [
   ["rejected_field", REFUSALS, "fields"], // NIM, kimi-cli#2534, 9router#1887; pydantic; Mistral's tokenizers
   ["timeout", [], /Decode wall clock timeout/], // NIM 500, after 600 s
   ["timeout", [408, 504], ANY], // NIM 504, empty, after 300 s
-  [
-    "bad_request",
-    [301, 302, 303, 307, 308],
-    ANY,
-    "The host sends to another address, which is not followed: correct its own",
-  ],
+  ["moved", [301, 302, 303, 307, 308], ANY, MOVED],
   ["cut", [], /incomplete chunked read/], // NIM
   ["gateway", [], /temporarily overloaded/], // NIM 503
   ["gateway", [502, 503, 529], ANY], // NIM, HTML or empty
-  ["empty", [200], /^$/, "The upstream answered nothing"],
   ["broken", [200], ANY, "The host answers with a page, not like a model: check its address"], // Log-ins, wrong paths
   ["bad_request", [413], ANY, "", "request_too_large"],
   ["bad_request", [400, 422], ANY],
@@ -8733,31 +8720,29 @@ function toDataReader(
   deadline: Deadline,
   clock: Clock,
 ): () => Promise<string[] | undefined> {
-  let whole: Promise<string> | undefined;
-  if (answer.headers.get("content-type")?.includes("application/json")) {
-    return async () => whole ? undefined : [await (whole = readLimited(answer, MAX_WHOLE_BYTES)), "[DONE]"];
-  }
   const decoder = new SseDecoder();
-  let [size, over, heardAt] = [0, false, clock.now()];
+  let [begin, over] = ["", false];
+  let [size, waited] = [0, 0];
   return async () => {
     if (over) return undefined;
+    const asked = clock.now();
     deadline.listen();
     const bytes = await answer.read();
     deadline.heard();
     over = !bytes;
-    // No event begins like an object or a page, whatever the host calls it.
-    const begin = size === 0 && bytes ? String.fromCharCode(bytes.find((byte) => byte > 0x20) ?? 0) : "";
-    if (begin === "{" || begin === "<") {
-      over = true;
-      const text = await readLimited(answer, MAX_WHOLE_BYTES, bytes);
+    // No event begins like an object or a page, whatever the host calls it; hosts may send blanks before it.
+    if (begin === "" && bytes) {
+      begin = String.fromCharCode(bytes.find((byte) => byte > 0x20) ?? 0x20).trim();
+      over = begin === "{" || begin === "<";
+      const text = over ? await readLimited(answer, MAX_WHOLE_BYTES, bytes) : "";
       if (begin === "<") throw toUpstreamFault(200, text, candidate);
-      return [text, "[DONE]"];
+      if (over) return [text, "[DONE]"];
     }
     size += bytes?.byteLength ?? 0;
     if (size > MAX_ANSWER_BYTES) throw new UpstreamFault("broken", "The upstream's answer does not end");
     const data = bytes ? decoder.feed(bytes) : decoder.flush();
-    if (data.length > 0) heardAt = clock.now();
-    else if (clock.now() > heardAt + MAX_COMMENTS) {
+    waited = data.length > 0 ? 0 : waited + clock.now() - asked;
+    if (waited > MAX_COMMENTS) {
       throw new UpstreamFault("timeout", "The upstream has sent nothing but comments for ten minutes");
     }
     return data.map((text) => text.trim()).filter((text) => text !== "");
@@ -9320,7 +9305,7 @@ class LearnedFacts {
 
   /** Notes that a model answers: it has come back, or was never gone. */
   learnBack(candidate: Candidate): void {
-    if (this.of(candidate) === NOTHING) return;
+    if (this.of(candidate).goneSince === Infinity) return;
     this.#change(candidate, (before) => ({ ...before, goneSince: Infinity }));
   }
 
@@ -9636,9 +9621,9 @@ class LastRefusal {
     this.#clock = clock;
   }
 
-  /** Notes what a host has said to a body. */
+  /** Notes what a host has said to a body; those of Anthropic's format are told of the client's betas, too. */
   note(candidate: Candidate, body: unknown, fault: UpstreamFault): void {
-    if (fault === this.#last?.fault) return; // It was only said again.
+    if (candidate.backend.format === "anthropic" || fault === this.#last?.fault) return; // Or it was only said again.
     this.#last = { candidate, body, fault, until: this.#clock.now() + REFUSAL_LIFE };
   }
 
@@ -9657,7 +9642,7 @@ const REQUEST_KINDS: readonly FaultKind[] = ["context_overflow", "bad_request", 
 /** Which fault to tell of when all failed: what will pass before what will not. */
 const TRUEST: readonly FaultKind[] = [
   ...(["rate_limited", "pool_full", "degraded", "gateway", "timeout", "cut"] as const),
-  ...(["empty", "degenerate", "broken", "bad_key"] as const),
+  ...(["empty", "degenerate", "broken", "bad_key", "moved"] as const),
   ...REQUEST_KINDS,
   ...(["no_tools", "unavailable", "gone"] as const),
 ];
@@ -11386,7 +11371,8 @@ function prepareQuestion(
   const id = parts.newId("msg_");
   let start: MessageStart | undefined;
   const toStart = () => start ??= toMessageStart(id, asked.model, tokens.count(wanted));
-  const searches = kind === "web_search" && wanted.backend.format === "anthropic"; // Such a host may know how.
+  // Hosts of Anthropic's format may know how, and OpenRouter searches for models whose names end like this.
+  const searches = kind === "web_search" && (wanted.backend.format === "anthropic" || wanted.model.endsWith(":online"));
   const text = searches ? undefined : toLocalAnswer(kind, request, new Set(parts.localAnswers));
   if (text !== undefined) {
     trace.why.push("answered without a model");

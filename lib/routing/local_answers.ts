@@ -66,13 +66,14 @@ const ANSWER_ROWS: Record<
   prefix: ["command_prefix", toCommandPrefix],
 };
 
-/** What Claude Code's WebSearch gives to the model that called it, instead of results that a model without a web makes up. */
+/** What Claude Code's WebSearch gives to the model that called it, where a model without a web would make results up. */
 const NO_SEARCH = "Nothing was searched: WebSearch runs on Anthropic's servers, and this session uses other models. " +
   "There are no sources. Try WebFetch with an address you know, or a search tool of an MCP server; else tell the user " +
   "that the web could not be searched.";
 
 /**
- * Answers a side request without a model, if it wants what no model here can do, or if the user has switched that on and the answer is plain to see.
+ * Answers a side request without a model, if it wants what no model here can do, or if the user has switched that on and
+ * the answer is plain to see.
  *
  * @returns The text to answer with; nothing if a model must be asked.
  */

@@ -40,7 +40,8 @@ function prepareQuestion(
   const id = parts.newId("msg_");
   let start: MessageStart | undefined;
   const toStart = () => start ??= toMessageStart(id, asked.model, tokens.count(wanted));
-  const searches = kind === "web_search" && wanted.backend.format === "anthropic"; // Such a host may know how.
+  // Hosts of Anthropic's format may know how, and OpenRouter searches for models whose names end like this.
+  const searches = kind === "web_search" && (wanted.backend.format === "anthropic" || wanted.model.endsWith(":online"));
   const text = searches ? undefined : toLocalAnswer(kind, request, new Set(parts.localAnswers));
   if (text !== undefined) {
     trace.why.push("answered without a model");

@@ -1,4 +1,4 @@
-import type { DigitRule, Family } from "../models/families.ts";
+import type { Family } from "../models/families.ts";
 import { toPartsOf } from "../translate/content.ts";
 import { isTyped } from "../translate/messages.ts";
 import { toInputText } from "../translate/tool_input.ts";
@@ -12,12 +12,7 @@ const MESSAGE = 6, CALL = 12, TOOL_FACTOR = 1.06;
 export const TOOLS_TOKENS = 500;
 
 /** How a model counts and what it is sent, everything if it is passed on; what is left out is as with most models. */
-export type TokenRules = {
-  digits?: DigitRule;
-  vision?: boolean;
-  replaysThinking?: Family["replaysThinking"];
-  passed?: boolean;
-};
+export type TokenRules = Pick<Family, "digits" | "replaysThinking"> & { vision?: boolean; passed?: boolean };
 
 /** Whether a request offers tools of the client's own. */
 export const hasTools = ({ tools = [] }: MessagesRequest): boolean => tools.some((tool) => tool.input_schema);
@@ -54,13 +49,10 @@ export function estimateRequestTokens(
     typeof content === "string" ? count(content) : sum(content ?? [], (block) => countBlock(block, replays));
 
   const offered = tools.filter(({ input_schema }) => input_schema || passed);
-  const begin = passed || replaysThinking === "always"
-    ? -1
-    : replaysThinking
-    ? messages.findLastIndex(isTyped)
-    : Infinity;
+  const replays = passed || replaysThinking !== false;
+  const begin = passed || replaysThinking === "always" ? -1 : messages.findLastIndex(isTyped);
   return countContent(system, false) + (hasTools(request) ? TOOLS_TOKENS : 0) +
-    sum(messages, ({ content }, at) => MESSAGE + countContent(content, at > begin)) +
+    sum(messages, ({ content }, at) => MESSAGE + countContent(content, replays && at > begin)) +
     sum(offered, ({ name, description, input_schema }) => {
       const { $schema: _, ...schema } = input_schema ?? {};
       return CALL + Math.round(TOOL_FACTOR * (count(name) + count(description ?? "") + count(JSON.stringify(schema))));

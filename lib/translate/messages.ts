@@ -139,11 +139,10 @@ export function toChatMessages(
   }
 
   const turns = toTurns(messages);
-  const begin = turns.findLastIndex((turn) => turn.some(isTyped));
+  const begin = replaysThinking === "always" ? -1 : turns.findLastIndex((turn) => turn.some(isTyped));
   turns.forEach((turn, i) => {
-    if (turn[0]?.role === "assistant") {
-      addAssistant(turn, replaysThinking === "always" || (replaysThinking !== false && i > begin));
-    } else addClient(turn);
+    if (turn[0]?.role === "assistant") addAssistant(turn, replaysThinking !== false && i > begin);
+    else addClient(turn);
   });
   addResults([]);
   for (const message of chat) {

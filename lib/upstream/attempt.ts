@@ -28,31 +28,29 @@ function toDataReader(
   deadline: Deadline,
   clock: Clock,
 ): () => Promise<string[] | undefined> {
-  let whole: Promise<string> | undefined;
-  if (answer.headers.get("content-type")?.includes("application/json")) {
-    return async () => whole ? undefined : [await (whole = readLimited(answer, MAX_WHOLE_BYTES)), "[DONE]"];
-  }
   const decoder = new SseDecoder();
-  let [size, over, heardAt] = [0, false, clock.now()];
+  let [begin, over] = ["", false];
+  let [size, waited] = [0, 0];
   return async () => {
     if (over) return undefined;
+    const asked = clock.now();
     deadline.listen();
     const bytes = await answer.read();
     deadline.heard();
     over = !bytes;
-    // No event begins like an object or a page, whatever the host calls it.
-    const begin = size === 0 && bytes ? String.fromCharCode(bytes.find((byte) => byte > 0x20) ?? 0) : "";
-    if (begin === "{" || begin === "<") {
-      over = true;
-      const text = await readLimited(answer, MAX_WHOLE_BYTES, bytes);
+    // No event begins like an object or a page, whatever the host calls it; hosts may send blanks before it.
+    if (begin === "" && bytes) {
+      begin = String.fromCharCode(bytes.find((byte) => byte > 0x20) ?? 0x20).trim();
+      over = begin === "{" || begin === "<";
+      const text = over ? await readLimited(answer, MAX_WHOLE_BYTES, bytes) : "";
       if (begin === "<") throw toUpstreamFault(200, text, candidate);
-      return [text, "[DONE]"];
+      if (over) return [text, "[DONE]"];
     }
     size += bytes?.byteLength ?? 0;
     if (size > MAX_ANSWER_BYTES) throw new UpstreamFault("broken", "The upstream's answer does not end");
     const data = bytes ? decoder.feed(bytes) : decoder.flush();
-    if (data.length > 0) heardAt = clock.now();
-    else if (clock.now() > heardAt + MAX_COMMENTS) {
+    waited = data.length > 0 ? 0 : waited + clock.now() - asked;
+    if (waited > MAX_COMMENTS) {
       throw new UpstreamFault("timeout", "The upstream has sent nothing but comments for ten minutes");
     }
     return data.map((text) => text.trim()).filter((text) => text !== "");

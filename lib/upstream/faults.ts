@@ -5,7 +5,7 @@ import { OVERFLOW, parseLimits, type StatedLimits } from "./limits.ts";
 
 /** What went wrong upstream: with the account, with the request, with the model or host, with the answer. */
 export type FaultKind =
-  | ("bad_key" | "rate_limited")
+  | ("bad_key" | "moved" | "rate_limited")
   | ("bad_request" | "rejected_field" | "no_tools" | "context_overflow" | "output_cap")
   | ("pool_full" | "degraded" | "unavailable" | "gone" | "broken" | "gateway" | "timeout")
   | ("cut" | "empty" | "degenerate");
@@ -28,6 +28,7 @@ const [AN_HOUR, A_DAY] = [3_600_000, 86_400_000];
 /** All kinds of faults. */
 export const FAULT_KINDS: Readonly<Record<FaultKind, FaultMeaning>> = {
   bad_key: { type: "authentication_error", then: "leave", account: true, final: true },
+  moved: { type: "not_found_error", then: "leave", account: true, final: true },
   bad_request: { type: "invalid_request_error", then: "stop" },
   rejected_field: { type: "invalid_request_error", then: "mend" },
   no_tools: { type: "invalid_request_error", then: "next" },
@@ -86,7 +87,8 @@ const ANY = /(?:)/;
 /** Refusals of a request; 500 is also the status of an error inside a stream that has none. */
 const REFUSALS = [400, 413, 422, 500];
 const TOO_LONG = "prompt is too long";
-const NO_TOOLS = "The model is served without tools";
+const NO_TOOLS = /not support tools|found that support tool use|--enable-auto-tool-choice|--tool-call-parser/;
+const MOVED = "The host sends to another address, which is not followed: correct its own";
 const CHECK_KEY = "The API key is wrong or has no right to this model, check {key}";
 
 /** The first row that fits counts; what none fits is `broken`. */
@@ -95,7 +97,7 @@ const FAULTS: readonly FaultRow[] = [
   ["pool_full", [], /ResourceExhausted|total request limit reached/], // NIM 503, inside streams, without a status
   ["gone", [], /reached its end of life/, "The model is gone"], // NIM 410, 2026-05
   ["gone", [410], ANY, "The model is gone"],
-  ["no_tools", [400, 404], /not support tools|found that support tool use/, NO_TOOLS], // Ollama, OpenRouter
+  ["no_tools", [404, ...REFUSALS], NO_TOOLS, "The model is served without tools"], // Ollama, OpenRouter, NIM
   ["rejected_field", [404], /found that support the provided/], // OpenRouter, zed#36094
   ["unavailable", [404], /Not found for account/, "The model is not available to this account"], // NIM, FCC#1021
   ["unavailable", [404], ANY, "The upstream does not know this model, or its address is wrong"], // NIM "404 page not found"
@@ -104,7 +106,6 @@ const FAULTS: readonly FaultRow[] = [
   ["unavailable", [403], ANY, CHECK_KEY, "permission_error"], // NIM "Authorization failed", also for one model
   ["rate_limited", [429], ANY], // NIM, hardly ever with retry-after
   ["rate_limited", [500], /\brate.?limit|too many requests/i], // Inside streams, where the code is a word
-  ["no_tools", REFUSALS, /--enable-auto-tool-choice|--tool-call-parser/, NO_TOOLS], // NIM
   ["context_overflow", REFUSALS, /prompt is too long/i], // Anthropic
   ["context_overflow", REFUSALS, /max_tokens must be at least 1, got -|greater than max_model_len/, TOO_LONG], // vLLM
   ["context_overflow", REFUSALS, /exceed max_num_tokens|exceeds maximum sequence length/, TOO_LONG], // TRT-LLM, Triton
@@ -115,16 +116,10 @@ const FAULTS: readonly FaultRow[] = [
   ["rejected_field", REFUSALS, "fields"], // NIM, kimi-cli#2534, 9router#1887; pydantic; Mistral's tokenizers
   ["timeout", [], /Decode wall clock timeout/], // NIM 500, after 600 s
   ["timeout", [408, 504], ANY], // NIM 504, empty, after 300 s
-  [
-    "bad_request",
-    [301, 302, 303, 307, 308],
-    ANY,
-    "The host sends to another address, which is not followed: correct its own",
-  ],
+  ["moved", [301, 302, 303, 307, 308], ANY, MOVED],
   ["cut", [], /incomplete chunked read/], // NIM
   ["gateway", [], /temporarily overloaded/], // NIM 503
   ["gateway", [502, 503, 529], ANY], // NIM, HTML or empty
-  ["empty", [200], /^$/, "The upstream answered nothing"],
   ["broken", [200], ANY, "The host answers with a page, not like a model: check its address"], // Log-ins, wrong paths
   ["bad_request", [413], ANY, "", "request_too_large"],
   ["bad_request", [400, 422], ANY],

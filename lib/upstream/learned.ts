@@ -131,7 +131,7 @@ export class LearnedFacts {
 
   /** Notes that a model answers: it has come back, or was never gone. */
   learnBack(candidate: Candidate): void {
-    if (this.of(candidate) === NOTHING) return;
+    if (this.of(candidate).goneSince === Infinity) return;
     this.#change(candidate, (before) => ({ ...before, goneSince: Infinity }));
   }
 

@@ -15,9 +15,9 @@ export class LastRefusal {
     this.#clock = clock;
   }
 
-  /** Notes what a host has said to a body. */
+  /** Notes what a host has said to a body; those of Anthropic's format are told of the client's betas, too. */
   note(candidate: Candidate, body: unknown, fault: UpstreamFault): void {
-    if (fault === this.#last?.fault) return; // It was only said again.
+    if (candidate.backend.format === "anthropic" || fault === this.#last?.fault) return; // Or it was only said again.
     this.#last = { candidate, body, fault, until: this.#clock.now() + REFUSAL_LIFE };
   }
 

@@ -10,7 +10,7 @@ const REQUEST_KINDS: readonly FaultKind[] = ["context_overflow", "bad_request", 
 /** Which fault to tell of when all failed: what will pass before what will not. */
 const TRUEST: readonly FaultKind[] = [
   ...(["rate_limited", "pool_full", "degraded", "gateway", "timeout", "cut"] as const),
-  ...(["empty", "degenerate", "broken", "bad_key"] as const),
+  ...(["empty", "degenerate", "broken", "bad_key", "moved"] as const),
   ...REQUEST_KINDS,
   ...(["no_tools", "unavailable", "gone"] as const),
 ];

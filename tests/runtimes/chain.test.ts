@@ -116,6 +116,23 @@ for (const [what, fault, status] of [["key", FAULTS.unauthorized, 401], ["reques
   });
 }
 
+test("a host that sends to another address is left for another one, and told of where there is none", async () => {
+  const moved = () => Promise.resolve(new Response(null, { status: 301, headers: { location: "http://there/" } }));
+  for (const hosts of [[], [SECOND]]) {
+    const rig = createRig(HELLO, {
+      model: `moved/${FIRST}`,
+      fallbacks: [`moved/${THIRD}`, ...hosts],
+      backends: { moved: { baseUrl: "http://here/v1" } },
+      standIn: { models: { [SECOND]: () => HELLO } },
+      fetch: (input, init) => String(input).startsWith("http://here/") ? moved() : rig.standIn.fetch(input, init),
+    });
+    const response = await rig.arbiter.fetch(toRequest({ stream: true }, { userAgent: CLAUDE_CODE }));
+    if (hosts.length > 0) await assertHello(response);
+    else assert.deepEqual([response.status, response.headers.get("x-should-retry")], [410, "false"]);
+    assert.deepEqual(rig.calls.map(({ body }) => body.model), [FIRST, ...hosts]);
+  }
+});
+
 test("of a model that is not there Claude Code is told with 410: a 404 it asks about again, and hides", async () => {
   for (const [userAgent, status] of [[CLAUDE_CODE, 410], ["test", 404]] as const) {
     const rig = createChainRig({ [FIRST]: FAULTS.unknown });
@@ -492,10 +509,18 @@ test("a model whose streams lose something is asked for whole answers, and the c
   assert.deepEqual(rig.calls.map(({ body }) => body.stream_options), [{ include_usage: true }, undefined]);
 });
 
-test("a whole answer in place of events is read, whatever the host calls it", async () => {
-  const pieces = ["\r\n{", '"choices":[{"message":{"content":"Hel', 'lo"},"finish_reason":"stop"}]}'];
-  const { arbiter } = createRig({}, { fetch: serveBytes(pieces) });
-  await assertHello(await arbiter.fetch(toRequest({ stream: true })));
+test("a whole answer is read, and so are events, whatever the host calls them and with blanks before", async () => {
+  const whole = ["\r\n{", '"choices":[{"message":{"content":"Hel', 'lo"},"finish_reason":"stop"}]}'];
+  const events = ['data: {"choices":[{"delta":{"content":"Hello"},"finish_reason":"stop"}]}\n\n'];
+  for (const pieces of [whole, ["\n  \n", ...whole], events, ["\n  \n", ...events]]) {
+    for (const type of ["text/event-stream", "application/json"]) {
+      const serve = serveBytes(pieces);
+      const fetch: typeof serve = async (...asked) =>
+        new Response((await serve(...asked)).body, { headers: { "content-type": type } });
+      const { arbiter } = createRig({}, { fetch });
+      await assertHello(await arbiter.fetch(toRequest({ stream: true })));
+    }
+  }
 });
 
 test("an error or a page in place of events is told", async () => {

@@ -58,6 +58,30 @@ test("a search of the web goes to a host that may know how, and to no other", as
   const [told] = await read(await other.arbiter.fetch(toRequest(search))) as { text: string }[];
   assert.match(told?.text ?? "", /^Nothing was searched/);
   assert.equal(other.calls.length, 0);
+  const online = createRig(HELLO, { model: "test/model:online" });
+  assert.deepEqual(await read(await online.arbiter.fetch(toRequest(search))), [{ type: "text", text: "Hello" }]);
+});
+
+test("a request that a host has refused for a beta of the client's is passed on again without it", async () => {
+  const fetch: typeof globalThis.fetch = async (_input, init) => {
+    const message = "Unexpected value(s) `new-2026-08-18` for the `anthropic-beta` header";
+    const refused = new Headers(init?.headers).has("anthropic-beta");
+    return refused
+      ? Response.json({ type: "error", error: { type: "invalid_request_error", message } }, { status: 400 })
+      : await serveBytes(['{"type":"message","content":[{"type":"text","text":"Hello"}],"stop_reason":"end_turn"}'])(
+        "",
+      );
+  };
+  const rig = createPassedRig(HELLO, {}, { fetch });
+  const statuses: number[] = [];
+  for (const beta of ["new-2026-08-18", ""]) {
+    const request = toRequest({ stream: true });
+    if (beta) request.headers.set("anthropic-beta", beta);
+    const response = await rig.arbiter.fetch(request);
+    statuses.push(response.status);
+    await response.text();
+  }
+  assert.deepEqual(statuses, [400, 200]);
 });
 
 test("a client that wants no stream gets none", async () => {

@@ -69,7 +69,7 @@ describe("a host that sends to another address", () => {
           response.writeHead(status, { location: `${other}/v1/chat/completions` }).end();
         });
         const { message, status: told } = await ask({ baseUrl: `${host}/v1`, format, headers: { "x-secret": "s" } });
-        assert.equal(told, 400, "so that no client tries again and again");
+        assert.equal(told, 404, "so that no client tries again and again");
         assert.match(message, /sends to another address, which is not followed/);
         const candidate = { backend: { baseUrl: `${host}/v1`, apiKey: "secret-key", format }, model: "m/x" };
         const [probed] = await probeModels([candidate]);
@@ -99,7 +99,7 @@ describe("an answer without an end is given up", () => {
     ["of lines", ": ping\n", "text/event-stream", 130],
     ["of one line", "data: ", "text/event-stream", 18],
     ["of one event", "data: x\n", "text/event-stream", 130],
-    ["of JSON", "[", "application/json", 17],
+    ["of JSON", "{", "application/json", 17],
     ["of blanks", " ", "application/json", 17],
     ["of thinking", 'data: {"choices":[{"delta":{"reasoning_content":"hm, so let me see 1 2 3 "}}]}\n\n', "x", 130],
   ];
@@ -125,6 +125,7 @@ describe("an answer without an end is given up", () => {
       response.writeHead(200, { "content-type": "application/json", "content-encoding": "gzip" });
       const gzip = createGzip();
       gzip.pipe(response);
+      gzip.write("{");
       const zeros = new Uint8Array(2 ** 20);
       let left = 4_096;
       const write = () => {

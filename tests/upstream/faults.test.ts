@@ -106,7 +106,6 @@ describe("toUpstreamFault() classifies", () => {
     [500, '{"error":{"message":"Rate limit reached","code":"rate_limit_exceeded"}}', "rate_limited"],
     [500, "Decode wall clock timeout after 600s", "timeout"],
     [500, '{"error":"peer closed connection (incomplete chunked read)"}', "cut"],
-    [200, "", "empty"],
     // Of the request
     [400, "", "bad_request"],
     [422, "null", "bad_request"],
