@@ -1561,6 +1561,35 @@ const pythonRepr: Grammar = function* (reader) {
     yield reader.commit();
   }
 };
+// lib/dialects/tool_names.ts ----------------------------------------------------------------
+/** Longer names are none: no host takes more than 64 characters, and models put little around them. */
+const LONGEST_TOOL_NAME = 300;
+
+/** Steps from what a model wrote to what it meant, each tried only if it leads to a declared name. */
+const STEPS: readonly ((name: string) => string)[] = [
+  (name) => name,
+  (name) => name.split("<", 1)[0] ?? name,
+  (name) => name.replace(/^[\s"'●]+|[\s"']+$/g, ""),
+  (name) => name.replace(/^(?:functions|tools|default_api|namespace|ns)[.:/]/, ""),
+  (name) => name.replace(/:\d+$/, ""),
+];
+
+/**
+ * Finds the declared tool a model means by `written`, such as `functions.Read:0` for `Read`.
+ *
+ * @returns The tool's name upstream; nothing when none fits.
+ */
+function resolveToolName(written: string, tools: DeclaredTools): string | undefined {
+  if (written.length > LONGEST_TOOL_NAME) return undefined;
+  let name = written;
+  for (const step of STEPS) {
+    name = step(name);
+    if (tools.has(name)) return name;
+  }
+  const names = [...tools.keys()];
+  const lower = name.toLowerCase();
+  return names.find((key) => key.toLowerCase() === lower) ?? names.find((key) => key === name.split(".").at(-1));
+}
 // lib/dialects/kimi.ts ----------------------------------------------------------------------
 const KIMI_BEGIN = "<|tool_call_begin|>";
 const KIMI_ARGUMENTS = "<|tool_call_argument_begin|>";
@@ -1571,14 +1600,9 @@ const KIMI_ENDS = [
   ...["<|tool_calls_section_end|>", "<|tool_call_section_end|>", "<|im_end|>"],
 ];
 
-/**
- * The name in an id such as `functions.mcp__wiki__find-all:1`: all between the first prefix and the last number. K2.5
- * may leave out what stands between them.
- */
+/** The name in an id such as `functions.mcp__wiki__find-all:1`; K2.5 may leave out what stands between its parts. */
 function toKimiName(id: string, tools: DeclaredTools): string {
-  const name = id.replace(/^functions\./, "").replace(/:\d+$/, "");
-  const bare = id.replace(/^functions\.?/, "").replace(/(?::|(?<!\d))\d+$/, "");
-  return tools.has(bare) && !tools.has(name) ? bare : name;
+  return resolveToolName(id, tools) ?? id.replace(/^functions\.?/, "").replace(/(?::|(?<!\d))\d+$/, "");
 }
 
 /**
@@ -3071,7 +3095,7 @@ const integer = (least: number, most: number, factor = 1) => (value: string): nu
 /** An address of a host; a password in it would be shown, and stored with what its models teach. */
 function toBaseUrl(value: string): string {
   const fine = URL.canParse(value) && /^https?:(?!\/*[^/]*@)/.test(value);
-  return fine ? withoutEndSlashes(value) : expected("an address such as https://host/v1, without a password");
+  return fine ? withoutEndSlashes(value) : expected(AN_ADDRESS);
 }
 
 /** An address to listen on; `localhost` is the one of IPv4, so that everybody means the same. */
@@ -5844,35 +5868,6 @@ function readCode(state: CodeState, text: string): CodeState {
     }
   }
   return next;
-}
-// lib/dialects/tool_names.ts ----------------------------------------------------------------
-/** Longer names are none: no host takes more than 64 characters, and models put little around them. */
-const LONGEST_TOOL_NAME = 300;
-
-/** Steps from what a model wrote to what it meant, each tried only if it leads to a declared name. */
-const STEPS: readonly ((name: string) => string)[] = [
-  (name) => name,
-  (name) => name.split("<", 1)[0] ?? name,
-  (name) => name.replace(/^[\s"'●]+|[\s"']+$/g, ""),
-  (name) => name.replace(/^(?:functions|tools|default_api|namespace|ns)[.:/]/, ""),
-  (name) => name.replace(/:\d+$/, ""),
-];
-
-/**
- * Finds the declared tool a model means by `written`, such as `functions.Read:0` for `Read`.
- *
- * @returns The tool's name upstream; nothing when none fits.
- */
-function resolveToolName(written: string, tools: DeclaredTools): string | undefined {
-  if (written.length > LONGEST_TOOL_NAME) return undefined;
-  let name = written;
-  for (const step of STEPS) {
-    name = step(name);
-    if (tools.has(name)) return name;
-  }
-  const names = [...tools.keys()];
-  const lower = name.toLowerCase();
-  return names.find((key) => key.toLowerCase() === lower) ?? names.find((key) => key === name.split(".").at(-1));
 }
 // lib/dialects/found_calls.ts ---------------------------------------------------------------
 /** A call of a declared tool, with strict JSON for arguments. */
