@@ -34,6 +34,11 @@ export const RECORDED_STREAMS: readonly RecordedStream[] = [
     expected: ["text:one two", "(end_turn)"],
   },
   {
+    name: "a line break behind the text, in a piece of its own",
+    chunks: [chunk({ content: "Yes." }), chunk({ content: "\n" }), finish()],
+    expected: ["text:Yes.\n", "(end_turn)"],
+  },
+  {
     name: "thinking as a part of the content",
     chunks: [
       chunk({ content: [{ type: "thinking", thinking: [{ type: "text", text: "Let me " }] }] }),
