@@ -5930,7 +5930,7 @@ const MAX_FAILURES = 200;
 const MAX_READ_AGAIN = 2_000_000;
 
 /** A beginning of a marker that is dropped where the host's own calls follow; shorter ones, and words, may be text. */
-const HALF = /^[<[\]].{4}/;
+const HALF = /^<.{4}/;
 
 /** So many characters behind a closing tag are waited for to see whether its line ends with it. */
 const MAX_BLANKS = 1000;
@@ -6411,7 +6411,7 @@ class ToolCall {
     let rest = this.#scan(fresh);
     while (this.complete && this.empty && /^\s*[{["]/.test(rest)) {
       this.#scanner = this.#createScanner();
-      [this.#text, this.#pending, this.#sorted] = ["", "", undefined];
+      [this.#text, this.#pending] = ["", ""];
       rest = this.#scan(rest);
     }
     return rest;

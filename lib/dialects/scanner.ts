@@ -10,7 +10,7 @@ const MAX_FAILURES = 200;
 const MAX_READ_AGAIN = 2_000_000;
 
 /** A beginning of a marker that is dropped where the host's own calls follow; shorter ones, and words, may be text. */
-const HALF = /^[<[\]].{4}/;
+const HALF = /^<.{4}/;
 
 /** So many characters behind a closing tag are waited for to see whether its line ends with it. */
 const MAX_BLANKS = 1000;

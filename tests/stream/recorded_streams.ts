@@ -198,6 +198,17 @@ export const RECORDED_STREAMS: readonly RecordedStream[] = [
     expected: [`Read${READ}`, "(tool_use)"],
   },
   {
+    name: "mixed pieces that only their ids tell apart",
+    chunks: [
+      calls({ id: "c1", function: { name: "Read", arguments: '{"path":' } }),
+      calls({ id: "c2", function: { name: "List", arguments: '{"dir":"src",' } }),
+      calls({ id: "c1", function: { arguments: '"a.ts"}' } }),
+      calls({ id: "c2", function: { arguments: '"deep":true}' } }),
+      finish("tool_calls"),
+    ],
+    expected: [`Read${READ}`, `List${LIST}`, "(tool_use)"],
+  },
+  {
     name: "an id of its own for each piece, with and without an index",
     chunks: [
       calls({ index: 0, id: "c1", function: { name: "Read", arguments: "" } }),
