@@ -1444,8 +1444,9 @@ const HARMONY_RECIPIENTS = ["commentary to=functions.", "to=functions."];
 const harmonyRecipient: Grammar = function* (reader) {
   yield* reader.take(...HARMONY_RECIPIENTS);
   const name = yield* reader.name();
-  yield* reader.while(/[\s\w]/, MAX_TAG);
-  if (name === "" || (yield* reader.peek("{")) === undefined) return undefined;
+  const words = (yield* reader.while(/[\s\w]/, MAX_TAG)).trim().split(/\s+/);
+  const isHeader = name !== "" && words.every((word) => HARMONY_WORD.test(word));
+  if (!isHeader || (yield* reader.peek("{")) === undefined) return undefined;
   return [{ name, arguments: yield* reader.json(...HARMONY_ENDS) }];
 };
 
@@ -1560,6 +1561,35 @@ const pythonRepr: Grammar = function* (reader) {
     yield reader.commit();
   }
 };
+// lib/dialects/tool_names.ts ----------------------------------------------------------------
+/** Longer names are none: no host takes more than 64 characters, and models put little around them. */
+const LONGEST_TOOL_NAME = 300;
+
+/** Steps from what a model wrote to what it meant, each tried only if it leads to a declared name. */
+const STEPS: readonly ((name: string) => string)[] = [
+  (name) => name,
+  (name) => name.split("<", 1)[0] ?? name,
+  (name) => name.replace(/^[\s"'●]+|[\s"']+$/g, ""),
+  (name) => name.replace(/^(?:functions|tools|default_api|namespace|ns)[.:/]/, ""),
+  (name) => name.replace(/:\d+$/, ""),
+];
+
+/**
+ * Finds the declared tool a model means by `written`, such as `functions.Read:0` for `Read`.
+ *
+ * @returns The tool's name upstream; nothing when none fits.
+ */
+function resolveToolName(written: string, tools: DeclaredTools): string | undefined {
+  if (written.length > LONGEST_TOOL_NAME) return undefined;
+  let name = written;
+  for (const step of STEPS) {
+    name = step(name);
+    if (tools.has(name)) return name;
+  }
+  const names = [...tools.keys()];
+  const lower = name.toLowerCase();
+  return names.find((key) => key.toLowerCase() === lower) ?? names.find((key) => key === name.split(".").at(-1));
+}
 // lib/dialects/kimi.ts ----------------------------------------------------------------------
 const KIMI_BEGIN = "<|tool_call_begin|>";
 const KIMI_ARGUMENTS = "<|tool_call_argument_begin|>";
@@ -1570,14 +1600,9 @@ const KIMI_ENDS = [
   ...["<|tool_calls_section_end|>", "<|tool_call_section_end|>", "<|im_end|>"],
 ];
 
-/**
- * The name in an id such as `functions.mcp__wiki__find-all:1`: all between the first prefix and the last number. K2.5
- * may leave out what stands between them.
- */
+/** The name in an id such as `functions.mcp__wiki__find-all:1`; K2.5 may leave out what stands between its parts. */
 function toKimiName(id: string, tools: DeclaredTools): string {
-  const name = id.replace(/^functions\./, "").replace(/:\d+$/, "");
-  const bare = id.replace(/^functions\.?/, "").replace(/(?::|(?<!\d))\d+$/, "");
-  return tools.has(bare) && !tools.has(name) ? bare : name;
+  return resolveToolName(id, tools) ?? id.replace(/^functions\.?/, "").replace(/(?::|(?<!\d))\d+$/, "");
 }
 
 /**
@@ -3071,7 +3096,7 @@ const integer = (least: number, most: number, factor = 1) => (value: string): nu
 /** An address of a host; a password in it would be shown, and stored with what its models teach. */
 function toBaseUrl(value: string): string {
   const fine = URL.canParse(value) && /^https?:(?!\/*[^/]*@)/.test(value);
-  return fine ? withoutEndSlashes(value) : expected("an address such as https://host/v1, without a password");
+  return fine ? withoutEndSlashes(value) : expected(AN_ADDRESS);
 }
 
 /** An address to listen on; `localhost` is the one of IPv4, so that everybody means the same. */
@@ -5845,35 +5870,6 @@ function readCode(state: CodeState, text: string): CodeState {
   }
   return next;
 }
-// lib/dialects/tool_names.ts ----------------------------------------------------------------
-/** Longer names are none: no host takes more than 64 characters, and models put little around them. */
-const LONGEST_TOOL_NAME = 300;
-
-/** Steps from what a model wrote to what it meant, each tried only if it leads to a declared name. */
-const STEPS: readonly ((name: string) => string)[] = [
-  (name) => name,
-  (name) => name.split("<", 1)[0] ?? name,
-  (name) => name.replace(/^[\s"'●]+|[\s"']+$/g, ""),
-  (name) => name.replace(/^(?:functions|tools|default_api|namespace|ns)[.:/]/, ""),
-  (name) => name.replace(/:\d+$/, ""),
-];
-
-/**
- * Finds the declared tool a model means by `written`, such as `functions.Read:0` for `Read`.
- *
- * @returns The tool's name upstream; nothing when none fits.
- */
-function resolveToolName(written: string, tools: DeclaredTools): string | undefined {
-  if (written.length > LONGEST_TOOL_NAME) return undefined;
-  let name = written;
-  for (const step of STEPS) {
-    name = step(name);
-    if (tools.has(name)) return name;
-  }
-  const names = [...tools.keys()];
-  const lower = name.toLowerCase();
-  return names.find((key) => key.toLowerCase() === lower) ?? names.find((key) => key === name.split(".").at(-1));
-}
 // lib/dialects/found_calls.ts ---------------------------------------------------------------
 /** A call of a declared tool, with strict JSON for arguments. */
 export type FoundCall = { kind: "call"; name: string; arguments: string };
@@ -5934,8 +5930,8 @@ const MAX_FAILURES = 200;
 /** How many characters may have been read again for that: at each failure it can be all there is. */
 const MAX_READ_AGAIN = 2_000_000;
 
-/** The shortest beginning of a marker that is dropped where the host's own calls follow; shorter ones may be text. */
-const MIN_HALF = 5;
+/** A beginning of a marker that is dropped where the host's own calls follow; shorter ones, and words, may be text. */
+const HALF = /^<.{4}/;
 
 /** So many characters behind a closing tag are waited for to see whether its line ends with it. */
 const MAX_BLANKS = 1000;
@@ -6035,11 +6031,11 @@ class Scanner {
   #seek(): boolean {
     const { triggers, tools } = this.#options;
     const last = this.#reader.ended;
-    const half = this.#called ? triggers.toHeld(this.#pending) : 0;
-    if (half >= MIN_HALF) this.#pending = this.#pending.slice(0, -half);
+    const free = this.#pending.length - triggers.toHeld(this.#pending);
+    if (this.#called && HALF.test(this.#pending.slice(free))) this.#pending = this.#pending.slice(0, free);
     let [code, from] = [this.#code, 0];
     // A marker at the end may still turn out to be the beginning of a longer one.
-    let end = this.#pending.length - (last ? 0 : triggers.toHeld(this.#pending));
+    let end = last ? this.#pending.length : free;
     const tired = this.#failures > MAX_FAILURES || this.#reader.total > this.#fed + MAX_READ_AGAIN;
     const next = tired ? undefined : triggers.find(this.#pending, (trigger, at) => {
       code = readCode(code, this.#pending.slice(from, at));
@@ -6416,7 +6412,7 @@ class ToolCall {
     let rest = this.#scan(fresh);
     while (this.complete && this.empty && /^\s*[{["]/.test(rest)) {
       this.#scanner = this.#createScanner();
-      [this.#text, this.#pending, this.#sorted] = ["", "", undefined];
+      [this.#text, this.#pending] = ["", ""];
       rest = this.#scan(rest);
     }
     return rest;
@@ -6777,7 +6773,7 @@ export class ChunkTranslator {
     this.#endField("text", cut);
     const half = this.#calls.flush(cut);
     if (this.#calls.count > 0) this.#dropFiller();
-    if (this.#filler.trim() !== "") this.#late += this.#filler;
+    if (this.#filler.trim() !== "" || this.#blocks.open === "text") this.#late += this.#filler;
     if (this.#late !== "") this.#blocks.append("text", this.#late);
     this.#blocks.close();
     if (this.#blocks.count === 0 && !cut && this.#stopSequence === null) {
@@ -17041,9 +17037,8 @@ async function watchStatus(first: ArbiterStatus, address: Address, context: Cont
   const abort = () => stop.abort();
   process.once("SIGINT", abort);
   process.stdout.once("error", abort); // Whoever reads no further watches no more.
-  const toLines = (
-    status: ArbiterStatus,
-  ) => [...toStatusLines(status, port, Date.now(), io.columns), "", "Ctrl-C ends this."];
+  const toLines = (now: ArbiterStatus) =>
+    toStatusLines(now, port, Date.now(), io.columns).concat("", "Ctrl-C ends this.");
   const redraws = io.columns !== undefined && io.env.TERM !== "dumb" && !flags.json &&
     toLines(first).length < (process.stdout.rows || 24);
   let [drawn, last] = [0, ""];

@@ -100,9 +100,8 @@ async function watchStatus(first: ArbiterStatus, address: Address, context: Cont
   const abort = () => stop.abort();
   process.once("SIGINT", abort);
   process.stdout.once("error", abort); // Whoever reads no further watches no more.
-  const toLines = (
-    status: ArbiterStatus,
-  ) => [...toStatusLines(status, port, Date.now(), io.columns), "", "Ctrl-C ends this."];
+  const toLines = (now: ArbiterStatus) =>
+    toStatusLines(now, port, Date.now(), io.columns).concat("", "Ctrl-C ends this.");
   const redraws = io.columns !== undefined && io.env.TERM !== "dumb" && !flags.json &&
     toLines(first).length < (process.stdout.rows || 24);
   let [drawn, last] = [0, ""];

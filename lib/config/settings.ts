@@ -2,6 +2,7 @@ import { BACKENDS } from "../routing/backends.ts";
 import { LOCAL_ANSWERS, type LocalAnswer } from "../routing/local_answers.ts";
 import { withoutEndSlashes } from "../wire/slashes.ts";
 import { parseClientKeys } from "./client_keys.ts";
+import { AN_ADDRESS } from "./config_schema.ts";
 
 /** Environment variables as a plain record, so that tests need no process. */
 export type Env = Readonly<Record<string, string | undefined>>;
@@ -32,7 +33,7 @@ const integer = (least: number, most: number, factor = 1) => (value: string): nu
 /** An address of a host; a password in it would be shown, and stored with what its models teach. */
 function toBaseUrl(value: string): string {
   const fine = URL.canParse(value) && /^https?:(?!\/*[^/]*@)/.test(value);
-  return fine ? withoutEndSlashes(value) : expected("an address such as https://host/v1, without a password");
+  return fine ? withoutEndSlashes(value) : expected(AN_ADDRESS);
 }
 
 /** An address to listen on; `localhost` is the one of IPv4, so that everybody means the same. */

@@ -41,8 +41,9 @@ const HARMONY_RECIPIENTS = ["commentary to=functions.", "to=functions."];
 const harmonyRecipient: Grammar = function* (reader) {
   yield* reader.take(...HARMONY_RECIPIENTS);
   const name = yield* reader.name();
-  yield* reader.while(/[\s\w]/, MAX_TAG);
-  if (name === "" || (yield* reader.peek("{")) === undefined) return undefined;
+  const words = (yield* reader.while(/[\s\w]/, MAX_TAG)).trim().split(/\s+/);
+  const isHeader = name !== "" && words.every((word) => HARMONY_WORD.test(word));
+  if (!isHeader || (yield* reader.peek("{")) === undefined) return undefined;
   return [{ name, arguments: yield* reader.json(...HARMONY_ENDS) }];
 };
 

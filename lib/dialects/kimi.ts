@@ -1,6 +1,7 @@
 import { type DeclaredTools, type Grammar, toStrays, type Trigger } from "./grammar.ts";
 import { pythonRepr } from "./python_repr.ts";
 import { MAX_TAG } from "./reader.ts";
+import { resolveToolName } from "./tool_names.ts";
 
 const KIMI_BEGIN = "<|tool_call_begin|>";
 const KIMI_ARGUMENTS = "<|tool_call_argument_begin|>";
@@ -11,14 +12,9 @@ const KIMI_ENDS = [
   ...["<|tool_calls_section_end|>", "<|tool_call_section_end|>", "<|im_end|>"],
 ];
 
-/**
- * The name in an id such as `functions.mcp__wiki__find-all:1`: all between the first prefix and the last number. K2.5
- * may leave out what stands between them.
- */
+/** The name in an id such as `functions.mcp__wiki__find-all:1`; K2.5 may leave out what stands between its parts. */
 function toKimiName(id: string, tools: DeclaredTools): string {
-  const name = id.replace(/^functions\./, "").replace(/:\d+$/, "");
-  const bare = id.replace(/^functions\.?/, "").replace(/(?::|(?<!\d))\d+$/, "");
-  return tools.has(bare) && !tools.has(name) ? bare : name;
+  return resolveToolName(id, tools) ?? id.replace(/^functions\.?/, "").replace(/(?::|(?<!\d))\d+$/, "");
 }
 
 /**

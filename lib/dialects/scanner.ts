@@ -9,8 +9,8 @@ const MAX_FAILURES = 200;
 /** How many characters may have been read again for that: at each failure it can be all there is. */
 const MAX_READ_AGAIN = 2_000_000;
 
-/** The shortest beginning of a marker that is dropped where the host's own calls follow; shorter ones may be text. */
-const MIN_HALF = 5;
+/** A beginning of a marker that is dropped where the host's own calls follow; shorter ones, and words, may be text. */
+const HALF = /^<.{4}/;
 
 /** So many characters behind a closing tag are waited for to see whether its line ends with it. */
 const MAX_BLANKS = 1000;
@@ -110,11 +110,11 @@ export class Scanner {
   #seek(): boolean {
     const { triggers, tools } = this.#options;
     const last = this.#reader.ended;
-    const half = this.#called ? triggers.toHeld(this.#pending) : 0;
-    if (half >= MIN_HALF) this.#pending = this.#pending.slice(0, -half);
+    const free = this.#pending.length - triggers.toHeld(this.#pending);
+    if (this.#called && HALF.test(this.#pending.slice(free))) this.#pending = this.#pending.slice(0, free);
     let [code, from] = [this.#code, 0];
     // A marker at the end may still turn out to be the beginning of a longer one.
-    let end = this.#pending.length - (last ? 0 : triggers.toHeld(this.#pending));
+    let end = last ? this.#pending.length : free;
     const tired = this.#failures > MAX_FAILURES || this.#reader.total > this.#fed + MAX_READ_AGAIN;
     const next = tired ? undefined : triggers.find(this.#pending, (trigger, at) => {
       code = readCode(code, this.#pending.slice(from, at));

@@ -151,7 +151,7 @@ export class ChunkTranslator {
     this.#endField("text", cut);
     const half = this.#calls.flush(cut);
     if (this.#calls.count > 0) this.#dropFiller();
-    if (this.#filler.trim() !== "") this.#late += this.#filler;
+    if (this.#filler.trim() !== "" || this.#blocks.open === "text") this.#late += this.#filler;
     if (this.#late !== "") this.#blocks.append("text", this.#late);
     this.#blocks.close();
     if (this.#blocks.count === 0 && !cut && this.#stopSequence === null) {

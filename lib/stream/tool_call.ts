@@ -89,7 +89,7 @@ export class ToolCall {
     let rest = this.#scan(fresh);
     while (this.complete && this.empty && /^\s*[{["]/.test(rest)) {
       this.#scanner = this.#createScanner();
-      [this.#text, this.#pending, this.#sorted] = ["", "", undefined];
+      [this.#text, this.#pending] = ["", ""];
       rest = this.#scan(rest);
     }
     return rest;

@@ -208,11 +208,11 @@ describe("a key is kept", () => {
     assert.equal(setVariable("K=1\n", "K", "a$&b#"), "K='a$&b#'\n");
   });
 
-  test("for its owner only, also where the file was everybody's, and behind a link", async (t) => {
+  test("for its owner only, also where the file was everybody's, in UTF-16, and behind a link", async (t) => {
     const { io } = await makeWorld(t);
     const [path, dotfile] = [toKeyPath(io)!, join(io.cwd, "dotfile")];
     await mkdir(dirname(path), { recursive: true });
-    await writeFile(dotfile, "A=1\n");
+    await writeFile(dotfile, new Uint8Array([255, 254, ...[..."A=1\n"].flatMap((sign) => [sign.charCodeAt(0), 0])]));
     await chmod(dotfile, 0o644);
     await symlink(dotfile, path);
     await keepKey(io, path, "K", "v");

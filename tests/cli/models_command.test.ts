@@ -56,6 +56,7 @@ describe("models", () => {
   });
 
   test("keeps the ids and the time, and nothing else", async () => {
+    await run("refresh", "--demo");
     const kept = JSON.parse(await readFile(join(home, ".local/state/arbiter/hosts.json"), "utf8"));
     const { at } = kept[`${server.url}/v1`];
     assert.ok(!Number.isNaN(Date.parse(at)));

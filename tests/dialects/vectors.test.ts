@@ -86,6 +86,16 @@ test("an open fence is forgotten when something else comes between", () => {
   assert.deepEqual(toShort(found), ["text:```js\nlet x", "list_all{}"]);
 });
 
+test("Kimi's ids keep what belongs to the name of a tool", () => {
+  for (const name of ["step2", "functions_list"]) {
+    const tools = new Map([[name, { name }], ["step", { name: "step" }]]);
+    for (const id of [name, `${name}:0`, `functions.${name}`, `functions.${name}:1`]) {
+      const text = `<|tool_call_begin|>${id}<|tool_call_argument_begin|>{}<|tool_call_end|>`;
+      assert.deepEqual(toShort(scan("moonshotai/kimi-k2.5", [text], { tools })), [`${name}{}`], id);
+    }
+  }
+});
+
 const dialectOf = (model: string) => toFamily(model).dialect;
 
 test("all models of the vectors speak their dialect", () => {

@@ -34,6 +34,11 @@ export const RECORDED_STREAMS: readonly RecordedStream[] = [
     expected: ["text:one two", "(end_turn)"],
   },
   {
+    name: "a line break behind the text, in a piece of its own",
+    chunks: [chunk({ content: "Yes." }), chunk({ content: "\n" }), finish()],
+    expected: ["text:Yes.\n", "(end_turn)"],
+  },
+  {
     name: "thinking as a part of the content",
     chunks: [
       chunk({ content: [{ type: "thinking", thinking: [{ type: "text", text: "Let me " }] }] }),
@@ -191,6 +196,17 @@ export const RECORDED_STREAMS: readonly RecordedStream[] = [
       finish("tool_calls"),
     ],
     expected: [`Read${READ}`, "(tool_use)"],
+  },
+  {
+    name: "mixed pieces that only their ids tell apart",
+    chunks: [
+      calls({ id: "c1", function: { name: "Read", arguments: '{"path":' } }),
+      calls({ id: "c2", function: { name: "List", arguments: '{"dir":"src",' } }),
+      calls({ id: "c1", function: { arguments: '"a.ts"}' } }),
+      calls({ id: "c2", function: { arguments: '"deep":true}' } }),
+      finish("tool_calls"),
+    ],
+    expected: [`Read${READ}`, `List${LIST}`, "(tool_use)"],
   },
   {
     name: "an id of its own for each piece, with and without an index",

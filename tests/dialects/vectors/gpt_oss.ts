@@ -52,6 +52,11 @@ export const GPT_OSS: FamilyVectors = {
     },
     { name: "a bare recipient with a type", text: 'to=functions.ls json {"path":"."}', expected: ['ls{"path":"."}'] },
     {
+      name: "prose about a recipient and its JSON",
+      text: 'The call goes to=functions.ls and its arguments are {"path":"."}.',
+      expected: ['text:The call goes to=functions.ls and its arguments are {"path":"."}.'],
+    },
+    {
       name: "prose about recipients and markers",
       text: "Write to=functions.ls or `<|channel|>final<|message|>` or <|channel|> there.",
       expected: ["text:Write to=functions.ls or `<|channel|>final<|message|>` or <|channel|> there."],

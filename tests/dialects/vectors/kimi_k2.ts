@@ -302,14 +302,25 @@ export const KIMI_K2: FamilyVectors = {
     },
     {
       name: "a call after a line in three backticks, and after a fence that ends behind its code",
-      text: `\`\`\`ls -l\`\`\`\n${READ}\n\`\`\`sh\nls\`\`\`\n${section(READ)}`,
-      expected: ["text:```ls -l```\n", 'Read{"path":"a"}', "text:\n```sh\nls```\n", 'Read{"path":"a"}'],
+      text: `\`\`\`ls -l\`\`\` lists.\n${READ}\n\`\`\`sh\nls\`\`\`\n${section(READ)}`,
+      expected: ["text:```ls -l``` lists.\n", 'Read{"path":"a"}', "text:\n```sh\nls```\n", 'Read{"path":"a"}'],
     },
     {
       name: "a call after a stray backtick",
       text: `Use the \` key. ${section(READ)}`,
       expected: ["text:Use the ` key. ", 'Read{"path":"a"}'],
       reasoning: true,
+    },
+    {
+      name: "a call after stray backticks on an earlier line",
+      text: `A fence begins with \`\`\` in Markdown.\n${section(READ)}`,
+      expected: ["text:A fence begins with ``` in Markdown.\n", 'Read{"path":"a"}'],
+      reasoning: true,
+    },
+    {
+      name: "an end of thinking right behind a fence that is taken for the beginning of another",
+      text: "<think>- ```js a\n  x\n```</think>Yes.",
+      expected: ["thinking:- ```js a\n  x\n```", "text:Yes."],
     },
     {
       name: "a fence that thinking leaves open",
