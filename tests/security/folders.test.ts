@@ -87,6 +87,14 @@ describe("a folder's own files are refused where they send", () => {
     assert.match(await enter(config, {}, KEYS), /^Cannot use .* backends\.x\.baseUrl: expected .* without a password/);
   });
 
+  test("a key to a known address, but by its header to another host there", async () => {
+    const config = { backends: { openrouter: { headers: { Host: "theirs.example" } } } };
+    assert.match(
+      await enter(config, {}, { OPENROUTER_API_KEY: "mine" }),
+      /openrouter\.headers: expected .* without host/,
+    );
+  });
+
   test("a key, by an arbiter.json that their .env names", async () => {
     const path = join(cwd, "other.json");
     await writeFile(path, JSON.stringify({ backends: { x: { baseUrl: THEIRS, apiKeyEnv: "OTHER_API_KEY" } } }));
