@@ -4473,6 +4473,14 @@ function findModel(id: string, catalog: Catalog): ListedModel | undefined {
   const known = target && (named.has(toLabel(target, catalog)) || ROSTER.some((row) => row.id === target.model));
   return known ? toListed(id, target.model, toCandidate(target, catalog)) : undefined;
 }
+// lib/wire/printable.ts ---------------------------------------------------------------------
+/**
+ * A text without what moves the cursor, changes the terminal or turns the direction of writing: what others named may
+ * be shown, but must not do anything. Line ends stay.
+ */
+function toPrintable(text: string): string {
+  return text.replace(/(?!\n)[\p{Cc}\p{Bidi_Control}]/gu, " ");
+}
 // lib/wire/errors.ts ------------------------------------------------------------------------
 /** The HTTP status that Anthropic sends each `error.type` with. */
 export const STATUS_BY_ERROR_TYPE = {
@@ -4521,9 +4529,9 @@ export class ApiError extends Error {
   /** What programs can read of it. */
   readonly details: Record<string, unknown> | undefined;
 
-  /** Makes an error that is sent as `type` with `message`. */
+  /** Makes an error that is sent as `type` with `message`, which clients show in terminals. */
   constructor(type: ApiErrorType, message: string, options: ApiErrorOptions = {}) {
-    super(message, options);
+    super(toPrintable(message), options);
     this.type = type;
     this.status = options.status ?? STATUS_BY_ERROR_TYPE[type];
     this.headers = options.headers ?? {};
@@ -13241,14 +13249,6 @@ async function parseCommandLine(args: readonly string[]): Promise<CommandLine> {
   if (empty) throw new ConfigError(`Option '--${empty}' is empty`);
   if (rest.length > 0 && command !== "code") throw new ConfigError(`'${command}' takes nothing after --`);
   return { command, flags, args: own, rest };
-}
-// lib/wire/printable.ts ---------------------------------------------------------------------
-/**
- * A text without what moves the cursor, changes the terminal or turns the direction of writing: what others named may
- * be shown, but must not do anything. Line ends stay.
- */
-function toPrintable(text: string): string {
-  return text.replace(/(?!\n)[\p{Cc}\p{Bidi_Control}]/gu, " ");
 }
 // lib/cli/rows.ts ---------------------------------------------------------------------------
 /** A count and what is counted, such as `2 requests`. */
