@@ -13576,6 +13576,7 @@ function createRedisHttp({ url, token, timeout, fetch, clock }: RedisHttpOptions
         headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
         body: JSON.stringify(command),
         signal: stop.signal,
+        redirect: "manual",
       });
       const answer = parseJson(await response.text());
       if (isJsonObject(answer) && "result" in answer) return answer.result;
