@@ -3,9 +3,10 @@ import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 
-/** The workflows, which are one folder further up for compiled tests. */
+/** The repository's root, which is one folder further up for compiled tests. */
 const here = fileURLToPath(new URL("../..", import.meta.url));
-const folder = `${/[\\/]dist[\\/]?$/.test(here) ? `${here}/..` : here}/.github/workflows`;
+const root = /[\\/]dist[\\/]?$/.test(here) ? `${here}/..` : here;
+const folder = `${root}/.github/workflows`;
 const workflows = readdirSync(folder).map((name) => readFileSync(`${folder}/${name}`, "utf8"));
 
 test("a release runs actions of others as they were when they were looked at: tags can be moved", () => {
@@ -17,4 +18,10 @@ test("a release runs actions of others as they were when they were looked at: ta
 test("only the job that publishes can say who it is, and no workflow may write to the repository", () => {
   for (const text of workflows) assert.match(text, /^permissions:\n {2}contents: read\n(?! )/m);
   assert.deepEqual(workflows.join().match(/\S+: write/g), ["id-token: write"]);
+});
+
+test("the package runs nothing when it is installed, and brings no other", () => {
+  const { scripts, dependencies } = JSON.parse(readFileSync(`${root}/package.json`, "utf8"));
+  assert.deepEqual(Object.keys(scripts).filter((name) => /install$|^prepare$/.test(name)), []);
+  assert.equal(dependencies, undefined);
 });
