@@ -3430,9 +3430,10 @@ function findCycle(profiles: NonNullable<RoutingOptions["modelProfiles"]>, start
   return undefined;
 }
 
+/** Whether headers can be sent; behind one address many hosts may be, of which `host` would choose another. */
 function areHeaders(headers: Record<string, string> = {}): boolean {
   try {
-    return Boolean(new Headers(headers));
+    return !new Headers(headers).has("host");
   } catch {
     return false;
   }
@@ -3458,7 +3459,7 @@ function findConflicts(file: WrittenFile, known: readonly string[]): SchemaProbl
     rules.push(
       [/^[\w.-]+$/.test(name), path, "a name of letters, digits, '.', '_' and '-'", toGot(name)],
       [hasUrl, `${path}.baseUrl`, AN_ADDRESS, toGot(baseUrl)],
-      [areHeaders(headers), `${path}.headers`, "headers that can be sent", "others"],
+      [areHeaders(headers), `${path}.headers`, "headers that can be sent, without host", "others"],
     );
   }
   rules.push([cycle.length === 0, `modelProfiles.${cycle[0]}.fallbacks`, "no circle", cycle.join(" → ")]);
@@ -4498,6 +4499,14 @@ function findModel(id: string, catalog: Catalog): ListedModel | undefined {
   const known = target && (named.has(toLabel(target, catalog)) || ROSTER.some((row) => row.id === target.model));
   return known ? toListed(id, target.model, toCandidate(target, catalog)) : undefined;
 }
+// lib/wire/printable.ts ---------------------------------------------------------------------
+/**
+ * A text without what moves the cursor, changes the terminal or turns the direction of writing: what others named may
+ * be shown, but must not do anything. Line ends stay.
+ */
+function toPrintable(text: string): string {
+  return text.replace(/(?!\n)[\p{Cc}\p{Bidi_Control}]/gu, " ");
+}
 // lib/wire/errors.ts ------------------------------------------------------------------------
 /** The HTTP status that Anthropic sends each `error.type` with. */
 export const STATUS_BY_ERROR_TYPE = {
@@ -4546,9 +4555,9 @@ export class ApiError extends Error {
   /** What programs can read of it. */
   readonly details: Record<string, unknown> | undefined;
 
-  /** Makes an error that is sent as `type` with `message`. */
+  /** Makes an error that is sent as `type` with `message`, which clients show in terminals. */
   constructor(type: ApiErrorType, message: string, options: ApiErrorOptions = {}) {
-    super(message, options);
+    super(toPrintable(message), options);
     this.type = type;
     this.status = options.status ?? STATUS_BY_ERROR_TYPE[type];
     this.headers = options.headers ?? {};
@@ -7897,8 +7906,8 @@ function toCall(fetch: typeof globalThis.fetch): Call {
 const MAX_BODY = 20_000;
 /** What a user is shown of a body, and what is matched: the beginning says what happened, the rest quotes. */
 const [MAX_TEXT, MAX_MATCHED] = [1000, 600];
-/** Quotations longer than this may be the user's own words. */
-const MAX_QUOTE = 60;
+/** The quotations that are looked at: any other may be the user's own words, which must teach nothing. */
+const QUOTED_NAME = /^.[\w.]{1,60}.$/;
 
 /** Quotations; an apostrophe is no quote, and a quote that is not closed lasts to the end. */
 const QUOTES = /"(?:[^"\\]|\\.)*(?:"|\\?$)|`[^`]*(?:`|$)|(?<!\w)'(?:[^'\\]|\\.|'(?=\w))*(?:'|\\?$)/gs;
@@ -7952,7 +7961,7 @@ function toServerWords(body: string): string {
   const words = printed === undefined ? text : printed + findSentence(parseBody(text.slice(printed.length)));
   return words
     .replace(/input_value=.{0,200}?, input_type=\w+/g, "")
-    .replace(QUOTES, (quote) => quote.length > MAX_QUOTE + 2 ? '""' : quote)
+    .replace(QUOTES, (quote) => QUOTED_NAME.test(quote) ? quote : '""')
     .slice(0, MAX_MATCHED);
 }
 // lib/upstream/limits.ts --------------------------------------------------------------------
@@ -12450,7 +12459,9 @@ export async function serve(handler: Handler, options: ServeOptions = {}): Promi
 
 const hasBody = ({ method = "GET" }: IncomingMessage): boolean => method !== "GET" && method !== "HEAD";
 
-const wantsSocket = ({ headers }: IncomingMessage): boolean => /^websocket$/i.test(headers.upgrade ?? "");
+/** What has a body is an ordinary request, whatever it asks for: a body must be read, and not waited for too long. */
+const wantsSocket = (incoming: IncomingMessage): boolean =>
+  !hasBody(incoming) && /^websocket$/i.test(incoming.headers.upgrade ?? "");
 
 /** Goes on as if no other protocol had been offered, such as `h2c` by Java's client: Node 20 cannot be told beforehand. */
 function passOver(server: EventEmitter, incoming: IncomingMessage, socket: Duplex, head: Uint8Array): void {
@@ -13223,14 +13234,6 @@ async function parseCommandLine(args: readonly string[]): Promise<CommandLine> {
   if (rest.length > 0 && command !== "code") throw new ConfigError(`'${command}' takes nothing after --`);
   return { command, flags, args: own, rest };
 }
-// lib/wire/printable.ts ---------------------------------------------------------------------
-/**
- * A text without what moves the cursor, changes the terminal or turns the direction of writing: what others named may
- * be shown, but must not do anything. Line ends stay.
- */
-function toPrintable(text: string): string {
-  return text.replace(/(?!\n)[\p{Cc}\p{Bidi_Control}]/gu, " ");
-}
 // lib/cli/rows.ts ---------------------------------------------------------------------------
 /** A count and what is counted, such as `2 requests`. */
 function toAmount(count: number, noun: string): string {
@@ -13557,6 +13560,7 @@ function createRedisHttp({ url, token, timeout, fetch, clock }: RedisHttpOptions
         headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
         body: JSON.stringify(command),
         signal: stop.signal,
+        redirect: "manual",
       });
       const answer = parseJson(await response.text());
       if (isJsonObject(answer) && "result" in answer) return answer.result;
@@ -15245,13 +15249,21 @@ async function findRunning(address: Address, { io, settings }: Context): Promise
 // lib/cli/folder_files.ts -------------------------------------------------------------------
 const OWN_MACHINE = /^(?:localhost|127(?:\.\d+){3}|\[?::1\]?)$/i;
 const OWN_STORE = /^(?:memory|sqlite)$/i;
+const OFF = /^(?:0|false|no|off)$/i;
+const NOTHING_AT_ALL = /^$/;
 
-/** Variables by which other machines could reach the proxy, or the folder bring a package that is run; what is safe. */
+/**
+ * Variables by which others could reach the proxy, read along, or the folder bring a package that is run; what is safe. A
+ * key that others know is worse than none: with one, every page of theirs that has a name for this machine may ask.
+ */
 const OPENING: ReadonlyMap<string, RegExp> = new Map([
   ["ARBITER_HOST", OWN_MACHINE],
   ["BRIDGE_HOST", OWN_MACHINE],
   ["PROXY_HOST", OWN_MACHINE],
-  ["ARBITER_ALLOW_OPEN", OWN_MACHINE],
+  ["ARBITER_ALLOW_OPEN", OFF],
+  ["ARBITER_API_KEY", NOTHING_AT_ALL],
+  ["PROXY_API_KEY", NOTHING_AT_ALL],
+  ["ARBITER_SHOW_CONTENT", OFF],
   ["ARBITER_STORE", OWN_STORE],
   ["STORAGE_ENGINE", OWN_STORE],
 ]);

@@ -28,9 +28,10 @@ function findCycle(profiles: NonNullable<RoutingOptions["modelProfiles"]>, start
   return undefined;
 }
 
+/** Whether headers can be sent; behind one address many hosts may be, of which `host` would choose another. */
 function areHeaders(headers: Record<string, string> = {}): boolean {
   try {
-    return Boolean(new Headers(headers));
+    return !new Headers(headers).has("host");
   } catch {
     return false;
   }
@@ -56,7 +57,7 @@ function findConflicts(file: WrittenFile, known: readonly string[]): SchemaProbl
     rules.push(
       [/^[\w.-]+$/.test(name), path, "a name of letters, digits, '.', '_' and '-'", toGot(name)],
       [hasUrl, `${path}.baseUrl`, AN_ADDRESS, toGot(baseUrl)],
-      [areHeaders(headers), `${path}.headers`, "headers that can be sent", "others"],
+      [areHeaders(headers), `${path}.headers`, "headers that can be sent, without host", "others"],
     );
   }
   rules.push([cycle.length === 0, `modelProfiles.${cycle[0]}.fallbacks`, "no circle", cycle.join(" → ")]);

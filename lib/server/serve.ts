@@ -78,7 +78,9 @@ export async function serve(handler: Handler, options: ServeOptions = {}): Promi
 
 const hasBody = ({ method = "GET" }: IncomingMessage): boolean => method !== "GET" && method !== "HEAD";
 
-const wantsSocket = ({ headers }: IncomingMessage): boolean => /^websocket$/i.test(headers.upgrade ?? "");
+/** What has a body is an ordinary request, whatever it asks for: a body must be read, and not waited for too long. */
+const wantsSocket = (incoming: IncomingMessage): boolean =>
+  !hasBody(incoming) && /^websocket$/i.test(incoming.headers.upgrade ?? "");
 
 /** Goes on as if no other protocol had been offered, such as `h2c` by Java's client: Node 20 cannot be told beforehand. */
 function passOver(server: EventEmitter, incoming: IncomingMessage, socket: Duplex, head: Uint8Array): void {

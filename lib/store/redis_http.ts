@@ -23,6 +23,7 @@ export function createRedisHttp({ url, token, timeout, fetch, clock }: RedisHttp
         headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
         body: JSON.stringify(command),
         signal: stop.signal,
+        redirect: "manual",
       });
       const answer = parseJson(await response.text());
       if (isJsonObject(answer) && "result" in answer) return answer.result;

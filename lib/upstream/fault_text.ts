@@ -5,8 +5,8 @@ import { isJsonObject, parseJson } from "../wire/json.ts";
 const MAX_BODY = 20_000;
 /** What a user is shown of a body, and what is matched: the beginning says what happened, the rest quotes. */
 const [MAX_TEXT, MAX_MATCHED] = [1000, 600];
-/** Quotations longer than this may be the user's own words. */
-const MAX_QUOTE = 60;
+/** The quotations that are looked at: any other may be the user's own words, which must teach nothing. */
+const QUOTED_NAME = /^.[\w.]{1,60}.$/;
 
 /** Quotations; an apostrophe is no quote, and a quote that is not closed lasts to the end. */
 const QUOTES = /"(?:[^"\\]|\\.)*(?:"|\\?$)|`[^`]*(?:`|$)|(?<!\w)'(?:[^'\\]|\\.|'(?=\w))*(?:'|\\?$)/gs;
@@ -60,6 +60,6 @@ export function toServerWords(body: string): string {
   const words = printed === undefined ? text : printed + findSentence(parseBody(text.slice(printed.length)));
   return words
     .replace(/input_value=.{0,200}?, input_type=\w+/g, "")
-    .replace(QUOTES, (quote) => quote.length > MAX_QUOTE + 2 ? '""' : quote)
+    .replace(QUOTES, (quote) => QUOTED_NAME.test(quote) ? quote : '""')
     .slice(0, MAX_MATCHED);
 }

@@ -1,3 +1,5 @@
+import { toPrintable } from "./printable.ts";
+
 /** The HTTP status that Anthropic sends each `error.type` with. */
 export const STATUS_BY_ERROR_TYPE = {
   invalid_request_error: 400,
@@ -45,9 +47,9 @@ export class ApiError extends Error {
   /** What programs can read of it. */
   readonly details: Record<string, unknown> | undefined;
 
-  /** Makes an error that is sent as `type` with `message`. */
+  /** Makes an error that is sent as `type` with `message`, which clients show in terminals. */
   constructor(type: ApiErrorType, message: string, options: ApiErrorOptions = {}) {
-    super(message, options);
+    super(toPrintable(message), options);
     this.type = type;
     this.status = options.status ?? STATUS_BY_ERROR_TYPE[type];
     this.headers = options.headers ?? {};

@@ -122,11 +122,15 @@ describe("a mistake is told with its place:", () => {
     [{ backends: { local: { headers: { a: 1 } } } }, "backends.local.headers.a: expected a string, got 1"],
     [
       { backends: { local: { headers: { "a b": "c" } } } },
-      "backends.local.headers: expected headers that can be sent, got others",
+      "backends.local.headers: expected headers that can be sent, without host, got others",
     ],
     [
       { backends: { local: { headers: { a: "…" } } } },
-      "backends.local.headers: expected headers that can be sent, got others",
+      "backends.local.headers: expected headers that can be sent, without host, got others",
+    ],
+    [
+      { backends: { local: { headers: { HOST: "other.example" } } } },
+      "backends.local.headers: expected headers that can be sent, without host, got others",
     ],
     [
       { backends: { "a/b": { baseUrl: "http://h/v1" } } },

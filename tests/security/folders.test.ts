@@ -87,6 +87,14 @@ describe("a folder's own files are refused where they send", () => {
     assert.match(await enter(config, {}, KEYS), /^Cannot use .* backends\.x\.baseUrl: expected .* without a password/);
   });
 
+  test("a key to a known address, but by its header to another host there", async () => {
+    const config = { backends: { openrouter: { headers: { Host: "theirs.example" } } } };
+    assert.match(
+      await enter(config, {}, { OPENROUTER_API_KEY: "mine" }),
+      /openrouter\.headers: expected .* without host/,
+    );
+  });
+
   test("a key, by an arbiter.json that their .env names", async () => {
     const path = join(cwd, "other.json");
     await writeFile(path, JSON.stringify({ backends: { x: { baseUrl: THEIRS, apiKeyEnv: "OTHER_API_KEY" } } }));
@@ -158,6 +166,16 @@ test("a folder's .env opens the proxy to nobody", () => {
   });
   assert.equal(warnings.length, 3);
   assert.doesNotMatch(warnings.join(), /0\.0\.0\.0|192/);
+});
+
+test("a folder's .env sets no key that others know, nor shows others what is said", () => {
+  const warnings: string[] = [];
+  const theirs = { ARBITER_API_KEY: "known-to-them", PROXY_API_KEY: "known-to-them", ARBITER_SHOW_CONTENT: "yes" };
+  assert.deepEqual(withoutOpening(theirs, (warning) => void warnings.push(warning)), {});
+  assert.deepEqual(warnings.map((warning) => warning.split(" ", 1)[0]), Object.keys(theirs));
+  assert.doesNotMatch(warnings.join(), /known-to-them/);
+  const fine = { ARBITER_API_KEY: "", ARBITER_ALLOW_OPEN: "off", ARBITER_SHOW_CONTENT: "0" };
+  assert.deepEqual(withoutOpening(fine, assert.fail), fine);
 });
 
 test("a folder's .env chooses no store whose code or contents could be the folder's", () => {

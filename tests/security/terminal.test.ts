@@ -9,6 +9,7 @@ import { toModelId } from "../../lib/cli/model_id.ts";
 import { toStatusLines } from "../../lib/cli/status_command.ts";
 import { formatRequestLog } from "../../lib/server/request_log.ts";
 import { createStats } from "../../lib/server/stats.ts";
+import { toUpstreamFault } from "../../lib/upstream/faults.ts";
 import { toPrintable } from "../../lib/wire/printable.ts";
 
 /** Clears the screen, sets the title, copies to the clipboard, turns the writing, overwrites the line. */
@@ -80,6 +81,17 @@ describe("nothing alive is written by", () => {
     const lines = toStatusLines({ ...status, models: { [EVIL]: 1 } }, 1, 0);
     assert.doesNotMatch(record(process.stdout, () => lines.forEach((line) => print(line))), LIVE);
   });
+});
+
+test("an error of a host that a client will show has nothing alive in it", () => {
+  const backend = { name: "x", baseUrl: "https://x.example/v1" };
+  for (const body of [EVIL, JSON.stringify({ error: { message: EVIL } })]) {
+    for (const status of [400, 500]) {
+      const { error } = toUpstreamFault(status, body, { model: EVIL, backend }).toJSON();
+      assert.match(error.message, /cba/);
+      assert.doesNotMatch(error.message, LIVE);
+    }
+  }
 });
 
 test("a model's id that is typed or pasted has no such signs", () => assert.equal(toModelId(EVIL), undefined));

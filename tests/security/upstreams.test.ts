@@ -6,6 +6,7 @@ import { describe, test, type TestContext } from "node:test";
 import { createGzip } from "node:zlib";
 import { createArbiter } from "../../lib/arbiter.ts";
 import type { RequestLog } from "../../lib/server/request_log.ts";
+import { toUpstreamFault } from "../../lib/upstream/faults.ts";
 import { probeModels } from "../../lib/upstream/probe.ts";
 
 async function listen(t: TestContext, answer: RequestListener): Promise<string> {
@@ -167,6 +168,19 @@ describe("what a refusal says", () => {
     assert.doesNotMatch(message, /secret-key/);
     assert.doesNotMatch(JSON.stringify(log), /secret-key/);
   });
+
+  for (
+    const words of ["does not support tools", "reached its end of life", "context length is 2048", "--tool-call-parser"]
+  ) {
+    test(`teaches nothing of the model where it quotes a client ('${words}')`, () => {
+      const message = `Invalid schema for function 'Bash': '${words}' is not valid under any of the given schemas.`;
+      const fault = toUpstreamFault(400, JSON.stringify({ error: { message } }), {
+        backend: { baseUrl: "" },
+        model: "m",
+      });
+      assert.deepEqual([fault.kind, fault.facts], ["bad_request", {}]);
+    });
+  }
 
   for (const value of ["1e9", "-1", "99999999999", "0x10", "soon", "Thu, 01 Jan 2099 00:00:00 GMT", "NaN", "1; x=y"]) {
     test(`becomes no header but a number of at most 60 (${value})`, async () => {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { test } from "node:test";
 import { createRedisStore } from "../../lib/store/redis_store.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { startRedisHttp } from "../support/redis_http.ts";
@@ -31,4 +32,17 @@ testRedis("over HTTP, too, a Redis that stands still is not waited for", async (
   await asked;
   await server.signal("SIGCONT");
   assert.equal(await store.get("a 1"), undefined);
+});
+
+test("over HTTP nothing is sent on to where an answer points", async () => {
+  const asked: string[] = [];
+  const follow: typeof fetch = (input, init) => {
+    asked.push(String(input));
+    const answer = new Response(null, { status: 307, headers: { location: "https://theirs.example" } });
+    return init?.redirect === "manual" ? Promise.resolve(answer) : follow("https://theirs.example", init);
+  };
+  const store = await createRedisStore({ url: "https://redis.example", password: "x", fetch: follow });
+  await assert.rejects(store.get("a 1"), { message: "status 307" });
+  assert.deepEqual(asked, ["https://redis.example"]);
+  await store.close();
 });

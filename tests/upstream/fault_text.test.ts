@@ -37,6 +37,7 @@ describe("toServerWords() leaves out what is quoted of", () => {
   const long = "x".repeat(61);
   const rows: [body: string, expected: string][] = [
     ["a 'b' \"c\" `d`", "a 'b' \"c\" `d`"],
+    ["a 'body.x_1' b 'has blanks' c \"--x\" d `e/f` g 'hi", `a 'body.x_1' b "" c "" d "" g 'hi`],
     [`a '${long}' b "${long}" c \`${long}\` d`, 'a "" b "" c "" d'],
     [`a "${long}x`, 'a ""'],
     [`a's ${long} b's`, `a's ${long} b's`],
