@@ -15250,19 +15250,13 @@ async function findRunning(address: Address, { io, settings }: Context): Promise
 const OWN_MACHINE = /^(?:localhost|127(?:\.\d+){3}|\[?::1\]?)$/i;
 const OWN_STORE = /^(?:memory|sqlite)$/i;
 const OFF = /^(?:0|false|no|off)$/i;
-const NOTHING_AT_ALL = /^$/;
 
-/**
- * Variables by which others could reach the proxy, read along, or the folder bring a package that is run; what is safe. A
- * key that others know is worse than none: with one, every page of theirs that has a name for this machine may ask.
- */
+/** Variables by which others could reach the proxy, read along, or the folder bring a package that is run; what is safe. */
 const OPENING: ReadonlyMap<string, RegExp> = new Map([
   ["ARBITER_HOST", OWN_MACHINE],
   ["BRIDGE_HOST", OWN_MACHINE],
   ["PROXY_HOST", OWN_MACHINE],
   ["ARBITER_ALLOW_OPEN", OFF],
-  ["ARBITER_API_KEY", NOTHING_AT_ALL],
-  ["PROXY_API_KEY", NOTHING_AT_ALL],
   ["ARBITER_SHOW_CONTENT", OFF],
   ["ARBITER_STORE", OWN_STORE],
   ["STORAGE_ENGINE", OWN_STORE],

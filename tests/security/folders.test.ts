@@ -168,13 +168,12 @@ test("a folder's .env opens the proxy to nobody", () => {
   assert.doesNotMatch(warnings.join(), /0\.0\.0\.0|192/);
 });
 
-test("a folder's .env sets no key that others know, nor shows others what is said", () => {
+test("a folder's .env does not show others what is said", () => {
   const warnings: string[] = [];
-  const theirs = { ARBITER_API_KEY: "known-to-them", PROXY_API_KEY: "known-to-them", ARBITER_SHOW_CONTENT: "yes" };
+  const theirs = { ARBITER_ALLOW_OPEN: "yes", ARBITER_SHOW_CONTENT: "yes" };
   assert.deepEqual(withoutOpening(theirs, (warning) => void warnings.push(warning)), {});
   assert.deepEqual(warnings.map((warning) => warning.split(" ", 1)[0]), Object.keys(theirs));
-  assert.doesNotMatch(warnings.join(), /known-to-them/);
-  const fine = { ARBITER_API_KEY: "", ARBITER_ALLOW_OPEN: "off", ARBITER_SHOW_CONTENT: "0" };
+  const fine = { ARBITER_API_KEY: "secret", ARBITER_ALLOW_OPEN: "off", ARBITER_SHOW_CONTENT: "0" };
   assert.deepEqual(withoutOpening(fine, assert.fail), fine);
 });
 
