@@ -10312,6 +10312,8 @@ class Live {
   readonly #running = new Map<string, Running>();
   readonly #over = new BoundedMap<string, LiveRequest>(MOST_OVER);
   readonly #models = new BoundedMap<string, LiveModel & { candidate: Candidate }>(MOST_MODELS);
+  /** When the last of those was over that are not remembered any more: who was told before that has missed some. */
+  forgotten = 0;
   /** Called when something has changed. */
   onChange: () => void = () => {};
 
@@ -10382,6 +10384,8 @@ class Live {
     if (asked && failed && model !== undefined && status !== 499) this.#fail(asked, "cut");
     if (asked && !failed) Object.assign(asked, { answers: asked.answers + 1, firstMs: firstMs ?? asked.firstMs });
     this.#running.delete(id);
+    const [oldest] = this.#over.values();
+    if (this.#over.size === MOST_OVER) this.forgotten = oldest!.changed;
     this.#over.set(id, request);
     this.#touch(request);
   }
@@ -12939,7 +12943,9 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
   }
   const ledger = new TokenLedger();
   const chain = createChain(settings, { ledger, accounts });
-  function state(since = 0): LiveState {
+  function state(told = 0): LiveState {
+    const whole = told <= live.forgotten;
+    const since = whole ? 0 : told;
     const { catalog, catalog: { elite, speed, fallbacks } } = router;
     const usual = [elite, speed, ...fallbacks].map((target) => toCandidate(target, catalog));
     return {
@@ -12953,7 +12959,7 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
           return quota ? [{ backend: backend.name, ...quota }] : [];
         }),
         sessions: sessions.since(since),
-        whole: since === 0,
+        whole,
         showsContent: settings.showContent,
       },
     };
