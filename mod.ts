@@ -15956,16 +15956,24 @@ async function askUnset(context: Context, again = false, given?: Wizard): Promis
   }
 }
 
+/** The name of the model that the main work goes to. */
+async function readMainModel(context: Context): Promise<string> {
+  const { router: { catalog } } = await createConfigured(context);
+  return toLabel(catalog.elite, catalog);
+}
+
 /** Asks everything again that the first run asks. */
-async function runInit(context: Context): Promise<number> {
-  const { io, flags, settings } = context;
+async function runInit(given: Context): Promise<number> {
+  const context = { ...given, flags: { ...given.flags, demo: false } };
+  const { io, flags } = context;
   if (!io.interactive || flags.yes) {
     throw new Error("init asks questions, which needs a terminal: set NVIDIA_API_KEY and ARBITER_MODEL instead");
   }
-  const ready = await askUnset({ ...context, flags: { ...flags, demo: false } }, true);
+  const ready = await askUnset(context, true);
   if (!ready) return LEFT_CODE;
-  io.tell(`From now on the model is ${ready.settings.model?.[0]}.`);
-  if (settings.model) io.tell(`But ${settings.model[0]} is set by a flag or in the environment, and counts more.`);
+  const [chosen, used] = [await readMainModel(ready), await readMainModel(context)];
+  if (used === chosen) io.tell(`From now on the model is ${chosen}.`);
+  else io.tell(`The model is still ${used}, not ${chosen}: a flag, the environment or the config file names it.`);
   return 0;
 }
 // lib/cli/log_file.ts -----------------------------------------------------------------------

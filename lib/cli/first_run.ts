@@ -1,5 +1,6 @@
 import type { Candidate } from "../routing/candidate.ts";
 import { toCandidate } from "../routing/catalog.ts";
+import { toLabel } from "../routing/reference.ts";
 import { replaceFile } from "../store/replace_file.ts";
 import type { Store } from "../store/store.ts";
 import { patientFetch } from "../upstream/patient_fetch.ts";
@@ -114,15 +115,23 @@ export async function askUnset(context: Context, again = false, given?: Wizard):
   }
 }
 
+/** The name of the model that the main work goes to. */
+async function readMainModel(context: Context): Promise<string> {
+  const { router: { catalog } } = await createConfigured(context);
+  return toLabel(catalog.elite, catalog);
+}
+
 /** Asks everything again that the first run asks. */
-export async function runInit(context: Context): Promise<number> {
-  const { io, flags, settings } = context;
+export async function runInit(given: Context): Promise<number> {
+  const context = { ...given, flags: { ...given.flags, demo: false } };
+  const { io, flags } = context;
   if (!io.interactive || flags.yes) {
     throw new Error("init asks questions, which needs a terminal: set NVIDIA_API_KEY and ARBITER_MODEL instead");
   }
-  const ready = await askUnset({ ...context, flags: { ...flags, demo: false } }, true);
+  const ready = await askUnset(context, true);
   if (!ready) return LEFT_CODE;
-  io.tell(`From now on the model is ${ready.settings.model?.[0]}.`);
-  if (settings.model) io.tell(`But ${settings.model[0]} is set by a flag or in the environment, and counts more.`);
+  const [chosen, used] = [await readMainModel(ready), await readMainModel(context)];
+  if (used === chosen) io.tell(`From now on the model is ${chosen}.`);
+  else io.tell(`The model is still ${used}, not ${chosen}: a flag, the environment or the config file names it.`);
   return 0;
 }

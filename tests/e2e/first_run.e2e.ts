@@ -169,6 +169,15 @@ describe("the first run", { concurrency: 2, timeout: 120_000 }, () => {
     assert.equal(await again.ended, 0);
     const choice = JSON.parse(await readFile(join(place.home, ".local/state/arbiter/choice.json"), "utf8"));
     assert.deepEqual(choice.added, ["owner/own"]);
+    assert.match(again.read(), /From now on the model is owner\/own\./);
+    const backends = { nvidia: { ...JSON.parse(await readFile(env.ARBITER_CONFIG!, "utf8")).backends.nvidia } };
+    backends.nvidia.defaultModel = OTHER;
+    await writeFile(env.ARBITER_CONFIG!, JSON.stringify({ backends }));
+    const vain = startTerminal(t, toArbiter("node", ["init"]), { place, env: own });
+    await vain.see(/owner\/own/);
+    vain.type("own\r");
+    assert.equal(await vain.ended, 0);
+    await vain.see(`The model is still ${OTHER}, not owner/own: a flag`);
     const { stdout } = await startArbiter(t, ["reset"], { place, env: own }).ended;
     assert.match(stdout, /^Forgot the choice of /m);
     assert.ok(!(await findFiles(place)).some((path) => path.endsWith("choice.json")));
