@@ -15678,6 +15678,8 @@ type Prompts = {
   askLine(question: string, hidden?: boolean): Promise<string | typeof LEFT>;
   /** Lets somebody choose; `start` is given what shows the menu anew, and awaited where that cannot be done. */
   choose(menu: MenuState, start: (show: () => void) => Promise<unknown>): Promise<string | typeof LEFT>;
+  /** Waits for something, as long as nobody leaves. */
+  waitFor<T>(work: Promise<T>): Promise<T | typeof LEFT>;
   /** Gives the terminal back. */
   close(): Promise<void>;
 };
@@ -15687,13 +15689,16 @@ function wantsColor({ NO_COLOR, TERM }: Env): boolean {
   return !NO_COLOR && TERM !== "dumb";
 }
 
-/** Gives keys to a machine until it gives something; asks when they are no longer shown. */
-async function readKeys<T>(ask: () => void, feed: (key: Key) => T | undefined): Promise<T | typeof LEFT> {
+/** Gives keys to a machine until it gives something; `ask` is called when they are no longer shown, and may end it, too. */
+async function readKeys<T>(
+  ask: (stop: (result: T) => void, fail: (cause: unknown) => void) => void,
+  feed: (key: Key) => T | typeof LEFT | undefined,
+): Promise<T | typeof LEFT> {
   const { emitKeypressEvents } = await import("node:readline");
   const { default: process } = await import("node:process");
   const { stdin } = process;
   emitKeypressEvents(stdin);
-  return await new Promise((resolve) => {
+  return await new Promise((resolve, reject) => {
     const stop = (result: T | typeof LEFT) => {
       stdin.off("keypress", onKey).off("end", onEnd).off("error", onEnd).pause(); // What follows is for the next question, or for claude.
       resolve(result);
@@ -15705,7 +15710,7 @@ async function readKeys<T>(ask: () => void, feed: (key: Key) => T | undefined): 
     };
     stdin.on("keypress", onKey).once("end", onEnd).once("error", onEnd); // A terminal that was closed ends with either.
     stdin.resume();
-    ask();
+    ask(stop, reject);
   });
 }
 
@@ -15729,6 +15734,11 @@ function createPrompts(env: Env): Prompts {
   };
   return {
     askLine,
+    waitFor: (work) =>
+      readKeys(
+        (stop, fail) => void work.then(stop, fail),
+        (key) => new LineState().feed(key) === LEFT ? LEFT : undefined,
+      ),
     async close() {
       (await held)?.giveBack();
       held = undefined;
@@ -15882,7 +15892,7 @@ async function findKeyFault(key: string, candidates: Candidate[], options: Probe
 /** Asks for the key of the host, and whether to keep it; gives the context in which it is set, nothing if left. */
 async function askKey(context: Context, name: string, candidates: Candidate[], wizard: Wizard) {
   const { io, settings: { skipCheck: skip = false } } = context;
-  const { prompts: { askLine }, write, store, fetch } = wizard;
+  const { prompts: { askLine, waitFor }, write, store, fetch } = wizard;
   // Nobody is asked for a key that a file of this folder would send elsewhere.
   await readRouterOptions({ ...context, layers: [{ [name]: "key" }, ...context.layers] });
   io.tell(`Arbiter needs an API key, ${name}.`);
@@ -15891,7 +15901,10 @@ async function askKey(context: Context, name: string, candidates: Candidate[], w
     const answer = await askLine("Key (it is not shown, and tried at once): ", true);
     if (answer === LEFT) return undefined;
     const key = answer.trim();
-    const fault = await findKeyFault(key, candidates, { skip, store, fetch });
+    const stop = new AbortController();
+    const fault = await waitFor(findKeyFault(key, candidates, { skip, store, fetch, signal: stop.signal }));
+    stop.abort();
+    if (fault === LEFT) return undefined;
     if (fault) {
       io.tell(`That key cannot be used. ${fault}`);
       continue;

@@ -37,7 +37,7 @@ async function findKeyFault(key: string, candidates: Candidate[], options: Probe
 /** Asks for the key of the host, and whether to keep it; gives the context in which it is set, nothing if left. */
 async function askKey(context: Context, name: string, candidates: Candidate[], wizard: Wizard) {
   const { io, settings: { skipCheck: skip = false } } = context;
-  const { prompts: { askLine }, write, store, fetch } = wizard;
+  const { prompts: { askLine, waitFor }, write, store, fetch } = wizard;
   // Nobody is asked for a key that a file of this folder would send elsewhere.
   await readRouterOptions({ ...context, layers: [{ [name]: "key" }, ...context.layers] });
   io.tell(`Arbiter needs an API key, ${name}.`);
@@ -46,7 +46,10 @@ async function askKey(context: Context, name: string, candidates: Candidate[], w
     const answer = await askLine("Key (it is not shown, and tried at once): ", true);
     if (answer === LEFT) return undefined;
     const key = answer.trim();
-    const fault = await findKeyFault(key, candidates, { skip, store, fetch });
+    const stop = new AbortController();
+    const fault = await waitFor(findKeyFault(key, candidates, { skip, store, fetch, signal: stop.signal }));
+    stop.abort();
+    if (fault === LEFT) return undefined;
     if (fault) {
       io.tell(`That key cannot be used. ${fault}`);
       continue;

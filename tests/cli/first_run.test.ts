@@ -40,6 +40,7 @@ function createWizard(answers: (string | typeof LEFT)[], more: Partial<Wizard> =
     );
   const prompts: Wizard["prompts"] = {
     askLine: next,
+    waitFor: (work) => work,
     async choose(_menu, start) {
       await start(() => {});
       return await next("menu");

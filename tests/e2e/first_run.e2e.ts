@@ -1,5 +1,6 @@
 /** The first run in a real terminal: key, menu, Claude Code; and the later ones, which ask nothing. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { chmod, mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -149,6 +150,29 @@ describe("the first run", { concurrency: 2, timeout: 120_000 }, () => {
       assert.ok(!(await findFiles(place)).includes(".config/arbiter/.env"));
       terminal.type("\r");
       assert.equal(await terminal.ended, 42);
+    });
+  }
+
+  for (const runtime of RUNTIMES) {
+    it(`is left while the key is being tried, too, on ${runtime}`, async (t) => {
+      const place = await makePlace(t);
+      const silent = createServer().listen(0, "127.0.0.1");
+      await once(silent, "listening");
+      t.after(() => {
+        silent.closeAllConnections();
+        silent.close();
+      });
+      const tried = once(silent, "request");
+      const { port } = silent.address() as AddressInfo;
+      const nvidia = { baseUrl: `http://0.0.0.0:${port}/v1`, apiKeyEnv: "NVIDIA_API_KEY" };
+      await writeFile(join(place.project, "own.json"), JSON.stringify({ backends: { nvidia } }));
+      const terminal = startTerminal(t, toCode(runtime), { place, env: { ARBITER_CONFIG: "own.json" } });
+      await terminal.see("Key (it is not shown");
+      terminal.type(`${KEY}\r`);
+      await tried;
+      terminal.type("\x03");
+      assert.equal(await terminal.ended, 130);
+      assert.doesNotMatch(terminal.read(), /y\/N|nvapi/);
     });
   }
 
