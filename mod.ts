@@ -12255,7 +12255,11 @@ const DASHBOARD_PAGE = ` <!doctype html>
  const protocols = ["arbiter", ...(key ? [\`arbiter.key.\${offered}\`] : [])];
  const socket = new WebSocket(\`ws\${location.protocol.slice(4)}//\${location.host}\${SOCKET_PATH}\`, protocols);
  let began = false;
- end = () => socket.close();
+ end = () => {
+ socket.onmessage = null;
+ socket.close();
+ resolve(began); // Where nobody answers, closing takes a minute.
+ };
  socket.onmessage = ({ data }) => {
  began = true;
  heard("WebSocket", JSON.parse(data));

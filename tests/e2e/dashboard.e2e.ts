@@ -118,6 +118,20 @@ describe("the dashboard", { skip: NO_BROWSER, concurrency: 2, timeout: 120_000 }
     await see("#none", /No request yet/);
   });
 
+  it("says that the connection is lost where the proxy only says nothing any more", async (t) => {
+    const { url, signal } = await startProxy(t);
+    const { page, see } = await openPage(t);
+    await page.clock.install();
+    await page.goto(`${url}/dashboard`);
+    await see("#connection", /^Live, by WebSocket$/);
+    signal("SIGSTOP");
+    await page.clock.fastForward(15_000);
+    await see("#connection", /The connection is lost/);
+    signal("SIGCONT");
+    await page.clock.fastForward(15_000);
+    await see("#connection", /^Live, by WebSocket$/);
+  });
+
   it("is told by server-sent events where no WebSocket is let through", async (t) => {
     const upstream = await startDirected(t);
     const { url } = await startProxy(t, { upstream: upstream.url });
