@@ -11820,7 +11820,7 @@ const DASHBOARD_PAGE = ` <!doctype html>
  <form id="door" hidden>
  <label for="key">This proxy wants its key (ARBITER_API_KEY). It stays in this tab.</label>
  <p>
- <input id="key" type="password" autocomplete="off" pattern="[!-~]+" required>
+ <input id="key" type="password" autocomplete="off" pattern=" *[!-~]+ *" required>
  <button>Open</button>
  </p>
  </form>

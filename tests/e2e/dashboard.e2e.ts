@@ -171,7 +171,7 @@ describe("the dashboard", { skip: NO_BROWSER, concurrency: 2, timeout: 120_000 }
     await page.fill("#key", "Secret-Number-2");
     await page.press("#key", "Enter");
     await see("#connection", /That is not its key/);
-    await page.fill("#key", key);
+    await page.fill("#key", `${key} `); // As it is copied.
     await page.press("#key", "Enter");
     await see("#connection", /^Live, by WebSocket$/);
     await page.goto(`${url}/dashboard`);
