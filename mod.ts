@@ -15893,18 +15893,21 @@ async function findKeyFault(key: string, candidates: Candidate[], options: Probe
   return `${candidates[0]?.backend.baseUrl} refuses it.`;
 }
 
-/** Asks for the key of the host, and whether to keep it; gives the context in which it is set, nothing if left. */
-async function askKey(context: Context, name: string, candidates: Candidate[], wizard: Wizard) {
+/**
+ * Asks for the key of the host, where Enter means the one that is `known`, and whether to keep it; gives the context in
+ * which it is set, nothing if left.
+ */
+async function askKey(context: Context, name: string, candidates: Candidate[], wizard: Wizard, known = "") {
   const { io, settings: { skipCheck: skip = false } } = context;
   const { prompts: { askLine, waitFor }, write, store, fetch } = wizard;
   // Nobody is asked for a key that a file of this folder would send elsewhere.
   await readRouterOptions({ ...context, layers: [{ [name]: "key" }, ...context.layers] });
-  io.tell(`Arbiter needs an API key, ${name}.`);
+  io.tell(known ? `Arbiter has an API key, ${name}: Enter keeps it.` : `Arbiter needs an API key, ${name}.`);
   if (name === "NVIDIA_API_KEY") io.tell("A free one is at https://build.nvidia.com");
   for (;;) {
     const answer = await askLine("Key (it is not shown, and tried at once): ", true);
     if (answer === LEFT) return undefined;
-    const key = answer.trim();
+    const key = answer.trim() || known;
     const stop = new AbortController();
     const fault = await waitFor(findKeyFault(key, candidates, { skip, store, fetch, signal: stop.signal }));
     stop.abort();
@@ -15913,12 +15916,22 @@ async function askKey(context: Context, name: string, candidates: Candidate[], w
       io.tell(`That key cannot be used. ${fault}`);
       continue;
     }
+    if (key === known) return context;
     const path = toKeyPath(io);
     const keep = path ? await askLine(`Keep it in ${path}? [y/N] `) : "";
     if (keep === LEFT) return undefined;
     if (path && /^\s*y/i.test(keep)) await keepKey(io, path, name, key, write);
     return { ...context, layers: [{ [name]: key }, ...context.layers] };
   }
+}
+
+/** The name of a key that a question may change: what is set in the environment or by a flag counts more than a file. */
+function findKept(
+  { io, folder = {}, settings }: Context,
+  { apiKey, keyName }: Candidate["backend"],
+): string | undefined {
+  const given = [...Object.values(io.env), ...Object.values(folder), settings.apiKey];
+  return apiKey && !given.some((value) => value?.split(",")[0]?.trim() === apiKey) ? keyName : undefined;
 }
 
 /** Lets the user choose a model while all are being asked, and keeps the choice; nothing if left. */
@@ -15961,14 +15974,15 @@ async function askUnset(context: Context, again = false, given?: Wizard): Promis
   if (flags.demo || flags.yes || !io.interactive) return context;
   const { router: { catalog } } = await createConfigured(context);
   const { elite, fallbacks } = catalog;
-  const { lacks } = elite.backend;
+  const { lacks, apiKey } = elite.backend;
   const chooses = again || !namesModel(catalog.options);
   if (!lacks && !chooses) return context;
+  const key = lacks ?? (again ? findKept(context, elite.backend) : undefined);
   const store = given?.store ?? await openStore(context, () => {});
   const wizard = given ?? { prompts: createPrompts(io.env), write: replaceFile, store, fetch: patientFetch };
   const candidates = [elite, ...fallbacks].map((target) => toCandidate(target, catalog));
   try {
-    const ready = lacks ? await askKey(context, lacks, candidates, wizard) : context;
+    const ready = key ? await askKey(context, key, candidates, wizard, apiKey) : context;
     if (!ready || !chooses) return ready;
     const chosen = await askModel(ready, wizard);
     return chosen && await askUnset(chosen, false, wizard); // Its host may want a key of its own.
