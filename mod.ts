@@ -10302,6 +10302,8 @@ class Live {
   readonly #running = new Map<string, Running>();
   readonly #over = new BoundedMap<string, LiveRequest>(MOST_OVER);
   readonly #models = new BoundedMap<string, LiveModel & { candidate: Candidate }>(MOST_MODELS);
+  /** When the last of those was over that are not remembered any more: who was told before that has missed some. */
+  forgotten = 0;
   /** Called when something has changed. */
   onChange: () => void = () => {};
 
@@ -10372,6 +10374,8 @@ class Live {
     if (asked && failed && model !== undefined && status !== 499) this.#fail(asked, "cut");
     if (asked && !failed) Object.assign(asked, { answers: asked.answers + 1, firstMs: firstMs ?? asked.firstMs });
     this.#running.delete(id);
+    const [oldest] = this.#over.values();
+    if (this.#over.size === MOST_OVER) this.forgotten = oldest!.changed;
     this.#over.set(id, request);
     this.#touch(request);
   }
@@ -11807,7 +11811,7 @@ const DASHBOARD_PAGE = ` <!doctype html>
  <form id="door" hidden>
  <label for="key">This proxy wants its key (ARBITER_API_KEY). It stays in this tab.</label>
  <p>
- <input id="key" type="password" autocomplete="off" pattern="[!-~]+" required>
+ <input id="key" type="password" autocomplete="off" pattern=" *[!-~]+ *" required>
  <button>Open</button>
  </p>
  </form>
@@ -12005,8 +12009,10 @@ const DASHBOARD_PAGE = ` <!doctype html>
 
  // ---- Drawing
 
+ /** Shows a text, without what would turn the direction of writing. */
  const set = (node, text) => {
- if (node.textContent !== String(text)) node.textContent = text;
+ const shown = String(text).replace(/\\p{Bidi_Control}/gu, " ");
+ if (node.textContent !== shown) node.textContent = shown;
  };
 
  function make(tag, attributes = {}, ...children) {
@@ -12151,8 +12157,9 @@ const DASHBOARD_PAGE = ` <!doctype html>
  const flight = all.filter((one) => !isOver(one));
  set($("version"), \`\${version} · \${model}\`);
  $("notice").hidden = !live.showsContent;
+ set($("h-flight"), flight.length > MOST_SHOWN * 2 ? \`In flight: \${MOST_SHOWN * 2} of \${flight.length}\` : "In flight");
  $("idle").hidden = flight.length > 0;
- $("none").hidden = over.length > 0;
+ $("none").hidden = all.length > 0;
  drawTiles();
  align($("flight"), newest(flight, MOST_SHOWN * 2), createRequest, updateRequest);
  align($("recent"), newest(over, MOST_SHOWN), createRequest, updateRequest);
@@ -12239,7 +12246,11 @@ const DASHBOARD_PAGE = ` <!doctype html>
  const protocols = ["arbiter", ...(key ? [\`arbiter.key.\${offered}\`] : [])];
  const socket = new WebSocket(\`ws\${location.protocol.slice(4)}//\${location.host}\${SOCKET_PATH}\`, protocols);
  let began = false;
- end = () => socket.close();
+ end = () => {
+ socket.onmessage = null;
+ socket.close();
+ resolve(began); // Where nobody answers, closing takes a minute.
+ };
  socket.onmessage = ({ data }) => {
  began = true;
  heard("WebSocket", JSON.parse(data));
@@ -12932,7 +12943,9 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
   }
   const ledger = new TokenLedger();
   const chain = createChain(settings, { ledger, accounts });
-  function state(since = 0): LiveState {
+  function state(told = 0): LiveState {
+    const whole = told <= live.forgotten;
+    const since = whole ? 0 : told;
     const { catalog, catalog: { elite, speed, fallbacks } } = router;
     const usual = [elite, speed, ...fallbacks].map((target) => toCandidate(target, catalog));
     return {
@@ -12946,7 +12959,7 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
           return quota ? [{ backend: backend.name, ...quota }] : [];
         }),
         sessions: sessions.since(since),
-        whole: since === 0,
+        whole,
         showsContent: settings.showContent,
       },
     };
@@ -13060,7 +13073,7 @@ const COMMANDS = {
     help: "start the proxy and Claude Code in this folder (the default)",
     more: "What follows after -- goes to Claude Code. TARGET_DIR names another folder.",
     flags: [...PROXY, "yes"],
-    examples: ["--demo", 'code -- -p "explain it"', "code -m z-ai/glm-5.2"],
+    examples: ["--demo", 'code -- -p "explain it"', "code -- --continue", "code -m z-ai/glm-5.2"],
     exits: { 0: "Claude Code's own, like all others", 127: "there is no Claude Code to run", ...LEFT_EXIT },
   },
   serve: {
@@ -13231,6 +13244,10 @@ async function parseCommandLine(args: readonly string[]): Promise<CommandLine> {
   if (wrong) throw new ConfigError(`'${command}' has no flag --${wrong}`);
   const [empty] = Object.entries(flags).find(([, value]) => value === "") ?? [];
   if (empty) throw new ConfigError(`Option '--${empty}' is empty`);
+  // Claude Code's own -p takes a prompt.
+  if (command === "code" && /\s/.test(flags.port ?? "")) {
+    throw new ConfigError(`'${flags.port}' is no port: claude's own -p follows after --`);
+  }
   if (rest.length > 0 && command !== "code") throw new ConfigError(`'${command}' takes nothing after --`);
   return { command, flags, args: own, rest };
 }
@@ -15653,6 +15670,8 @@ type Prompts = {
   askLine(question: string, hidden?: boolean): Promise<string | typeof LEFT>;
   /** Lets somebody choose; `start` is given what shows the menu anew, and awaited where that cannot be done. */
   choose(menu: MenuState, start: (show: () => void) => Promise<unknown>): Promise<string | typeof LEFT>;
+  /** Waits for something, as long as nobody leaves. */
+  waitFor<T>(work: Promise<T>): Promise<T | typeof LEFT>;
   /** Gives the terminal back. */
   close(): Promise<void>;
 };
@@ -15662,13 +15681,16 @@ function wantsColor({ NO_COLOR, TERM }: Env): boolean {
   return !NO_COLOR && TERM !== "dumb";
 }
 
-/** Gives keys to a machine until it gives something; asks when they are no longer shown. */
-async function readKeys<T>(ask: () => void, feed: (key: Key) => T | undefined): Promise<T | typeof LEFT> {
+/** Gives keys to a machine until it gives something; `ask` is called when they are no longer shown, and may end it, too. */
+async function readKeys<T>(
+  ask: (stop: (result: T) => void, fail: (cause: unknown) => void) => void,
+  feed: (key: Key) => T | typeof LEFT | undefined,
+): Promise<T | typeof LEFT> {
   const { emitKeypressEvents } = await import("node:readline");
   const { default: process } = await import("node:process");
   const { stdin } = process;
   emitKeypressEvents(stdin);
-  return await new Promise((resolve) => {
+  return await new Promise((resolve, reject) => {
     const stop = (result: T | typeof LEFT) => {
       stdin.off("keypress", onKey).off("end", onEnd).off("error", onEnd).pause(); // What follows is for the next question, or for claude.
       resolve(result);
@@ -15680,7 +15702,7 @@ async function readKeys<T>(ask: () => void, feed: (key: Key) => T | undefined): 
     };
     stdin.on("keypress", onKey).once("end", onEnd).once("error", onEnd); // A terminal that was closed ends with either.
     stdin.resume();
-    ask();
+    ask(stop, reject);
   });
 }
 
@@ -15704,6 +15726,11 @@ function createPrompts(env: Env): Prompts {
   };
   return {
     askLine,
+    waitFor: (work) =>
+      readKeys(
+        (stop, fail) => void work.then(stop, fail),
+        (key) => new LineState().feed(key) === LEFT ? LEFT : undefined,
+      ),
     async close() {
       (await held)?.giveBack();
       held = undefined;
@@ -15854,29 +15881,45 @@ async function findKeyFault(key: string, candidates: Candidate[], options: Probe
   return `${candidates[0]?.backend.baseUrl} refuses it.`;
 }
 
-/** Asks for the key of the host, and whether to keep it; gives the context in which it is set, nothing if left. */
-async function askKey(context: Context, name: string, candidates: Candidate[], wizard: Wizard) {
+/**
+ * Asks for the key of the host, where Enter means the one that is `known`, and whether to keep it; gives the context in
+ * which it is set, nothing if left.
+ */
+async function askKey(context: Context, name: string, candidates: Candidate[], wizard: Wizard, known = "") {
   const { io, settings: { skipCheck: skip = false } } = context;
-  const { prompts: { askLine }, write, store, fetch } = wizard;
+  const { prompts: { askLine, waitFor }, write, store, fetch } = wizard;
   // Nobody is asked for a key that a file of this folder would send elsewhere.
   await readRouterOptions({ ...context, layers: [{ [name]: "key" }, ...context.layers] });
-  io.tell(`Arbiter needs an API key, ${name}.`);
+  io.tell(known ? `Arbiter has an API key, ${name}: Enter keeps it.` : `Arbiter needs an API key, ${name}.`);
   if (name === "NVIDIA_API_KEY") io.tell("A free one is at https://build.nvidia.com");
   for (;;) {
     const answer = await askLine("Key (it is not shown, and tried at once): ", true);
     if (answer === LEFT) return undefined;
-    const key = answer.trim();
-    const fault = await findKeyFault(key, candidates, { skip, store, fetch });
+    const key = answer.trim() || known;
+    const stop = new AbortController();
+    const fault = await waitFor(findKeyFault(key, candidates, { skip, store, fetch, signal: stop.signal }));
+    stop.abort();
+    if (fault === LEFT) return undefined;
     if (fault) {
       io.tell(`That key cannot be used. ${fault}`);
       continue;
     }
+    if (key === known) return context;
     const path = toKeyPath(io);
     const keep = path ? await askLine(`Keep it in ${path}? [y/N] `) : "";
     if (keep === LEFT) return undefined;
     if (path && /^\s*y/i.test(keep)) await keepKey(io, path, name, key, write);
     return { ...context, layers: [{ [name]: key }, ...context.layers] };
   }
+}
+
+/** The name of a key that a question may change: what is set in the environment or by a flag counts more than a file. */
+function findKept(
+  { io, folder = {}, settings }: Context,
+  { apiKey, keyName }: Candidate["backend"],
+): string | undefined {
+  const given = [...Object.values(io.env), ...Object.values(folder), settings.apiKey];
+  return apiKey && !given.some((value) => value?.split(",")[0]?.trim() === apiKey) ? keyName : undefined;
 }
 
 /** Lets the user choose a model while all are being asked, and keeps the choice; nothing if left. */
@@ -15919,14 +15962,15 @@ async function askUnset(context: Context, again = false, given?: Wizard): Promis
   if (flags.demo || flags.yes || !io.interactive) return context;
   const { router: { catalog } } = await createConfigured(context);
   const { elite, fallbacks } = catalog;
-  const { lacks } = elite.backend;
+  const { lacks, apiKey } = elite.backend;
   const chooses = again || !namesModel(catalog.options);
   if (!lacks && !chooses) return context;
+  const key = lacks ?? (again ? findKept(context, elite.backend) : undefined);
   const store = given?.store ?? await openStore(context, () => {});
   const wizard = given ?? { prompts: createPrompts(io.env), write: replaceFile, store, fetch: patientFetch };
   const candidates = [elite, ...fallbacks].map((target) => toCandidate(target, catalog));
   try {
-    const ready = lacks ? await askKey(context, lacks, candidates, wizard) : context;
+    const ready = key ? await askKey(context, key, candidates, wizard, apiKey) : context;
     if (!ready || !chooses) return ready;
     const chosen = await askModel(ready, wizard);
     return chosen && await askUnset(chosen, false, wizard); // Its host may want a key of its own.
@@ -15935,16 +15979,24 @@ async function askUnset(context: Context, again = false, given?: Wizard): Promis
   }
 }
 
+/** The name of the model that the main work goes to. */
+async function readMainModel(context: Context): Promise<string> {
+  const { router: { catalog } } = await createConfigured(context);
+  return toLabel(catalog.elite, catalog);
+}
+
 /** Asks everything again that the first run asks. */
-async function runInit(context: Context): Promise<number> {
-  const { io, flags, settings } = context;
+async function runInit(given: Context): Promise<number> {
+  const context = { ...given, flags: { ...given.flags, demo: false } };
+  const { io, flags } = context;
   if (!io.interactive || flags.yes) {
     throw new Error("init asks questions, which needs a terminal: set NVIDIA_API_KEY and ARBITER_MODEL instead");
   }
-  const ready = await askUnset({ ...context, flags: { ...flags, demo: false } }, true);
+  const ready = await askUnset(context, true);
   if (!ready) return LEFT_CODE;
-  io.tell(`From now on the model is ${ready.settings.model?.[0]}.`);
-  if (settings.model) io.tell(`But ${settings.model[0]} is set by a flag or in the environment, and counts more.`);
+  const [chosen, used] = [await readMainModel(ready), await readMainModel(context)];
+  if (used === chosen) io.tell(`From now on the model is ${chosen}.`);
+  else io.tell(`The model is still ${used}, not ${chosen}: a flag, the environment or the config file names it.`);
   return 0;
 }
 // lib/cli/log_file.ts -----------------------------------------------------------------------
@@ -16928,12 +16980,26 @@ async function runReset(context: Context): Promise<number> {
 /** Flags that tell `env` of the same proxy. */
 const SHARED_FLAGS: readonly FlagName[] = ["host", "model", "max-tokens", "config", "demo"];
 
-/** The line that points Claude Code at a proxy, for the shell of the user. */
-function toUse({ io: { env, platform }, flags }: Context, port: number): string {
+/** What to type for a program whose script is there: what is only fetched, or copied, is not on PATH. */
+const STARTS: readonly (readonly [script: RegExp, start: string])[] = [
+  [/[\\/]\.?bunx-/, "bunx arbiter-proxy"],
+  [/[\\/](?:_npx|\.bin)[\\/]/, "npx arbiter-proxy"],
+  [/\$deno\$node/, "deno run -A jsr:@arbiter/proxy"],
+  [/[\\/]node_modules[\\/]|[\\/]arbiter(?:-proxy)?$/, "arbiter-proxy"],
+];
+
+/** The line that points Claude Code at a proxy, for the shell of the user and as `process` was started. */
+function toUse(
+  { io: { env, platform }, flags }: Context,
+  port: number,
+  { argv: [, script = ""], versions: { deno, bun } }: Pick<NodeJS.Process, "argv" | "versions">,
+): string {
   const { use, quote } = SHELLS[findShell(env, platform)];
+  const [, known] = STARTS.find(([pattern]) => pattern.test(script)) ?? [];
+  const start = known ?? `${deno ? "deno run -A" : bun ? "bun" : "node"} ${quote(script)}`;
   const typed = SHARED_FLAGS.filter((name) => flags[name] !== undefined);
   const same = typed.flatMap((name) => [`--${name}`, ...(flags[name] === true ? [] : [quote(String(flags[name]))])]);
-  return use(["arbiter-proxy env", ...(port === DEFAULT_PORT ? [] : [`--port ${port}`]), ...same].join(" "));
+  return use([`${start} env`, ...(port === DEFAULT_PORT ? [] : [`--port ${port}`]), ...same].join(" "));
 }
 
 /** Runs the proxy until it is told to stop. */
@@ -16946,7 +17012,7 @@ async function runServe(context: Context): Promise<number> {
   const server = await listen(proxy, context.io);
   print(`Arbiter is listening on ${server.url} → ${proxy.upstream}, model ${proxy.models.elite}`);
   const there = context.settings.clientKeys ? " with the same ARBITER_API_KEY" : "";
-  print(`To use it, in another terminal${there}: ${toUse(context, server.port)}, then claude`);
+  print(`To use it, in another terminal${there}: ${toUse(context, server.port, process)}, then claude`);
   print(`To watch it: ${server.url}${DASHBOARD_PATH}`);
   await told;
   await server.close();
@@ -17043,20 +17109,20 @@ async function watchStatus(first: ArbiterStatus, address: Address, context: Cont
   const abort = () => stop.abort();
   process.once("SIGINT", abort);
   process.stdout.once("error", abort); // Whoever reads no further watches no more.
-  const toLines = (now: ArbiterStatus) =>
-    toStatusLines(now, port, Date.now(), io.columns).concat("", "Ctrl-C ends this.");
-  const redraws = io.columns !== undefined && io.env.TERM !== "dumb" && !flags.json &&
-    toLines(first).length < (process.stdout.rows || 24);
+  const redraws = io.columns !== undefined && io.env.TERM !== "dumb" && !flags.json;
   let [drawn, last] = [0, ""];
   try {
     for (let status: Occupant = first; !stop.signal.aborted;) {
       if (typeof status !== "object") return await tellNobody(status, address, context);
       const counts = JSON.stringify({ ...status, quota: undefined }); // The quota comes back by itself.
-      if (redraws) {
-        const lines = toLines(status);
+      const lines = [...toStatusLines(status, port, Date.now(), io.columns), "", "Ctrl-C ends this."];
+      if (redraws && lines.length < (process.stdout.rows || 24)) {
         io.print(lines.join("\n"), drawn > 0 ? `\x1b[${drawn}A\x1b[J` : "");
         drawn = lines.length;
-      } else if (counts !== last) io.print(flags.json ? JSON.stringify({ port, ...status }) : toStatusLine(status));
+      } else if (counts !== last) {
+        io.print(flags.json ? JSON.stringify({ port, ...status }) : toStatusLine(status));
+        drawn = 0;
+      }
       last = counts;
       await sleep(systemClock, WATCH_PAUSE, stop.signal).catch(() => {});
       status = await findRunning(address, context);

@@ -116,7 +116,9 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
   }
   const ledger = new TokenLedger();
   const chain = createChain(settings, { ledger, accounts });
-  function state(since = 0): LiveState {
+  function state(told = 0): LiveState {
+    const whole = told <= live.forgotten;
+    const since = whole ? 0 : told;
     const { catalog, catalog: { elite, speed, fallbacks } } = router;
     const usual = [elite, speed, ...fallbacks].map((target) => toCandidate(target, catalog));
     return {
@@ -130,7 +132,7 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
           return quota ? [{ backend: backend.name, ...quota }] : [];
         }),
         sessions: sessions.since(since),
-        whole: since === 0,
+        whole,
         showsContent: settings.showContent,
       },
     };

@@ -88,7 +88,7 @@ export const COMMANDS = {
     help: "start the proxy and Claude Code in this folder (the default)",
     more: "What follows after -- goes to Claude Code. TARGET_DIR names another folder.",
     flags: [...PROXY, "yes"],
-    examples: ["--demo", 'code -- -p "explain it"', "code -m z-ai/glm-5.2"],
+    examples: ["--demo", 'code -- -p "explain it"', "code -- --continue", "code -m z-ai/glm-5.2"],
     exits: { 0: "Claude Code's own, like all others", 127: "there is no Claude Code to run", ...LEFT_EXIT },
   },
   serve: {

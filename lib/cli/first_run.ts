@@ -1,5 +1,6 @@
 import type { Candidate } from "../routing/candidate.ts";
 import { toCandidate } from "../routing/catalog.ts";
+import { toLabel } from "../routing/reference.ts";
 import { replaceFile } from "../store/replace_file.ts";
 import type { Store } from "../store/store.ts";
 import { patientFetch } from "../upstream/patient_fetch.ts";
@@ -33,29 +34,45 @@ async function findKeyFault(key: string, candidates: Candidate[], options: Probe
   return `${candidates[0]?.backend.baseUrl} refuses it.`;
 }
 
-/** Asks for the key of the host, and whether to keep it; gives the context in which it is set, nothing if left. */
-async function askKey(context: Context, name: string, candidates: Candidate[], wizard: Wizard) {
+/**
+ * Asks for the key of the host, where Enter means the one that is `known`, and whether to keep it; gives the context in
+ * which it is set, nothing if left.
+ */
+async function askKey(context: Context, name: string, candidates: Candidate[], wizard: Wizard, known = "") {
   const { io, settings: { skipCheck: skip = false } } = context;
-  const { prompts: { askLine }, write, store, fetch } = wizard;
+  const { prompts: { askLine, waitFor }, write, store, fetch } = wizard;
   // Nobody is asked for a key that a file of this folder would send elsewhere.
   await readRouterOptions({ ...context, layers: [{ [name]: "key" }, ...context.layers] });
-  io.tell(`Arbiter needs an API key, ${name}.`);
+  io.tell(known ? `Arbiter has an API key, ${name}: Enter keeps it.` : `Arbiter needs an API key, ${name}.`);
   if (name === "NVIDIA_API_KEY") io.tell("A free one is at https://build.nvidia.com");
   for (;;) {
     const answer = await askLine("Key (it is not shown, and tried at once): ", true);
     if (answer === LEFT) return undefined;
-    const key = answer.trim();
-    const fault = await findKeyFault(key, candidates, { skip, store, fetch });
+    const key = answer.trim() || known;
+    const stop = new AbortController();
+    const fault = await waitFor(findKeyFault(key, candidates, { skip, store, fetch, signal: stop.signal }));
+    stop.abort();
+    if (fault === LEFT) return undefined;
     if (fault) {
       io.tell(`That key cannot be used. ${fault}`);
       continue;
     }
+    if (key === known) return context;
     const path = toKeyPath(io);
     const keep = path ? await askLine(`Keep it in ${path}? [y/N] `) : "";
     if (keep === LEFT) return undefined;
     if (path && /^\s*y/i.test(keep)) await keepKey(io, path, name, key, write);
     return { ...context, layers: [{ [name]: key }, ...context.layers] };
   }
+}
+
+/** The name of a key that a question may change: what is set in the environment or by a flag counts more than a file. */
+function findKept(
+  { io, folder = {}, settings }: Context,
+  { apiKey, keyName }: Candidate["backend"],
+): string | undefined {
+  const given = [...Object.values(io.env), ...Object.values(folder), settings.apiKey];
+  return apiKey && !given.some((value) => value?.split(",")[0]?.trim() === apiKey) ? keyName : undefined;
 }
 
 /** Lets the user choose a model while all are being asked, and keeps the choice; nothing if left. */
@@ -98,14 +115,15 @@ export async function askUnset(context: Context, again = false, given?: Wizard):
   if (flags.demo || flags.yes || !io.interactive) return context;
   const { router: { catalog } } = await createConfigured(context);
   const { elite, fallbacks } = catalog;
-  const { lacks } = elite.backend;
+  const { lacks, apiKey } = elite.backend;
   const chooses = again || !namesModel(catalog.options);
   if (!lacks && !chooses) return context;
+  const key = lacks ?? (again ? findKept(context, elite.backend) : undefined);
   const store = given?.store ?? await openStore(context, () => {});
   const wizard = given ?? { prompts: createPrompts(io.env), write: replaceFile, store, fetch: patientFetch };
   const candidates = [elite, ...fallbacks].map((target) => toCandidate(target, catalog));
   try {
-    const ready = lacks ? await askKey(context, lacks, candidates, wizard) : context;
+    const ready = key ? await askKey(context, key, candidates, wizard, apiKey) : context;
     if (!ready || !chooses) return ready;
     const chosen = await askModel(ready, wizard);
     return chosen && await askUnset(chosen, false, wizard); // Its host may want a key of its own.
@@ -114,15 +132,23 @@ export async function askUnset(context: Context, again = false, given?: Wizard):
   }
 }
 
+/** The name of the model that the main work goes to. */
+async function readMainModel(context: Context): Promise<string> {
+  const { router: { catalog } } = await createConfigured(context);
+  return toLabel(catalog.elite, catalog);
+}
+
 /** Asks everything again that the first run asks. */
-export async function runInit(context: Context): Promise<number> {
-  const { io, flags, settings } = context;
+export async function runInit(given: Context): Promise<number> {
+  const context = { ...given, flags: { ...given.flags, demo: false } };
+  const { io, flags } = context;
   if (!io.interactive || flags.yes) {
     throw new Error("init asks questions, which needs a terminal: set NVIDIA_API_KEY and ARBITER_MODEL instead");
   }
-  const ready = await askUnset({ ...context, flags: { ...flags, demo: false } }, true);
+  const ready = await askUnset(context, true);
   if (!ready) return LEFT_CODE;
-  io.tell(`From now on the model is ${ready.settings.model?.[0]}.`);
-  if (settings.model) io.tell(`But ${settings.model[0]} is set by a flag or in the environment, and counts more.`);
+  const [chosen, used] = [await readMainModel(ready), await readMainModel(context)];
+  if (used === chosen) io.tell(`From now on the model is ${chosen}.`);
+  else io.tell(`The model is still ${used}, not ${chosen}: a flag, the environment or the config file names it.`);
   return 0;
 }

@@ -76,6 +76,10 @@ export async function parseCommandLine(args: readonly string[]): Promise<Command
   if (wrong) throw new ConfigError(`'${command}' has no flag --${wrong}`);
   const [empty] = Object.entries(flags).find(([, value]) => value === "") ?? [];
   if (empty) throw new ConfigError(`Option '--${empty}' is empty`);
+  // Claude Code's own -p takes a prompt.
+  if (command === "code" && /\s/.test(flags.port ?? "")) {
+    throw new ConfigError(`'${flags.port}' is no port: claude's own -p follows after --`);
+  }
   if (rest.length > 0 && command !== "code") throw new ConfigError(`'${command}' takes nothing after --`);
   return { command, flags, args: own, rest };
 }

@@ -12,6 +12,8 @@ export type Prompts = {
   askLine(question: string, hidden?: boolean): Promise<string | typeof LEFT>;
   /** Lets somebody choose; `start` is given what shows the menu anew, and awaited where that cannot be done. */
   choose(menu: MenuState, start: (show: () => void) => Promise<unknown>): Promise<string | typeof LEFT>;
+  /** Waits for something, as long as nobody leaves. */
+  waitFor<T>(work: Promise<T>): Promise<T | typeof LEFT>;
   /** Gives the terminal back. */
   close(): Promise<void>;
 };
@@ -21,13 +23,16 @@ export function wantsColor({ NO_COLOR, TERM }: Env): boolean {
   return !NO_COLOR && TERM !== "dumb";
 }
 
-/** Gives keys to a machine until it gives something; asks when they are no longer shown. */
-async function readKeys<T>(ask: () => void, feed: (key: Key) => T | undefined): Promise<T | typeof LEFT> {
+/** Gives keys to a machine until it gives something; `ask` is called when they are no longer shown, and may end it, too. */
+async function readKeys<T>(
+  ask: (stop: (result: T) => void, fail: (cause: unknown) => void) => void,
+  feed: (key: Key) => T | typeof LEFT | undefined,
+): Promise<T | typeof LEFT> {
   const { emitKeypressEvents } = await import("node:readline");
   const { default: process } = await import("node:process");
   const { stdin } = process;
   emitKeypressEvents(stdin);
-  return await new Promise((resolve) => {
+  return await new Promise((resolve, reject) => {
     const stop = (result: T | typeof LEFT) => {
       stdin.off("keypress", onKey).off("end", onEnd).off("error", onEnd).pause(); // What follows is for the next question, or for claude.
       resolve(result);
@@ -39,7 +44,7 @@ async function readKeys<T>(ask: () => void, feed: (key: Key) => T | undefined): 
     };
     stdin.on("keypress", onKey).once("end", onEnd).once("error", onEnd); // A terminal that was closed ends with either.
     stdin.resume();
-    ask();
+    ask(stop, reject);
   });
 }
 
@@ -63,6 +68,11 @@ export function createPrompts(env: Env): Prompts {
   };
   return {
     askLine,
+    waitFor: (work) =>
+      readKeys(
+        (stop, fail) => void work.then(stop, fail),
+        (key) => new LineState().feed(key) === LEFT ? LEFT : undefined,
+      ),
     async close() {
       (await held)?.giveBack();
       held = undefined;

@@ -100,20 +100,20 @@ async function watchStatus(first: ArbiterStatus, address: Address, context: Cont
   const abort = () => stop.abort();
   process.once("SIGINT", abort);
   process.stdout.once("error", abort); // Whoever reads no further watches no more.
-  const toLines = (now: ArbiterStatus) =>
-    toStatusLines(now, port, Date.now(), io.columns).concat("", "Ctrl-C ends this.");
-  const redraws = io.columns !== undefined && io.env.TERM !== "dumb" && !flags.json &&
-    toLines(first).length < (process.stdout.rows || 24);
+  const redraws = io.columns !== undefined && io.env.TERM !== "dumb" && !flags.json;
   let [drawn, last] = [0, ""];
   try {
     for (let status: Occupant = first; !stop.signal.aborted;) {
       if (typeof status !== "object") return await tellNobody(status, address, context);
       const counts = JSON.stringify({ ...status, quota: undefined }); // The quota comes back by itself.
-      if (redraws) {
-        const lines = toLines(status);
+      const lines = [...toStatusLines(status, port, Date.now(), io.columns), "", "Ctrl-C ends this."];
+      if (redraws && lines.length < (process.stdout.rows || 24)) {
         io.print(lines.join("\n"), drawn > 0 ? `\x1b[${drawn}A\x1b[J` : "");
         drawn = lines.length;
-      } else if (counts !== last) io.print(flags.json ? JSON.stringify({ port, ...status }) : toStatusLine(status));
+      } else if (counts !== last) {
+        io.print(flags.json ? JSON.stringify({ port, ...status }) : toStatusLine(status));
+        drawn = 0;
+      }
       last = counts;
       await sleep(systemClock, WATCH_PAUSE, stop.signal).catch(() => {});
       status = await findRunning(address, context);

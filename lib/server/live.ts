@@ -74,6 +74,8 @@ export class Live {
   readonly #running = new Map<string, Running>();
   readonly #over = new BoundedMap<string, LiveRequest>(MOST_OVER);
   readonly #models = new BoundedMap<string, LiveModel & { candidate: Candidate }>(MOST_MODELS);
+  /** When the last of those was over that are not remembered any more: who was told before that has missed some. */
+  forgotten = 0;
   /** Called when something has changed. */
   onChange: () => void = () => {};
 
@@ -144,6 +146,8 @@ export class Live {
     if (asked && failed && model !== undefined && status !== 499) this.#fail(asked, "cut");
     if (asked && !failed) Object.assign(asked, { answers: asked.answers + 1, firstMs: firstMs ?? asked.firstMs });
     this.#running.delete(id);
+    const [oldest] = this.#over.values();
+    if (this.#over.size === MOST_OVER) this.forgotten = oldest!.changed;
     this.#over.set(id, request);
     this.#touch(request);
   }

@@ -40,6 +40,7 @@ function createWizard(answers: (string | typeof LEFT)[], more: Partial<Wizard> =
     );
   const prompts: Wizard["prompts"] = {
     askLine: next,
+    waitFor: (work) => work,
     async choose(_menu, start) {
       await start(() => {});
       return await next("menu");
@@ -87,6 +88,23 @@ describe("the first run", () => {
     const { context: other, told } = await makeWorld(t);
     assert.equal(await askUnset(other, false, wizard), undefined);
     assert.match(told.join("\n"), /refuses it/);
+  });
+
+  test("asked again, also asks for a key that was kept, where Enter keeps it, but not for one that is set", async (t) => {
+    const ask = async (answers: string[], kept: string, env: Record<string, string> = {}) => {
+      const { io, context, told } = await makeWorld(t, { env });
+      const { wizard, asked } = createWizard(answers);
+      const ready = await askUnset({ ...context, layers: [io.env, { NVIDIA_API_KEY: kept }] }, true, wizard);
+      const { backends = {}, model } = await readRouterOptions(ready!);
+      const file = await readFile(toKeyPath(io)!, "utf8").catch(() => "");
+      return [asked.map((question) => question.split(" ")[0]).join(), told[0], backends.nvidia?.apiKey, model, file];
+    };
+    const has = "Arbiter has an API key, NVIDIA_API_KEY: Enter keeps it.";
+    assert.deepEqual(await ask(["", "m"], "good"), ["Key,menu", has, "good", "m", ""]);
+    const changed = ["Key,Key,Keep,menu", has, "good", "m", "NVIDIA_API_KEY=good\n"];
+    assert.deepEqual(await ask(["", "good", "y", "m"], "expired"), changed);
+    const set = { NVIDIA_API_KEY: "good" };
+    assert.deepEqual(await ask(["m"], "expired", set), ["menu", undefined, "good", "m", ""]);
   });
 
   test("asks for the key of the host that was chosen, too", async (t) => {

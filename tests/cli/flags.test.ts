@@ -43,8 +43,9 @@ describe("every flag is read, by its name and its letter:", () => {
     const [taker] = COMMAND_ROWS.find(([, { flags = [] }]) => flags.includes(name)) ?? ["code"];
     for (const typed of [`--${name}`, ...(short ? [`-${short}`] : [])]) {
       test(typed, async () => {
-        const { flags } = await parseCommandLine([taker, typed, ...(type === "string" ? ["a b"] : [])]);
-        assert.deepEqual(flags, { [name]: type === "string" ? "a b" : true });
+        const value = name === "port" ? "80" : "a b";
+        const { flags } = await parseCommandLine([taker, typed, ...(type === "string" ? [value] : [])]);
+        assert.deepEqual(flags, { [name]: type === "string" ? value : true });
       });
     }
   }
@@ -86,6 +87,7 @@ describe("parseCommandLine() refuses", () => {
     [["help", "modles"], /^Unknown command 'modles': did you mean 'models'\?$/],
     [["help", "env", "code"], /^Unexpected argument 'code'$/],
     [["code", "-p", "5", "explain"], /^Unexpected argument 'explain': claude's own follow after --$/],
+    [["-p", "explain it"], /^'explain it' is no port: claude's own -p follows after --$/],
     [["serve", "--", "--port", "5"], /^'serve' takes nothing after --$/],
     [["status", "--config="], /^Option '--config' is empty$/],
     [["code", "--model", ""], /^Option '--model' is empty$/],

@@ -4,6 +4,11 @@ import { createProxy, listen } from "../../lib/cli/proxy.ts";
 import { toUse } from "../../lib/cli/serve_command.ts";
 import { makeContext } from "./support.ts";
 
+/** A process of a runtime that runs a script. */
+function toProcess(script: string, runtime = "node"): Parameters<typeof toUse>[2] {
+  return { argv: [runtime, script], versions: { node: "24.0.0", [runtime]: "1.0.0" } as NodeJS.ProcessVersions };
+}
+
 describe("the line that points Claude Code at a proxy that listens", () => {
   const rows: [typed: string[], port: number, env: Record<string, string>, platform: string, line: string][] = [
     [[], 4005, {}, "linux", 'eval "$(arbiter-proxy env)"'],
@@ -16,7 +21,28 @@ describe("the line that points Claude Code at a proxy that listens", () => {
   ];
   for (const [typed, port, env, platform, line] of rows) {
     test(`on ${platform}: ${line}`, async () => {
-      assert.equal(toUse(await makeContext(["serve", ...typed], { env, platform }), port), line);
+      const process = toProcess("/usr/bin/arbiter-proxy");
+      assert.equal(toUse(await makeContext(["serve", ...typed], { env, platform }), port, process), line);
+    });
+  }
+
+  const starts: [script: string, runtime: string, start: string][] = [
+    ["/usr/local/bin/arbiter", "node", "arbiter-proxy"],
+    ["C:\\Users\\me\\AppData\\Roaming\\npm\\node_modules\\arbiter-proxy\\dist\\cli.js", "node", "arbiter-proxy"],
+    ["/home/me/.npm/_npx/6f93c58376aecc97/node_modules/.bin/arbiter-proxy", "node", "npx arbiter-proxy"],
+    ["C:\\npm-cache\\_npx\\6f93\\node_modules\\arbiter-proxy\\dist\\cli.js", "node", "npx arbiter-proxy"],
+    ["/project/node_modules/.bin/arbiter-proxy", "node", "npx arbiter-proxy"],
+    ["/tmp/bunx-0-arbiter-proxy@latest/node_modules/.bin/arbiter-proxy", "bun", "bunx arbiter-proxy"],
+    ["/root/.bun/install/cache/.bunx-0/arbiter-proxy/node_modules/.bin/arbiter-proxy", "node", "bunx arbiter-proxy"],
+    ["/project/$deno$node.mjs", "deno", "deno run -A jsr:@arbiter/proxy"],
+    ["/home/me/dotfiles/mod.ts", "deno", "deno run -A '/home/me/dotfiles/mod.ts'"],
+    ["/home/o'me/mod.ts", "bun", "bun '/home/o'\\''me/mod.ts'"],
+    ["/arbiter/dist/cli.js", "node", "node '/arbiter/dist/cli.js'"],
+  ];
+  for (const [script, runtime, start] of starts) {
+    test(`types what started ${script} on ${runtime}`, async () => {
+      const context = await makeContext(["serve"], { env: {}, platform: "linux" });
+      assert.equal(toUse(context, 4005, toProcess(script, runtime)), `eval "$(${start} env)"`);
     });
   }
 });

@@ -26,6 +26,8 @@ export interface Page {
   content(): Promise<string>;
   fill(selector: string, text: string): Promise<void>;
   press(selector: string, key: string): Promise<void>;
+  /** Its clock; once installed it goes on by itself, and can be put forward. */
+  clock: { install(): Promise<void>; fastForward(ms: number): Promise<void> };
   keyboard: { press(key: string): Promise<void> };
   on(event: "console", listener: (message: { type(): string; text(): string }) => void): void;
   on(event: "pageerror", listener: (error: Error) => void): void;

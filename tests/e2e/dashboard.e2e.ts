@@ -36,12 +36,22 @@ async function startProxy(
 }
 
 /** Asks for a streamed answer, whose request and answer hold a word that must not be seen. */
-async function ask(url: string, headers: Record<string, string> = {}): Promise<string> {
+async function ask(
+  url: string,
+  headers: Record<string, string> = {},
+  model = "claude-sonnet-5",
+  signal?: AbortSignal,
+): Promise<string> {
   const messages = [{ role: "user", content: "Say swordfish" }];
   const tools = [{ name: "Bash", input_schema: { type: "object", properties: { command: { type: "string" } } } }];
-  const body = JSON.stringify({ model: "claude-sonnet-5", max_tokens: 999, stream: true, messages, tools });
+  const body = JSON.stringify({ model, max_tokens: 999, stream: true, messages, tools });
   const session = { "x-claude-code-session-id": "5f0c2f4e-session" };
-  const response = await fetch(`${url}/v1/messages`, { method: "POST", body, headers: { ...session, ...headers } });
+  const response = await fetch(`${url}/v1/messages`, {
+    method: "POST",
+    body,
+    headers: { ...session, ...headers },
+    ...(signal ? { signal } : {}),
+  });
   return await response.text();
 }
 
@@ -108,6 +118,20 @@ describe("the dashboard", { skip: NO_BROWSER, concurrency: 2, timeout: 120_000 }
     await see("#none", /No request yet/);
   });
 
+  it("says that the connection is lost where the proxy only says nothing any more", async (t) => {
+    const { url, signal } = await startProxy(t);
+    const { page, see } = await openPage(t);
+    await page.clock.install();
+    await page.goto(`${url}/dashboard`);
+    await see("#connection", /^Live, by WebSocket$/);
+    signal("SIGSTOP");
+    await page.clock.fastForward(15_000);
+    await see("#connection", /The connection is lost/);
+    signal("SIGCONT");
+    await page.clock.fastForward(15_000);
+    await see("#connection", /^Live, by WebSocket$/);
+  });
+
   it("is told by server-sent events where no WebSocket is let through", async (t) => {
     const upstream = await startDirected(t);
     const { url } = await startProxy(t, { upstream: upstream.url });
@@ -147,7 +171,7 @@ describe("the dashboard", { skip: NO_BROWSER, concurrency: 2, timeout: 120_000 }
     await page.fill("#key", "Secret-Number-2");
     await page.press("#key", "Enter");
     await see("#connection", /That is not its key/);
-    await page.fill("#key", key);
+    await page.fill("#key", `${key} `); // As it is copied.
     await page.press("#key", "Enter");
     await see("#connection", /^Live, by WebSocket$/);
     await page.goto(`${url}/dashboard`);
@@ -169,6 +193,34 @@ describe("the dashboard", { skip: NO_BROWSER, concurrency: 2, timeout: 120_000 }
     assert.equal(await page.evaluate("document.getElementById('injected')"), null);
     call.finish();
     await asked;
+  });
+
+  it("shows names as others wrote them, but no markup, and nothing that turns what is written after it", async (t) => {
+    const upstream = await startDirected(t);
+    const { url } = await startProxy(t, { upstream: upstream.url });
+    const { page, see } = await openPage(t);
+    await page.goto(`${url}/dashboard`);
+    const asked = ask(url, {}, "<b id=injected>\u202Eevil");
+    const call = await upstream.next();
+    await see("#flight", /for <b id=injected> evil · main/);
+    await see("#events", /<b id=injected> evil is asked for, main/);
+    assert.equal(await page.evaluate("document.getElementById('injected')"), null);
+    call.say({ content: "Hi" });
+    call.finish();
+    await asked;
+  });
+
+  it("says how many are on their way where it shows only some", async (t) => {
+    const upstream = await startDirected(t);
+    const { url } = await startProxy(t, { upstream: upstream.url, env: { ARBITER_MAX_CONCURRENCY: "1" } });
+    const { page, see } = await openPage(t);
+    await page.goto(`${url}/dashboard`);
+    const gone = new AbortController();
+    const asked = Array.from({ length: 17 }, (_, i) => ask(url, {}, `model-${i}`, gone.signal).catch(() => {}));
+    await see("#h-flight", /^In flight: 16 of 17$/);
+    gone.abort();
+    await Promise.all(asked);
+    await see("#h-flight", /^In flight$/);
   });
 
   for (const width of [360, 1280]) {

@@ -1,5 +1,6 @@
 /** The first run in a real terminal: key, menu, Claude Code; and the later ones, which ask nothing. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { chmod, mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -152,6 +153,29 @@ describe("the first run", { concurrency: 2, timeout: 120_000 }, () => {
     });
   }
 
+  for (const runtime of RUNTIMES) {
+    it(`is left while the key is being tried, too, on ${runtime}`, async (t) => {
+      const place = await makePlace(t);
+      const silent = createServer().listen(0, "127.0.0.1");
+      await once(silent, "listening");
+      t.after(() => {
+        silent.closeAllConnections();
+        silent.close();
+      });
+      const tried = once(silent, "request");
+      const { port } = silent.address() as AddressInfo;
+      const nvidia = { baseUrl: `http://0.0.0.0:${port}/v1`, apiKeyEnv: "NVIDIA_API_KEY" };
+      await writeFile(join(place.project, "own.json"), JSON.stringify({ backends: { nvidia } }));
+      const terminal = startTerminal(t, toCode(runtime), { place, env: { ARBITER_CONFIG: "own.json" } });
+      await terminal.see("Key (it is not shown");
+      terminal.type(`${KEY}\r`);
+      await tried;
+      terminal.type("\x03");
+      assert.equal(await terminal.ended, 130);
+      assert.doesNotMatch(terminal.read(), /y\/N|nvapi/);
+    });
+  }
+
   it("takes any id, and keeps it in the list", async (t) => {
     const { place, env } = await prepare(t);
     const own = { ...env, NVIDIA_API_KEY: KEY };
@@ -169,6 +193,15 @@ describe("the first run", { concurrency: 2, timeout: 120_000 }, () => {
     assert.equal(await again.ended, 0);
     const choice = JSON.parse(await readFile(join(place.home, ".local/state/arbiter/choice.json"), "utf8"));
     assert.deepEqual(choice.added, ["owner/own"]);
+    assert.match(again.read(), /From now on the model is owner\/own\./);
+    const backends = { nvidia: { ...JSON.parse(await readFile(env.ARBITER_CONFIG!, "utf8")).backends.nvidia } };
+    backends.nvidia.defaultModel = OTHER;
+    await writeFile(env.ARBITER_CONFIG!, JSON.stringify({ backends }));
+    const vain = startTerminal(t, toArbiter("node", ["init"]), { place, env: own });
+    await vain.see(/owner\/own/);
+    vain.type("own\r");
+    assert.equal(await vain.ended, 0);
+    await vain.see(`The model is still ${OTHER}, not owner/own: a flag`);
     const { stdout } = await startArbiter(t, ["reset"], { place, env: own }).ended;
     assert.match(stdout, /^Forgot the choice of /m);
     assert.ok(!(await findFiles(place)).some((path) => path.endsWith("choice.json")));

@@ -228,6 +228,20 @@ describe("a proxy that runs", { concurrency: 3, timeout: 120_000 }, () => {
     assert.equal(await terminal.ended, 0);
   });
 
+  it("is followed line by line in a terminal that becomes too low for it", async (t) => {
+    const place = await makePlace(t);
+    const { url, port } = await startServe(t, { place });
+    const command = toArbiter("node", ["status", "--watch", "--port", port]);
+    const terminal = startTerminal(t, command, { place, rows: 14 });
+    await terminal.see("Ctrl-C ends this.");
+    terminal.resize(30); // Where the same takes more lines.
+    await ask(url);
+    await terminal.see(/^requests 1, fallbacks 0/m);
+    assert.equal(terminal.read().match(/Ctrl-C ends this\./g)?.length, 1);
+    terminal.type("\x03");
+    assert.equal(await terminal.ended, 0);
+  });
+
   it("is followed no longer than somebody reads", async (t) => {
     const place = await makePlace(t);
     const { url, port } = await startServe(t, { place });

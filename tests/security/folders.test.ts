@@ -109,6 +109,7 @@ describe("a folder's own files are refused where they send", () => {
     const { io, ...context } = toContext({}, {});
     const prompts = {
       askLine: () => Promise.reject(new Error("asked")),
+      waitFor: () => Promise.reject(new Error("asked")),
       choose: () => Promise.reject(new Error("asked")),
       close: () => Promise.resolve(),
     };

@@ -130,6 +130,27 @@ test("server-sent events tell the state at once, and later what has changed", as
   assert.equal(clock.pending, 0);
 });
 
+test("who watches is told everything again where more has ended than is remembered, so that nothing stays on its way", async () => {
+  const { arbiter, get, clock } = createRig();
+  const reader = (await get("/v1/stream/events")).body!.getReader();
+  const next = async (): Promise<LiveState["live"]> =>
+    JSON.parse(new TextDecoder().decode((await reader.read()).value).slice("data: ".length)).live;
+  const body = JSON.stringify({ model: "claude-x", max_tokens: 1, messages: [{ role: "user", content: "quota" }] });
+  const ask = () => arbiter.fetch(new Request("http://h/v1/messages", { method: "POST", body }));
+  assert.equal((await next()).whole, true);
+  for (const [ended, whole] of [[99, false], [99, false], [101, true]] as const) {
+    await clock.advance(1_000);
+    await ask(); // Told at once; what comes within 200 ms after it is told together.
+    await clock.advance(1);
+    await next();
+    await Promise.all(Array.from({ length: ended }, ask));
+    await clock.advance(200);
+    const told = await next();
+    assert.deepEqual([told.whole, told.requests.length], [whole, 100]);
+  }
+  await reader.cancel();
+});
+
 describe("streams tell of their lanes", () => {
   const toVisualized = (text: string) =>
     [...text.matchAll(/^event: ncp_visualization\ndata: (.*)$/gm)].map(([, json]) => {

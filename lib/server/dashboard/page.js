@@ -109,8 +109,10 @@ function toEvents(request) {
 
 // ---- Drawing
 
+/** Shows a text, without what would turn the direction of writing. */
 const set = (node, text) => {
-  if (node.textContent !== String(text)) node.textContent = text;
+  const shown = String(text).replace(/\p{Bidi_Control}/gu, " ");
+  if (node.textContent !== shown) node.textContent = shown;
 };
 
 function make(tag, attributes = {}, ...children) {
@@ -255,8 +257,9 @@ function draw() {
   const flight = all.filter((one) => !isOver(one));
   set($("version"), `${version} · ${model}`);
   $("notice").hidden = !live.showsContent;
+  set($("h-flight"), flight.length > MOST_SHOWN * 2 ? `In flight: ${MOST_SHOWN * 2} of ${flight.length}` : "In flight");
   $("idle").hidden = flight.length > 0;
-  $("none").hidden = over.length > 0;
+  $("none").hidden = all.length > 0;
   drawTiles();
   align($("flight"), newest(flight, MOST_SHOWN * 2), createRequest, updateRequest);
   align($("recent"), newest(over, MOST_SHOWN), createRequest, updateRequest);
@@ -343,7 +346,11 @@ function followSocket() {
     const protocols = ["arbiter", ...(key ? [`arbiter.key.${offered}`] : [])];
     const socket = new WebSocket(`ws${location.protocol.slice(4)}//${location.host}${SOCKET_PATH}`, protocols);
     let began = false;
-    end = () => socket.close();
+    end = () => {
+      socket.onmessage = null;
+      socket.close();
+      resolve(began); // Where nobody answers, closing takes a minute.
+    };
     socket.onmessage = ({ data }) => {
       began = true;
       heard("WebSocket", JSON.parse(data));
