@@ -2044,6 +2044,8 @@ export interface Family {
   answersResults?: boolean;
   /** Whether its template refuses a history with more than one call at once. @default {false} */
   singleCalls?: boolean;
+  /** Whether its host signs calls, and refuses those in the history that are not signed. @default {false} */
+  signsCalls?: boolean;
   /** Whether its host may send the end of long arguments as text. @default {false} */
   continuesCalls?: boolean;
   /** How its vocabulary cuts numbers, which most of what sets vocabularies apart comes from. @default {unknown} */
@@ -2112,6 +2114,7 @@ const FAMILIES: readonly Family[] = [
   family("gpt-oss", /gpt-oss/, DIALECTS.harmony, { thinking: "gpt-oss", alwaysThinks: true, digits: "triple" }),
   family("Gemma 4", /gemma-?4/, DIALECTS.gemma, { vision: true, thinking: "enable_thinking", digits: "single" }),
   family("Gemma", /gemma/, DIALECTS.gemma, { vision: /gemma-?3(?!.1b)/, digits: "single" }),
+  family("Gemini 3", /gemini-(?:[3-9]|(?:pro|flash)-latest)/, DIALECTS.plain, { vision: true, signsCalls: true }),
   family("Seed-OSS", /seed-oss/, DIALECTS.seed, { thinking: "seed-oss" }),
   family("Llama", /llama|dracarys/, DIALECTS.llama,
     { vision: /vision|maverick|scout|llama-?4/, singleCalls: true, digits: "triple" }),
@@ -6170,7 +6173,13 @@ function toStopReason(finishReason: string | null | undefined): StopReason {
 export type ChatPart = { type: "text"; text: string } | { type: "image_url"; image_url: { url: string } };
 
 /** A tool call of an assistant message in the history. */
-export type ChatToolCall = { id: string; type: "function"; function: { name: string; arguments: string } };
+export type ChatToolCall = {
+  id: string;
+  type: "function";
+  function: { name: string; arguments: string };
+  /** What hosts add; Gemini's is a signature. */
+  extra_content?: JsonObject;
+};
 
 /** One message of a chat completion request. */
 export type ChatMessage =
@@ -7255,6 +7264,8 @@ function toToolChoice(
 const NO_OUTPUT = "(no output)"; // Tool messages must not be empty.
 const NO_RESULT = "(no result: the call was interrupted)";
 const ANSWER = "OK.";
+/** What Google's documentation has for calls whose signature is not there: clients do not keep it. */
+const UNVERIFIED = { extra_content: { google: { thought_signature: "skip_thought_signature_validator" } } };
 const IMAGE_FOLLOWS = "(the image follows the tool results)";
 
 function toBlocks(content: MessageParam["content"]): ContentBlockParam[] {
@@ -7268,7 +7279,10 @@ function isTyped({ role, content }: MessageParam): boolean {
 }
 
 /** What a family wants of the history. */
-type HistoryRules = Pick<Family, "callIds" | "replaysThinking" | "answersResults" | "singleCalls">;
+type HistoryRules = Pick<
+  Family,
+  "callIds" | "replaysThinking" | "answersResults" | "singleCalls" | "signsCalls"
+>;
 
 /** Consecutive messages of one side, the assistant's or the client's, are one turn. */
 function toTurns(messages: MessageParam[]): MessageParam[][] {
@@ -7292,7 +7306,7 @@ function toTurns(messages: MessageParam[]): MessageParam[][] {
 function toChatMessages(
   messages: MessageParam[],
   options: ContentOptions,
-  { callIds, replaysThinking = false, answersResults, singleCalls = false }: HistoryRules = {},
+  { callIds, replaysThinking = false, answersResults, singleCalls = false, signsCalls = false }: HistoryRules = {},
 ): ChatMessage[] {
   const chat: ChatMessage[] = [];
   const toCallId = createCallIds(callIds);
@@ -7308,7 +7322,7 @@ function toChatMessages(
     // Hosts that go by the id would take two calls for one.
     while (taken.has(callId)) callId = toCallId(`${id}_${++copies}`, called.name);
     taken.add(callId);
-    waiting.push([id, { id: callId, type: "function", function: called }]);
+    waiting.push([id, { id: callId, type: "function", function: called, ...(signsCalls ? UNVERIFIED : {}) }]);
   }
 
   /** What an assistant wrote. */

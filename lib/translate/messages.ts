@@ -9,6 +9,8 @@ import { toFunctionName } from "./tools.ts";
 const NO_OUTPUT = "(no output)"; // Tool messages must not be empty.
 const NO_RESULT = "(no result: the call was interrupted)";
 const ANSWER = "OK.";
+/** What Google's documentation has for calls whose signature is not there: clients do not keep it. */
+const UNVERIFIED = { extra_content: { google: { thought_signature: "skip_thought_signature_validator" } } };
 const IMAGE_FOLLOWS = "(the image follows the tool results)";
 
 function toBlocks(content: MessageParam["content"]): ContentBlockParam[] {
@@ -22,7 +24,10 @@ export function isTyped({ role, content }: MessageParam): boolean {
 }
 
 /** What a family wants of the history. */
-export type HistoryRules = Pick<Family, "callIds" | "replaysThinking" | "answersResults" | "singleCalls">;
+export type HistoryRules = Pick<
+  Family,
+  "callIds" | "replaysThinking" | "answersResults" | "singleCalls" | "signsCalls"
+>;
 
 /** Consecutive messages of one side, the assistant's or the client's, are one turn. */
 function toTurns(messages: MessageParam[]): MessageParam[][] {
@@ -46,7 +51,7 @@ function toTurns(messages: MessageParam[]): MessageParam[][] {
 export function toChatMessages(
   messages: MessageParam[],
   options: ContentOptions,
-  { callIds, replaysThinking = false, answersResults, singleCalls = false }: HistoryRules = {},
+  { callIds, replaysThinking = false, answersResults, singleCalls = false, signsCalls = false }: HistoryRules = {},
 ): ChatMessage[] {
   const chat: ChatMessage[] = [];
   const toCallId = createCallIds(callIds);
@@ -62,7 +67,7 @@ export function toChatMessages(
     // Hosts that go by the id would take two calls for one.
     while (taken.has(callId)) callId = toCallId(`${id}_${++copies}`, called.name);
     taken.add(callId);
-    waiting.push([id, { id: callId, type: "function", function: called }]);
+    waiting.push([id, { id: callId, type: "function", function: called, ...(signsCalls ? UNVERIFIED : {}) }]);
   }
 
   /** What an assistant wrote. */

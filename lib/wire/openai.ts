@@ -4,7 +4,13 @@ import type { JsonObject } from "./anthropic.ts";
 export type ChatPart = { type: "text"; text: string } | { type: "image_url"; image_url: { url: string } };
 
 /** A tool call of an assistant message in the history. */
-export type ChatToolCall = { id: string; type: "function"; function: { name: string; arguments: string } };
+export type ChatToolCall = {
+  id: string;
+  type: "function";
+  function: { name: string; arguments: string };
+  /** What hosts add; Gemini's is a signature. */
+  extra_content?: JsonObject;
+};
 
 /** One message of a chat completion request. */
 export type ChatMessage =
