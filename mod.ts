@@ -9062,10 +9062,18 @@ export function toChatRequest(request: MessagesRequest, options: ChatRequestOpti
   return { request: body, warnings: [...warnings] };
 }
 // lib/translate/passed_request.ts -----------------------------------------------------------
-/** A message without the thinking of models that sign nothing: who verifies signatures would refuse it. */
-function withoutUnsigned(message: MessageParam): MessageParam[] {
+/**
+ * A message without the thinking of models that sign nothing: who verifies signatures would refuse it. A family that wants
+ * thinking back gets it as it is; a blank for calls that must have some.
+ */
+function toPassedMessages(message: MessageParam, replays: Family["replaysThinking"]): MessageParam[] {
   const { content } = message;
   if (message.role !== "assistant" || typeof content === "string") return [message];
+  if (replays) {
+    const has = (type: string) => content.some((block) => block.type.endsWith(type));
+    if (replays === true || !has("tool_use") || has("thinking")) return [message];
+    return [{ ...message, content: [{ type: "thinking", thinking: " ", signature: UNSIGNED }, ...content] }];
+  }
   const signed = content.filter((block) => block.type !== "thinking" || block.signature !== UNSIGNED);
   if (signed.length === content.length) return [message];
   return signed.length > 0 ? [{ ...message, content: signed }] : [];
@@ -9087,7 +9095,7 @@ function toPassedRequest(
   const max_tokens = Math.min(request.max_tokens, maxTokens, traits.maxOutput);
   const budget = request.thinking?.budget_tokens ?? 0;
   const fits = budget < max_tokens || max_tokens > MIN_BUDGET;
-  const messages = request.messages.flatMap(withoutUnsigned);
+  const messages = request.messages.flatMap((message) => toPassedMessages(message, traits.family.replaysThinking));
   const body: JsonObject = { ...request, model, messages, max_tokens, stream: true };
   if (budget >= max_tokens) body.thinking = { ...request.thinking, budget_tokens: max_tokens - 1 };
   if (!(thinking && fits)) {

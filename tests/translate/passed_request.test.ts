@@ -64,3 +64,23 @@ describe("thinking is left with what is below the output tokens, and at least 10
     assert.deepEqual([request.thinking, warnings], [{ type: "disabled" }, []]);
   });
 });
+
+describe("thinking that nobody has signed", () => {
+  const call = { type: "tool_use", id: "toolu_1", name: "Bash", input: {} };
+  const thinking = { type: "thinking", thinking: "Hm", signature: "unsigned" };
+  const blank = { ...thinking, thinking: " " };
+  const rows: [what: string, model: string, content: JsonObject[], expected: JsonObject[]][] = [
+    ["stays behind", "claude-opus-4-8", [thinking, call], [call]],
+    ["goes to a family that wants its thinking back", "glm-5.2", [thinking, call], [thinking, call]],
+    ["goes to one that insists on it", "deepseek-v4-pro", [thinking, call], [thinking, call]],
+    ["is a blank for calls of one that insists on it", "deepseek-v4-pro", [call], [blank, call]],
+    ["is nothing for others", "glm-5.2", [call], [call]],
+    ["is nothing for text", "deepseek-v4-pro", [{ type: "text", text: "A" }], [{ type: "text", text: "A" }]],
+  ];
+  for (const [what, model, content, expected] of rows) {
+    test(`${what}: ${model}`, () => {
+      const { request } = toPassedRequest(toAsked({ messages: [{ role: "assistant", content }] }), { model });
+      assert.deepEqual(request.messages, [{ role: "assistant", content: expected }]);
+    });
+  }
+});
