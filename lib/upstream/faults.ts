@@ -126,6 +126,7 @@ const FAULTS: readonly FaultRow[] = [
   ["gateway", [502, 503, 529], ANY], // NIM, HTML or empty
   ["empty", [200], /^$/, "The upstream answered nothing"],
   ["broken", [200], ANY, "The host answers with a page, not like a model: check its address"], // Log-ins, wrong paths
+  ["degenerate", [400], /failed to call a function|tool call validation failed|output that could not be parsed/i], // Groq
   ["bad_request", [413], ANY, "", "request_too_large"],
   ["bad_request", [400, 422], ANY],
 ];

@@ -114,6 +114,14 @@ describe("toUpstreamFault() classifies", () => {
     [400, "Tool call id was ns.bash:0 but must be a-z, A-Z, 0-9, with a length of 9.", "bad_request"],
     [400, "messages.0.content: String should have at least 1 character", "bad_request"],
     [400, "max_tokens must be at least 1, got 0", "bad_request"],
+    // Groq, of what its model has written
+    [
+      400,
+      "Failed to call a function. Please adjust your prompt. See 'failed_generation' for more details.",
+      "degenerate",
+    ],
+    [400, "Tool call validation failed: attempted to call tool 'x' which was not in request.tools", "degenerate"],
+    [400, "Parsing failed. The model generated output that could not be parsed.", "degenerate"],
     [400, '{"error":{"message":"registry.ollama.ai/library/gemma3:4b does not support tools"}}', "no_tools"],
     [404, '{"error":{"message":"No endpoints found that support tool use. To learn more"}}', "no_tools"],
     [
