@@ -48,11 +48,14 @@ export const OVERFLOW: RegExp = new RegExp(
 
 /** The wordings of fields a model does not take; all count. */
 const REJECTIONS: readonly RegExp[] = [
-  // NIM "Unsupported parameter(s): `a`, `b`", OpenAI "Unrecognized request argument supplied: a"
-  /\bun\w+ (?:request )?(?:parameter|argument|field)[s()]*(?: supplied)?(?:: ?| (?=[`'"]))(?<fields>[\w.`'", ]+)/gi,
+  // NIM "Unsupported parameter(s): `a`, `b`", OpenAI "Unrecognized request argument supplied: a", Gemini 'Unknown name "a"'
+  /\bun\w+ (?:request )?(?:parameter|argument|field|name|value)[s()]*(?: supplied)?(?:: ?| (?=[`'"]))(?<fields>[\w.`'", ]+)/gi,
   /(?<![\w.])(?<fields>[\w.]+):? Extra (?:inputs are|fields) not permitted/gi, // pydantic, as "body.a: …"
   /support the provided [`'"](?<fields>\w+)/g, // OpenRouter
-  /[`'"](?<fields>[a-z]\w*)[`'"] (?:is|are) (?:immutable|not (?:supported|allowed|permitted))/g, // NIM, kimi-k3
+  // NIM's kimi-k3, Groq, Cerebras
+  /[`'"](?<fields>[a-z][\w.]*)[`'"] (?:is|are) (?:immutable|unsupported|not (?:supported|allowed|permitted))/g,
+  /not permitted, field: [`'"](?<fields>[\w.[\]]+)/g, // Fireworks
+  /invalid (?<fields>thinking): only type=/g, // Moonshot, of a model that always thinks
   /(?<![\w`'"./-])(?<fields>[a-z]+(?:_[a-z]+)+) (?:is|are) (?:immutable|not (?:supported|allowed|permitted))/g, // NIM
 ];
 

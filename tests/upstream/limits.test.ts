@@ -115,6 +115,27 @@ describe("parseLimits() reads", () => {
     ["`temperature` is immutable for this model and must be 1.0, got 0.2", { fields: ["temperature"] }],
     ["chat_template is not supported for Mistral tokenizers.", { fields: ["chat_template", "chat_template_kwargs"] }],
     ["stream_options is not supported", { fields: ["stream_options"] }],
+    ["property 'chat_template_kwargs' is unsupported, did you mean 'temperature'?", {
+      fields: ["chat_template_kwargs"],
+    }],
+    [
+      "'messages.2' : for 'role:assistant' the following must be satisfied[('messages.2' : property 'reasoning_content' " +
+      "is unsupported)]",
+      { fields: ["reasoning_content"] },
+    ],
+    ["a.b: property 'a.b' is unsupported c: property 'c' is unsupported", { fields: ["a.b", "c"] }],
+    ["Extra inputs are not permitted, field: 'store', value: False", { fields: ["store"] }],
+    ["Extra inputs are not permitted, field: 'messages[2].reasoning_content', value: 'Hm'", {
+      fields: ["messages", "2", "reasoning_content"],
+    }],
+    ['Invalid JSON payload received. Unknown name "top_k": Cannot find field. Unknown name "a": Cannot find field.', {
+      fields: ["top_k", "a"],
+    }],
+    [
+      "Unsupported value: 'temperature' does not support 0.2 with this model. Only the default (1) value is supported.",
+      { fields: ["temperature"] },
+    ],
+    ["invalid thinking: only type=enabled is allowed for this model", { fields: ["thinking"] }],
     ["Image input is not supported by this model", {}],
     ["Unknown field in your request", {}],
     ['Unknown field: ""', {}],
