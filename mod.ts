@@ -9376,8 +9376,8 @@ function toWindow({ model, traits = toModel(model) }: Candidate, { context }: Mo
   return context < Infinity ? context : traits.context;
 }
 
-/** The body of a request for a host, and, as sentences, what could not be carried over. */
-type FittingRequest = { body: JsonObject & { max_tokens: number }; warnings: string[] };
+/** The body of a request for a host, the most output tokens it asks for, and, as sentences, what could not be carried over. */
+type FittingRequest = { body: JsonObject; maxTokens: number; warnings: string[] };
 
 /** Translates a request for a model as far as is known what it takes: no refused fields, an output that has room. */
 function toFittingRequest(
@@ -9392,7 +9392,7 @@ function toFittingRequest(
   const isShort = tokens.roughly + request.max_tokens <= room;
   const fitting = isShort ? Infinity : Math.max(room - tokens.count(candidate), MIN_OUTPUT_TOKENS);
   const toRequest = format === "anthropic" ? toPassedRequest : toChatRequest;
-  const { request: body, warnings } = toRequest(request, {
+  const { request: fitted, warnings } = toRequest(request, {
     model,
     traits: { ...traits, family: { ...traits.family, ...replay } },
     thinking,
@@ -9400,12 +9400,15 @@ function toFittingRequest(
     maxTokens: Math.min(maxTokens, facts.maxOutput, fitting),
     ...(thinkingSwitch ? { thinkingSwitch } : {}),
   });
+  const body: JsonObject = fitted;
+  const { max_tokens } = fitted;
   for (const field of facts.refused) {
     if (!(field in body)) continue;
     delete body[field];
-    warnings.push(`Left out '${field}': ${model} refuses it`);
+    if (field === "max_tokens") body.max_completion_tokens = max_tokens; // OpenAI's own models
+    else warnings.push(`Left out '${field}': ${model} refuses it`);
   }
-  return { body, warnings };
+  return { body, maxTokens: max_tokens, warnings };
 }
 // lib/store/memory_store.ts -----------------------------------------------------------------
 /** So many changes, and what nobody asked for again since its time was over is thrown away. */
@@ -9586,13 +9589,12 @@ const SPARE_FIELDS: readonly string[] = [
   ...["temperature", "top_p", "stop", "stream_options"],
   ...["tool_choice", "parallel_tool_calls", "response_format"],
   ...["chat_template_kwargs", "reasoning_effort", "reasoning", "thinking", REASONING],
+  ...["context_management", "output_config", "metadata"],
+  "max_tokens", // It has a newer name.
 ];
 
-/** Tells what a fault teaches about the model that was asked with `body`. */
-function toLessons(
-  { kind, facts }: UpstreamFault,
-  body: Pick<ChatRequest, "max_tokens">,
-): Partial<ModelFacts> {
+/** Tells what a fault teaches about the model that was asked for so many tokens. */
+function toLessons({ kind, facts }: UpstreamFault, maxTokens: number): Partial<ModelFacts> {
   const { cap = 0, limit = 0, fields = [] } = facts;
   // Reasoning is refused inside messages, everything else that can be left out at the top.
   const names = fields.map((path) => path.endsWith(REASONING) ? REASONING : path.split(".")[0] ?? "");
@@ -9600,7 +9602,7 @@ function toLessons(
     noTools: kind === "no_tools",
     ...(kind === "gone" ? { goneSince: facts.until ?? 0 } : {}),
     refused: names.filter((name) => SPARE_FIELDS.includes(name)),
-    ...(cap >= MIN_CAP && cap < Number(body.max_tokens) ? { maxOutput: cap } : {}),
+    ...(cap >= MIN_CAP && cap < maxTokens ? { maxOutput: cap } : {}),
     ...(limit >= MIN_CONTEXT ? { context: limit } : {}),
   };
 }
@@ -9809,11 +9811,12 @@ class Chain {
       if (tried.size > 0 && end - clock.now() - wait < MIN_LEFT) break;
       if (wait > 0) await sleep(clock, wait, options.signal);
       const wanted = candidate.traits?.wholeAnswers ? { ...request, stream: false } : request;
-      const { body, warnings } = this.#toBody(wanted, candidate, options);
+      const fitting = this.#toBody(wanted, candidate, options);
+      const { body, warnings } = fitting;
       try {
         const refused = this.#refusal.of(candidate, body);
         if (refused) throw refused;
-        const events = await this.#ask(wanted, body, candidate, {
+        const events = await this.#ask(wanted, fitting, candidate, {
           ...options,
           end,
           hasOthers: waiting.length > 0,
@@ -9826,7 +9829,7 @@ class Chain {
         tried.set(candidate, fault);
         options.onTry?.(candidate, fault);
         if (!(fault instanceof UpstreamFault)) break;
-        this.#learn(candidate, fault, body, options);
+        this.#learn(candidate, fault, fitting, options);
         const { then } = FAULT_KINDS[fault.kind];
         // What one model finds wrong with a request, another may not, once the one that was wanted has failed.
         if (then === "stop" && tried.size === 1) {
@@ -9901,7 +9904,7 @@ class Chain {
 
   async #ask(
     request: MessagesRequest,
-    body: FittingRequest["body"],
+    { body, maxTokens }: FittingRequest,
     candidate: Candidate,
     options: SendOptions & { end: number; hasOthers: boolean },
   ): Promise<Answer["events"]> {
@@ -9921,7 +9924,7 @@ class Chain {
     const began = clock.now();
     try {
       const left = Math.max(0, end - began);
-      const writing = request.stream ? 0 : Number(body.max_tokens) * TIME_PER_TOKEN;
+      const writing = request.stream ? 0 : maxTokens * TIME_PER_TOKEN;
       const limit = hasOthers ? Math.min(left / 2, patience + tokens.roughly / 2 + writing) : left;
       const onPromptTokens = (actual: number) => this.#report(candidate, tokens, actual);
       const settings = this.#settings;
@@ -9962,14 +9965,14 @@ class Chain {
   }
 
   /** Remembers what a fault says about a model. */
-  #learn(candidate: Candidate, fault: UpstreamFault, body: FittingRequest["body"], { tokens }: SendOptions): void {
+  #learn(candidate: Candidate, fault: UpstreamFault, { maxTokens }: FittingRequest, { tokens }: SendOptions): void {
     const { kind, facts: { retryAfter, limit = 0, used = 0 } } = fault;
     const wait = Math.max(FAULT_KINDS[kind].avoid ?? 0, retryAfter ?? 0);
     if (wait > 0) this.#health.avoid(toKey(candidate), wait);
     if (kind === "rate_limited") this.#accounts.refuse(candidate, retryAfter);
-    this.#learned.learn(candidate, toLessons(fault, body));
+    this.#learned.learn(candidate, toLessons(fault, maxTokens));
     // vLLM counts no further than to where there is no room any more.
-    const stopped = used + body.max_tokens === limit + 1;
+    const stopped = used + maxTokens === limit + 1;
     const counted = !stopped ? used : used > tokens.count(candidate) ? used * UNCOUNTED : 0;
     if (counted > 0) this.#report(candidate, tokens, counted);
   }
@@ -14373,7 +14376,7 @@ export async function probeModels(
       const fault = deadline.explain(thrown);
       if (!(fault instanceof UpstreamFault)) return toResult("fail", fault.message);
       const { kind, status, facts: { retryAfter } } = fault;
-      learned.learn(candidate, toLessons(fault, PROBE));
+      learned.learn(candidate, toLessons(fault, PROBE.max_tokens));
       if (kind === "rate_limited") accounts.refuse(toGentle(candidate), retryAfter);
       const successor = FAULT_KINDS[kind].account ? undefined : findSuccessor(candidate);
       const result = toResult(kind === "timeout" ? "timeout" : "fail", toReason(fault, candidate));
