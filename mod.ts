@@ -8010,6 +8010,7 @@ const NUMBERS: readonly RegExp[] = [
   /n_keep: (?<used>\d+) ?>= n_ctx: (?<limit>\d+)/, // LM Studio
   /prompt length \((?<used>\d+)\)/, // TRT-LLM, Triton
   /requested (?:about |a total of )?(?<total>\d+) tokens/, // OpenRouter, OpenAI, vLLM
+  /tokens per min\w* \(TPM\): Limit (?<limit>\d+), Requested (?<total>\d+)/, // Groq, OpenAI: of a whole minute
   /max_(?:completion_)?tokens\b[^;]{0,120}?(?:less than or equal to|<=|at most|(?:not|cannot) exceed)[\s`'"]*(?<cap>\d+)/,
   /max_(?:completion_)?tokens\b[^;]{0,120}?maximum (?!context)\D{0,60}?(?:is|of)[\s`'":]*(?<cap>\d+)/,
   /maximum (?!context).{0,60}?(?:max_\w*?|output |completion )tokens\D{0,40}?(?:is|of)[\s`'":]*(?<cap>\d+)/,
@@ -8036,10 +8037,11 @@ const REJECTIONS: readonly RegExp[] = [
   /\bun\w+ (?:request )?(?:parameter|argument|field|name|value)[s()]*(?: supplied)?(?:: ?| (?=[`'"]))(?<fields>[\w.`'", ]+)/gi,
   /(?<![\w.])(?<fields>[\w.]+):? Extra (?:inputs are|fields) not permitted/gi, // pydantic, as "body.a: …"
   /support the provided [`'"](?<fields>\w+)/g, // OpenRouter
-  // NIM's kimi-k3, Groq, Cerebras
-  /[`'"](?<fields>[a-z][\w.]*)[`'"] (?:is|are) (?:immutable|unsupported|not (?:supported|allowed|permitted))/g,
+  // NIM's kimi-k3, Groq, Cerebras, Azure "Extra parameters ['a'] are …"
+  /[`'"](?<fields>[a-z][\w.]*)[`'"]\]? (?:is|are) (?:immutable|unsupported|not (?:supported|allowed|permitted))/g,
   /not permitted, field: [`'"](?<fields>[\w.[\]]+)/g, // Fireworks
-  /invalid (?<fields>thinking): only type=/g, // Moonshot, of a model that always thinks
+  /(?:invalid|Unsupported) (?<fields>thinking|tool_choice): (?:only )?type=/g, // Moonshot, Cerebras
+  /not support(?:ed on this model:| parameter) (?<fields>\w+)/g, // xAI
   /(?<![\w`'"./-])(?<fields>[a-z]+(?:_[a-z]+)+) (?:is|are) (?:immutable|not (?:supported|allowed|permitted))/g, // NIM
 ];
 
@@ -8169,6 +8171,7 @@ const FAULTS: readonly FaultRow[] = [
   ["bad_key", [401], ANY, "The upstream refused the API key, check {key}"], // NIM, also empty
   ["bad_key", [402], ANY, "The account has no credit, check {key}", "billing_error"], // NIM, credits of old accounts
   ["unavailable", [403], ANY, CHECK_KEY, "permission_error"], // NIM "Authorization failed", also for one model
+  ["context_overflow", [413, 429], /Request too large for/, TOO_LONG], // Groq, OpenAI: for a whole minute, so forever
   ["rate_limited", [429], ANY], // NIM, hardly ever with retry-after
   ["rate_limited", [500], /\brate.?limit|too many requests/i], // Inside streams, where the code is a word
   ["no_tools", REFUSALS, /--enable-auto-tool-choice|--tool-call-parser/, NO_TOOLS], // NIM
@@ -8232,10 +8235,12 @@ function toUpstreamFault(
   const facts: FaultFacts = FAULT_KINDS[kind].then === "mend" ? limits : {};
   const until = Date.parse(/end of life on (\d{4}-\d\d-\d\d)/.exec(words)?.[1] ?? "");
   if (kind === "gone" && !Number.isNaN(until)) facts.until = until;
-  const retryAfter = toWait(headers?.get("retry-after") ?? "", now);
+  const said = /\b(?:re)?try (?:again )?in (\d+(?:\.\d+)?) ?s/.exec(words)?.[1] ?? ""; // Gemini, OpenAI
+  const retryAfter = toWait(headers?.get("retry-after") ?? said, now);
   if (retryAfter !== undefined) facts.retryAfter = retryAfter;
-  const said = [says.replace("{key}", keyName), toFaultText(body)].filter(Boolean).join(": ") || "The upstream failed";
-  return new UpstreamFault(kind, `${said} (${model}, status ${status})`, facts, { type });
+  const message = [says.replace("{key}", keyName), toFaultText(body)].filter(Boolean).join(": ") ||
+    "The upstream failed";
+  return new UpstreamFault(kind, `${message} (${model}, status ${status})`, facts, { type });
 }
 
 /** Makes the error on which every Claude Code compacts the conversation: it goes by these words. */

@@ -26,6 +26,7 @@ const NUMBERS: readonly RegExp[] = [
   /n_keep: (?<used>\d+) ?>= n_ctx: (?<limit>\d+)/, // LM Studio
   /prompt length \((?<used>\d+)\)/, // TRT-LLM, Triton
   /requested (?:about |a total of )?(?<total>\d+) tokens/, // OpenRouter, OpenAI, vLLM
+  /tokens per min\w* \(TPM\): Limit (?<limit>\d+), Requested (?<total>\d+)/, // Groq, OpenAI: of a whole minute
   /max_(?:completion_)?tokens\b[^;]{0,120}?(?:less than or equal to|<=|at most|(?:not|cannot) exceed)[\s`'"]*(?<cap>\d+)/,
   /max_(?:completion_)?tokens\b[^;]{0,120}?maximum (?!context)\D{0,60}?(?:is|of)[\s`'":]*(?<cap>\d+)/,
   /maximum (?!context).{0,60}?(?:max_\w*?|output |completion )tokens\D{0,40}?(?:is|of)[\s`'":]*(?<cap>\d+)/,
@@ -52,10 +53,11 @@ const REJECTIONS: readonly RegExp[] = [
   /\bun\w+ (?:request )?(?:parameter|argument|field|name|value)[s()]*(?: supplied)?(?:: ?| (?=[`'"]))(?<fields>[\w.`'", ]+)/gi,
   /(?<![\w.])(?<fields>[\w.]+):? Extra (?:inputs are|fields) not permitted/gi, // pydantic, as "body.a: …"
   /support the provided [`'"](?<fields>\w+)/g, // OpenRouter
-  // NIM's kimi-k3, Groq, Cerebras
-  /[`'"](?<fields>[a-z][\w.]*)[`'"] (?:is|are) (?:immutable|unsupported|not (?:supported|allowed|permitted))/g,
+  // NIM's kimi-k3, Groq, Cerebras, Azure "Extra parameters ['a'] are …"
+  /[`'"](?<fields>[a-z][\w.]*)[`'"]\]? (?:is|are) (?:immutable|unsupported|not (?:supported|allowed|permitted))/g,
   /not permitted, field: [`'"](?<fields>[\w.[\]]+)/g, // Fireworks
-  /invalid (?<fields>thinking): only type=/g, // Moonshot, of a model that always thinks
+  /(?:invalid|Unsupported) (?<fields>thinking|tool_choice): (?:only )?type=/g, // Moonshot, Cerebras
+  /not support(?:ed on this model:| parameter) (?<fields>\w+)/g, // xAI
   /(?<![\w`'"./-])(?<fields>[a-z]+(?:_[a-z]+)+) (?:is|are) (?:immutable|not (?:supported|allowed|permitted))/g, // NIM
 ];
 

@@ -78,6 +78,27 @@ describe("toUpstreamFault() classifies", () => {
     [403, "<html><body>403 Forbidden</body></html>", "unavailable"],
     [429, "", "rate_limited"],
     [429, "Rate limit: model's maximum context length is 8 tokens", "rate_limited"],
+    [
+      429,
+      "Rate limit reached for gpt-5 on tokens per min (TPM): Limit 30000, Used 20000, Requested 15000.",
+      "rate_limited",
+    ],
+    ...[413, 429].map((status): [number, string, FaultKind, FaultFacts] => [
+      status,
+      "Request too large for gpt-5 on tokens per min (TPM): Limit 30000, Requested 36741. The input or output tokens must",
+      "context_overflow",
+      { limit: 30_000, total: 36_741 },
+    ]),
+    [
+      429,
+      '[{"error":{"code":429,"message":"Quota exceeded for metric: a\\nPlease retry in 37.8s."}}]',
+      "rate_limited",
+      {
+        retryAfter: 37_800,
+      },
+    ],
+    [429, "Rate limit reached for m. Please try again in 7.66s. Visit", "rate_limited", { retryAfter: 7_660 }],
+    [429, "Please try again in 350ms, or in 6m0s", "rate_limited"],
     // Of the model
     [400, '{"detail":"Function id \'f\': DEGRADED function cannot be invoked"}', "degraded"],
     [500, "DEGRADED function id=f", "degraded"],

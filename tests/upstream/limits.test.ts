@@ -73,6 +73,15 @@ describe("parseLimits() reads", () => {
       limit: 200000,
       used: 190000,
     }],
+    [
+      "Request too large for model `llama-3.3-70b-versatile` in organization `org_1` service tier `on_demand` on tokens " +
+      "per minute (TPM): Limit 12000, Requested 14137, please reduce your message size and try again.",
+      { limit: 12000, total: 14137 },
+    ],
+    ["Request too large for gpt-5 in organization org-1 on tokens per min (TPM): Limit 30000, Requested 36741. The", {
+      limit: 30000,
+      total: 36741,
+    }],
     ["max_tokens must be at least 1, got -9000", {}],
     // The output
     ["max_tokens must be less than or equal to 8192", { cap: 8192 }],
@@ -135,6 +144,14 @@ describe("parseLimits() reads", () => {
       "Unsupported value: 'temperature' does not support 0.2 with this model. Only the default (1) value is supported.",
       { fields: ["temperature"] },
     ],
+    ["Extra parameters ['stream_options'] are not allowed when extra-parameters is not set", {
+      fields: ["stream_options"],
+    }],
+    ["Unsupported tool_choice: type='function' function=Choice(name='a'). Expected 'auto'", {
+      fields: ["tool_choice"],
+    }],
+    ["Model grok-4 does not support parameter stop.", { fields: ["stop"] }],
+    ["Argument not supported on this model: stop", { fields: ["stop"] }],
     ["invalid thinking: only type=enabled is allowed for this model", { fields: ["thinking"] }],
     ["Image input is not supported by this model", {}],
     ["Unknown field in your request", {}],
