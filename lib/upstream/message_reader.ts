@@ -26,6 +26,8 @@ function toPassedEvents(data: string, candidate: Candidate): MessageStreamEvent[
   if (data === "[DONE]") return [];
   const event = parseJson(data);
   if (!isJsonObject(event) || typeof event.type !== "string") {
+    const code = isJsonObject(event) ? Number(event.code) : 0;
+    if (code >= 400) throw toUpstreamFault(code, data, candidate); // Hosts that say 200 to all
     throw new UpstreamFault("broken", "Cannot read the upstream's answer: it is no event");
   }
   if (event.type === "message") return toMessageEvents(event as Message);
