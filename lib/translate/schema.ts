@@ -9,8 +9,8 @@ const ONE = toSet(
 );
 /** Where it keeps several, by name or in a list. */
 const MANY = toSet("$defs definitions dependentSchemas patternProperties properties allOf anyOf oneOf prefixItems");
-/** Keywords that carry no meaning for a model and that some hosts refuse. */
-const NOISE = toSet("$schema $id $comment");
+/** Keywords a model can do without and that some hosts refuse: llama.cpp and OpenAI cannot read Claude Code's patterns. */
+const NOISE = toSet("$schema $id $comment pattern");
 
 function toEntries(schema: JsonObject): [string, unknown][] {
   return Object.entries(schema).flatMap(([keyword, value]): [string, unknown][] => {
@@ -29,9 +29,9 @@ function toClean(schema: unknown): unknown {
 }
 
 /**
- * Makes a tool's `input_schema` one that strict hosts accept, without changing what it asks for.
+ * Makes a tool's `input_schema` one that strict hosts accept, without changing what it asks for but in details.
  *
- * Boolean subschemas and `$schema` go, in schema positions only: a property that is *called* `$schema` or a default
+ * Boolean subschemas, patterns and `$schema` go, in schema positions only: a property that is *called* `$schema` or a default
  * value that looks like a schema stays.
  */
 export function toParameters(schema: JsonObject): JsonObject {
