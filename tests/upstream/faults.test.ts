@@ -135,6 +135,18 @@ describe("toUpstreamFault() classifies", () => {
     [400, "Tool call id was ns.bash:0 but must be a-z, A-Z, 0-9, with a length of 9.", "bad_request"],
     [400, "messages.0.content: String should have at least 1 character", "bad_request"],
     [400, "max_tokens must be at least 1, got 0", "bad_request"],
+    [
+      400,
+      JSON.stringify({
+        error: {
+          message: "Provider returned error",
+          code: 400,
+          metadata: { raw: JSON.stringify({ error: { message: "prompt is too long: 9000 tokens > 8000 maximum" } }) },
+        },
+      }),
+      "context_overflow",
+      { used: 9000, limit: 8000 },
+    ],
     // Groq, of what its model has written
     [
       400,
