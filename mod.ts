@@ -8046,17 +8046,20 @@ const REJECTIONS: readonly RegExp[] = [
   /[`'"](?<fields>[a-z][\w.]*)[`'"]\]? (?:is|are) (?:immutable|unsupported|not (?:supported|allowed|permitted))/g,
   /not permitted, field: [`'"](?<fields>[\w.[\]]+)/g, // Fireworks
   /(?:invalid|Unsupported) (?<fields>thinking|tool_choice): (?:only )?type=/g, // Moonshot, Cerebras
+  /(?<fields>think)(?: value \S+ is not supported|ing$)/g, // Ollama "… does not support thinking"
   /not support(?:ed on this model:| parameter) (?<fields>\w+)/g, // xAI
   /(?<![\w`'"./-])(?<fields>[a-z]+(?:_[a-z]+)+) (?:is|are) (?:immutable|not (?:supported|allowed|permitted))/g, // NIM
 ];
 
+/** What refusals call something else than the field: the template of Mistral's tokenizers, Ollama's own API. */
+const FIELD_NAMES = new Map([["chat_template", ["chat_template", "chat_template_kwargs"]], ["think", [
+  "reasoning_effort",
+]]]);
+
 /** A list ends where two names have no comma between them. */
 function toFields(list: string): string[] {
   const fields = list.replace(/(?<!,) +[\w`'"].*/, "").match(/\w+(?:\.\w+)*/g) ?? [];
-  // What Mistral's tokenizers do not take is the template, whichever field asks for one.
-  return fields.flatMap((name) =>
-    name === "chat_template" ? [name, "chat_template_kwargs"] : name.replace(/^body\./, "")
-  );
+  return fields.flatMap((name) => FIELD_NAMES.get(name) ?? name.replace(/^body\./, ""));
 }
 
 /** Reads what the text of a refusal states of the model; numbers may be written 32768, 32,768, 32_768 or 32768.0. */

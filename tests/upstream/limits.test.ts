@@ -150,6 +150,8 @@ describe("parseLimits() reads", () => {
     ["Unsupported tool_choice: type='function' function=Choice(name='a'). Expected 'auto'", {
       fields: ["tool_choice"],
     }],
+    ['"llama3" does not support thinking', { fields: ["reasoning_effort"] }],
+    ['think value "medium" is not supported for this model', { fields: ["medium", "reasoning_effort"] }],
     ["Model grok-4 does not support parameter stop.", { fields: ["stop"] }],
     ["Argument not supported on this model: stop", { fields: ["stop"] }],
     ["invalid thinking: only type=enabled is allowed for this model", { fields: ["thinking"] }],
