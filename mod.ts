@@ -8047,14 +8047,17 @@ const REJECTIONS: readonly RegExp[] = [
   /not permitted, field: [`'"](?<fields>[\w.[\]]+)/g, // Fireworks
   /(?:invalid|Unsupported) (?<fields>thinking|tool_choice): (?:only )?type=/g, // Moonshot, Cerebras
   /(?<fields>think)(?: value \S+ is not supported|ing$)/g, // Ollama "… does not support thinking"
+  /(?<fields>Reasoning) is mandatory/g, // OpenRouter, of a model that cannot be told not to
   /not support(?:ed on this model:| parameter) (?<fields>\w+)/g, // xAI
   /(?<![\w`'"./-])(?<fields>[a-z]+(?:_[a-z]+)+) (?:is|are) (?:immutable|not (?:supported|allowed|permitted))/g, // NIM
 ];
 
-/** What refusals call something else than the field: the template of Mistral's tokenizers, Ollama's own API. */
-const FIELD_NAMES = new Map([["chat_template", ["chat_template", "chat_template_kwargs"]], ["think", [
-  "reasoning_effort",
-]]]);
+/** What refusals call something else than the field. */
+const FIELD_NAMES = new Map([
+  ["chat_template", ["chat_template", "chat_template_kwargs"]], // Mistral's tokenizers
+  ["think", ["reasoning_effort"]], // Ollama
+  ["Reasoning", ["reasoning"]], // OpenRouter
+]);
 
 /** A list ends where two names have no comma between them. */
 function toFields(list: string): string[] {

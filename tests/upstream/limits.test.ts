@@ -152,6 +152,7 @@ describe("parseLimits() reads", () => {
     }],
     ['"llama3" does not support thinking', { fields: ["reasoning_effort"] }],
     ['think value "medium" is not supported for this model', { fields: ["medium", "reasoning_effort"] }],
+    ["Reasoning is mandatory for this endpoint and cannot be disabled.", { fields: ["reasoning"] }],
     ["Model grok-4 does not support parameter stop.", { fields: ["stop"] }],
     ["Argument not supported on this model: stop", { fields: ["stop"] }],
     ["invalid thinking: only type=enabled is allowed for this model", { fields: ["thinking"] }],
