@@ -7271,8 +7271,14 @@ const ANSWER = "OK.";
 const UNVERIFIED = { extra_content: { google: { thought_signature: "skip_thought_signature_validator" } } };
 const IMAGE_FOLLOWS = "(the image follows the tool results)";
 
+/** The blocks of content. */
 function toBlocks(content: MessageParam["content"]): ContentBlockParam[] {
   return typeof content === "string" ? [{ type: "text", text: content }] : content;
+}
+
+/** What the system says in the middle of a conversation, as the client says it where nobody takes that role there. */
+function toReminder(text: string): string {
+  return `<system-reminder>\n${text}\n</system-reminder>`;
 }
 
 /** Whether a message has what a person wrote, not only results and reminders: new work begins with it. */
@@ -7359,7 +7365,7 @@ function toChatMessages(
       // Most templates take a system message in front only.
       if (role !== "system") parts.push(...others);
       else if (others.length > 0) {
-        parts.push({ type: "text", text: `<system-reminder>\n${toText(others)}\n</system-reminder>` });
+        parts.push({ type: "text", text: toReminder(toText(others)) });
       }
     }
     parts.unshift(...addResults(results));
@@ -9101,6 +9107,27 @@ function toPassedMessages(message: MessageParam, replays: Family["replaysThinkin
   return signed.length > 0 ? [{ ...message, content: signed }] : [];
 }
 
+/** Messages without the system's in the middle of them, which few hosts take: it reminds the client's side. */
+function withReminders(messages: readonly MessageParam[]): MessageParam[] {
+  const all: MessageParam[] = [];
+  let reminded: ContentBlockParam[] | undefined;
+  for (const message of messages) {
+    if (message.role !== "system") {
+      all.push(message);
+      reminded = undefined;
+      continue;
+    }
+    if (!reminded) {
+      reminded = all.at(-1)?.role === "user" ? [...toBlocks(all.pop()?.content ?? [])] : [];
+      all.push({ role: "user", content: reminded });
+    }
+    for (const block of toBlocks(message.content)) {
+      reminded.push(block.type === "text" ? { ...block, text: toReminder(block.text) } : block);
+    }
+  }
+  return all;
+}
+
 /** Anthropic takes no smaller `budget_tokens`, and none that is not below `max_tokens`. */
 const MIN_BUDGET = 1024;
 
@@ -9117,7 +9144,8 @@ function toPassedRequest(
   const max_tokens = Math.min(request.max_tokens, maxTokens, traits.maxOutput);
   const budget = request.thinking?.budget_tokens ?? 0;
   const fits = budget < max_tokens || max_tokens > MIN_BUDGET;
-  const messages = request.messages.flatMap((message) => toPassedMessages(message, traits.family.replaysThinking));
+  const { replaysThinking } = traits.family;
+  const messages = withReminders(request.messages.flatMap((message) => toPassedMessages(message, replaysThinking)));
   const body: JsonObject = { ...request, model, messages, max_tokens, stream: true };
   if (budget >= max_tokens) body.thinking = { ...request.thinking, budget_tokens: max_tokens - 1 };
   if (!(thinking && fits)) {

@@ -13,8 +13,14 @@ const ANSWER = "OK.";
 const UNVERIFIED = { extra_content: { google: { thought_signature: "skip_thought_signature_validator" } } };
 const IMAGE_FOLLOWS = "(the image follows the tool results)";
 
-function toBlocks(content: MessageParam["content"]): ContentBlockParam[] {
+/** The blocks of content. */
+export function toBlocks(content: MessageParam["content"]): ContentBlockParam[] {
   return typeof content === "string" ? [{ type: "text", text: content }] : content;
+}
+
+/** What the system says in the middle of a conversation, as the client says it where nobody takes that role there. */
+export function toReminder(text: string): string {
+  return `<system-reminder>\n${text}\n</system-reminder>`;
 }
 
 /** Whether a message has what a person wrote, not only results and reminders: new work begins with it. */
@@ -101,7 +107,7 @@ export function toChatMessages(
       // Most templates take a system message in front only.
       if (role !== "system") parts.push(...others);
       else if (others.length > 0) {
-        parts.push({ type: "text", text: `<system-reminder>\n${toText(others)}\n</system-reminder>` });
+        parts.push({ type: "text", text: toReminder(toText(others)) });
       }
     }
     parts.unshift(...addResults(results));

@@ -84,3 +84,34 @@ describe("thinking that nobody has signed", () => {
     });
   }
 });
+
+test("what the system says in the middle is said by the client, in its place, since few hosts take that role there", () => {
+  const cache_control = { type: "ephemeral" };
+  const result = { type: "tool_result", tool_use_id: "toolu_1", content: "done" };
+  const reminder = (text: string) => `<system-reminder>\n${text}\n</system-reminder>`;
+  const asked = toAsked({
+    messages: [
+      { role: "user", content: "Hi" },
+      { role: "system", content: [{ type: "text", text: "Be kind.", cache_control }] },
+      { role: "system", content: "Be brief." },
+      { role: "assistant", content: "Hello" },
+      { role: "system", content: "Mind." },
+      { role: "user", content: [result] },
+    ],
+  });
+  const before = structuredClone(asked);
+  assert.deepEqual(toPassedRequest(asked, { model: "m" }).request.messages, [
+    {
+      role: "user",
+      content: [
+        { type: "text", text: "Hi" },
+        { type: "text", text: reminder("Be kind."), cache_control },
+        { type: "text", text: reminder("Be brief.") },
+      ],
+    },
+    { role: "assistant", content: "Hello" },
+    { role: "user", content: [{ type: "text", text: reminder("Mind.") }] },
+    { role: "user", content: [result] },
+  ]);
+  assert.deepEqual(asked, before, "the request itself is left alone");
+});
