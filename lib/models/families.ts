@@ -120,7 +120,9 @@ export const FAMILIES: readonly Family[] = [
 ];
 
 /** What is taken for granted of a model nobody has described. */
-const UNKNOWN_FAMILY: Family = family("unknown", /(?:)/, DIALECTS.plain);
+const UNKNOWN_FAMILY: Family = family("unknown", /(?:)/, DIALECTS.plain, {
+  vision: /vl\b|vision|omni|claude|gemini|gpt-(?:4[.o]|[5-9])|grok-[4-9]/,
+});
 
 /** Finds the family of an upstream model id, such as `moonshotai/kimi-k2.6`. */
 export function toFamily(model: string): Family {
