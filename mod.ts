@@ -6236,13 +6236,17 @@ export type ChatUsage = {
   completion_tokens_details?: { reasoning_tokens?: number | null } | null;
 };
 
-/** A choice of a chunk; vLLM names the stop string that ended it `stop_reason`, SGLang `matched_stop`. */
+/**
+ * A choice of a chunk; vLLM names the stop string that ended it `stop_reason`, SGLang `matched_stop`. Moonshot has the
+ * counts here.
+ */
 export type ChatChoice = {
   delta?: ChatDelta | null;
   message?: ChatDelta | null;
   finish_reason?: string | null;
   stop_reason?: unknown;
   matched_stop?: unknown;
+  usage?: ChatUsage | null;
 };
 
 /** One chunk of a streamed completion; a whole completion has `message` for `delta`. */
@@ -6765,8 +6769,9 @@ export class ChunkTranslator {
   /** Takes the chunks of one read; a delta that continues another is merged with it. */
   feed(chunks: Iterable<ChatChunk>): MessageStreamEvent[] {
     for (const chunk of chunks) {
-      if (chunk.usage) this.#usage = { ...this.#usage, ...chunk.usage };
-      const { delta, message, finish_reason, stop_reason, matched_stop } = chunk.choices?.[0] ?? {};
+      const { delta, message, finish_reason, stop_reason, matched_stop, usage } = chunk.choices?.[0] ?? {};
+      const counts = chunk.usage ?? usage;
+      if (counts) this.#usage = { ...this.#usage, ...counts };
       this.#feedDelta(delta ?? message ?? {});
       if (BROKEN_FINISHES.includes(finish_reason)) throw new BadAnswer("cut", `broke off: ${finish_reason}`);
       if (finish_reason && !isCut(this.#finishReason)) this.#finishReason = finish_reason;

@@ -65,13 +65,17 @@ export type ChatUsage = {
   completion_tokens_details?: { reasoning_tokens?: number | null } | null;
 };
 
-/** A choice of a chunk; vLLM names the stop string that ended it `stop_reason`, SGLang `matched_stop`. */
+/**
+ * A choice of a chunk; vLLM names the stop string that ended it `stop_reason`, SGLang `matched_stop`. Moonshot has the
+ * counts here.
+ */
 export type ChatChoice = {
   delta?: ChatDelta | null;
   message?: ChatDelta | null;
   finish_reason?: string | null;
   stop_reason?: unknown;
   matched_stop?: unknown;
+  usage?: ChatUsage | null;
 };
 
 /** One chunk of a streamed completion; a whole completion has `message` for `delta`. */
