@@ -12,7 +12,11 @@ const NUMBERS: readonly RegExp[] = [
   /\binputs?[`'" ]+tokens \+ [`'"]?max_new_tokens[`'"]? must be <= (?<limit>\d+)\. Given: (?<used>\d+)/, // TGI
   /too long: (?<used>\d+) tokens > (?<limit>\d+) maximum/, // Anthropic
   /exceed context limit: (?<used>\d+) \+ \d+ > (?<limit>\d+)/, // Anthropic
-  /context length (?:is|of|=)?(?: only)? ?\(?(?<limit>\d+)/, // vLLM, SGLang
+  /context length:? (?:is|of|=)?(?: only)? ?\(?(?<limit>\d+)/, // vLLM, SGLang, Fireworks
+  /Current length is (?<total>\d+) while limit is (?<limit>\d+)/, // Cerebras
+  /model token limit: (?<limit>\d+)(?: \(requested: (?<total>\d+))?/, // Moonshot
+  /prompt length is (?<limit>\d+) but the request contains (?<used>\d+)/, // xAI
+  /token count \((?<used>\d+)\) exceeds the maximum number of tokens allowed \((?<limit>\d+)/, // Gemini
   /max_num_tokens \((?<limit>\d+)\)/, // TRT-LLM
   /maximum sequence length \((?<limit>\d+)\)/, // Triton
   /max_model_len=(?:max_total_tokens=)?(?<limit>\d+)/, // vLLM

@@ -82,6 +82,21 @@ describe("parseLimits() reads", () => {
       limit: 30000,
       total: 36741,
     }],
+    ["The prompt is too long: 150000, model maximum context length: 131071", { limit: 131071 }],
+    ["Please reduce the length of the messages or completion. Current length is 42328 while limit is 40000", {
+      limit: 40000,
+      total: 42328,
+    }],
+    ["Your request exceeded model token limit: 131072 (requested: 140000)", { limit: 131072, total: 140000 }],
+    ["Your request exceeded model token limit: 131072", { limit: 131072 }],
+    ["This model's maximum prompt length is 131072 but the request contains 136973 tokens.", {
+      limit: 131072,
+      used: 136973,
+    }],
+    ["The input token count (1200293) exceeds the maximum number of tokens allowed (1048576).", {
+      limit: 1048576,
+      used: 1200293,
+    }],
     ["max_tokens must be at least 1, got -9000", {}],
     // The output
     ["max_tokens must be less than or equal to 8192", { cap: 8192 }],
