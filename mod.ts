@@ -2069,6 +2069,8 @@ export interface Family {
   answersResults?: boolean;
   /** Whether its template refuses a history with more than one call at once. @default {false} */
   singleCalls?: boolean;
+  /** Whether its host signs calls, and refuses those in the history that are not signed. @default {false} */
+  signsCalls?: boolean;
   /** Whether its host may send the end of long arguments as text. @default {false} */
   continuesCalls?: boolean;
   /** How its vocabulary cuts numbers, which most of what sets vocabularies apart comes from. @default {unknown} */
@@ -2137,6 +2139,7 @@ const FAMILIES: readonly Family[] = [
   family("gpt-oss", /gpt-oss/, DIALECTS.harmony, { thinking: "gpt-oss", alwaysThinks: true, digits: "triple" }),
   family("Gemma 4", /gemma-?4/, DIALECTS.gemma, { vision: true, thinking: "enable_thinking", digits: "single" }),
   family("Gemma", /gemma/, DIALECTS.gemma, { vision: /gemma-?3(?!.1b)/, digits: "single" }),
+  family("Gemini 3", /gemini-(?:[3-9]|(?:pro|flash)-latest)/, DIALECTS.plain, { vision: true, signsCalls: true }),
   family("Seed-OSS", /seed-oss/, DIALECTS.seed, { thinking: "seed-oss" }),
   family("Llama", /llama|dracarys/, DIALECTS.llama,
     { vision: /vision|maverick|scout|llama-?4/, singleCalls: true, digits: "triple" }),
@@ -2146,7 +2149,9 @@ const FAMILIES: readonly Family[] = [
 ];
 
 /** What is taken for granted of a model nobody has described. */
-const UNKNOWN_FAMILY: Family = family("unknown", /(?:)/, DIALECTS.plain);
+const UNKNOWN_FAMILY: Family = family("unknown", /(?:)/, DIALECTS.plain, {
+  vision: /vl\b|vision|omni|claude|gemini|gpt-(?:4[.o]|[5-9])|grok-[4-9]/,
+});
 
 /** Finds the family of an upstream model id, such as `moonshotai/kimi-k2.6`. */
 function toFamily(model: string): Family {
@@ -6176,7 +6181,13 @@ function toStopReason(finishReason: string | null | undefined): StopReason {
 export type ChatPart = { type: "text"; text: string } | { type: "image_url"; image_url: { url: string } };
 
 /** A tool call of an assistant message in the history. */
-export type ChatToolCall = { id: string; type: "function"; function: { name: string; arguments: string } };
+export type ChatToolCall = {
+  id: string;
+  type: "function";
+  function: { name: string; arguments: string };
+  /** What hosts add; Gemini's is a signature. */
+  extra_content?: JsonObject;
+};
 
 /** One message of a chat completion request. */
 export type ChatMessage =
@@ -6231,13 +6242,17 @@ export type ChatUsage = {
   completion_tokens_details?: { reasoning_tokens?: number | null } | null;
 };
 
-/** A choice of a chunk; vLLM names the stop string that ended it `stop_reason`, SGLang `matched_stop`. */
+/**
+ * A choice of a chunk; vLLM names the stop string that ended it `stop_reason`, SGLang `matched_stop`. Moonshot has the
+ * counts here.
+ */
 export type ChatChoice = {
   delta?: ChatDelta | null;
   message?: ChatDelta | null;
   finish_reason?: string | null;
   stop_reason?: unknown;
   matched_stop?: unknown;
+  usage?: ChatUsage | null;
 };
 
 /** One chunk of a streamed completion; a whole completion has `message` for `delta`. */
@@ -6760,8 +6775,9 @@ export class ChunkTranslator {
   /** Takes the chunks of one read; a delta that continues another is merged with it. */
   feed(chunks: Iterable<ChatChunk>): MessageStreamEvent[] {
     for (const chunk of chunks) {
-      if (chunk.usage) this.#usage = { ...this.#usage, ...chunk.usage };
-      const { delta, message, finish_reason, stop_reason, matched_stop } = chunk.choices?.[0] ?? {};
+      const { delta, message, finish_reason, stop_reason, matched_stop, usage } = chunk.choices?.[0] ?? {};
+      const counts = chunk.usage ?? usage;
+      if (counts) this.#usage = { ...this.#usage, ...counts };
       this.#feedDelta(delta ?? message ?? {});
       if (BROKEN_FINISHES.includes(finish_reason)) throw new BadAnswer("cut", `broke off: ${finish_reason}`);
       if (finish_reason && !isCut(this.#finishReason)) this.#finishReason = finish_reason;
@@ -7182,12 +7198,15 @@ const ONE = toSet(
 );
 /** Where it keeps several, by name or in a list. */
 const MANY = toSet("$defs definitions dependentSchemas patternProperties properties allOf anyOf oneOf prefixItems");
-/** Keywords that carry no meaning for a model and that some hosts refuse. */
-const NOISE = toSet("$schema $id $comment");
+/** Keywords a model can do without and that some hosts refuse: llama.cpp and OpenAI cannot read Claude Code's patterns. */
+const NOISE = toSet("$schema $id $comment pattern");
+/** Limits of how often something comes, and the largest that llama.cpp makes a grammar of. */
+const REPEATS = toSet("maxLength maxItems minLength minItems");
+const MOST_REPEATS = 2000;
 
 function toEntries(schema: JsonObject): [string, unknown][] {
   return Object.entries(schema).flatMap(([keyword, value]): [string, unknown][] => {
-    if (NOISE.has(keyword)) return [];
+    if (NOISE.has(keyword) || (REPEATS.has(keyword) && Number(value) > MOST_REPEATS)) return [];
     // `true` and `false` are legal schemas, but several hosts accept objects only.
     if (ONE.has(keyword)) return typeof value === "boolean" ? [] : [[keyword, toClean(value)]];
     if (!MANY.has(keyword)) return [[keyword, value]];
@@ -7202,10 +7221,10 @@ function toClean(schema: unknown): unknown {
 }
 
 /**
- * Makes a tool's `input_schema` one that strict hosts accept, without changing what it asks for.
+ * Makes a tool's `input_schema` one that strict hosts accept, without changing what it asks for but in details.
  *
- * Boolean subschemas and `$schema` go, in schema positions only: a property that is *called* `$schema` or a default
- * value that looks like a schema stays.
+ * Boolean subschemas, patterns, huge limits and `$schema` go, in schema positions only: a property that is *called*
+ * `$schema` or a default value that looks like a schema stays.
  */
 function toParameters(schema: JsonObject): JsonObject {
   const { type = "object", properties, ...rest } = Object.fromEntries(toEntries(schema));
@@ -7261,10 +7280,18 @@ function toToolChoice(
 const NO_OUTPUT = "(no output)"; // Tool messages must not be empty.
 const NO_RESULT = "(no result: the call was interrupted)";
 const ANSWER = "OK.";
+/** What Google's documentation has for calls whose signature is not there: clients do not keep it. */
+const UNVERIFIED = { extra_content: { google: { thought_signature: "skip_thought_signature_validator" } } };
 const IMAGE_FOLLOWS = "(the image follows the tool results)";
 
+/** The blocks of content. */
 function toBlocks(content: MessageParam["content"]): ContentBlockParam[] {
   return typeof content === "string" ? [{ type: "text", text: content }] : content;
+}
+
+/** What the system says in the middle of a conversation, as the client says it where nobody takes that role there. */
+function toReminder(text: string): string {
+  return `<system-reminder>\n${text}\n</system-reminder>`;
 }
 
 /** Whether a message has what a person wrote, not only results and reminders: new work begins with it. */
@@ -7274,7 +7301,10 @@ function isTyped({ role, content }: MessageParam): boolean {
 }
 
 /** What a family wants of the history. */
-type HistoryRules = Pick<Family, "callIds" | "replaysThinking" | "answersResults" | "singleCalls">;
+type HistoryRules = Pick<
+  Family,
+  "callIds" | "replaysThinking" | "answersResults" | "singleCalls" | "signsCalls"
+>;
 
 /** Consecutive messages of one side, the assistant's or the client's, are one turn. */
 function toTurns(messages: MessageParam[]): MessageParam[][] {
@@ -7298,7 +7328,7 @@ function toTurns(messages: MessageParam[]): MessageParam[][] {
 function toChatMessages(
   messages: MessageParam[],
   options: ContentOptions,
-  { callIds, replaysThinking = false, answersResults, singleCalls = false }: HistoryRules = {},
+  { callIds, replaysThinking = false, answersResults, singleCalls = false, signsCalls = false }: HistoryRules = {},
 ): ChatMessage[] {
   const chat: ChatMessage[] = [];
   const toCallId = createCallIds(callIds);
@@ -7314,7 +7344,7 @@ function toChatMessages(
     // Hosts that go by the id would take two calls for one.
     while (taken.has(callId)) callId = toCallId(`${id}_${++copies}`, called.name);
     taken.add(callId);
-    waiting.push([id, { id: callId, type: "function", function: called }]);
+    waiting.push([id, { id: callId, type: "function", function: called, ...(signsCalls ? UNVERIFIED : {}) }]);
   }
 
   /** What an assistant wrote. */
@@ -7348,7 +7378,7 @@ function toChatMessages(
       // Most templates take a system message in front only.
       if (role !== "system") parts.push(...others);
       else if (others.length > 0) {
-        parts.push({ type: "text", text: `<system-reminder>\n${toText(others)}\n</system-reminder>` });
+        parts.push({ type: "text", text: toReminder(toText(others)) });
       }
     }
     parts.unshift(...addResults(results));
@@ -7933,8 +7963,10 @@ function findSentence(error: unknown, depth = 0): string {
     const path = (Array.isArray(error.loc) ? error.loc : []).filter((key) => /^(?:string|number)$/.test(typeof key));
     return [path.join("."), error.msg].filter(Boolean).join(": ");
   }
-  const { error: inner, message, detail, title } = error;
-  return [inner, message, detail, title].map((value) => findSentence(value, depth + 1)).find(Boolean) ?? "";
+  const { error: inner, metadata, message, detail, title } = error;
+  // OpenRouter itself says no more than "Provider returned error".
+  const raw = isJsonObject(metadata) && typeof metadata.raw === "string" && (parseBody(metadata.raw) ?? metadata.raw);
+  return [inner, raw, message, detail, title].map((value) => findSentence(value, depth + 1)).find(Boolean) ?? "";
 }
 
 function squeeze(text: string): string {
@@ -7979,7 +8011,11 @@ const NUMBERS: readonly RegExp[] = [
   /\binputs?[`'" ]+tokens \+ [`'"]?max_new_tokens[`'"]? must be <= (?<limit>\d+)\. Given: (?<used>\d+)/, // TGI
   /too long: (?<used>\d+) tokens > (?<limit>\d+) maximum/, // Anthropic
   /exceed context limit: (?<used>\d+) \+ \d+ > (?<limit>\d+)/, // Anthropic
-  /context length (?:is|of|=)?(?: only)? ?\(?(?<limit>\d+)/, // vLLM, SGLang
+  /context length:? (?:is|of|=)?(?: only)? ?\(?(?<limit>\d+)/, // vLLM, SGLang, Fireworks
+  /Current length is (?<total>\d+) while limit is (?<limit>\d+)/, // Cerebras
+  /model token limit: (?<limit>\d+)(?: \(requested: (?<total>\d+))?/, // Moonshot
+  /prompt length is (?<limit>\d+) but the request contains (?<used>\d+)/, // xAI
+  /token count \((?<used>\d+)\) exceeds the maximum number of tokens allowed \((?<limit>\d+)/, // Gemini
   /max_num_tokens \((?<limit>\d+)\)/, // TRT-LLM
   /maximum sequence length \((?<limit>\d+)\)/, // Triton
   /max_model_len=(?:max_total_tokens=)?(?<limit>\d+)/, // vLLM
@@ -7993,6 +8029,7 @@ const NUMBERS: readonly RegExp[] = [
   /n_keep: (?<used>\d+) ?>= n_ctx: (?<limit>\d+)/, // LM Studio
   /prompt length \((?<used>\d+)\)/, // TRT-LLM, Triton
   /requested (?:about |a total of )?(?<total>\d+) tokens/, // OpenRouter, OpenAI, vLLM
+  /tokens per min\w* \(TPM\): Limit (?<limit>\d+), Requested (?<total>\d+)/, // Groq, OpenAI: of a whole minute
   /max_(?:completion_)?tokens\b[^;]{0,120}?(?:less than or equal to|<=|at most|(?:not|cannot) exceed)[\s`'"]*(?<cap>\d+)/,
   /max_(?:completion_)?tokens\b[^;]{0,120}?maximum (?!context)\D{0,60}?(?:is|of)[\s`'":]*(?<cap>\d+)/,
   /maximum (?!context).{0,60}?(?:max_\w*?|output |completion )tokens\D{0,40}?(?:is|of)[\s`'":]*(?<cap>\d+)/,
@@ -8015,21 +8052,31 @@ const OVERFLOW: RegExp = new RegExp(
 
 /** The wordings of fields a model does not take; all count. */
 const REJECTIONS: readonly RegExp[] = [
-  // NIM "Unsupported parameter(s): `a`, `b`", OpenAI "Unrecognized request argument supplied: a"
-  /\bun\w+ (?:request )?(?:parameter|argument|field)[s()]*(?: supplied)?(?:: ?| (?=[`'"]))(?<fields>[\w.`'", ]+)/gi,
+  // NIM "Unsupported parameter(s): `a`, `b`", OpenAI "Unrecognized request argument supplied: a", Gemini 'Unknown name "a"'
+  /\bun\w+ (?:request )?(?:parameter|argument|field|name|value)[s()]*(?: supplied)?(?:: ?| (?=[`'"]))(?<fields>[\w.`'", ]+)/gi,
   /(?<![\w.])(?<fields>[\w.]+):? Extra (?:inputs are|fields) not permitted/gi, // pydantic, as "body.a: …"
   /support the provided [`'"](?<fields>\w+)/g, // OpenRouter
-  /[`'"](?<fields>[a-z]\w*)[`'"] (?:is|are) (?:immutable|not (?:supported|allowed|permitted))/g, // NIM, kimi-k3
+  // NIM's kimi-k3, Groq, Cerebras, Azure "Extra parameters ['a'] are …"
+  /[`'"](?<fields>[a-z][\w.]*)[`'"]\]? (?:is|are) (?:immutable|unsupported|not (?:supported|allowed|permitted))/g,
+  /not permitted, field: [`'"](?<fields>[\w.[\]]+)/g, // Fireworks
+  /(?:invalid|Unsupported) (?<fields>thinking|tool_choice): (?:only )?type=/g, // Moonshot, Cerebras
+  /(?<fields>think)(?: value \S+ is not supported|ing$)/g, // Ollama "… does not support thinking"
+  /(?<fields>Reasoning) is mandatory/g, // OpenRouter, of a model that cannot be told not to
+  /not support(?:ed on this model:| parameter) (?<fields>\w+)/g, // xAI
   /(?<![\w`'"./-])(?<fields>[a-z]+(?:_[a-z]+)+) (?:is|are) (?:immutable|not (?:supported|allowed|permitted))/g, // NIM
 ];
+
+/** What refusals call something else than the field. */
+const FIELD_NAMES = new Map([
+  ["chat_template", ["chat_template", "chat_template_kwargs"]], // Mistral's tokenizers
+  ["think", ["reasoning_effort"]], // Ollama
+  ["Reasoning", ["reasoning"]], // OpenRouter
+]);
 
 /** A list ends where two names have no comma between them. */
 function toFields(list: string): string[] {
   const fields = list.replace(/(?<!,) +[\w`'"].*/, "").match(/\w+(?:\.\w+)*/g) ?? [];
-  // What Mistral's tokenizers do not take is the template, whichever field asks for one.
-  return fields.flatMap((name) =>
-    name === "chat_template" ? [name, "chat_template_kwargs"] : name.replace(/^body\./, "")
-  );
+  return fields.flatMap((name) => FIELD_NAMES.get(name) ?? name.replace(/^body\./, ""));
 }
 
 /** Reads what the text of a refusal states of the model; numbers may be written 32768, 32,768, 32_768 or 32768.0. */
@@ -8151,6 +8198,7 @@ const FAULTS: readonly FaultRow[] = [
   ["bad_key", [401], ANY, "The upstream refused the API key, check {key}"], // NIM, also empty
   ["bad_key", [402], ANY, "The account has no credit, check {key}", "billing_error"], // NIM, credits of old accounts
   ["unavailable", [403], ANY, CHECK_KEY, "permission_error"], // NIM "Authorization failed", also for one model
+  ["context_overflow", [413, 429], /Request too large for/, TOO_LONG], // Groq, OpenAI: for a whole minute, so forever
   ["rate_limited", [429], ANY], // NIM, hardly ever with retry-after
   ["rate_limited", [500], /\brate.?limit|too many requests/i], // Inside streams, where the code is a word
   ["context_overflow", REFUSALS, /prompt is too long/i], // Anthropic
@@ -8168,6 +8216,7 @@ const FAULTS: readonly FaultRow[] = [
   ["gateway", [], /temporarily overloaded/], // NIM 503
   ["gateway", [502, 503, 529], ANY], // NIM, HTML or empty
   ["broken", [200], ANY, "The host answers with a page, not like a model: check its address"], // Log-ins, wrong paths
+  ["degenerate", [400], /failed to call a function|tool call validation failed|output that could not be parsed/i], // Groq
   ["bad_request", [413], ANY, "", "request_too_large"],
   ["bad_request", [400, 422], ANY],
 ];
@@ -8206,10 +8255,12 @@ function toUpstreamFault(
   const facts: FaultFacts = FAULT_KINDS[kind].then === "mend" ? limits : {};
   const until = Date.parse(/end of life on (\d{4}-\d\d-\d\d)/.exec(words)?.[1] ?? "");
   if (kind === "gone" && !Number.isNaN(until)) facts.until = until;
-  const retryAfter = toWait(headers?.get("retry-after") ?? "", now);
+  const said = /\b(?:re)?try (?:again )?in (\d+(?:\.\d+)?) ?s/.exec(words)?.[1] ?? ""; // Gemini, OpenAI
+  const retryAfter = toWait(headers?.get("retry-after") ?? said, now);
   if (retryAfter !== undefined) facts.retryAfter = retryAfter;
-  const said = [says.replace("{key}", keyName), toFaultText(body)].filter(Boolean).join(": ") || "The upstream failed";
-  return new UpstreamFault(kind, `${said} (${model}, status ${status})`, facts, { type });
+  const message = [says.replace("{key}", keyName), toFaultText(body)].filter(Boolean).join(": ") ||
+    "The upstream failed";
+  return new UpstreamFault(kind, `${message} (${model}, status ${status})`, facts, { type });
 }
 
 /** Makes the error on which every Claude Code compacts the conversation: it goes by these words. */
@@ -8446,12 +8497,12 @@ function readAnswer(step: () => MessageStreamEvent[]): MessageStreamEvent[] {
   }
 }
 
-/** Reads one chunk; errors come as `error`, in SGLang's form, or in NVIDIA's. */
+/** Reads one chunk; errors come as `error`, in SGLang's form, in NVIDIA's, or with a `code` where others have choices. */
 function toChunk(data: string, chunk: unknown, candidate: Candidate): ChatChunk {
   if (!isJsonObject(chunk)) throw new UpstreamFault("broken", "Cannot read the upstream's answer: it is not JSON");
   const { error, object, status, choices } = chunk;
-  if (!error && object !== "error" && (choices || typeof status !== "number" || status < 400)) return chunk;
   const code = Number(isJsonObject(error) ? error.code : chunk.code ?? status);
+  if (!error && object !== "error" && (choices || !(code >= 400))) return chunk;
   throw toUpstreamFault(code >= 400 ? code : 500, data, candidate);
 }
 
@@ -8510,13 +8561,15 @@ type BlockEvent = MessageStreamEvent & { index: number };
 function toPassedEvents(data: string, candidate: Candidate): MessageStreamEvent[] {
   if (data === "[DONE]") return [];
   const event = parseJson(data);
-  if (!isJsonObject(event) || typeof event.type !== "string") {
+  const { type, error, code } = isJsonObject(event) ? event : {};
+  if (type === "message") return toMessageEvents(event as Message);
+  if (typeof type === "string" && type !== "error") return [event as MessageStreamEvent];
+  // Hosts that say 200 to all have a code instead.
+  if (!error && !(Number(code) >= 400)) {
     throw new UpstreamFault("broken", "Cannot read the upstream's answer: it is no event");
   }
-  if (event.type === "message") return toMessageEvents(event as Message);
-  if (event.type !== "error") return [event as MessageStreamEvent];
-  const type = String(isJsonObject(event.error) ? event.error.type : "");
-  const status = new Map<string, number>(Object.entries(STATUS_BY_ERROR_TYPE)).get(type) ?? 500;
+  const statuses = new Map<unknown, number>(Object.entries(STATUS_BY_ERROR_TYPE));
+  const status = statuses.get(isJsonObject(error) ? error.type : "") ?? (Number(code) || 500);
   throw toUpstreamFault(status, data, candidate);
 }
 
@@ -9038,13 +9091,42 @@ export function toChatRequest(request: MessagesRequest, options: ChatRequestOpti
   return { request: body, warnings: [...warnings] };
 }
 // lib/translate/passed_request.ts -----------------------------------------------------------
-/** A message without the thinking of models that sign nothing: who verifies signatures would refuse it. */
-function withoutUnsigned(message: MessageParam): MessageParam[] {
+/**
+ * A message without the thinking of models that sign nothing: who verifies signatures would refuse it. A family that wants
+ * thinking back gets it as it is; a blank for calls that must have some.
+ */
+function toPassedMessages(message: MessageParam, replays: Family["replaysThinking"]): MessageParam[] {
   const { content } = message;
   if (message.role !== "assistant" || typeof content === "string") return [message];
+  if (replays) {
+    const has = (type: string) => content.some((block) => block.type.endsWith(type));
+    if (replays === true || !has("tool_use") || has("thinking")) return [message];
+    return [{ ...message, content: [{ type: "thinking", thinking: " ", signature: UNSIGNED }, ...content] }];
+  }
   const signed = content.filter((block) => block.type !== "thinking" || block.signature !== UNSIGNED);
   if (signed.length === content.length) return [message];
   return signed.length > 0 ? [{ ...message, content: signed }] : [];
+}
+
+/** Messages without the system's in the middle of them, which few hosts take: it reminds the client's side. */
+function withReminders(messages: readonly MessageParam[]): MessageParam[] {
+  const all: MessageParam[] = [];
+  let reminded: ContentBlockParam[] | undefined;
+  for (const message of messages) {
+    if (message.role !== "system") {
+      all.push(message);
+      reminded = undefined;
+      continue;
+    }
+    if (!reminded) {
+      reminded = all.at(-1)?.role === "user" ? [...toBlocks(all.pop()?.content ?? [])] : [];
+      all.push({ role: "user", content: reminded });
+    }
+    for (const block of toBlocks(message.content)) {
+      reminded.push(block.type === "text" ? { ...block, text: toReminder(block.text) } : block);
+    }
+  }
+  return all;
 }
 
 /** Anthropic takes no smaller `budget_tokens`, and none that is not below `max_tokens`. */
@@ -9063,7 +9145,8 @@ function toPassedRequest(
   const max_tokens = Math.min(request.max_tokens, maxTokens, traits.maxOutput);
   const budget = request.thinking?.budget_tokens ?? 0;
   const fits = budget < max_tokens || max_tokens > MIN_BUDGET;
-  const messages = request.messages.flatMap(withoutUnsigned);
+  const { replaysThinking } = traits.family;
+  const messages = withReminders(request.messages.flatMap((message) => toPassedMessages(message, replaysThinking)));
   const body: JsonObject = { ...request, model, messages, max_tokens, stream: true };
   if (budget >= max_tokens) body.thinking = { ...request.thinking, budget_tokens: max_tokens - 1 };
   if (!(thinking && fits)) {
@@ -9340,8 +9423,8 @@ function toWindow({ model, traits = toModel(model) }: Candidate, { context }: Mo
   return context < Infinity ? context : traits.context;
 }
 
-/** The body of a request for a host, and, as sentences, what could not be carried over. */
-type FittingRequest = { body: JsonObject & { max_tokens: number }; warnings: string[] };
+/** The body of a request for a host, the most output tokens it asks for, and, as sentences, what could not be carried over. */
+type FittingRequest = { body: JsonObject; maxTokens: number; warnings: string[] };
 
 /** Translates a request for a model as far as is known what it takes: no refused fields, an output that has room. */
 function toFittingRequest(
@@ -9356,7 +9439,7 @@ function toFittingRequest(
   const isShort = tokens.roughly + request.max_tokens <= room;
   const fitting = isShort ? Infinity : Math.max(room - tokens.count(candidate), MIN_OUTPUT_TOKENS);
   const toRequest = format === "anthropic" ? toPassedRequest : toChatRequest;
-  const { request: body, warnings } = toRequest(request, {
+  const { request: fitted, warnings } = toRequest(request, {
     model,
     traits: { ...traits, family: { ...traits.family, ...replay } },
     thinking,
@@ -9364,12 +9447,15 @@ function toFittingRequest(
     maxTokens: Math.min(maxTokens, facts.maxOutput, fitting),
     ...(thinkingSwitch ? { thinkingSwitch } : {}),
   });
+  const body: JsonObject = fitted;
+  const { max_tokens } = fitted;
   for (const field of facts.refused) {
     if (!(field in body)) continue;
     delete body[field];
-    warnings.push(`Left out '${field}': ${model} refuses it`);
+    if (field === "max_tokens") body.max_completion_tokens = max_tokens; // OpenAI's own models
+    else warnings.push(`Left out '${field}': ${model} refuses it`);
   }
-  return { body, warnings };
+  return { body, maxTokens: max_tokens, warnings };
 }
 // lib/store/memory_store.ts -----------------------------------------------------------------
 /** So many changes, and what nobody asked for again since its time was over is thrown away. */
@@ -9550,13 +9636,12 @@ const SPARE_FIELDS: readonly string[] = [
   ...["temperature", "top_p", "stop", "stream_options"],
   ...["tool_choice", "parallel_tool_calls", "response_format"],
   ...["chat_template_kwargs", "reasoning_effort", "reasoning", "thinking", REASONING],
+  ...["context_management", "output_config", "metadata"],
+  "max_tokens", // It has a newer name.
 ];
 
-/** Tells what a fault teaches about the model that was asked with `body`. */
-function toLessons(
-  { kind, facts }: UpstreamFault,
-  body: Pick<ChatRequest, "max_tokens">,
-): Partial<ModelFacts> {
+/** Tells what a fault teaches about the model that was asked for so many tokens. */
+function toLessons({ kind, facts }: UpstreamFault, maxTokens: number): Partial<ModelFacts> {
   const { cap = 0, limit = 0, fields = [] } = facts;
   // Reasoning is refused inside messages, everything else that can be left out at the top.
   const names = fields.map((path) => path.endsWith(REASONING) ? REASONING : path.split(".")[0] ?? "");
@@ -9564,7 +9649,7 @@ function toLessons(
     noTools: kind === "no_tools",
     ...(kind === "gone" ? { goneSince: facts.until ?? 0 } : {}),
     refused: names.filter((name) => SPARE_FIELDS.includes(name)),
-    ...(cap >= MIN_CAP && cap < Number(body.max_tokens) ? { maxOutput: cap } : {}),
+    ...(cap >= MIN_CAP && cap < maxTokens ? { maxOutput: cap } : {}),
     ...(limit >= MIN_CONTEXT ? { context: limit } : {}),
   };
 }
@@ -9773,11 +9858,12 @@ class Chain {
       if (tried.size > 0 && end - clock.now() - wait < MIN_LEFT) break;
       if (wait > 0) await sleep(clock, wait, options.signal);
       const wanted = candidate.traits?.wholeAnswers ? { ...request, stream: false } : request;
-      const { body, warnings } = this.#toBody(wanted, candidate, options);
+      const fitting = this.#toBody(wanted, candidate, options);
+      const { body, warnings } = fitting;
       try {
         const refused = this.#refusal.of(candidate, body);
         if (refused) throw refused;
-        const events = await this.#ask(wanted, body, candidate, {
+        const events = await this.#ask(wanted, fitting, candidate, {
           ...options,
           end,
           hasOthers: waiting.length > 0,
@@ -9790,7 +9876,7 @@ class Chain {
         tried.set(candidate, fault);
         options.onTry?.(candidate, fault);
         if (!(fault instanceof UpstreamFault)) break;
-        this.#learn(candidate, fault, body, options);
+        this.#learn(candidate, fault, fitting, options);
         const { then } = FAULT_KINDS[fault.kind];
         // What one model finds wrong with a request, another may not, once the one that was wanted has failed.
         if (then === "stop" && tried.size === 1) {
@@ -9865,7 +9951,7 @@ class Chain {
 
   async #ask(
     request: MessagesRequest,
-    body: FittingRequest["body"],
+    { body, maxTokens }: FittingRequest,
     candidate: Candidate,
     options: SendOptions & { end: number; hasOthers: boolean },
   ): Promise<Answer["events"]> {
@@ -9885,7 +9971,7 @@ class Chain {
     const began = clock.now();
     try {
       const left = Math.max(0, end - began);
-      const writing = request.stream ? 0 : Number(body.max_tokens) * TIME_PER_TOKEN;
+      const writing = request.stream ? 0 : maxTokens * TIME_PER_TOKEN;
       const limit = hasOthers ? Math.min(left / 2, patience + tokens.roughly / 2 + writing) : left;
       const onPromptTokens = (actual: number) => this.#report(candidate, tokens, actual);
       const settings = this.#settings;
@@ -9926,14 +10012,14 @@ class Chain {
   }
 
   /** Remembers what a fault says about a model. */
-  #learn(candidate: Candidate, fault: UpstreamFault, body: FittingRequest["body"], { tokens }: SendOptions): void {
+  #learn(candidate: Candidate, fault: UpstreamFault, { maxTokens }: FittingRequest, { tokens }: SendOptions): void {
     const { kind, facts: { retryAfter, limit = 0, used = 0 } } = fault;
     const wait = Math.max(FAULT_KINDS[kind].avoid ?? 0, retryAfter ?? 0);
     if (wait > 0) this.#health.avoid(toKey(candidate), wait);
     if (kind === "rate_limited") this.#accounts.refuse(candidate, retryAfter);
-    this.#learned.learn(candidate, toLessons(fault, body));
+    this.#learned.learn(candidate, toLessons(fault, maxTokens));
     // vLLM counts no further than to where there is no room any more.
-    const stopped = used + body.max_tokens === limit + 1;
+    const stopped = used + maxTokens === limit + 1;
     const counted = !stopped ? used : used > tokens.count(candidate) ? used * UNCOUNTED : 0;
     if (counted > 0) this.#report(candidate, tokens, counted);
   }
@@ -14350,7 +14436,7 @@ export async function probeModels(
       const fault = deadline.explain(thrown);
       if (!(fault instanceof UpstreamFault)) return toResult("fail", fault.message);
       const { kind, status, facts: { retryAfter } } = fault;
-      learned.learn(candidate, toLessons(fault, PROBE));
+      learned.learn(candidate, toLessons(fault, PROBE.max_tokens));
       if (kind === "rate_limited") accounts.refuse(toGentle(candidate), retryAfter);
       const successor = FAULT_KINDS[kind].account ? undefined : findSuccessor(candidate);
       const result = toResult(kind === "timeout" ? "timeout" : "fail", toReason(fault, candidate));

@@ -40,6 +40,8 @@ export interface Family {
   answersResults?: boolean;
   /** Whether its template refuses a history with more than one call at once. @default {false} */
   singleCalls?: boolean;
+  /** Whether its host signs calls, and refuses those in the history that are not signed. @default {false} */
+  signsCalls?: boolean;
   /** Whether its host may send the end of long arguments as text. @default {false} */
   continuesCalls?: boolean;
   /** How its vocabulary cuts numbers, which most of what sets vocabularies apart comes from. @default {unknown} */
@@ -108,6 +110,7 @@ export const FAMILIES: readonly Family[] = [
   family("gpt-oss", /gpt-oss/, DIALECTS.harmony, { thinking: "gpt-oss", alwaysThinks: true, digits: "triple" }),
   family("Gemma 4", /gemma-?4/, DIALECTS.gemma, { vision: true, thinking: "enable_thinking", digits: "single" }),
   family("Gemma", /gemma/, DIALECTS.gemma, { vision: /gemma-?3(?!.1b)/, digits: "single" }),
+  family("Gemini 3", /gemini-(?:[3-9]|(?:pro|flash)-latest)/, DIALECTS.plain, { vision: true, signsCalls: true }),
   family("Seed-OSS", /seed-oss/, DIALECTS.seed, { thinking: "seed-oss" }),
   family("Llama", /llama|dracarys/, DIALECTS.llama,
     { vision: /vision|maverick|scout|llama-?4/, singleCalls: true, digits: "triple" }),
@@ -117,7 +120,9 @@ export const FAMILIES: readonly Family[] = [
 ];
 
 /** What is taken for granted of a model nobody has described. */
-const UNKNOWN_FAMILY: Family = family("unknown", /(?:)/, DIALECTS.plain);
+const UNKNOWN_FAMILY: Family = family("unknown", /(?:)/, DIALECTS.plain, {
+  vision: /vl\b|vision|omni|claude|gemini|gpt-(?:4[.o]|[5-9])|grok-[4-9]/,
+});
 
 /** Finds the family of an upstream model id, such as `moonshotai/kimi-k2.6`. */
 export function toFamily(model: string): Family {

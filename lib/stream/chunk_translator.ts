@@ -129,8 +129,9 @@ export class ChunkTranslator {
   /** Takes the chunks of one read; a delta that continues another is merged with it. */
   feed(chunks: Iterable<ChatChunk>): MessageStreamEvent[] {
     for (const chunk of chunks) {
-      if (chunk.usage) this.#usage = { ...this.#usage, ...chunk.usage };
-      const { delta, message, finish_reason, stop_reason, matched_stop } = chunk.choices?.[0] ?? {};
+      const { delta, message, finish_reason, stop_reason, matched_stop, usage } = chunk.choices?.[0] ?? {};
+      const counts = chunk.usage ?? usage;
+      if (counts) this.#usage = { ...this.#usage, ...counts };
       this.#feedDelta(delta ?? message ?? {});
       if (BROKEN_FINISHES.includes(finish_reason)) throw new BadAnswer("cut", `broke off: ${finish_reason}`);
       if (finish_reason && !isCut(this.#finishReason)) this.#finishReason = finish_reason;

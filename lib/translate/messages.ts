@@ -9,10 +9,18 @@ import { toFunctionName } from "./tools.ts";
 const NO_OUTPUT = "(no output)"; // Tool messages must not be empty.
 const NO_RESULT = "(no result: the call was interrupted)";
 const ANSWER = "OK.";
+/** What Google's documentation has for calls whose signature is not there: clients do not keep it. */
+const UNVERIFIED = { extra_content: { google: { thought_signature: "skip_thought_signature_validator" } } };
 const IMAGE_FOLLOWS = "(the image follows the tool results)";
 
-function toBlocks(content: MessageParam["content"]): ContentBlockParam[] {
+/** The blocks of content. */
+export function toBlocks(content: MessageParam["content"]): ContentBlockParam[] {
   return typeof content === "string" ? [{ type: "text", text: content }] : content;
+}
+
+/** What the system says in the middle of a conversation, as the client says it where nobody takes that role there. */
+export function toReminder(text: string): string {
+  return `<system-reminder>\n${text}\n</system-reminder>`;
 }
 
 /** Whether a message has what a person wrote, not only results and reminders: new work begins with it. */
@@ -22,7 +30,10 @@ export function isTyped({ role, content }: MessageParam): boolean {
 }
 
 /** What a family wants of the history. */
-export type HistoryRules = Pick<Family, "callIds" | "replaysThinking" | "answersResults" | "singleCalls">;
+export type HistoryRules = Pick<
+  Family,
+  "callIds" | "replaysThinking" | "answersResults" | "singleCalls" | "signsCalls"
+>;
 
 /** Consecutive messages of one side, the assistant's or the client's, are one turn. */
 function toTurns(messages: MessageParam[]): MessageParam[][] {
@@ -46,7 +57,7 @@ function toTurns(messages: MessageParam[]): MessageParam[][] {
 export function toChatMessages(
   messages: MessageParam[],
   options: ContentOptions,
-  { callIds, replaysThinking = false, answersResults, singleCalls = false }: HistoryRules = {},
+  { callIds, replaysThinking = false, answersResults, singleCalls = false, signsCalls = false }: HistoryRules = {},
 ): ChatMessage[] {
   const chat: ChatMessage[] = [];
   const toCallId = createCallIds(callIds);
@@ -62,7 +73,7 @@ export function toChatMessages(
     // Hosts that go by the id would take two calls for one.
     while (taken.has(callId)) callId = toCallId(`${id}_${++copies}`, called.name);
     taken.add(callId);
-    waiting.push([id, { id: callId, type: "function", function: called }]);
+    waiting.push([id, { id: callId, type: "function", function: called, ...(signsCalls ? UNVERIFIED : {}) }]);
   }
 
   /** What an assistant wrote. */
@@ -96,7 +107,7 @@ export function toChatMessages(
       // Most templates take a system message in front only.
       if (role !== "system") parts.push(...others);
       else if (others.length > 0) {
-        parts.push({ type: "text", text: `<system-reminder>\n${toText(others)}\n</system-reminder>` });
+        parts.push({ type: "text", text: toReminder(toText(others)) });
       }
     }
     parts.unshift(...addResults(results));

@@ -32,12 +32,12 @@ export function readAnswer(step: () => MessageStreamEvent[]): MessageStreamEvent
   }
 }
 
-/** Reads one chunk; errors come as `error`, in SGLang's form, or in NVIDIA's. */
+/** Reads one chunk; errors come as `error`, in SGLang's form, in NVIDIA's, or with a `code` where others have choices. */
 function toChunk(data: string, chunk: unknown, candidate: Candidate): ChatChunk {
   if (!isJsonObject(chunk)) throw new UpstreamFault("broken", "Cannot read the upstream's answer: it is not JSON");
   const { error, object, status, choices } = chunk;
-  if (!error && object !== "error" && (choices || typeof status !== "number" || status < 400)) return chunk;
   const code = Number(isJsonObject(error) ? error.code : chunk.code ?? status);
+  if (!error && object !== "error" && (choices || !(code >= 400))) return chunk;
   throw toUpstreamFault(code >= 400 ? code : 500, data, candidate);
 }
 

@@ -108,11 +108,12 @@ class Chain {
       if (tried.size > 0 && end - clock.now() - wait < MIN_LEFT) break;
       if (wait > 0) await sleep(clock, wait, options.signal);
       const wanted = candidate.traits?.wholeAnswers ? { ...request, stream: false } : request;
-      const { body, warnings } = this.#toBody(wanted, candidate, options);
+      const fitting = this.#toBody(wanted, candidate, options);
+      const { body, warnings } = fitting;
       try {
         const refused = this.#refusal.of(candidate, body);
         if (refused) throw refused;
-        const events = await this.#ask(wanted, body, candidate, {
+        const events = await this.#ask(wanted, fitting, candidate, {
           ...options,
           end,
           hasOthers: waiting.length > 0,
@@ -125,7 +126,7 @@ class Chain {
         tried.set(candidate, fault);
         options.onTry?.(candidate, fault);
         if (!(fault instanceof UpstreamFault)) break;
-        this.#learn(candidate, fault, body, options);
+        this.#learn(candidate, fault, fitting, options);
         const { then } = FAULT_KINDS[fault.kind];
         // What one model finds wrong with a request, another may not, once the one that was wanted has failed.
         if (then === "stop" && tried.size === 1) {
@@ -200,7 +201,7 @@ class Chain {
 
   async #ask(
     request: MessagesRequest,
-    body: FittingRequest["body"],
+    { body, maxTokens }: FittingRequest,
     candidate: Candidate,
     options: SendOptions & { end: number; hasOthers: boolean },
   ): Promise<Answer["events"]> {
@@ -220,7 +221,7 @@ class Chain {
     const began = clock.now();
     try {
       const left = Math.max(0, end - began);
-      const writing = request.stream ? 0 : Number(body.max_tokens) * TIME_PER_TOKEN;
+      const writing = request.stream ? 0 : maxTokens * TIME_PER_TOKEN;
       const limit = hasOthers ? Math.min(left / 2, patience + tokens.roughly / 2 + writing) : left;
       const onPromptTokens = (actual: number) => this.#report(candidate, tokens, actual);
       const settings = this.#settings;
@@ -261,14 +262,14 @@ class Chain {
   }
 
   /** Remembers what a fault says about a model. */
-  #learn(candidate: Candidate, fault: UpstreamFault, body: FittingRequest["body"], { tokens }: SendOptions): void {
+  #learn(candidate: Candidate, fault: UpstreamFault, { maxTokens }: FittingRequest, { tokens }: SendOptions): void {
     const { kind, facts: { retryAfter, limit = 0, used = 0 } } = fault;
     const wait = Math.max(FAULT_KINDS[kind].avoid ?? 0, retryAfter ?? 0);
     if (wait > 0) this.#health.avoid(toKey(candidate), wait);
     if (kind === "rate_limited") this.#accounts.refuse(candidate, retryAfter);
-    this.#learned.learn(candidate, toLessons(fault, body));
+    this.#learned.learn(candidate, toLessons(fault, maxTokens));
     // vLLM counts no further than to where there is no room any more.
-    const stopped = used + body.max_tokens === limit + 1;
+    const stopped = used + maxTokens === limit + 1;
     const counted = !stopped ? used : used > tokens.count(candidate) ? used * UNCOUNTED : 0;
     if (counted > 0) this.#report(candidate, tokens, counted);
   }

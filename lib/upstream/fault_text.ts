@@ -32,8 +32,10 @@ function findSentence(error: unknown, depth = 0): string {
     const path = (Array.isArray(error.loc) ? error.loc : []).filter((key) => /^(?:string|number)$/.test(typeof key));
     return [path.join("."), error.msg].filter(Boolean).join(": ");
   }
-  const { error: inner, message, detail, title } = error;
-  return [inner, message, detail, title].map((value) => findSentence(value, depth + 1)).find(Boolean) ?? "";
+  const { error: inner, metadata, message, detail, title } = error;
+  // OpenRouter itself says no more than "Provider returned error".
+  const raw = isJsonObject(metadata) && typeof metadata.raw === "string" && (parseBody(metadata.raw) ?? metadata.raw);
+  return [inner, raw, message, detail, title].map((value) => findSentence(value, depth + 1)).find(Boolean) ?? "";
 }
 
 function squeeze(text: string): string {

@@ -104,6 +104,7 @@ const FAULTS: readonly FaultRow[] = [
   ["bad_key", [401], ANY, "The upstream refused the API key, check {key}"], // NIM, also empty
   ["bad_key", [402], ANY, "The account has no credit, check {key}", "billing_error"], // NIM, credits of old accounts
   ["unavailable", [403], ANY, CHECK_KEY, "permission_error"], // NIM "Authorization failed", also for one model
+  ["context_overflow", [413, 429], /Request too large for/, TOO_LONG], // Groq, OpenAI: for a whole minute, so forever
   ["rate_limited", [429], ANY], // NIM, hardly ever with retry-after
   ["rate_limited", [500], /\brate.?limit|too many requests/i], // Inside streams, where the code is a word
   ["context_overflow", REFUSALS, /prompt is too long/i], // Anthropic
@@ -121,6 +122,7 @@ const FAULTS: readonly FaultRow[] = [
   ["gateway", [], /temporarily overloaded/], // NIM 503
   ["gateway", [502, 503, 529], ANY], // NIM, HTML or empty
   ["broken", [200], ANY, "The host answers with a page, not like a model: check its address"], // Log-ins, wrong paths
+  ["degenerate", [400], /failed to call a function|tool call validation failed|output that could not be parsed/i], // Groq
   ["bad_request", [413], ANY, "", "request_too_large"],
   ["bad_request", [400, 422], ANY],
 ];
@@ -159,10 +161,12 @@ export function toUpstreamFault(
   const facts: FaultFacts = FAULT_KINDS[kind].then === "mend" ? limits : {};
   const until = Date.parse(/end of life on (\d{4}-\d\d-\d\d)/.exec(words)?.[1] ?? "");
   if (kind === "gone" && !Number.isNaN(until)) facts.until = until;
-  const retryAfter = toWait(headers?.get("retry-after") ?? "", now);
+  const said = /\b(?:re)?try (?:again )?in (\d+(?:\.\d+)?) ?s/.exec(words)?.[1] ?? ""; // Gemini, OpenAI
+  const retryAfter = toWait(headers?.get("retry-after") ?? said, now);
   if (retryAfter !== undefined) facts.retryAfter = retryAfter;
-  const said = [says.replace("{key}", keyName), toFaultText(body)].filter(Boolean).join(": ") || "The upstream failed";
-  return new UpstreamFault(kind, `${said} (${model}, status ${status})`, facts, { type });
+  const message = [says.replace("{key}", keyName), toFaultText(body)].filter(Boolean).join(": ") ||
+    "The upstream failed";
+  return new UpstreamFault(kind, `${message} (${model}, status ${status})`, facts, { type });
 }
 
 /** Makes the error on which every Claude Code compacts the conversation: it goes by these words. */

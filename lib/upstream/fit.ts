@@ -16,8 +16,8 @@ export function toWindow({ model, traits = toModel(model) }: Candidate, { contex
   return context < Infinity ? context : traits.context;
 }
 
-/** The body of a request for a host, and, as sentences, what could not be carried over. */
-export type FittingRequest = { body: JsonObject & { max_tokens: number }; warnings: string[] };
+/** The body of a request for a host, the most output tokens it asks for, and, as sentences, what could not be carried over. */
+export type FittingRequest = { body: JsonObject; maxTokens: number; warnings: string[] };
 
 /** Translates a request for a model as far as is known what it takes: no refused fields, an output that has room. */
 export function toFittingRequest(
@@ -32,7 +32,7 @@ export function toFittingRequest(
   const isShort = tokens.roughly + request.max_tokens <= room;
   const fitting = isShort ? Infinity : Math.max(room - tokens.count(candidate), MIN_OUTPUT_TOKENS);
   const toRequest = format === "anthropic" ? toPassedRequest : toChatRequest;
-  const { request: body, warnings } = toRequest(request, {
+  const { request: fitted, warnings } = toRequest(request, {
     model,
     traits: { ...traits, family: { ...traits.family, ...replay } },
     thinking,
@@ -40,10 +40,13 @@ export function toFittingRequest(
     maxTokens: Math.min(maxTokens, facts.maxOutput, fitting),
     ...(thinkingSwitch ? { thinkingSwitch } : {}),
   });
+  const body: JsonObject = fitted;
+  const { max_tokens } = fitted;
   for (const field of facts.refused) {
     if (!(field in body)) continue;
     delete body[field];
-    warnings.push(`Left out '${field}': ${model} refuses it`);
+    if (field === "max_tokens") body.max_completion_tokens = max_tokens; // OpenAI's own models
+    else warnings.push(`Left out '${field}': ${model} refuses it`);
   }
-  return { body, warnings };
+  return { body, maxTokens: max_tokens, warnings };
 }

@@ -1,4 +1,3 @@
-import type { ChatRequest } from "../wire/openai.ts";
 import type { UpstreamFault } from "./faults.ts";
 import type { ModelFacts } from "./learned.ts";
 
@@ -11,13 +10,12 @@ const SPARE_FIELDS: readonly string[] = [
   ...["temperature", "top_p", "stop", "stream_options"],
   ...["tool_choice", "parallel_tool_calls", "response_format"],
   ...["chat_template_kwargs", "reasoning_effort", "reasoning", "thinking", REASONING],
+  ...["context_management", "output_config", "metadata"],
+  "max_tokens", // It has a newer name.
 ];
 
-/** Tells what a fault teaches about the model that was asked with `body`. */
-export function toLessons(
-  { kind, facts }: UpstreamFault,
-  body: Pick<ChatRequest, "max_tokens">,
-): Partial<ModelFacts> {
+/** Tells what a fault teaches about the model that was asked for so many tokens. */
+export function toLessons({ kind, facts }: UpstreamFault, maxTokens: number): Partial<ModelFacts> {
   const { cap = 0, limit = 0, fields = [] } = facts;
   // Reasoning is refused inside messages, everything else that can be left out at the top.
   const names = fields.map((path) => path.endsWith(REASONING) ? REASONING : path.split(".")[0] ?? "");
@@ -25,7 +23,7 @@ export function toLessons(
     noTools: kind === "no_tools",
     ...(kind === "gone" ? { goneSince: facts.until ?? 0 } : {}),
     refused: names.filter((name) => SPARE_FIELDS.includes(name)),
-    ...(cap >= MIN_CAP && cap < Number(body.max_tokens) ? { maxOutput: cap } : {}),
+    ...(cap >= MIN_CAP && cap < maxTokens ? { maxOutput: cap } : {}),
     ...(limit >= MIN_CONTEXT ? { context: limit } : {}),
   };
 }

@@ -12,7 +12,11 @@ const NUMBERS: readonly RegExp[] = [
   /\binputs?[`'" ]+tokens \+ [`'"]?max_new_tokens[`'"]? must be <= (?<limit>\d+)\. Given: (?<used>\d+)/, // TGI
   /too long: (?<used>\d+) tokens > (?<limit>\d+) maximum/, // Anthropic
   /exceed context limit: (?<used>\d+) \+ \d+ > (?<limit>\d+)/, // Anthropic
-  /context length (?:is|of|=)?(?: only)? ?\(?(?<limit>\d+)/, // vLLM, SGLang
+  /context length:? (?:is|of|=)?(?: only)? ?\(?(?<limit>\d+)/, // vLLM, SGLang, Fireworks
+  /Current length is (?<total>\d+) while limit is (?<limit>\d+)/, // Cerebras
+  /model token limit: (?<limit>\d+)(?: \(requested: (?<total>\d+))?/, // Moonshot
+  /prompt length is (?<limit>\d+) but the request contains (?<used>\d+)/, // xAI
+  /token count \((?<used>\d+)\) exceeds the maximum number of tokens allowed \((?<limit>\d+)/, // Gemini
   /max_num_tokens \((?<limit>\d+)\)/, // TRT-LLM
   /maximum sequence length \((?<limit>\d+)\)/, // Triton
   /max_model_len=(?:max_total_tokens=)?(?<limit>\d+)/, // vLLM
@@ -26,6 +30,7 @@ const NUMBERS: readonly RegExp[] = [
   /n_keep: (?<used>\d+) ?>= n_ctx: (?<limit>\d+)/, // LM Studio
   /prompt length \((?<used>\d+)\)/, // TRT-LLM, Triton
   /requested (?:about |a total of )?(?<total>\d+) tokens/, // OpenRouter, OpenAI, vLLM
+  /tokens per min\w* \(TPM\): Limit (?<limit>\d+), Requested (?<total>\d+)/, // Groq, OpenAI: of a whole minute
   /max_(?:completion_)?tokens\b[^;]{0,120}?(?:less than or equal to|<=|at most|(?:not|cannot) exceed)[\s`'"]*(?<cap>\d+)/,
   /max_(?:completion_)?tokens\b[^;]{0,120}?maximum (?!context)\D{0,60}?(?:is|of)[\s`'":]*(?<cap>\d+)/,
   /maximum (?!context).{0,60}?(?:max_\w*?|output |completion )tokens\D{0,40}?(?:is|of)[\s`'":]*(?<cap>\d+)/,
@@ -48,21 +53,31 @@ export const OVERFLOW: RegExp = new RegExp(
 
 /** The wordings of fields a model does not take; all count. */
 const REJECTIONS: readonly RegExp[] = [
-  // NIM "Unsupported parameter(s): `a`, `b`", OpenAI "Unrecognized request argument supplied: a"
-  /\bun\w+ (?:request )?(?:parameter|argument|field)[s()]*(?: supplied)?(?:: ?| (?=[`'"]))(?<fields>[\w.`'", ]+)/gi,
+  // NIM "Unsupported parameter(s): `a`, `b`", OpenAI "Unrecognized request argument supplied: a", Gemini 'Unknown name "a"'
+  /\bun\w+ (?:request )?(?:parameter|argument|field|name|value)[s()]*(?: supplied)?(?:: ?| (?=[`'"]))(?<fields>[\w.`'", ]+)/gi,
   /(?<![\w.])(?<fields>[\w.]+):? Extra (?:inputs are|fields) not permitted/gi, // pydantic, as "body.a: …"
   /support the provided [`'"](?<fields>\w+)/g, // OpenRouter
-  /[`'"](?<fields>[a-z]\w*)[`'"] (?:is|are) (?:immutable|not (?:supported|allowed|permitted))/g, // NIM, kimi-k3
+  // NIM's kimi-k3, Groq, Cerebras, Azure "Extra parameters ['a'] are …"
+  /[`'"](?<fields>[a-z][\w.]*)[`'"]\]? (?:is|are) (?:immutable|unsupported|not (?:supported|allowed|permitted))/g,
+  /not permitted, field: [`'"](?<fields>[\w.[\]]+)/g, // Fireworks
+  /(?:invalid|Unsupported) (?<fields>thinking|tool_choice): (?:only )?type=/g, // Moonshot, Cerebras
+  /(?<fields>think)(?: value \S+ is not supported|ing$)/g, // Ollama "… does not support thinking"
+  /(?<fields>Reasoning) is mandatory/g, // OpenRouter, of a model that cannot be told not to
+  /not support(?:ed on this model:| parameter) (?<fields>\w+)/g, // xAI
   /(?<![\w`'"./-])(?<fields>[a-z]+(?:_[a-z]+)+) (?:is|are) (?:immutable|not (?:supported|allowed|permitted))/g, // NIM
 ];
+
+/** What refusals call something else than the field. */
+const FIELD_NAMES = new Map([
+  ["chat_template", ["chat_template", "chat_template_kwargs"]], // Mistral's tokenizers
+  ["think", ["reasoning_effort"]], // Ollama
+  ["Reasoning", ["reasoning"]], // OpenRouter
+]);
 
 /** A list ends where two names have no comma between them. */
 function toFields(list: string): string[] {
   const fields = list.replace(/(?<!,) +[\w`'"].*/, "").match(/\w+(?:\.\w+)*/g) ?? [];
-  // What Mistral's tokenizers do not take is the template, whichever field asks for one.
-  return fields.flatMap((name) =>
-    name === "chat_template" ? [name, "chat_template_kwargs"] : name.replace(/^body\./, "")
-  );
+  return fields.flatMap((name) => FIELD_NAMES.get(name) ?? name.replace(/^body\./, ""));
 }
 
 /** Reads what the text of a refusal states of the model; numbers may be written 32768, 32,768, 32_768 or 32768.0. */

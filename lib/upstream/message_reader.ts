@@ -25,13 +25,15 @@ type BlockEvent = MessageStreamEvent & { index: number };
 function toPassedEvents(data: string, candidate: Candidate): MessageStreamEvent[] {
   if (data === "[DONE]") return [];
   const event = parseJson(data);
-  if (!isJsonObject(event) || typeof event.type !== "string") {
+  const { type, error, code } = isJsonObject(event) ? event : {};
+  if (type === "message") return toMessageEvents(event as Message);
+  if (typeof type === "string" && type !== "error") return [event as MessageStreamEvent];
+  // Hosts that say 200 to all have a code instead.
+  if (!error && !(Number(code) >= 400)) {
     throw new UpstreamFault("broken", "Cannot read the upstream's answer: it is no event");
   }
-  if (event.type === "message") return toMessageEvents(event as Message);
-  if (event.type !== "error") return [event as MessageStreamEvent];
-  const type = String(isJsonObject(event.error) ? event.error.type : "");
-  const status = new Map<string, number>(Object.entries(STATUS_BY_ERROR_TYPE)).get(type) ?? 500;
+  const statuses = new Map<unknown, number>(Object.entries(STATUS_BY_ERROR_TYPE));
+  const status = statuses.get(isJsonObject(error) ? error.type : "") ?? (Number(code) || 500);
   throw toUpstreamFault(status, data, candidate);
 }
 

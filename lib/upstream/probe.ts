@@ -161,7 +161,7 @@ export async function probeModels(
       const fault = deadline.explain(thrown);
       if (!(fault instanceof UpstreamFault)) return toResult("fail", fault.message);
       const { kind, status, facts: { retryAfter } } = fault;
-      learned.learn(candidate, toLessons(fault, PROBE));
+      learned.learn(candidate, toLessons(fault, PROBE.max_tokens));
       if (kind === "rate_limited") accounts.refuse(toGentle(candidate), retryAfter);
       const successor = FAULT_KINDS[kind].account ? undefined : findSuccessor(candidate);
       const result = toResult(kind === "timeout" ? "timeout" : "fail", toReason(fault, candidate));

@@ -4,7 +4,13 @@ import type { JsonObject } from "./anthropic.ts";
 export type ChatPart = { type: "text"; text: string } | { type: "image_url"; image_url: { url: string } };
 
 /** A tool call of an assistant message in the history. */
-export type ChatToolCall = { id: string; type: "function"; function: { name: string; arguments: string } };
+export type ChatToolCall = {
+  id: string;
+  type: "function";
+  function: { name: string; arguments: string };
+  /** What hosts add; Gemini's is a signature. */
+  extra_content?: JsonObject;
+};
 
 /** One message of a chat completion request. */
 export type ChatMessage =
@@ -59,13 +65,17 @@ export type ChatUsage = {
   completion_tokens_details?: { reasoning_tokens?: number | null } | null;
 };
 
-/** A choice of a chunk; vLLM names the stop string that ended it `stop_reason`, SGLang `matched_stop`. */
+/**
+ * A choice of a chunk; vLLM names the stop string that ended it `stop_reason`, SGLang `matched_stop`. Moonshot has the
+ * counts here.
+ */
 export type ChatChoice = {
   delta?: ChatDelta | null;
   message?: ChatDelta | null;
   finish_reason?: string | null;
   stop_reason?: unknown;
   matched_stop?: unknown;
+  usage?: ChatUsage | null;
 };
 
 /** One chunk of a streamed completion; a whole completion has `message` for `delta`. */

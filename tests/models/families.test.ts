@@ -52,6 +52,10 @@ describe("toFamily() puts", () => {
     ["ibm/granite-3.3-8b-instruct", "Phi, Granite"],
     ["meta/muse-glimmer-30b", "Muse"],
     ["thinkingmachines/inkling", "Inkling"],
+    ["gemini-3.1-pro-preview", "Gemini 3"],
+    ["google/gemini-3-flash-preview", "Gemini 3"],
+    ["gemini-flash-latest", "Gemini 3"],
+    ["gemini-2.5-flash", "unknown"],
     ["somebody/unheard-of", "unknown"],
     // As other hosts spell them.
     ["kimi-k2.5", "Kimi K2.5"],

@@ -205,6 +205,13 @@ describe("images are seen", () => {
     ["glm-4.6v", true],
     ["openai/gpt-oss-120b", false],
     ["microsoft/phi-3.5-vision-instruct", true],
+    ["anthropic/claude-sonnet-5", true],
+    ["gemini-2.5-flash", true],
+    ["openai/gpt-4o-mini", true],
+    ["gpt-5.1", true],
+    ["gpt-3.5-turbo", false],
+    ["openai/gpt-oss-120b", false],
+    ["x-ai/grok-4", true],
     ["somebody/unheard-of", false],
   ] as const;
   for (const [id, expected] of rows) {

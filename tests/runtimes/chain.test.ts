@@ -308,6 +308,16 @@ test("a cap on the output is kept to at once, and from then on", async () => {
   assert.deepEqual(rig.calls.map(({ body }) => body.max_tokens), [32_000, 4_096, 4_096]);
 });
 
+test("where a minute's tokens are fewer than what is asked for, less is asked for at once, and from then on", async () => {
+  const message = "Request too large for m on tokens per minute (TPM): Limit 8000, Requested 32010, please reduce it";
+  const refusal = { status: 413, body: { error: { message, code: "rate_limit_exceeded" } } };
+  const rig = createChainRig({ [FIRST]: (turn) => turn === 0 ? refusal : HELLO });
+  for (let i = 0; i < 2; i++) await assertHello(await rig.ask({ stream: true, max_tokens: 32_000 }));
+  const asked = rig.calls.map(({ body }) => Number(body.max_tokens));
+  assert.equal(asked[0], 32_000);
+  assert.ok(asked.length === 3 && asked.slice(1).every((tokens) => tokens > 7_000 && tokens < 8_000), `${asked}`);
+});
+
 function toOverflow(used: number): ScriptedAnswer {
   const message =
     `This model's maximum context length is 32768 tokens. However, your request has ${used} input tokens.`;

@@ -213,6 +213,26 @@ describe("thinking is asked for as the model wants it:", () => {
   });
 });
 
+test("a host that has only the newer name of max_tokens is asked with that, now and later", async () => {
+  const message =
+    "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.";
+  const rig = createHost({
+    fetch: (_input, init) => {
+      if ("max_tokens" in JSON.parse(String(init?.body))) {
+        return Promise.resolve(Response.json({ error: { message, param: "max_tokens" } }, { status: 400 }));
+      }
+      const answer = { role: "assistant", content: "Hello" };
+      return Promise.resolve(Response.json({ choices: [{ message: answer, finish_reason: "stop" }] }));
+    },
+  });
+  for (const _ of [1, 2]) assert.equal((await rig.arbiter.fetch(toRequest({ max_tokens: 1_000 }))).status, 200);
+  assert.deepEqual(rig.calls.map(({ body }) => [body.max_tokens, body.max_completion_tokens]), [
+    [1_000, undefined],
+    [undefined, 1_000],
+    [undefined, 1_000],
+  ]);
+});
+
 test("a host that refuses thinking in the history is asked without it, now and later", async () => {
   const history: MessagesRequest["messages"] = [
     { role: "user", content: "Hi" },

@@ -47,6 +47,7 @@ describe("an answer is broken by an error inside it", () => {
   const errors = {
     "SGLang's form": { object: "error", message: "scheduler died", code: 500 },
     "NVIDIA's form": { status: 503, title: "Service Unavailable", detail: "worker is gone" },
+    "the form of hosts that say 200 to all": { code: 401, msg: "token expired or incorrect", success: false },
     "OpenAI's form": { error: { message: "worker is gone", code: 503 } },
   };
   for (const [name, error] of Object.entries(errors)) {

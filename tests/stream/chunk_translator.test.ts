@@ -130,6 +130,8 @@ describe("usage is", () => {
   test("the last of several", () => {
     const chunks = [1, 2, 3].map((n) => ({ ...text, usage: { prompt_tokens: 10, completion_tokens: n } }));
     assert.deepEqual(usageOf(...chunks, finish()), { ...expected, input_tokens: 10, output_tokens: 3 });
+    const choices = [{ delta: {}, finish_reason: "stop", usage: { prompt_tokens: 10, completion_tokens: 3 } }];
+    assert.deepEqual(usageOf(text, { choices }), { ...expected, input_tokens: 10, output_tokens: 3 }, "as Moonshot");
   });
 
   test("with what was cached told apart", () => {

@@ -333,6 +333,13 @@ test("calls that were made at once come one by one, each with its result, where 
   ]);
 });
 
+test("calls have the signature that Gemini's documentation has for those that were not kept", () => {
+  const messages = [user("Go"), assistant([use("a")]), user([result("a", "one")])];
+  const out = toChatMessages(messages, { vision: false, warn: () => {} }, { signsCalls: true });
+  const extra_content = { google: { thought_signature: "skip_thought_signature_validator" } };
+  assert.deepEqual(out[1], { role: "assistant", content: null, tool_calls: [{ ...toCall("a"), extra_content }] });
+});
+
 describe("thinking in the history", () => {
   const think = (thinking: string): ContentBlockParam => ({ type: "thinking", thinking, signature: "s" });
   const reasoningOf = (messages: MessageParam[], replaysThinking: boolean | "calls" | "always" = true) => {

@@ -64,3 +64,54 @@ describe("thinking is left with what is below the output tokens, and at least 10
     assert.deepEqual([request.thinking, warnings], [{ type: "disabled" }, []]);
   });
 });
+
+describe("thinking that nobody has signed", () => {
+  const call = { type: "tool_use", id: "toolu_1", name: "Bash", input: {} };
+  const thinking = { type: "thinking", thinking: "Hm", signature: "unsigned" };
+  const blank = { ...thinking, thinking: " " };
+  const rows: [what: string, model: string, content: JsonObject[], expected: JsonObject[]][] = [
+    ["stays behind", "claude-opus-4-8", [thinking, call], [call]],
+    ["goes to a family that wants its thinking back", "glm-5.2", [thinking, call], [thinking, call]],
+    ["goes to one that insists on it", "deepseek-v4-pro", [thinking, call], [thinking, call]],
+    ["is a blank for calls of one that insists on it", "deepseek-v4-pro", [call], [blank, call]],
+    ["is nothing for others", "glm-5.2", [call], [call]],
+    ["is nothing for text", "deepseek-v4-pro", [{ type: "text", text: "A" }], [{ type: "text", text: "A" }]],
+  ];
+  for (const [what, model, content, expected] of rows) {
+    test(`${what}: ${model}`, () => {
+      const { request } = toPassedRequest(toAsked({ messages: [{ role: "assistant", content }] }), { model });
+      assert.deepEqual(request.messages, [{ role: "assistant", content: expected }]);
+    });
+  }
+});
+
+test("what the system says in the middle is said by the client, in its place, since few hosts take that role there", () => {
+  const cache_control = { type: "ephemeral" };
+  const result = { type: "tool_result", tool_use_id: "toolu_1", content: "done" };
+  const reminder = (text: string) => `<system-reminder>\n${text}\n</system-reminder>`;
+  const asked = toAsked({
+    messages: [
+      { role: "user", content: "Hi" },
+      { role: "system", content: [{ type: "text", text: "Be kind.", cache_control }] },
+      { role: "system", content: "Be brief." },
+      { role: "assistant", content: "Hello" },
+      { role: "system", content: "Mind." },
+      { role: "user", content: [result] },
+    ],
+  });
+  const before = structuredClone(asked);
+  assert.deepEqual(toPassedRequest(asked, { model: "m" }).request.messages, [
+    {
+      role: "user",
+      content: [
+        { type: "text", text: "Hi" },
+        { type: "text", text: reminder("Be kind."), cache_control },
+        { type: "text", text: reminder("Be brief.") },
+      ],
+    },
+    { role: "assistant", content: "Hello" },
+    { role: "user", content: [{ type: "text", text: reminder("Mind.") }] },
+    { role: "user", content: [result] },
+  ]);
+  assert.deepEqual(asked, before, "the request itself is left alone");
+});

@@ -78,6 +78,27 @@ describe("toUpstreamFault() classifies", () => {
     [403, "<html><body>403 Forbidden</body></html>", "unavailable"],
     [429, "", "rate_limited"],
     [429, "Rate limit: model's maximum context length is 8 tokens", "rate_limited"],
+    [
+      429,
+      "Rate limit reached for gpt-5 on tokens per min (TPM): Limit 30000, Used 20000, Requested 15000.",
+      "rate_limited",
+    ],
+    ...[413, 429].map((status): [number, string, FaultKind, FaultFacts] => [
+      status,
+      "Request too large for gpt-5 on tokens per min (TPM): Limit 30000, Requested 36741. The input or output tokens must",
+      "context_overflow",
+      { limit: 30_000, total: 36_741 },
+    ]),
+    [
+      429,
+      '[{"error":{"code":429,"message":"Quota exceeded for metric: a\\nPlease retry in 37.8s."}}]',
+      "rate_limited",
+      {
+        retryAfter: 37_800,
+      },
+    ],
+    [429, "Rate limit reached for m. Please try again in 7.66s. Visit", "rate_limited", { retryAfter: 7_660 }],
+    [429, "Please try again in 350ms, or in 6m0s", "rate_limited"],
     // Of the model
     [400, '{"detail":"Function id \'f\': DEGRADED function cannot be invoked"}', "degraded"],
     [500, "DEGRADED function id=f", "degraded"],
@@ -113,6 +134,26 @@ describe("toUpstreamFault() classifies", () => {
     [400, "Tool call id was ns.bash:0 but must be a-z, A-Z, 0-9, with a length of 9.", "bad_request"],
     [400, "messages.0.content: String should have at least 1 character", "bad_request"],
     [400, "max_tokens must be at least 1, got 0", "bad_request"],
+    [
+      400,
+      JSON.stringify({
+        error: {
+          message: "Provider returned error",
+          code: 400,
+          metadata: { raw: JSON.stringify({ error: { message: "prompt is too long: 9000 tokens > 8000 maximum" } }) },
+        },
+      }),
+      "context_overflow",
+      { used: 9000, limit: 8000 },
+    ],
+    // Groq, of what its model has written
+    [
+      400,
+      "Failed to call a function. Please adjust your prompt. See 'failed_generation' for more details.",
+      "degenerate",
+    ],
+    [400, "Tool call validation failed: attempted to call tool 'x' which was not in request.tools", "degenerate"],
+    [400, "Parsing failed. The model generated output that could not be parsed.", "degenerate"],
     [400, '{"error":{"message":"registry.ollama.ai/library/gemma3:4b does not support tools"}}', "no_tools"],
     [404, '{"error":{"message":"No endpoints found that support tool use. To learn more"}}', "no_tools"],
     [

@@ -21,7 +21,16 @@ describe("a fault teaches", () => {
     ["that thinking is not wanted back", "rejected_field", { fields: ["messages.3.assistant.reasoning_content"] }, {
       refused: ["reasoning_content"],
     }],
-    ["no field that is needed", "rejected_field", { fields: ["messages.0.name", "model", "max_tokens", "x"] }, {}],
+    ["that thinking is not wanted back, in brackets", "rejected_field", {
+      fields: ["messages", "3", "reasoning_content"],
+    }, {
+      refused: ["reasoning_content"],
+    }],
+    ["a field that has a newer name", "rejected_field", { fields: ["max_tokens"] }, { refused: ["max_tokens"] }],
+    ["fields of Anthropic's alone", "rejected_field", { fields: ["context_management", "output_config.effort"] }, {
+      refused: ["context_management", "output_config"],
+    }],
+    ["no field that is needed", "rejected_field", { fields: ["messages.0.name", "model", "x"] }, {}],
     ["a cap below what was asked for", "output_cap", { cap: 4_096 }, { maxOutput: 4_096 }],
     ["no cap that was kept to", "output_cap", { cap: 8_000 }, {}],
     ["no cap that cannot be meant", "output_cap", { cap: 255 }, {}],
@@ -30,7 +39,7 @@ describe("a fault teaches", () => {
   ];
   for (const [what, kind, facts, expected] of rows) {
     test(what, () => {
-      const lessons = toLessons(new UpstreamFault(kind, kind, facts), { max_tokens: 8_000 });
+      const lessons = toLessons(new UpstreamFault(kind, kind, facts), 8_000);
       assert.deepEqual(lessons, { ...NOTHING, ...expected });
     });
   }

@@ -73,6 +73,30 @@ describe("parseLimits() reads", () => {
       limit: 200000,
       used: 190000,
     }],
+    [
+      "Request too large for model `llama-3.3-70b-versatile` in organization `org_1` service tier `on_demand` on tokens " +
+      "per minute (TPM): Limit 12000, Requested 14137, please reduce your message size and try again.",
+      { limit: 12000, total: 14137 },
+    ],
+    ["Request too large for gpt-5 in organization org-1 on tokens per min (TPM): Limit 30000, Requested 36741. The", {
+      limit: 30000,
+      total: 36741,
+    }],
+    ["The prompt is too long: 150000, model maximum context length: 131071", { limit: 131071 }],
+    ["Please reduce the length of the messages or completion. Current length is 42328 while limit is 40000", {
+      limit: 40000,
+      total: 42328,
+    }],
+    ["Your request exceeded model token limit: 131072 (requested: 140000)", { limit: 131072, total: 140000 }],
+    ["Your request exceeded model token limit: 131072", { limit: 131072 }],
+    ["This model's maximum prompt length is 131072 but the request contains 136973 tokens.", {
+      limit: 131072,
+      used: 136973,
+    }],
+    ["The input token count (1200293) exceeds the maximum number of tokens allowed (1048576).", {
+      limit: 1048576,
+      used: 1200293,
+    }],
     ["max_tokens must be at least 1, got -9000", {}],
     // The output
     ["max_tokens must be less than or equal to 8192", { cap: 8192 }],
@@ -115,6 +139,38 @@ describe("parseLimits() reads", () => {
     ["`temperature` is immutable for this model and must be 1.0, got 0.2", { fields: ["temperature"] }],
     ["chat_template is not supported for Mistral tokenizers.", { fields: ["chat_template", "chat_template_kwargs"] }],
     ["stream_options is not supported", { fields: ["stream_options"] }],
+    ["property 'chat_template_kwargs' is unsupported, did you mean 'temperature'?", {
+      fields: ["chat_template_kwargs"],
+    }],
+    [
+      "'messages.2' : for 'role:assistant' the following must be satisfied[('messages.2' : property 'reasoning_content' " +
+      "is unsupported)]",
+      { fields: ["reasoning_content"] },
+    ],
+    ["a.b: property 'a.b' is unsupported c: property 'c' is unsupported", { fields: ["a.b", "c"] }],
+    ["Extra inputs are not permitted, field: 'store', value: False", { fields: ["store"] }],
+    ["Extra inputs are not permitted, field: 'messages[2].reasoning_content', value: 'Hm'", {
+      fields: ["messages", "2", "reasoning_content"],
+    }],
+    ['Invalid JSON payload received. Unknown name "top_k": Cannot find field. Unknown name "a": Cannot find field.', {
+      fields: ["top_k", "a"],
+    }],
+    [
+      "Unsupported value: 'temperature' does not support 0.2 with this model. Only the default (1) value is supported.",
+      { fields: ["temperature"] },
+    ],
+    ["Extra parameters ['stream_options'] are not allowed when extra-parameters is not set", {
+      fields: ["stream_options"],
+    }],
+    ["Unsupported tool_choice: type='function' function=Choice(name='a'). Expected 'auto'", {
+      fields: ["tool_choice"],
+    }],
+    ['"llama3" does not support thinking', { fields: ["reasoning_effort"] }],
+    ['think value "medium" is not supported for this model', { fields: ["medium", "reasoning_effort"] }],
+    ["Reasoning is mandatory for this endpoint and cannot be disabled.", { fields: ["reasoning"] }],
+    ["Model grok-4 does not support parameter stop.", { fields: ["stop"] }],
+    ["Argument not supported on this model: stop", { fields: ["stop"] }],
+    ["invalid thinking: only type=enabled is allowed for this model", { fields: ["thinking"] }],
     ["Image input is not supported by this model", {}],
     ["Unknown field in your request", {}],
     ['Unknown field: ""', {}],

@@ -115,6 +115,17 @@ test("what is no event is a fault", () => {
   for (const data of ["<html>", "[]", "null", "{}", '{"type":1}']) assert.throws(() => read(data), { kind: "broken" });
 });
 
+test("an error without a type is one all the same", () => {
+  const error = '{"error":{"type":"overloaded_error","message":"no"}}';
+  assert.throws(() => read(START, error), { status: 529 });
+  assert.throws(() => read(START, '{"error":"busy"}'), { kind: "broken", message: "busy (m, status 500)" });
+});
+
+test("a refusal that a host calls a success is one", () => {
+  const refusal = '{"code":401,"msg":"token expired or incorrect","success":false}';
+  assert.throws(() => read(refusal), { kind: "bad_key", message: /token expired or incorrect \(m, status 401\)$/ });
+});
+
 test("a host that counts nothing gets estimates, never zeros", () => {
   for (const usage of [{}, { input_tokens: 0, output_tokens: 0 }, { input_tokens: null, output_tokens: "x" }]) {
     const reader = new MessageReader({ backend: { baseUrl: "http://h" }, model: "m" }, 70);
