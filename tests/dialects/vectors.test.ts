@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { DIALECTS } from "../../lib/models/dialect_tables.ts";
 import { FAMILIES, toFamily } from "../../lib/models/families.ts";
 import { Scanner } from "../../lib/dialects/scanner.ts";
 import { ALL } from "./vectors/mod.ts";
@@ -104,8 +105,9 @@ test("all models of the vectors speak their dialect", () => {
   }
 });
 
-test("the dialect of every family has vectors, and no name of one stands twice", () => {
+test("the dialect of every family that leaks has vectors, and no name of one stands twice", () => {
   for (const { name, dialect } of FAMILIES) {
+    if (dialect === DIALECTS.plain) continue;
     const sets = ALL.filter(({ models: [model = ""] }) => dialectOf(model) === dialect).map(({ vectors }) => vectors);
     const most = Math.max(0, ...sets.map(({ length }) => length));
     assert.ok(most >= (name === "Kimi K2" ? 15 : 6), `${name} has ${most}`);
