@@ -6341,6 +6341,8 @@ class ToolCall {
   id: ToolCallDelta["id"];
   /** Whether it was found in text, complete. */
   readonly found: boolean;
+  /** The call whose arguments it came behind, without a word: the host may have repeated those. */
+  readonly follows: ToolCall | undefined;
   readonly #tools: DeclaredTools;
   #name = "";
   #schema: JsonObject | undefined;
@@ -6353,8 +6355,9 @@ class ToolCall {
   #pending = "";
   #sorted: string | undefined;
 
-  constructor(tools: DeclaredTools, { index, id }: ToolCallDelta = {}, found = false) {
+  constructor(tools: DeclaredTools, { index, id }: ToolCallDelta = {}, found = false, follows?: ToolCall) {
     this.#tools = tools;
+    this.follows = follows;
     this.index = index;
     this.id = id;
     this.found = found;
@@ -6581,9 +6584,9 @@ class ToolCallAssembler {
     return repeats ? last : this.#add(delta);
   }
 
-  #add(delta: ToolCallDelta, name = ""): ToolCall {
-    const call = new ToolCall(this.#tools, delta);
-    if (name !== "") call.name = name;
+  #add(delta: ToolCallDelta, follows?: ToolCall): ToolCall {
+    const call = new ToolCall(this.#tools, delta, false, follows);
+    if (follows) call.name = follows.name;
     this.#push(call);
     return call;
   }
@@ -6601,7 +6604,7 @@ class ToolCallAssembler {
 
   #feedArguments(call: ToolCall, text: string): void {
     for (let rest = call.feed(text).trimStart(); rest.startsWith("{");) {
-      rest = this.#add({ index: call.index }, call.name).feed(rest).trimStart();
+      rest = this.#add({ index: call.index }, call).feed(rest).trimStart();
     }
   }
 
@@ -6610,7 +6613,7 @@ class ToolCallAssembler {
     for (let call = this.#calls[this.#closed]; call; call = this.#calls[this.#closed]) {
       // What was found in text may come as a call as well: then only the whole tells whether it is another one.
       const twins = this.#calls.some(({ found, name }) => found && !call.found && name === call.name);
-      const piece = call.name === "" || twins ? "" : call.take();
+      const piece = call.name === "" || twins || call.follows ? "" : call.take();
       if (piece !== "") this.#send(call, piece);
       if (call.name === "" || !call.settled || this.#closed === this.#calls.length - 1) return;
       this.#close(call, false);
@@ -6628,7 +6631,9 @@ class ToolCallAssembler {
   #close(call: ToolCall, cut: boolean): void {
     // A call without a name goes on as well: the client tells the model that it is no tool.
     if (call.name === "") call.name = "unnamed";
-    const twin = this.#calls.slice(0, this.#closed).some((other) => other.found && !call.found && isSame(other, call));
+    const twin = this.#calls.slice(0, this.#closed).some((other) => {
+      return (other === call.follows || (other.found && !call.found)) && isSame(other, call);
+    });
     if (!twin) {
       this.#send(call, call.finish(cut));
       this.#blocks.close(cut);
@@ -6641,7 +6646,7 @@ class ToolCallAssembler {
 const BROKEN_FINISHES: readonly unknown[] = ["abort", "error", "insufficient_system_resource", "repetition"];
 /** How many blanks may be padding; more of them are text. */
 const MAX_FILLER_CHARS = 200;
-/** What Kimi writes beside calls, because histories show it. */
+/** What Kimi writes beside calls, or instead of an answer, because histories show it. */
 const NO_CONTENT = "(no content)";
 
 /** The event an answer begins with. */
@@ -6775,7 +6780,7 @@ export class ChunkTranslator {
     this.#endField("thinking", cut);
     this.#endField("text", cut);
     const half = this.#calls.flush(cut);
-    if (this.#calls.count > 0) this.#dropFiller();
+    if (this.#calls.count > 0 || this.#blocks.open !== "text") this.#dropFiller();
     if (this.#filler.trim() !== "") this.#late += this.#filler;
     if (this.#late !== "") this.#blocks.append("text", this.#late);
     this.#blocks.close();
