@@ -6237,9 +6237,12 @@ export type ChatChoice = {
 /** One chunk of a streamed completion; a whole completion has `message` for `delta`. */
 export type ChatChunk = { choices?: ChatChoice[]; usage?: ChatUsage | null; error?: unknown };
 // lib/translate/usage.ts --------------------------------------------------------------------
+/** No window is wider: more is a number below zero without its sign, or made up. */
+const MOST_TOKENS = 10_000_000;
+
 /** A count as a host reports it; 0 for whatever is none. */
 function toTokenCount(value: unknown): number {
-  return typeof value === "number" && value > 0 && value < Infinity ? Math.round(value) : 0;
+  return typeof value === "number" && value > 0 && value <= MOST_TOKENS ? Math.round(value) : 0;
 }
 
 /**
