@@ -2844,6 +2844,12 @@ function asksForTopic(request: MessagesRequest): boolean {
   return isTold(request, TOPIC_TASK) && asks(request, "");
 }
 
+/** Whether it is asked if a command may be run, to be answered with a `<block>`. */
+function asksForVerdict(request: MessagesRequest): boolean {
+  return asks(request, "<transcript>") && request.stream !== true && request.max_tokens <= MOST_SAFETY_TOKENS &&
+    toSystemSize(request) >= LEAST_SAFETY_SYSTEM;
+}
+
 /** The head of the system prompt, unless it is switched off, says so. */
 const isBilledToSubagent = ({ system }: MessagesRequest): boolean =>
   /^x-anthropic-billing-header:.*\bcc_is_subagent=true;/.test(toTexts(system)[0] ?? "");
@@ -2862,13 +2868,7 @@ function isHinted(headers: Headers, hints: string): boolean {
  * A suggestion, a recap and a new compaction differ from a turn by the user's text only: without hints they are turns.
  */
 const KIND_ROWS: readonly (readonly [RequestKind, hints: string, shaped: (asked: MessagesRequest) => boolean])[] = [
-  [
-    "safety",
-    "",
-    (asked) =>
-      asks(asked, "<transcript>") && asked.stream !== true && asked.max_tokens <= MOST_SAFETY_TOKENS &&
-      toSystemSize(asked) >= LEAST_SAFETY_SYSTEM,
-  ],
+  ["safety", "", asksForVerdict],
   ["quota", "", (asked) => asked.max_tokens === 1 && toQuestion(asked) === "quota"],
   ["command_prefix", "", (asked) => isTold(asked, PREFIX_TASK) && asks(asked, "<policy_spec>", "Command:")],
   ["file_paths", "", (asked) => isTold(asked, PATHS_TASK) && asks(asked, "Command:")],
@@ -8846,24 +8846,28 @@ function prepend<T>(
   return iterate(() => next());
 }
 
-/** How an attempt is made, for whom, how many milliseconds its first content may take, and who is told what a host counts. */
+/**
+ * How an attempt is made, for whom, how many milliseconds its first content may take, what of it is of use (anything),
+ * and who is told what a host counts.
+ */
 type AttemptOptions = {
   settings: Required<ChainOptions>;
   options: SendOptions;
   limit: number;
+  isOfUse?: ((event: MessageStreamEvent) => boolean) | undefined;
   onPromptTokens: (actual: number) => void;
 };
 
 /**
  * Asks one candidate once, with the body made of the request.
  *
- * @throws {ApiError} If it refuses, breaks off, is silent for too long or answers nothing before its first content.
+ * @throws {ApiError} If it refuses, breaks off or is silent for too long before its first content, or has none of use.
  */
 async function attempt(
   request: MessagesRequest,
   body: JsonObject,
   candidate: Candidate,
-  { settings, options, limit, onPromptTokens }: AttemptOptions,
+  { settings, options, limit, isOfUse = () => true, onPromptTokens }: AttemptOptions,
 ): Promise<Answer["events"]> {
   const { clock, call, userAgent, newId, idleTimeout } = settings;
   const { tokens, headers: client } = options;
@@ -8896,9 +8900,14 @@ async function attempt(
       signal: options.signal,
       onPromptTokens,
     });
-    const first = await events.next();
-    deadline.extend(idleTimeout);
-    return prepend(first, events);
+    const held: MessageStreamEvent[] = [];
+    while (!held.some(isOfUse)) {
+      const { value } = await events.next();
+      if (!value) throw new BadAnswer("empty", "has nothing that is of use");
+      deadline.extend(idleTimeout);
+      held.push(...value);
+    }
+    return prepend({ value: held, done: false }, events);
   } catch (thrown) {
     deadline.close();
     throw deadline.explain(thrown);
@@ -8940,21 +8949,42 @@ function toBackOff(
 const MEMORY = 300_000;
 /** Claude Code asks to go on: what it was sent of the answer and one sentence more (2.1.328). */
 const MAX_ADDED_MESSAGES = 2;
+/** How the sentence begins that it adds to the last message after an answer without a visible word (2.1.328). */
+const REMINDER = "[Your previous response had no visible output.";
 
 type Cut = { key: string; at: number; length: number; fingerprint: string };
 
-/** What stays the same when a request comes again: a message is a block while it has a mark for Anthropic's cache. */
+/**
+ * What stays the same when a request comes again: a message is a block while it has a mark for Anthropic's cache, and
+ * gets a line break before a reminder.
+ */
 function toFingerprint({ messages }: MessagesRequest, length: number): string {
   const blocks = messages.slice(0, length).map(({ role, content }) => ({
     role,
-    content: typeof content === "string" ? [{ type: "text", text: content }] : content,
+    content: typeof content === "string"
+      ? [{ type: "text", text: content }]
+      : content.filter((block) => block.type !== "text" || !block.text.startsWith(REMINDER)),
   }));
-  return toDigest(JSON.stringify(blocks, (name, value) => name === "cache_control" ? undefined : value), 11);
+  const toSame = (name: string, value: unknown) =>
+    name === "cache_control" ? undefined : typeof value === "string" ? value.trimEnd() : value;
+  return toDigest(JSON.stringify(blocks, toSame), 11);
+}
+
+/** Whether an event shows the user something, calls a tool, or says why there is no more: thinking alone does not. */
+function isVisible(event: MessageStreamEvent): boolean {
+  if (event.type === "message_delta") return (event.delta.stop_reason ?? "end_turn") !== "end_turn";
+  return event.type === "content_block_start" && !event.content_block.type.endsWith("thinking");
+}
+
+/** Whether an event, which has all of a text that is not streamed, has what Claude Code looks for in a check of a command. */
+function isVerdict(event: MessageStreamEvent): boolean {
+  return event.type === "content_block_delta" && event.delta.type === "text_delta" &&
+    event.delta.text.includes("<block>");
 }
 
 /**
- * Remembers where answers broke off after they had begun: Claude Code sends the same request again, or asks to go on,
- * and that should go to somebody else.
+ * Remembers where answers broke off after they had begun, or were of no use: Claude Code sends the same request again, or
+ * asks to go on, and that should go to somebody else.
  */
 class Cuts {
   readonly #clock: Clock;
@@ -9907,7 +9937,9 @@ class Chain {
       const limit = hasOthers ? Math.min(left / 2, patience + tokens.roughly / 2 + writing) : left;
       const onPromptTokens = (actual: number) => this.#report(candidate, tokens, actual);
       const settings = this.#settings;
-      const events = await attempt(request, body, candidate, { settings, options, limit, onPromptTokens });
+      // The last one's answer is as good as none.
+      const isOfUse = hasOthers && this.#cuts.of(request).size > 0 ? isVisible : undefined;
+      const events = await attempt(request, body, candidate, { settings, options, limit, isOfUse, onPromptTokens });
       // An answer that let the user wait for long is as good as a fault.
       const slow = hasOthers && clock.now() - began > limit / 2;
       return this.#watch(events, request, candidate, signal, (well) => over(slow && well ? false : well));
@@ -9919,7 +9951,7 @@ class Chain {
     }
   }
 
-  /** Passes events on, tells how the answer ended, and remembers who broke off. */
+  /** Passes events on, tells how the answer ended, and remembers whose was of no use. */
   #watch(
     events: Answer["events"],
     request: MessagesRequest,
@@ -9927,10 +9959,14 @@ class Chain {
     signal: AbortSignal,
     over: (well: boolean | undefined) => void,
   ): Answer["events"] {
+    const isOfUse = asksForVerdict(request) ? isVerdict : isVisible;
+    let used = false;
     return iterate(async () => {
       try {
         const read = await events.next();
+        used ||= !!read.value?.some(isOfUse);
         if (read.done) {
+          if (!used) this.#cuts.note(request, toKey(candidate));
           over(true);
           this.#learned.learnBack(candidate);
         }

@@ -11,8 +11,9 @@ import { attempt } from "./attempt.ts";
 import { mayPass, toBackOff } from "./back_off.ts";
 import type { Call } from "./call.ts";
 import { type Candidate, toKey } from "../routing/candidate.ts";
+import { asksForVerdict } from "../routing/request_kind.ts";
 import type { Answer, Send, SendOptions } from "./send.ts";
-import { Cuts } from "./cuts.ts";
+import { Cuts, isVerdict, isVisible } from "./cuts.ts";
 import { Deadline } from "./deadline.ts";
 import { FAULT_KINDS, UpstreamFault } from "./faults.ts";
 import { type FittingRequest, MIN_OUTPUT_TOKENS, toFittingRequest } from "./fit.ts";
@@ -224,7 +225,9 @@ class Chain {
       const limit = hasOthers ? Math.min(left / 2, patience + tokens.roughly / 2 + writing) : left;
       const onPromptTokens = (actual: number) => this.#report(candidate, tokens, actual);
       const settings = this.#settings;
-      const events = await attempt(request, body, candidate, { settings, options, limit, onPromptTokens });
+      // The last one's answer is as good as none.
+      const isOfUse = hasOthers && this.#cuts.of(request).size > 0 ? isVisible : undefined;
+      const events = await attempt(request, body, candidate, { settings, options, limit, isOfUse, onPromptTokens });
       // An answer that let the user wait for long is as good as a fault.
       const slow = hasOthers && clock.now() - began > limit / 2;
       return this.#watch(events, request, candidate, signal, (well) => over(slow && well ? false : well));
@@ -236,7 +239,7 @@ class Chain {
     }
   }
 
-  /** Passes events on, tells how the answer ended, and remembers who broke off. */
+  /** Passes events on, tells how the answer ended, and remembers whose was of no use. */
   #watch(
     events: Answer["events"],
     request: MessagesRequest,
@@ -244,10 +247,14 @@ class Chain {
     signal: AbortSignal,
     over: (well: boolean | undefined) => void,
   ): Answer["events"] {
+    const isOfUse = asksForVerdict(request) ? isVerdict : isVisible;
+    let used = false;
     return iterate(async () => {
       try {
         const read = await events.next();
+        used ||= !!read.value?.some(isOfUse);
         if (read.done) {
+          if (!used) this.#cuts.note(request, toKey(candidate));
           over(true);
           this.#learned.learnBack(candidate);
         }
