@@ -14166,6 +14166,12 @@ function toToken({ clientKeys = [] }: Settings): string {
   return clientKeys[0]?.key ?? ANY_TOKEN;
 }
 
+/**
+ * What Claude Code is told of a smaller window: of that it would keep so much free (the answer's room and 13,000 tokens in
+ * 2.1.328) that it compacts again and again and gives up. It compacts as well when it hears that a prompt is too long.
+ */
+const LEAST_TOLD_WINDOW = 65_536;
+
 /** A list of hosts that no corporate proxy is asked for, with the one of `url` in it. */
 function toNoProxy({ env, url }: Given): string {
   const hosts = (env.NO_PROXY ?? env.no_proxy ?? "").split(",").map((host) => host.trim());
@@ -14190,7 +14196,7 @@ const CLAUDE_ROWS: readonly ClaudeRow[] = [
   [
     "CLAUDE_CODE_MAX_CONTEXT_TOKENS",
     "when to compact; Claude Code takes a million for models it does not know",
-    ({ models: { contextTokens } }) => contextTokens?.toString(),
+    ({ models: { contextTokens } }) => contextTokens ? `${Math.max(contextTokens, LEAST_TOLD_WINDOW)}` : undefined,
   ],
   [
     "CLAUDE_CODE_MAX_OUTPUT_TOKENS",
@@ -16083,8 +16089,8 @@ async function findClaude({ env, platform, interactive, tell }: Io, yes = false)
   return NOT_FOUND;
 }
 
-/** Tokens a session needs at the least; without room for an answer Claude Code only says that the prompt is too long. */
-const LEAST_WINDOW = 16_000;
+/** Tokens a session needs at the least (measured with 2.1.328): in less it cannot go on after a compaction or two. */
+const LEAST_WINDOW = 32_000;
 
 /** The folder that Claude Code starts in. */
 async function findTarget({ io: { cwd }, settings: { targetDir } }: Context): Promise<string> {

@@ -24,6 +24,12 @@ export function toToken({ clientKeys = [] }: Settings): string {
   return clientKeys[0]?.key ?? ANY_TOKEN;
 }
 
+/**
+ * What Claude Code is told of a smaller window: of that it would keep so much free (the answer's room and 13,000 tokens in
+ * 2.1.328) that it compacts again and again and gives up. It compacts as well when it hears that a prompt is too long.
+ */
+const LEAST_TOLD_WINDOW = 65_536;
+
 /** A list of hosts that no corporate proxy is asked for, with the one of `url` in it. */
 function toNoProxy({ env, url }: Given): string {
   const hosts = (env.NO_PROXY ?? env.no_proxy ?? "").split(",").map((host) => host.trim());
@@ -48,7 +54,7 @@ const CLAUDE_ROWS: readonly ClaudeRow[] = [
   [
     "CLAUDE_CODE_MAX_CONTEXT_TOKENS",
     "when to compact; Claude Code takes a million for models it does not know",
-    ({ models: { contextTokens } }) => contextTokens?.toString(),
+    ({ models: { contextTokens } }) => contextTokens ? `${Math.max(contextTokens, LEAST_TOLD_WINDOW)}` : undefined,
   ],
   [
     "CLAUDE_CODE_MAX_OUTPUT_TOKENS",
