@@ -2844,12 +2844,6 @@ function asksForTopic(request: MessagesRequest): boolean {
   return isTold(request, TOPIC_TASK) && asks(request, "");
 }
 
-/** Whether it is asked if a command may be run, to be answered with a `<block>`. */
-function asksForVerdict(request: MessagesRequest): boolean {
-  return asks(request, "<transcript>") && request.stream !== true && request.max_tokens <= MOST_SAFETY_TOKENS &&
-    toSystemSize(request) >= LEAST_SAFETY_SYSTEM;
-}
-
 /** The head of the system prompt, unless it is switched off, says so. */
 const isBilledToSubagent = ({ system }: MessagesRequest): boolean =>
   /^x-anthropic-billing-header:.*\bcc_is_subagent=true;/.test(toTexts(system)[0] ?? "");
@@ -2868,7 +2862,13 @@ function isHinted(headers: Headers, hints: string): boolean {
  * A suggestion, a recap and a new compaction differ from a turn by the user's text only: without hints they are turns.
  */
 const KIND_ROWS: readonly (readonly [RequestKind, hints: string, shaped: (asked: MessagesRequest) => boolean])[] = [
-  ["safety", "", asksForVerdict],
+  [
+    "safety",
+    "",
+    (asked) =>
+      asks(asked, "<transcript>") && asked.stream !== true && asked.max_tokens <= MOST_SAFETY_TOKENS &&
+      toSystemSize(asked) >= LEAST_SAFETY_SYSTEM,
+  ],
   ["quota", "", (asked) => asked.max_tokens === 1 && toQuestion(asked) === "quota"],
   ["command_prefix", "", (asked) => isTold(asked, PREFIX_TASK) && asks(asked, "<policy_spec>", "Command:")],
   ["file_paths", "", (asked) => isTold(asked, PATHS_TASK) && asks(asked, "Command:")],
@@ -7703,14 +7703,14 @@ type Answer = {
 
 /**
  * What {@linkcode Send} is given beside the request: where it may go, in order of preference, a signal that fires when
- * nobody waits any more, the tokens of the request, how urgent it is, and the client's headers, of which hosts
+ * nobody waits any more, the tokens of the request, what Claude Code wants with it, and the client's headers, of which hosts
  * that speak Anthropic's format get some, and what is called when a candidate is asked and when it has failed.
  */
 type SendOptions = {
   candidates: readonly Candidate[];
   signal: AbortSignal;
   tokens: PromptTokens;
-  priority: Priority;
+  kind: RequestKind;
   headers?: Headers;
   onTry?: ((candidate: Candidate, fault?: ApiError) => void) | undefined;
 };
@@ -8976,6 +8976,11 @@ function isVisible(event: MessageStreamEvent): boolean {
   return event.type === "content_block_start" && !event.content_block.type.endsWith("thinking");
 }
 
+/** Whether an event ends an answer. */
+function isEnd({ type }: MessageStreamEvent): boolean {
+  return type === "message_stop";
+}
+
 /** Whether an event, which has all of a text that is not streamed, has what Claude Code looks for in a check of a command. */
 function isVerdict(event: MessageStreamEvent): boolean {
   return event.type === "content_block_delta" && event.delta.type === "text_delta" &&
@@ -9897,11 +9902,11 @@ class Chain {
   }
 
   /** Waits for a place at the account, but no longer than an answer may take to begin. */
-  async #enter({ backend }: Candidate, { priority, signal, end }: SendOptions & { end: number }): Promise<() => void> {
+  async #enter({ backend }: Candidate, { kind, signal, end }: SendOptions & { end: number }): Promise<() => void> {
     const { clock, requestTimeout } = this.#settings;
     const deadline = new Deadline(clock, signal, end - clock.now());
     try {
-      return await this.#accounts.windowOf(backend).enter(priority, deadline.signal);
+      return await this.#accounts.windowOf(backend).enter(toPriority(kind), deadline.signal);
     } catch {
       signal.throwIfAborted();
       const waited = `no call was free within ${Math.round(requestTimeout / 1000)} seconds`;
@@ -9918,7 +9923,7 @@ class Chain {
     options: SendOptions & { end: number; hasOthers: boolean },
   ): Promise<Answer["events"]> {
     const { clock, patience } = this.#settings;
-    const { signal, tokens, end, hasOthers } = options;
+    const { signal, tokens, end, hasOthers, kind } = options;
     const leave = await this.#enter(candidate, options);
     options.onTry?.(candidate);
     const tell = this.#health.begin(toKey(candidate));
@@ -9937,12 +9942,16 @@ class Chain {
       const limit = hasOthers ? Math.min(left / 2, patience + tokens.roughly / 2 + writing) : left;
       const onPromptTokens = (actual: number) => this.#report(candidate, tokens, actual);
       const settings = this.#settings;
-      // The last one's answer is as good as none.
-      const isOfUse = hasOthers && this.#cuts.of(request).size > 0 ? isVisible : undefined;
+      // Claude Code gives up where half a summary breaks off; of others the last one's answer is as good as none.
+      const isOfUse = kind === "compaction"
+        ? isEnd
+        : hasOthers && this.#cuts.of(request).size > 0
+        ? isVisible
+        : undefined;
       const events = await attempt(request, body, candidate, { settings, options, limit, isOfUse, onPromptTokens });
       // An answer that let the user wait for long is as good as a fault.
       const slow = hasOthers && clock.now() - began > limit / 2;
-      return this.#watch(events, request, candidate, signal, (well) => over(slow && well ? false : well));
+      return this.#watch(events, request, candidate, options, (well) => over(slow && well ? false : well));
     } catch (thrown) {
       // Nor does what is wrong with the request or the account.
       const { then, account } = thrown instanceof UpstreamFault ? FAULT_KINDS[thrown.kind] : { then: "stop" };
@@ -9956,10 +9965,10 @@ class Chain {
     events: Answer["events"],
     request: MessagesRequest,
     candidate: Candidate,
-    signal: AbortSignal,
+    { signal, kind }: SendOptions,
     over: (well: boolean | undefined) => void,
   ): Answer["events"] {
-    const isOfUse = asksForVerdict(request) ? isVerdict : isVisible;
+    const isOfUse = kind === "safety" ? isVerdict : isVisible;
     let used = false;
     return iterate(async () => {
       try {
@@ -11440,7 +11449,6 @@ function prepareQuestion(
   if (candidates.length === 0) {
     throw new ApiError("authentication_error", trace.why.at(-1) ?? "", { headers: { "x-should-retry": "false" } });
   }
-  const priority = toPriority(kind);
   const ask: Question["ask"] = async (signal, onAsked = () => {}) => {
     // Counting waits until the request is on its way; what it takes is not added to the time of the answer.
     setTimeout(() => tokens.count(wanted), 0);
@@ -11448,7 +11456,7 @@ function prepareQuestion(
       onAsked();
       parts.live.tried(log.id, candidate, fault);
     };
-    const options = { candidates, signal, tokens, priority, headers, onTry };
+    const options = { candidates, signal, tokens, kind, headers, onTry };
     const { candidate, warnings, events } = await parts.send(request, options);
     return { model: candidate.model, fellBack: candidate !== candidates[0], warnings, events };
   };

@@ -68,12 +68,6 @@ export function asksForTopic(request: MessagesRequest): boolean {
   return isTold(request, TOPIC_TASK) && asks(request, "");
 }
 
-/** Whether it is asked if a command may be run, to be answered with a `<block>`. */
-export function asksForVerdict(request: MessagesRequest): boolean {
-  return asks(request, "<transcript>") && request.stream !== true && request.max_tokens <= MOST_SAFETY_TOKENS &&
-    toSystemSize(request) >= LEAST_SAFETY_SYSTEM;
-}
-
 /** The head of the system prompt, unless it is switched off, says so. */
 const isBilledToSubagent = ({ system }: MessagesRequest): boolean =>
   /^x-anthropic-billing-header:.*\bcc_is_subagent=true;/.test(toTexts(system)[0] ?? "");
@@ -92,7 +86,13 @@ function isHinted(headers: Headers, hints: string): boolean {
  * A suggestion, a recap and a new compaction differ from a turn by the user's text only: without hints they are turns.
  */
 const KIND_ROWS: readonly (readonly [RequestKind, hints: string, shaped: (asked: MessagesRequest) => boolean])[] = [
-  ["safety", "", asksForVerdict],
+  [
+    "safety",
+    "",
+    (asked) =>
+      asks(asked, "<transcript>") && asked.stream !== true && asked.max_tokens <= MOST_SAFETY_TOKENS &&
+      toSystemSize(asked) >= LEAST_SAFETY_SYSTEM,
+  ],
   ["quota", "", (asked) => asked.max_tokens === 1 && toQuestion(asked) === "quota"],
   ["command_prefix", "", (asked) => isTold(asked, PREFIX_TASK) && asks(asked, "<policy_spec>", "Command:")],
   ["file_paths", "", (asked) => isTold(asked, PATHS_TASK) && asks(asked, "Command:")],

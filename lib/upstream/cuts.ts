@@ -33,6 +33,11 @@ export function isVisible(event: MessageStreamEvent): boolean {
   return event.type === "content_block_start" && !event.content_block.type.endsWith("thinking");
 }
 
+/** Whether an event ends an answer. */
+export function isEnd({ type }: MessageStreamEvent): boolean {
+  return type === "message_stop";
+}
+
 /** Whether an event, which has all of a text that is not streamed, has what Claude Code looks for in a check of a command. */
 export function isVerdict(event: MessageStreamEvent): boolean {
   return event.type === "content_block_delta" && event.delta.type === "text_delta" &&

@@ -296,6 +296,15 @@ test("a model that only thought because it had no more tokens is asked again lik
   assert.deepEqual(rig.asked(), [FIRST, FIRST]);
 });
 
+test("a summary that breaks off is made by another model, and nothing of the half of it is seen", async () => {
+  const half: Step[] = [{ reasoning: "Hm." }, HALF, { stop: "cut" }];
+  const rig = createChainRig({ [FIRST]: { steps: half }, [SECOND]: HELLO });
+  const system = "You are a helpful AI assistant tasked with summarizing conversations.";
+  await assertHello(await rig.ask({ stream: true, system }, { userAgent: CLAUDE_CODE }));
+  assert.deepEqual(rig.asked(), [FIRST, SECOND]);
+  await checkReleased(rig);
+});
+
 test("a check of a command that a model answers without a verdict goes to the next when it comes again, until one has it", async () => {
   const check = (command: string) => ({
     model: FIRST,
