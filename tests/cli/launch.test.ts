@@ -68,10 +68,10 @@ describe("toClaudeEnv()", () => {
 
   test("tells no window in which Claude Code would compact without end", () => {
     const tell = (contextTokens: number) => {
-      return toClaudeEnv({}, "http://127.0.0.1:1", { elite: "m", tiers: {}, contextTokens })
+      return toClaudeEnv({}, "http://127.0.0.1:1", { elite: "m", tiers: {}, contextTokens, outputTokens: 8192 })
         .CLAUDE_CODE_MAX_CONTEXT_TOKENS;
     };
-    assert.deepEqual([32_768, 65_535, 65_536, 65_537].map(tell), ["65536", "65536", "65536", "65537"]);
+    assert.deepEqual([32_768, 46_344, 46_345, 65_536, 65_537].map(tell), ["51960", "65536", "65536", "65536", "65537"]);
   });
 
   test("asks no other proxy for this machine, and says so once", () => {
