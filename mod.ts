@@ -6258,9 +6258,12 @@ export type ChatChoice = {
 /** One chunk of a streamed completion; a whole completion has `message` for `delta`. */
 export type ChatChunk = { choices?: ChatChoice[]; usage?: ChatUsage | null; error?: unknown };
 // lib/translate/usage.ts --------------------------------------------------------------------
+/** No window is wider: more is a number below zero without its sign, or made up. */
+const MOST_TOKENS = 10_000_000;
+
 /** A count as a host reports it; 0 for whatever is none. */
 function toTokenCount(value: unknown): number {
-  return typeof value === "number" && value > 0 && value < Infinity ? Math.round(value) : 0;
+  return typeof value === "number" && value > 0 && value <= MOST_TOKENS ? Math.round(value) : 0;
 }
 
 /**
@@ -6362,6 +6365,8 @@ class ToolCall {
   id: ToolCallDelta["id"];
   /** Whether it was found in text, complete. */
   readonly found: boolean;
+  /** The call whose arguments it came behind, without a word: the host may have repeated those. */
+  readonly follows: ToolCall | undefined;
   readonly #tools: DeclaredTools;
   #name = "";
   #schema: JsonObject | undefined;
@@ -6374,8 +6379,9 @@ class ToolCall {
   #pending = "";
   #sorted: string | undefined;
 
-  constructor(tools: DeclaredTools, { index, id }: ToolCallDelta = {}, found = false) {
+  constructor(tools: DeclaredTools, { index, id }: ToolCallDelta = {}, found = false, follows?: ToolCall) {
     this.#tools = tools;
+    this.follows = follows;
     this.index = index;
     this.id = id;
     this.found = found;
@@ -6602,9 +6608,9 @@ class ToolCallAssembler {
     return repeats ? last : this.#add(delta);
   }
 
-  #add(delta: ToolCallDelta, name = ""): ToolCall {
-    const call = new ToolCall(this.#tools, delta);
-    if (name !== "") call.name = name;
+  #add(delta: ToolCallDelta, follows?: ToolCall): ToolCall {
+    const call = new ToolCall(this.#tools, delta, false, follows);
+    if (follows) call.name = follows.name;
     this.#push(call);
     return call;
   }
@@ -6622,7 +6628,7 @@ class ToolCallAssembler {
 
   #feedArguments(call: ToolCall, text: string): void {
     for (let rest = call.feed(text).trimStart(); rest.startsWith("{");) {
-      rest = this.#add({ index: call.index }, call.name).feed(rest).trimStart();
+      rest = this.#add({ index: call.index }, call).feed(rest).trimStart();
     }
   }
 
@@ -6631,7 +6637,7 @@ class ToolCallAssembler {
     for (let call = this.#calls[this.#closed]; call; call = this.#calls[this.#closed]) {
       // What was found in text may come as a call as well: then only the whole tells whether it is another one.
       const twins = this.#calls.some(({ found, name }) => found && !call.found && name === call.name);
-      const piece = call.name === "" || twins ? "" : call.take();
+      const piece = call.name === "" || twins || call.follows ? "" : call.take();
       if (piece !== "") this.#send(call, piece);
       if (call.name === "" || !call.settled || this.#closed === this.#calls.length - 1) return;
       this.#close(call, false);
@@ -6649,7 +6655,9 @@ class ToolCallAssembler {
   #close(call: ToolCall, cut: boolean): void {
     // A call without a name goes on as well: the client tells the model that it is no tool.
     if (call.name === "") call.name = "unnamed";
-    const twin = this.#calls.slice(0, this.#closed).some((other) => other.found && !call.found && isSame(other, call));
+    const twin = this.#calls.slice(0, this.#closed).some((other) => {
+      return (other === call.follows || (other.found && !call.found)) && isSame(other, call);
+    });
     if (!twin) {
       this.#send(call, call.finish(cut));
       this.#blocks.close(cut);
@@ -6662,7 +6670,7 @@ class ToolCallAssembler {
 const BROKEN_FINISHES: readonly unknown[] = ["abort", "error", "insufficient_system_resource", "repetition"];
 /** How many blanks may be padding; more of them are text. */
 const MAX_FILLER_CHARS = 200;
-/** What Kimi writes beside calls, because histories show it. */
+/** What Kimi writes beside calls, or instead of an answer, because histories show it. */
 const NO_CONTENT = "(no content)";
 
 /** The event an answer begins with. */
@@ -6797,8 +6805,8 @@ export class ChunkTranslator {
     this.#endField("thinking", cut);
     this.#endField("text", cut);
     const half = this.#calls.flush(cut);
-    if (this.#calls.count > 0) this.#dropFiller();
-    if (this.#filler.trim() !== "" || this.#blocks.open === "text") this.#late += this.#filler;
+    if (this.#calls.count > 0 || this.#blocks.open !== "text") this.#dropFiller();
+    this.#late += this.#filler;
     if (this.#late !== "") this.#blocks.append("text", this.#late);
     this.#blocks.close();
     if (this.#blocks.count === 0 && !cut && this.#stopSequence === null) {
@@ -7722,14 +7730,14 @@ type Answer = {
 
 /**
  * What {@linkcode Send} is given beside the request: where it may go, in order of preference, a signal that fires when
- * nobody waits any more, the tokens of the request, how urgent it is, and the client's headers, of which hosts
+ * nobody waits any more, the tokens of the request, what Claude Code wants with it, and the client's headers, of which hosts
  * that speak Anthropic's format get some, and what is called when a candidate is asked and when it has failed.
  */
 type SendOptions = {
   candidates: readonly Candidate[];
   signal: AbortSignal;
   tokens: PromptTokens;
-  priority: Priority;
+  kind: RequestKind;
   headers?: Headers;
   onTry?: ((candidate: Candidate, fault?: ApiError) => void) | undefined;
 };
@@ -8881,24 +8889,28 @@ function prepend<T>(
   return iterate(() => next());
 }
 
-/** How an attempt is made, for whom, how many milliseconds its first content may take, and who is told what a host counts. */
+/**
+ * How an attempt is made, for whom, how many milliseconds its first content may take, what of it is of use (anything),
+ * and who is told what a host counts.
+ */
 type AttemptOptions = {
   settings: Required<ChainOptions>;
   options: SendOptions;
   limit: number;
+  isOfUse?: ((event: MessageStreamEvent) => boolean) | undefined;
   onPromptTokens: (actual: number) => void;
 };
 
 /**
  * Asks one candidate once, with the body made of the request.
  *
- * @throws {ApiError} If it refuses, breaks off, is silent for too long or answers nothing before its first content.
+ * @throws {ApiError} If it refuses, breaks off or is silent for too long before its first content, or has none of use.
  */
 async function attempt(
   request: MessagesRequest,
   body: JsonObject,
   candidate: Candidate,
-  { settings, options, limit, onPromptTokens }: AttemptOptions,
+  { settings, options, limit, isOfUse = () => true, onPromptTokens }: AttemptOptions,
 ): Promise<Answer["events"]> {
   const { clock, call, userAgent, newId, idleTimeout } = settings;
   const { tokens, headers: client } = options;
@@ -8931,9 +8943,14 @@ async function attempt(
       signal: options.signal,
       onPromptTokens,
     });
-    const first = await events.next();
-    deadline.extend(idleTimeout);
-    return prepend(first, events);
+    const held: MessageStreamEvent[] = [];
+    while (!held.some(isOfUse)) {
+      const { value } = await events.next();
+      if (!value) throw new BadAnswer("empty", "has nothing that is of use");
+      deadline.extend(idleTimeout);
+      held.push(...value);
+    }
+    return prepend({ value: held, done: false }, events);
   } catch (thrown) {
     deadline.close();
     throw deadline.explain(thrown);
@@ -8975,21 +8992,47 @@ function toBackOff(
 const MEMORY = 300_000;
 /** Claude Code asks to go on: what it was sent of the answer and one sentence more (2.1.328). */
 const MAX_ADDED_MESSAGES = 2;
+/** How the sentence begins that it adds to the last message after an answer without a visible word (2.1.328). */
+const REMINDER = "[Your previous response had no visible output.";
 
 type Cut = { key: string; at: number; length: number; fingerprint: string };
 
-/** What stays the same when a request comes again: a message is a block while it has a mark for Anthropic's cache. */
+/**
+ * What stays the same when a request comes again: a message is a block while it has a mark for Anthropic's cache, and
+ * gets a line break before a reminder.
+ */
 function toFingerprint({ messages }: MessagesRequest, length: number): string {
   const blocks = messages.slice(0, length).map(({ role, content }) => ({
     role,
-    content: typeof content === "string" ? [{ type: "text", text: content }] : content,
+    content: typeof content === "string"
+      ? [{ type: "text", text: content }]
+      : content.filter((block) => block.type !== "text" || !block.text.startsWith(REMINDER)),
   }));
-  return toDigest(JSON.stringify(blocks, (name, value) => name === "cache_control" ? undefined : value), 11);
+  const toSame = (name: string, value: unknown) =>
+    name === "cache_control" ? undefined : typeof value === "string" ? value.trimEnd() : value;
+  return toDigest(JSON.stringify(blocks, toSame), 11);
+}
+
+/** Whether an event shows the user something, calls a tool, or says why there is no more: thinking alone does not. */
+function isVisible(event: MessageStreamEvent): boolean {
+  if (event.type === "message_delta") return (event.delta.stop_reason ?? "end_turn") !== "end_turn";
+  return event.type === "content_block_start" && !event.content_block.type.endsWith("thinking");
+}
+
+/** Whether an event ends an answer. */
+function isEnd({ type }: MessageStreamEvent): boolean {
+  return type === "message_stop";
+}
+
+/** Whether an event, which has all of a text that is not streamed, has what Claude Code looks for in a check of a command. */
+function isVerdict(event: MessageStreamEvent): boolean {
+  return event.type === "content_block_delta" && event.delta.type === "text_delta" &&
+    event.delta.text.includes("<block>");
 }
 
 /**
- * Remembers where answers broke off after they had begun: Claude Code sends the same request again, or asks to go on,
- * and that should go to somebody else.
+ * Remembers where answers broke off after they had begun, or were of no use: Claude Code sends the same request again, or
+ * asks to go on, and that should go to somebody else.
  */
 class Cuts {
   readonly #clock: Clock;
@@ -9935,11 +9978,11 @@ class Chain {
   }
 
   /** Waits for a place at the account, but no longer than an answer may take to begin. */
-  async #enter({ backend }: Candidate, { priority, signal, end }: SendOptions & { end: number }): Promise<() => void> {
+  async #enter({ backend }: Candidate, { kind, signal, end }: SendOptions & { end: number }): Promise<() => void> {
     const { clock, requestTimeout } = this.#settings;
     const deadline = new Deadline(clock, signal, end - clock.now());
     try {
-      return await this.#accounts.windowOf(backend).enter(priority, deadline.signal);
+      return await this.#accounts.windowOf(backend).enter(toPriority(kind), deadline.signal);
     } catch {
       signal.throwIfAborted();
       const waited = `no call was free within ${Math.round(requestTimeout / 1000)} seconds`;
@@ -9956,7 +9999,7 @@ class Chain {
     options: SendOptions & { end: number; hasOthers: boolean },
   ): Promise<Answer["events"]> {
     const { clock, patience } = this.#settings;
-    const { signal, tokens, end, hasOthers } = options;
+    const { signal, tokens, end, hasOthers, kind } = options;
     const leave = await this.#enter(candidate, options);
     options.onTry?.(candidate);
     const tell = this.#health.begin(toKey(candidate));
@@ -9975,10 +10018,16 @@ class Chain {
       const limit = hasOthers ? Math.min(left / 2, patience + tokens.roughly / 2 + writing) : left;
       const onPromptTokens = (actual: number) => this.#report(candidate, tokens, actual);
       const settings = this.#settings;
-      const events = await attempt(request, body, candidate, { settings, options, limit, onPromptTokens });
+      // Claude Code gives up where half a summary breaks off; of others the last one's answer is as good as none.
+      const isOfUse = kind === "compaction"
+        ? isEnd
+        : hasOthers && this.#cuts.of(request).size > 0
+        ? isVisible
+        : undefined;
+      const events = await attempt(request, body, candidate, { settings, options, limit, isOfUse, onPromptTokens });
       // An answer that let the user wait for long is as good as a fault.
       const slow = hasOthers && clock.now() - began > limit / 2;
-      return this.#watch(events, request, candidate, signal, (well) => over(slow && well ? false : well));
+      return this.#watch(events, request, candidate, options, (well) => over(slow && well ? false : well));
     } catch (thrown) {
       // Nor does what is wrong with the request or the account.
       const { then, account } = thrown instanceof UpstreamFault ? FAULT_KINDS[thrown.kind] : { then: "stop" };
@@ -9987,18 +10036,22 @@ class Chain {
     }
   }
 
-  /** Passes events on, tells how the answer ended, and remembers who broke off. */
+  /** Passes events on, tells how the answer ended, and remembers whose was of no use. */
   #watch(
     events: Answer["events"],
     request: MessagesRequest,
     candidate: Candidate,
-    signal: AbortSignal,
+    { signal, kind }: SendOptions,
     over: (well: boolean | undefined) => void,
   ): Answer["events"] {
+    const isOfUse = kind === "safety" ? isVerdict : isVisible;
+    let used = false;
     return iterate(async () => {
       try {
         const read = await events.next();
+        used ||= !!read.value?.some(isOfUse);
         if (read.done) {
+          if (!used) this.#cuts.note(request, toKey(candidate));
           over(true);
           this.#learned.learnBack(candidate);
         }
@@ -11477,7 +11530,6 @@ function prepareQuestion(
   if (candidates.length === 0) {
     throw new ApiError("authentication_error", trace.why.at(-1) ?? "", { headers: { "x-should-retry": "false" } });
   }
-  const priority = toPriority(kind);
   const ask: Question["ask"] = async (signal, onAsked = () => {}) => {
     // Counting waits until the request is on its way; what it takes is not added to the time of the answer.
     setTimeout(() => tokens.count(wanted), 0);
@@ -11485,7 +11537,7 @@ function prepareQuestion(
       onAsked();
       parts.live.tried(log.id, candidate, fault);
     };
-    const options = { candidates, signal, tokens, priority, headers, onTry };
+    const options = { candidates, signal, tokens, kind, headers, onTry };
     const { candidate, warnings, events } = await parts.send(request, options);
     return { model: candidate.model, fellBack: candidate !== candidates[0], warnings, events };
   };
@@ -14211,6 +14263,18 @@ function toToken({ clientKeys = [] }: Settings): string {
   return clientKeys[0]?.key ?? ANY_TOKEN;
 }
 
+/** What Claude Code keeps free of a window beside the room for an answer (13,000 tokens in 2.1.328), less some for a turn. */
+const KEPT_FREE = 11_000;
+/** A window from which on that leaves enough to work in: in less it would compact again and again, and give up. */
+const AMPLE_WINDOW = 65_536;
+
+/** The window to tell of: of a small one Claude Code is to use all. */
+function toToldWindow({ models: { contextTokens: window, outputTokens = 0 } }: Given): string | undefined {
+  return window === undefined
+    ? undefined
+    : String(Math.max(window, Math.min(window + outputTokens + KEPT_FREE, AMPLE_WINDOW)));
+}
+
 /** A list of hosts that no corporate proxy is asked for, with the one of `url` in it. */
 function toNoProxy({ env, url }: Given): string {
   const hosts = (env.NO_PROXY ?? env.no_proxy ?? "").split(",").map((host) => host.trim());
@@ -14235,7 +14299,7 @@ const CLAUDE_ROWS: readonly ClaudeRow[] = [
   [
     "CLAUDE_CODE_MAX_CONTEXT_TOKENS",
     "when to compact; Claude Code takes a million for models it does not know",
-    ({ models: { contextTokens } }) => contextTokens?.toString(),
+    toToldWindow,
   ],
   [
     "CLAUDE_CODE_MAX_OUTPUT_TOKENS",
@@ -16165,8 +16229,8 @@ async function findClaude({ env, platform, interactive, tell }: Io, yes = false)
   return NOT_FOUND;
 }
 
-/** Tokens a session needs at the least; without room for an answer Claude Code only says that the prompt is too long. */
-const LEAST_WINDOW = 16_000;
+/** Tokens a session needs at the least (measured with 2.1.328): in less it cannot go on after a compaction or two. */
+const LEAST_WINDOW = 32_000;
 
 /** The folder that Claude Code starts in. */
 async function findTarget({ io: { cwd }, settings: { targetDir } }: Context): Promise<string> {

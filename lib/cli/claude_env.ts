@@ -24,6 +24,18 @@ export function toToken({ clientKeys = [] }: Settings): string {
   return clientKeys[0]?.key ?? ANY_TOKEN;
 }
 
+/** What Claude Code keeps free of a window beside the room for an answer (13,000 tokens in 2.1.328), less some for a turn. */
+const KEPT_FREE = 11_000;
+/** A window from which on that leaves enough to work in: in less it would compact again and again, and give up. */
+const AMPLE_WINDOW = 65_536;
+
+/** The window to tell of: of a small one Claude Code is to use all. */
+function toToldWindow({ models: { contextTokens: window, outputTokens = 0 } }: Given): string | undefined {
+  return window === undefined
+    ? undefined
+    : String(Math.max(window, Math.min(window + outputTokens + KEPT_FREE, AMPLE_WINDOW)));
+}
+
 /** A list of hosts that no corporate proxy is asked for, with the one of `url` in it. */
 function toNoProxy({ env, url }: Given): string {
   const hosts = (env.NO_PROXY ?? env.no_proxy ?? "").split(",").map((host) => host.trim());
@@ -48,7 +60,7 @@ const CLAUDE_ROWS: readonly ClaudeRow[] = [
   [
     "CLAUDE_CODE_MAX_CONTEXT_TOKENS",
     "when to compact; Claude Code takes a million for models it does not know",
-    ({ models: { contextTokens } }) => contextTokens?.toString(),
+    toToldWindow,
   ],
   [
     "CLAUDE_CODE_MAX_OUTPUT_TOKENS",

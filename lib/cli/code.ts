@@ -41,8 +41,8 @@ async function findClaude({ env, platform, interactive, tell }: Io, yes = false)
   return NOT_FOUND;
 }
 
-/** Tokens a session needs at the least; without room for an answer Claude Code only says that the prompt is too long. */
-const LEAST_WINDOW = 16_000;
+/** Tokens a session needs at the least (measured with 2.1.328): in less it cannot go on after a compaction or two. */
+const LEAST_WINDOW = 32_000;
 
 /** The folder that Claude Code starts in. */
 async function findTarget({ io: { cwd }, settings: { targetDir } }: Context): Promise<string> {

@@ -1,5 +1,4 @@
 import { toLocalAnswer } from "../routing/local_answers.ts";
-import { toPriority } from "../routing/priority.ts";
 import { type MessageStart, toMessageStart } from "../stream/chunk_translator.ts";
 import { toMessage } from "../stream/message.ts";
 import { toTextEvents } from "../stream/text_events.ts";
@@ -51,7 +50,6 @@ function prepareQuestion(
   if (candidates.length === 0) {
     throw new ApiError("authentication_error", trace.why.at(-1) ?? "", { headers: { "x-should-retry": "false" } });
   }
-  const priority = toPriority(kind);
   const ask: Question["ask"] = async (signal, onAsked = () => {}) => {
     // Counting waits until the request is on its way; what it takes is not added to the time of the answer.
     setTimeout(() => tokens.count(wanted), 0);
@@ -59,7 +57,7 @@ function prepareQuestion(
       onAsked();
       parts.live.tried(log.id, candidate, fault);
     };
-    const options = { candidates, signal, tokens, priority, headers, onTry };
+    const options = { candidates, signal, tokens, kind, headers, onTry };
     const { candidate, warnings, events } = await parts.send(request, options);
     return { model: candidate.model, fellBack: candidate !== candidates[0], warnings, events };
   };

@@ -16,7 +16,7 @@ import { ToolCallAssembler } from "./tool_call_assembler.ts";
 const BROKEN_FINISHES: readonly unknown[] = ["abort", "error", "insufficient_system_resource", "repetition"];
 /** How many blanks may be padding; more of them are text. */
 const MAX_FILLER_CHARS = 200;
-/** What Kimi writes beside calls, because histories show it. */
+/** What Kimi writes beside calls, or instead of an answer, because histories show it. */
 const NO_CONTENT = "(no content)";
 
 /** The event an answer begins with. */
@@ -151,8 +151,8 @@ export class ChunkTranslator {
     this.#endField("thinking", cut);
     this.#endField("text", cut);
     const half = this.#calls.flush(cut);
-    if (this.#calls.count > 0) this.#dropFiller();
-    if (this.#filler.trim() !== "" || this.#blocks.open === "text") this.#late += this.#filler;
+    if (this.#calls.count > 0 || this.#blocks.open !== "text") this.#dropFiller();
+    this.#late += this.#filler;
     if (this.#late !== "") this.#blocks.append("text", this.#late);
     this.#blocks.close();
     if (this.#blocks.count === 0 && !cut && this.#stopSequence === null) {

@@ -15,6 +15,8 @@ export class ToolCall {
   id: ToolCallDelta["id"];
   /** Whether it was found in text, complete. */
   readonly found: boolean;
+  /** The call whose arguments it came behind, without a word: the host may have repeated those. */
+  readonly follows: ToolCall | undefined;
   readonly #tools: DeclaredTools;
   #name = "";
   #schema: JsonObject | undefined;
@@ -27,8 +29,9 @@ export class ToolCall {
   #pending = "";
   #sorted: string | undefined;
 
-  constructor(tools: DeclaredTools, { index, id }: ToolCallDelta = {}, found = false) {
+  constructor(tools: DeclaredTools, { index, id }: ToolCallDelta = {}, found = false, follows?: ToolCall) {
     this.#tools = tools;
+    this.follows = follows;
     this.index = index;
     this.id = id;
     this.found = found;

@@ -121,9 +121,9 @@ export class ToolCallAssembler {
     return repeats ? last : this.#add(delta);
   }
 
-  #add(delta: ToolCallDelta, name = ""): ToolCall {
-    const call = new ToolCall(this.#tools, delta);
-    if (name !== "") call.name = name;
+  #add(delta: ToolCallDelta, follows?: ToolCall): ToolCall {
+    const call = new ToolCall(this.#tools, delta, false, follows);
+    if (follows) call.name = follows.name;
     this.#push(call);
     return call;
   }
@@ -141,7 +141,7 @@ export class ToolCallAssembler {
 
   #feedArguments(call: ToolCall, text: string): void {
     for (let rest = call.feed(text).trimStart(); rest.startsWith("{");) {
-      rest = this.#add({ index: call.index }, call.name).feed(rest).trimStart();
+      rest = this.#add({ index: call.index }, call).feed(rest).trimStart();
     }
   }
 
@@ -150,7 +150,7 @@ export class ToolCallAssembler {
     for (let call = this.#calls[this.#closed]; call; call = this.#calls[this.#closed]) {
       // What was found in text may come as a call as well: then only the whole tells whether it is another one.
       const twins = this.#calls.some(({ found, name }) => found && !call.found && name === call.name);
-      const piece = call.name === "" || twins ? "" : call.take();
+      const piece = call.name === "" || twins || call.follows ? "" : call.take();
       if (piece !== "") this.#send(call, piece);
       if (call.name === "" || !call.settled || this.#closed === this.#calls.length - 1) return;
       this.#close(call, false);
@@ -168,7 +168,9 @@ export class ToolCallAssembler {
   #close(call: ToolCall, cut: boolean): void {
     // A call without a name goes on as well: the client tells the model that it is no tool.
     if (call.name === "") call.name = "unnamed";
-    const twin = this.#calls.slice(0, this.#closed).some((other) => other.found && !call.found && isSame(other, call));
+    const twin = this.#calls.slice(0, this.#closed).some((other) => {
+      return (other === call.follows || (other.found && !call.found)) && isSame(other, call);
+    });
     if (!twin) {
       this.#send(call, call.finish(cut));
       this.#blocks.close(cut);

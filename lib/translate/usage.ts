@@ -1,9 +1,12 @@
 import type { Usage } from "../wire/anthropic.ts";
 import type { ChatUsage } from "../wire/openai.ts";
 
+/** No window is wider: more is a number below zero without its sign, or made up. */
+const MOST_TOKENS = 10_000_000;
+
 /** A count as a host reports it; 0 for whatever is none. */
 export function toTokenCount(value: unknown): number {
-  return typeof value === "number" && value > 0 && value < Infinity ? Math.round(value) : 0;
+  return typeof value === "number" && value > 0 && value <= MOST_TOKENS ? Math.round(value) : 0;
 }
 
 /**

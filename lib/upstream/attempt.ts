@@ -1,3 +1,4 @@
+import { BadAnswer } from "../stream/bad_answer.ts";
 import { SseDecoder } from "../stream/sse_decoder.ts";
 import type { JsonObject, MessagesRequest, MessageStreamEvent } from "../wire/anthropic.ts";
 import { type Clock, sleep } from "../wire/clock.ts";
@@ -131,24 +132,28 @@ function prepend<T>(
   return iterate(() => next());
 }
 
-/** How an attempt is made, for whom, how many milliseconds its first content may take, and who is told what a host counts. */
+/**
+ * How an attempt is made, for whom, how many milliseconds its first content may take, what of it is of use (anything),
+ * and who is told what a host counts.
+ */
 type AttemptOptions = {
   settings: Required<ChainOptions>;
   options: SendOptions;
   limit: number;
+  isOfUse?: ((event: MessageStreamEvent) => boolean) | undefined;
   onPromptTokens: (actual: number) => void;
 };
 
 /**
  * Asks one candidate once, with the body made of the request.
  *
- * @throws {ApiError} If it refuses, breaks off, is silent for too long or answers nothing before its first content.
+ * @throws {ApiError} If it refuses, breaks off or is silent for too long before its first content, or has none of use.
  */
 export async function attempt(
   request: MessagesRequest,
   body: JsonObject,
   candidate: Candidate,
-  { settings, options, limit, onPromptTokens }: AttemptOptions,
+  { settings, options, limit, isOfUse = () => true, onPromptTokens }: AttemptOptions,
 ): Promise<Answer["events"]> {
   const { clock, call, userAgent, newId, idleTimeout } = settings;
   const { tokens, headers: client } = options;
@@ -181,9 +186,14 @@ export async function attempt(
       signal: options.signal,
       onPromptTokens,
     });
-    const first = await events.next();
-    deadline.extend(idleTimeout);
-    return prepend(first, events);
+    const held: MessageStreamEvent[] = [];
+    while (!held.some(isOfUse)) {
+      const { value } = await events.next();
+      if (!value) throw new BadAnswer("empty", "has nothing that is of use");
+      deadline.extend(idleTimeout);
+      held.push(...value);
+    }
+    return prepend({ value: held, done: false }, events);
   } catch (thrown) {
     deadline.close();
     throw deadline.explain(thrown);

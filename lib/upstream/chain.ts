@@ -11,8 +11,9 @@ import { attempt } from "./attempt.ts";
 import { mayPass, toBackOff } from "./back_off.ts";
 import type { Call } from "./call.ts";
 import { type Candidate, toKey } from "../routing/candidate.ts";
+import { toPriority } from "../routing/priority.ts";
 import type { Answer, Send, SendOptions } from "./send.ts";
-import { Cuts } from "./cuts.ts";
+import { Cuts, isEnd, isVerdict, isVisible } from "./cuts.ts";
 import { Deadline } from "./deadline.ts";
 import { FAULT_KINDS, UpstreamFault } from "./faults.ts";
 import { type FittingRequest, MIN_OUTPUT_TOKENS, toFittingRequest } from "./fit.ts";
@@ -185,11 +186,11 @@ class Chain {
   }
 
   /** Waits for a place at the account, but no longer than an answer may take to begin. */
-  async #enter({ backend }: Candidate, { priority, signal, end }: SendOptions & { end: number }): Promise<() => void> {
+  async #enter({ backend }: Candidate, { kind, signal, end }: SendOptions & { end: number }): Promise<() => void> {
     const { clock, requestTimeout } = this.#settings;
     const deadline = new Deadline(clock, signal, end - clock.now());
     try {
-      return await this.#accounts.windowOf(backend).enter(priority, deadline.signal);
+      return await this.#accounts.windowOf(backend).enter(toPriority(kind), deadline.signal);
     } catch {
       signal.throwIfAborted();
       const waited = `no call was free within ${Math.round(requestTimeout / 1000)} seconds`;
@@ -206,7 +207,7 @@ class Chain {
     options: SendOptions & { end: number; hasOthers: boolean },
   ): Promise<Answer["events"]> {
     const { clock, patience } = this.#settings;
-    const { signal, tokens, end, hasOthers } = options;
+    const { signal, tokens, end, hasOthers, kind } = options;
     const leave = await this.#enter(candidate, options);
     options.onTry?.(candidate);
     const tell = this.#health.begin(toKey(candidate));
@@ -225,10 +226,16 @@ class Chain {
       const limit = hasOthers ? Math.min(left / 2, patience + tokens.roughly / 2 + writing) : left;
       const onPromptTokens = (actual: number) => this.#report(candidate, tokens, actual);
       const settings = this.#settings;
-      const events = await attempt(request, body, candidate, { settings, options, limit, onPromptTokens });
+      // Claude Code gives up where half a summary breaks off; of others the last one's answer is as good as none.
+      const isOfUse = kind === "compaction"
+        ? isEnd
+        : hasOthers && this.#cuts.of(request).size > 0
+        ? isVisible
+        : undefined;
+      const events = await attempt(request, body, candidate, { settings, options, limit, isOfUse, onPromptTokens });
       // An answer that let the user wait for long is as good as a fault.
       const slow = hasOthers && clock.now() - began > limit / 2;
-      return this.#watch(events, request, candidate, signal, (well) => over(slow && well ? false : well));
+      return this.#watch(events, request, candidate, options, (well) => over(slow && well ? false : well));
     } catch (thrown) {
       // Nor does what is wrong with the request or the account.
       const { then, account } = thrown instanceof UpstreamFault ? FAULT_KINDS[thrown.kind] : { then: "stop" };
@@ -237,18 +244,22 @@ class Chain {
     }
   }
 
-  /** Passes events on, tells how the answer ended, and remembers who broke off. */
+  /** Passes events on, tells how the answer ended, and remembers whose was of no use. */
   #watch(
     events: Answer["events"],
     request: MessagesRequest,
     candidate: Candidate,
-    signal: AbortSignal,
+    { signal, kind }: SendOptions,
     over: (well: boolean | undefined) => void,
   ): Answer["events"] {
+    const isOfUse = kind === "safety" ? isVerdict : isVisible;
+    let used = false;
     return iterate(async () => {
       try {
         const read = await events.next();
+        used ||= !!read.value?.some(isOfUse);
         if (read.done) {
+          if (!used) this.#cuts.note(request, toKey(candidate));
           over(true);
           this.#learned.learnBack(candidate);
         }

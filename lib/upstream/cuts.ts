@@ -1,4 +1,4 @@
-import type { MessagesRequest } from "../wire/anthropic.ts";
+import type { MessagesRequest, MessageStreamEvent } from "../wire/anthropic.ts";
 import type { Clock } from "../wire/clock.ts";
 import { toDigest } from "../wire/ids.ts";
 
@@ -6,21 +6,47 @@ import { toDigest } from "../wire/ids.ts";
 const MEMORY = 300_000;
 /** Claude Code asks to go on: what it was sent of the answer and one sentence more (2.1.328). */
 const MAX_ADDED_MESSAGES = 2;
+/** How the sentence begins that it adds to the last message after an answer without a visible word (2.1.328). */
+const REMINDER = "[Your previous response had no visible output.";
 
 type Cut = { key: string; at: number; length: number; fingerprint: string };
 
-/** What stays the same when a request comes again: a message is a block while it has a mark for Anthropic's cache. */
+/**
+ * What stays the same when a request comes again: a message is a block while it has a mark for Anthropic's cache, and
+ * gets a line break before a reminder.
+ */
 function toFingerprint({ messages }: MessagesRequest, length: number): string {
   const blocks = messages.slice(0, length).map(({ role, content }) => ({
     role,
-    content: typeof content === "string" ? [{ type: "text", text: content }] : content,
+    content: typeof content === "string"
+      ? [{ type: "text", text: content }]
+      : content.filter((block) => block.type !== "text" || !block.text.startsWith(REMINDER)),
   }));
-  return toDigest(JSON.stringify(blocks, (name, value) => name === "cache_control" ? undefined : value), 11);
+  const toSame = (name: string, value: unknown) =>
+    name === "cache_control" ? undefined : typeof value === "string" ? value.trimEnd() : value;
+  return toDigest(JSON.stringify(blocks, toSame), 11);
+}
+
+/** Whether an event shows the user something, calls a tool, or says why there is no more: thinking alone does not. */
+export function isVisible(event: MessageStreamEvent): boolean {
+  if (event.type === "message_delta") return (event.delta.stop_reason ?? "end_turn") !== "end_turn";
+  return event.type === "content_block_start" && !event.content_block.type.endsWith("thinking");
+}
+
+/** Whether an event ends an answer. */
+export function isEnd({ type }: MessageStreamEvent): boolean {
+  return type === "message_stop";
+}
+
+/** Whether an event, which has all of a text that is not streamed, has what Claude Code looks for in a check of a command. */
+export function isVerdict(event: MessageStreamEvent): boolean {
+  return event.type === "content_block_delta" && event.delta.type === "text_delta" &&
+    event.delta.text.includes("<block>");
 }
 
 /**
- * Remembers where answers broke off after they had begun: Claude Code sends the same request again, or asks to go on,
- * and that should go to somebody else.
+ * Remembers where answers broke off after they had begun, or were of no use: Claude Code sends the same request again, or
+ * asks to go on, and that should go to somebody else.
  */
 export class Cuts {
   readonly #clock: Clock;

@@ -1,5 +1,5 @@
 import type { Candidate } from "../routing/candidate.ts";
-import type { Priority } from "../routing/priority.ts";
+import type { RequestKind } from "../routing/request_kind.ts";
 import type { MessagesRequest, MessageStreamEvent } from "../wire/anthropic.ts";
 import type { ApiError } from "../wire/errors.ts";
 import type { PromptTokens } from "./token_ledger.ts";
@@ -16,14 +16,14 @@ export type Answer = {
 
 /**
  * What {@linkcode Send} is given beside the request: where it may go, in order of preference, a signal that fires when
- * nobody waits any more, the tokens of the request, how urgent it is, and the client's headers, of which hosts
+ * nobody waits any more, the tokens of the request, what Claude Code wants with it, and the client's headers, of which hosts
  * that speak Anthropic's format get some, and what is called when a candidate is asked and when it has failed.
  */
 export type SendOptions = {
   candidates: readonly Candidate[];
   signal: AbortSignal;
   tokens: PromptTokens;
-  priority: Priority;
+  kind: RequestKind;
   headers?: Headers;
   onTry?: ((candidate: Candidate, fault?: ApiError) => void) | undefined;
 };

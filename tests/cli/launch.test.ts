@@ -66,6 +66,14 @@ describe("toClaudeEnv()", () => {
     assert.deepEqual(tell({ contextTokens: 200_000, outputTokens: 8192 }), ["200000", "8192"]);
   });
 
+  test("tells no window in which Claude Code would compact without end", () => {
+    const tell = (contextTokens: number) => {
+      return toClaudeEnv({}, "http://127.0.0.1:1", { elite: "m", tiers: {}, contextTokens, outputTokens: 8192 })
+        .CLAUDE_CODE_MAX_CONTEXT_TOKENS;
+    };
+    assert.deepEqual([32_768, 46_344, 46_345, 65_536, 65_537].map(tell), ["51960", "65536", "65536", "65536", "65537"]);
+  });
+
   test("asks no other proxy for this machine, and says so once", () => {
     const once = toClaudeEnv({ NO_PROXY: "a, b" }, "http://[::1]:1", { elite: "m", tiers: {} });
     assert.equal(once.NO_PROXY, "a,b,[::1]");

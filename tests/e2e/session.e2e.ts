@@ -417,12 +417,12 @@ describe("the command line", OPTIONS, () => {
   it("says that the window of the model is too small for Claude Code", async (t) => {
     const place = await makePlace(t);
     const { env } = await startUpstream(t, () => DONE);
-    for (const [context, told] of [[15_999, true], [16_000, false]] as const) {
+    for (const [context, told] of [[31_999, true], [32_000, false]] as const) {
       const config = { models: [{ id: "test/model", context }] };
       await writeFile(join(place.project, "arbiter.json"), JSON.stringify(config));
       const { code, stderr } = await startArbiter(t, ["code", "--port", "0", "--", "--version"], { place, env }).ended;
       assert.equal(code, 0);
-      assert.equal(/Its window of 15999 tokens is too small/.test(stderr), told, stderr);
+      assert.equal(/Its window of 31999 tokens is too small/.test(stderr), told, stderr);
     }
   });
 

@@ -291,6 +291,51 @@ for (
   });
 }
 
+test("what reminds a model that only thought goes to others, until one does more than think", async () => {
+  const thinks: ScriptedAnswer = { steps: [{ reasoning: "Hm." }] };
+  const rig = createChainRig({ [FIRST]: thinks, [SECOND]: thinks, [THIRD]: HELLO });
+  const toMessages = (...texts: string[]) => [
+    { role: "user" as const, content: texts.map((text) => ({ type: "text" as const, text })) },
+    { role: "system" as const, content: "Today is Friday." },
+  ];
+  const { content } = await readAnswer(await rig.ask({ stream: true, messages: toMessages("Do it") }));
+  assert.deepEqual(content.map(({ type }) => type), ["thinking"]);
+  const reminder = "[Your previous response had no visible output. Please continue.]";
+  await assertHello(await rig.ask({ stream: true, messages: toMessages("Do it\n", reminder) }));
+  await readAnswer(await rig.ask({ stream: true, messages: toMessages("Do something else\n", reminder) }));
+  assert.deepEqual(rig.asked(), [FIRST, SECOND, THIRD, FIRST]);
+  await checkReleased(rig);
+});
+
+test("a model that only thought because it had no more tokens is asked again like any other", async () => {
+  const rig = createChainRig({ [FIRST]: { steps: [{ reasoning: "Hm." }, { finish: "length" }] }, [SECOND]: HELLO });
+  for (let i = 0; i < 2; i++) await readAnswer(await rig.ask({ stream: true }));
+  assert.deepEqual(rig.asked(), [FIRST, FIRST]);
+});
+
+test("a summary that breaks off is made by another model, and nothing of the half of it is seen", async () => {
+  const half: Step[] = [{ reasoning: "Hm." }, HALF, { stop: "cut" }];
+  const rig = createChainRig({ [FIRST]: { steps: half }, [SECOND]: HELLO });
+  const system = "You are a helpful AI assistant tasked with summarizing conversations.";
+  await assertHello(await rig.ask({ stream: true, system }, { userAgent: CLAUDE_CODE }));
+  assert.deepEqual(rig.asked(), [FIRST, SECOND]);
+  await checkReleased(rig);
+});
+
+test("a check of a command that a model answers without a verdict goes to the next when it comes again, until one has it", async () => {
+  const check = (command: string) => ({
+    model: FIRST,
+    stream: false,
+    max_tokens: 64,
+    system: "Rules. ".repeat(3000),
+    messages: [{ role: "user" as const, content: `<transcript>${command}</transcript>` }],
+  });
+  const says = (text: string): ScriptedAnswer => ({ steps: [{ text }] });
+  const rig = createChainRig({ [FIRST]: says("It is fine."), [SECOND]: says("<block>no") });
+  for (const command of ["one", "one", "one", "two"]) await (await rig.ask(check(command))).text();
+  assert.deepEqual(rig.asked(), [FIRST, SECOND, SECOND, FIRST]);
+});
+
 test("a field that a model refuses is left out at once, and from then on", async () => {
   const refusal = { status: 400, body: { detail: "Unsupported parameter(s): `temperature`, `stop`" } };
   const rig = createChainRig({ [FIRST]: (turn) => turn === 0 ? refusal : HELLO, [SECOND]: HELLO });

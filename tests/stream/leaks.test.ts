@@ -253,7 +253,11 @@ describe("nonsense is a failure of the upstream:", () => {
 
   test("an answer without anything in it", () => {
     assert.throws(() => translate([finish("stop")]), overloaded);
-    assert.throws(() => translate([chunk({ content: " \n" }), finish("stop")]), overloaded);
+    for (const content of [" \n", "(no content)", "(no content)\n"]) {
+      assert.throws(() => translate([chunk({ content }), finish("stop")]), overloaded, content);
+    }
+    const printed = ["It printed ", "(no content)"].map((content) => chunk({ content }));
+    assert.deepEqual(summarize(translate([...printed, finish()])), ["text:It printed (no content)", "(end_turn)"]);
   });
 
   test("a finish reason that says so", () => {

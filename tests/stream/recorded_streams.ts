@@ -293,6 +293,18 @@ export const RECORDED_STREAMS: readonly RecordedStream[] = [
     expected: [`Read${READ}`, 'Read{"path":"b.ts"}', "(tool_use)"],
   },
   {
+    name: "the arguments once more, in other words for the same (vLLM #51697)",
+    chunks: [
+      calls(call(0, "c1", "Read", '{"path":')),
+      calls(call(0, null, null, '"a.ts"}')),
+      calls(call(0, null, null, '{ "pa')),
+      calls(call(0, null, null, 'th": "a.ts" }{}')),
+      calls(call(1, "c2", "List", `${LIST}${LIST}`)),
+      finish("tool_calls"),
+    ],
+    expected: [`Read${READ}`, `List${LIST}`, "(tool_use)"],
+  },
+  {
     name: "junk after the arguments",
     chunks: [calls(call(0, "c1", "Read", `${READ}}\n`)), calls(call(0, null, null, "}}")), finish("tool_calls")],
     expected: [`Read${READ}`, "(tool_use)"],

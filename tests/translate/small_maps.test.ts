@@ -39,6 +39,7 @@ describe("toUsage()", () => {
       0,
     ]],
     [{ prompt_tokens: Infinity, completion_tokens: NaN } as never, [11, 22, 0]],
+    [{ prompt_tokens: 2 ** 32 - 1, completion_tokens: 2 ** 32 }, [11, 22, 0]],
     [{ prompt_tokens: null, completion_tokens: null, prompt_tokens_details: null }, [11, 22, 0]],
     [{ prompt_tokens: 100, completion_tokens: 5, prompt_tokens_details: { cached_tokens: 30 } }, [70, 5, 30]],
     [{ prompt_tokens: 100, completion_tokens: 5, prompt_tokens_details: { cached_tokens: null } }, [100, 5, 0]],
