@@ -8770,6 +8770,37 @@ async function readLimited(
   }
   return text + decoder.decode();
 }
+// lib/upstream/use.ts -----------------------------------------------------------------------
+/** Whether an event is what Claude Code can use an answer for. */
+type IsOfUse = (event: MessageStreamEvent) => boolean;
+
+/** Something the user sees, a call, or why there is no more: thinking alone is none. */
+const isVisible: IsOfUse = (event) => {
+  if (event.type === "message_delta") return (event.delta.stop_reason ?? "end_turn") !== "end_turn";
+  return event.type === "content_block_start" && !event.content_block.type.endsWith("thinking");
+};
+
+/** The end of an answer. */
+const isEnd: IsOfUse = ({ type }) => type === "message_stop";
+
+/** What Claude Code looks for in the check of a command; it asks for that without a stream, so that the text is in one piece. */
+const isVerdict: IsOfUse = (event) =>
+  event.type === "content_block_delta" && event.delta.type === "text_delta" && event.delta.text.includes("<block>");
+
+/**
+ * What an answer must have before any of it is passed on; nothing in particular where that is not known.
+ *
+ * @param again Whether another's answer to the request was of no use, and there are others to ask after this one.
+ */
+function toHeldUntil(kind: RequestKind, again: boolean): IsOfUse | undefined {
+  if (kind === "compaction") return isEnd; // Claude Code gives up where half a summary breaks off.
+  return again ? isVisible : undefined;
+}
+
+/** What an answer must have so that somebody else need not be asked when the request comes again. */
+function toNeeded(kind: RequestKind): IsOfUse {
+  return kind === "safety" ? isVerdict : isVisible;
+}
 // lib/upstream/attempt.ts -------------------------------------------------------------------
 /** Milliseconds between two questions for an answer that is queued. */
 const POLL_INTERVAL = 1_000;
@@ -8897,7 +8928,7 @@ type AttemptOptions = {
   settings: Required<ChainOptions>;
   options: SendOptions;
   limit: number;
-  isOfUse?: ((event: MessageStreamEvent) => boolean) | undefined;
+  isOfUse?: IsOfUse | undefined;
   onPromptTokens: (actual: number) => void;
 };
 
@@ -9011,23 +9042,6 @@ function toFingerprint({ messages }: MessagesRequest, length: number): string {
   const toSame = (name: string, value: unknown) =>
     name === "cache_control" ? undefined : typeof value === "string" ? value.trimEnd() : value;
   return toDigest(JSON.stringify(blocks, toSame), 11);
-}
-
-/** Whether an event shows the user something, calls a tool, or says why there is no more: thinking alone does not. */
-function isVisible(event: MessageStreamEvent): boolean {
-  if (event.type === "message_delta") return (event.delta.stop_reason ?? "end_turn") !== "end_turn";
-  return event.type === "content_block_start" && !event.content_block.type.endsWith("thinking");
-}
-
-/** Whether an event ends an answer. */
-function isEnd({ type }: MessageStreamEvent): boolean {
-  return type === "message_stop";
-}
-
-/** Whether an event, which has all of a text that is not streamed, has what Claude Code looks for in a check of a command. */
-function isVerdict(event: MessageStreamEvent): boolean {
-  return event.type === "content_block_delta" && event.delta.type === "text_delta" &&
-    event.delta.text.includes("<block>");
 }
 
 /**
@@ -10018,12 +10032,7 @@ class Chain {
       const limit = hasOthers ? Math.min(left / 2, patience + tokens.roughly / 2 + writing) : left;
       const onPromptTokens = (actual: number) => this.#report(candidate, tokens, actual);
       const settings = this.#settings;
-      // Claude Code gives up where half a summary breaks off; of others the last one's answer is as good as none.
-      const isOfUse = kind === "compaction"
-        ? isEnd
-        : hasOthers && this.#cuts.of(request).size > 0
-        ? isVisible
-        : undefined;
+      const isOfUse = toHeldUntil(kind, hasOthers && this.#cuts.of(request).size > 0);
       const events = await attempt(request, body, candidate, { settings, options, limit, isOfUse, onPromptTokens });
       // An answer that let the user wait for long is as good as a fault.
       const slow = hasOthers && clock.now() - began > limit / 2;
@@ -10044,7 +10053,7 @@ class Chain {
     { signal, kind }: SendOptions,
     over: (well: boolean | undefined) => void,
   ): Answer["events"] {
-    const isOfUse = kind === "safety" ? isVerdict : isVisible;
+    const isOfUse = toNeeded(kind);
     let used = false;
     return iterate(async () => {
       try {

@@ -13,6 +13,7 @@ import { toUpstreamFault, UpstreamFault } from "./faults.ts";
 import { PROTOCOLS, toUpstreamHeaders } from "./protocol.ts";
 import { type AnswerReader, readAnswer } from "./answer_reader.ts";
 import { MAX_ANSWER_BYTES, MAX_REFUSAL_BYTES, MAX_WHOLE_BYTES, readLimited } from "./read_limited.ts";
+import type { IsOfUse } from "./use.ts";
 
 /** Milliseconds between two questions for an answer that is queued. */
 const POLL_INTERVAL = 1_000;
@@ -140,7 +141,7 @@ type AttemptOptions = {
   settings: Required<ChainOptions>;
   options: SendOptions;
   limit: number;
-  isOfUse?: ((event: MessageStreamEvent) => boolean) | undefined;
+  isOfUse?: IsOfUse | undefined;
   onPromptTokens: (actual: number) => void;
 };
 

@@ -13,7 +13,7 @@ import type { Call } from "./call.ts";
 import { type Candidate, toKey } from "../routing/candidate.ts";
 import { toPriority } from "../routing/priority.ts";
 import type { Answer, Send, SendOptions } from "./send.ts";
-import { Cuts, isEnd, isVerdict, isVisible } from "./cuts.ts";
+import { Cuts } from "./cuts.ts";
 import { Deadline } from "./deadline.ts";
 import { FAULT_KINDS, UpstreamFault } from "./faults.ts";
 import { type FittingRequest, MIN_OUTPUT_TOKENS, toFittingRequest } from "./fit.ts";
@@ -24,6 +24,7 @@ import { orderCandidates } from "./order.ts";
 import { LastRefusal } from "./refusal.ts";
 import { summarizeFaults, toNamed } from "./summary.ts";
 import type { PromptTokens, TokenLedger } from "./token_ledger.ts";
+import { toHeldUntil, toNeeded } from "./use.ts";
 
 /** How upstreams are called. */
 export interface ChainOptions {
@@ -226,12 +227,7 @@ class Chain {
       const limit = hasOthers ? Math.min(left / 2, patience + tokens.roughly / 2 + writing) : left;
       const onPromptTokens = (actual: number) => this.#report(candidate, tokens, actual);
       const settings = this.#settings;
-      // Claude Code gives up where half a summary breaks off; of others the last one's answer is as good as none.
-      const isOfUse = kind === "compaction"
-        ? isEnd
-        : hasOthers && this.#cuts.of(request).size > 0
-        ? isVisible
-        : undefined;
+      const isOfUse = toHeldUntil(kind, hasOthers && this.#cuts.of(request).size > 0);
       const events = await attempt(request, body, candidate, { settings, options, limit, isOfUse, onPromptTokens });
       // An answer that let the user wait for long is as good as a fault.
       const slow = hasOthers && clock.now() - began > limit / 2;
@@ -252,7 +248,7 @@ class Chain {
     { signal, kind }: SendOptions,
     over: (well: boolean | undefined) => void,
   ): Answer["events"] {
-    const isOfUse = kind === "safety" ? isVerdict : isVisible;
+    const isOfUse = toNeeded(kind);
     let used = false;
     return iterate(async () => {
       try {

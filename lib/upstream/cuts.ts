@@ -1,4 +1,4 @@
-import type { MessagesRequest, MessageStreamEvent } from "../wire/anthropic.ts";
+import type { MessagesRequest } from "../wire/anthropic.ts";
 import type { Clock } from "../wire/clock.ts";
 import { toDigest } from "../wire/ids.ts";
 
@@ -25,23 +25,6 @@ function toFingerprint({ messages }: MessagesRequest, length: number): string {
   const toSame = (name: string, value: unknown) =>
     name === "cache_control" ? undefined : typeof value === "string" ? value.trimEnd() : value;
   return toDigest(JSON.stringify(blocks, toSame), 11);
-}
-
-/** Whether an event shows the user something, calls a tool, or says why there is no more: thinking alone does not. */
-export function isVisible(event: MessageStreamEvent): boolean {
-  if (event.type === "message_delta") return (event.delta.stop_reason ?? "end_turn") !== "end_turn";
-  return event.type === "content_block_start" && !event.content_block.type.endsWith("thinking");
-}
-
-/** Whether an event ends an answer. */
-export function isEnd({ type }: MessageStreamEvent): boolean {
-  return type === "message_stop";
-}
-
-/** Whether an event, which has all of a text that is not streamed, has what Claude Code looks for in a check of a command. */
-export function isVerdict(event: MessageStreamEvent): boolean {
-  return event.type === "content_block_delta" && event.delta.type === "text_delta" &&
-    event.delta.text.includes("<block>");
 }
 
 /**
