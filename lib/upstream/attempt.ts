@@ -40,9 +40,9 @@ function toDataReader(
     const bytes = await answer.read();
     deadline.heard();
     over = !bytes;
-    // No event begins like an object or a page, whatever the host calls it; hosts may send blanks before it.
+    // No event begins like an object or a page, whatever the host calls it; hosts may send blanks before it, or a mark of the order of bytes.
     if (begin === "" && bytes) {
-      begin = String.fromCharCode(bytes.find((byte) => byte > 0x20) ?? 0x20).trim();
+      begin = String.fromCharCode(bytes.find((byte) => byte > 0x20 && byte < 0x80) ?? 0x20).trim();
       over = begin === "{" || begin === "<";
       const text = over ? await readLimited(answer, MAX_WHOLE_BYTES, bytes) : "";
       if (begin === "<") throw toUpstreamFault(200, text, candidate);

@@ -564,10 +564,15 @@ test("a model whose streams lose something is asked for whole answers, and the c
   assert.deepEqual(rig.calls.map(({ body }) => body.stream_options), [{ include_usage: true }, undefined]);
 });
 
-test("a whole answer is read, and so are events, whatever the host calls them and with blanks before", async () => {
+test("a whole answer is read, and so are events, whatever the host calls them, with blanks or a mark before", async () => {
   const whole = ["\r\n{", '"choices":[{"message":{"content":"Hel', 'lo"},"finish_reason":"stop"}]}'];
   const events = ['data: {"choices":[{"delta":{"content":"Hello"},"finish_reason":"stop"}]}\n\n'];
-  for (const pieces of [whole, ["\n  \n", ...whole], events, ["\n  \n", ...events]]) {
+  for (
+    const pieces of [whole, ["\n  \n", ...whole], ["\ufeff", ...whole], events, ["\n  \n", ...events], [
+      "\ufeff",
+      ...events,
+    ]]
+  ) {
     for (const type of ["text/event-stream", "application/json"]) {
       const serve = serveBytes(pieces);
       const fetch: typeof serve = async (...asked) =>
