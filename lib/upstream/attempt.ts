@@ -7,7 +7,7 @@ import { toJsonText } from "../wire/json.ts";
 import type { Candidate } from "../routing/candidate.ts";
 import type { Answer, SendOptions } from "./send.ts";
 import type { CallAnswer } from "./call.ts";
-import type { ChainOptions } from "./chain.ts";
+import type { ChainOptions } from "./chain_options.ts";
 import { Deadline } from "./deadline.ts";
 import { toUpstreamFault, UpstreamFault } from "./faults.ts";
 import { PROTOCOLS, toUpstreamHeaders } from "./protocol.ts";
