@@ -5275,9 +5275,14 @@ class RateWindow {
   /** How many requests may start now. */
   get left(): number {
     const now = this.#grow();
-    if (now < this.#blockedUntil) return 0;
+    if (this.blocked) return 0;
     const left = this.#limit - this.#leaves.filter((time) => time > now).length;
     return now < this.#seen.until ? Math.min(left, this.#seen.left) : left;
+  }
+
+  /** Whether the upstream has said 429, and is left alone. */
+  get blocked(): boolean {
+    return this.#clock.now() < this.#blockedUntil;
   }
 
   /** Milliseconds until a request may start, whoever queues for that; 0 when one may start now. */
@@ -12667,6 +12672,8 @@ type Standing = {
   back: number;
   /** Whether an answer to this very request has broken off there. */
   cut: boolean;
+  /** Whether nobody may ask its account at the moment. */
+  blocked: boolean;
 };
 
 /**
@@ -12684,7 +12691,7 @@ function orderCandidates(
   const needsTools = (request.tools?.length ?? 0) > 0;
   const needsEyes = candidates.length > 1 && hasBlocks(request, "image");
   const ranked = candidates.map((candidate) => {
-    const { facts, well, back, cut } = toStanding(candidate);
+    const { facts, well, back, cut, blocked } = toStanding(candidate);
     const { tools, vision } = candidate.traits ?? toModel(candidate.model);
     const room = toWindow(candidate, facts) - MIN_OUTPUT_TOKENS;
     // The first reason outweighs all that follow; sight is the last, because a picture can be told of in words.
@@ -12693,6 +12700,7 @@ function orderCandidates(
       needsTools && (facts.noTools || !tools),
       cut,
       !well,
+      blocked,
       needsEyes && !vision,
     ];
     return { candidate, well, back, penalty: parseInt(reasons.map(Number).join(""), 2) };
@@ -12862,6 +12870,7 @@ class Chain {
         if (asked + 1 < retryAttempts && mayPass(fault)) waiting.push(candidate);
         const { backend } = candidate;
         if (then === "leave") waiting = waiting.filter((other) => !isSameAccount(other.backend, backend));
+        if (this.#accounts.windowOf(backend).blocked) waiting = this.#order(request, options, waiting);
         candidate = waiting.shift();
       }
     }
@@ -12893,6 +12902,7 @@ class Chain {
         well: this.#health.isWell(key) && !gone,
         back: gone ? Infinity : this.#health.avoidedUntil(key),
         cut: cuts.has(key),
+        blocked: this.#accounts.windowOf(candidate.backend).blocked,
       };
     });
   }

@@ -106,6 +106,7 @@ export class Chain {
         if (asked + 1 < retryAttempts && mayPass(fault)) waiting.push(candidate);
         const { backend } = candidate;
         if (then === "leave") waiting = waiting.filter((other) => !isSameAccount(other.backend, backend));
+        if (this.#accounts.windowOf(backend).blocked) waiting = this.#order(request, options, waiting);
         candidate = waiting.shift();
       }
     }
@@ -137,6 +138,7 @@ export class Chain {
         well: this.#health.isWell(key) && !gone,
         back: gone ? Infinity : this.#health.avoidedUntil(key),
         cut: cuts.has(key),
+        blocked: this.#accounts.windowOf(candidate.backend).blocked,
       };
     });
   }

@@ -60,9 +60,14 @@ export class RateWindow {
   /** How many requests may start now. */
   get left(): number {
     const now = this.#grow();
-    if (now < this.#blockedUntil) return 0;
+    if (this.blocked) return 0;
     const left = this.#limit - this.#leaves.filter((time) => time > now).length;
     return now < this.#seen.until ? Math.min(left, this.#seen.left) : left;
+  }
+
+  /** Whether the upstream has said 429, and is left alone. */
+  get blocked(): boolean {
+    return this.#clock.now() < this.#blockedUntil;
   }
 
   /** Milliseconds until a request may start, whoever queues for that; 0 when one may start now. */
