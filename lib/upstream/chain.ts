@@ -73,7 +73,7 @@ export class Chain {
     for (let calls = 0; candidate && calls < maxAttempts; calls++) {
       const asked = asks.get(candidate) ?? 0;
       const { retryAttempts = 1, retryBaseDelayMs: own } = candidate.profile ?? {};
-      const wait = toBackOff({ faults: tried.values(), asked, own, random: random() });
+      const wait = toBackOff({ faults: tried.values(), asked, last: tried.get(candidate), own, random: random() });
       if (tried.size > 0 && end - clock.now() - wait < MIN_LEFT) break;
       if (wait > 0) await sleep(clock, wait, signal);
       const wanted = candidate.traits?.wholeAnswers ? { ...request, stream: false } : request;
