@@ -8,13 +8,8 @@ import type { SharedPlace, SharedPlaces } from "./shared_places.ts";
 const POLL_PAUSE = 250;
 
 type Leave = SharedPlace["leave"];
-
-/** Those of one priority who wait, by the number each drew; how many numbers have been drawn, and how many called. */
-class Line {
-  readonly waiting = new Map<number, (leave: Leave) => void>();
-  drawn = 0;
-  called = 0;
-}
+/** Those of one priority who wait, first come first served: what lets each in. */
+type Line = Set<(leave: Leave) => void>;
 
 /**
  * Admits requests to one upstream account.
@@ -27,7 +22,7 @@ export class RateWindow {
   readonly #limits: RateLimits;
   readonly #clock: Clock;
   /** Most urgent first. */
-  readonly #lines: Record<Priority, Line> = { main: new Line(), subagent: new Line(), background: new Line() };
+  readonly #lines: Record<Priority, Line> = { main: new Set(), subagent: new Set(), background: new Set() };
   /** When the latest starts leave the window, the n-th at n modulo the full limit. */
   readonly #leaves: number[] = [];
   /** How many requests have started, where there is a limit to that. */
@@ -89,16 +84,17 @@ export class RateWindow {
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason);
       const line = this.#lines[priority];
-      const number = line.drawn++;
+      const call = (leave: Leave) => {
+        line.delete(call);
+        release();
+        resolve(this.#start(leave));
+      };
       const release = onAbort(signal, () => {
-        line.waiting.delete(number);
+        line.delete(call);
         reject(signal.reason);
         this.#admit();
       });
-      line.waiting.set(number, (leave) => {
-        release();
-        resolve(this.#start(leave));
-      });
+      line.add(call);
       this.#admit();
     });
   }
@@ -123,7 +119,7 @@ export class RateWindow {
   }
 
   get #waiting(): number {
-    return Object.values(this.#lines).reduce((count, { waiting }) => count + waiting.size, 0);
+    return Object.values(this.#lines).reduce((count, line) => count + line.size, 0);
   }
 
   /** Lets in whoever may enter; sets a timer, which looks again, where the next one waits for the time only. */
@@ -158,13 +154,8 @@ export class RateWindow {
 
   /** Calls the first of the most urgent. */
   #call(leave: Leave): void {
-    const line = Object.values(this.#lines).find(({ waiting }) => waiting.size > 0);
-    let enter: ((leave: Leave) => void) | undefined;
-    while (line && !enter) {
-      enter = line.waiting.get(line.called);
-      line.waiting.delete(line.called++);
-    }
-    enter?.(leave);
+    const [call] = Object.values(this.#lines).find((line) => line.size > 0) ?? [];
+    call?.(leave);
   }
 
   #start(leave: Leave): () => void {
