@@ -121,18 +121,6 @@ function readEvents(
   });
 }
 
-/** Puts back what has been taken from the beginning. */
-function prepend<T>(
-  first: IteratorResult<T, undefined>,
-  rest: AsyncIterator<T, undefined>,
-): AsyncIterableIterator<T, undefined> {
-  let next = () => {
-    next = () => rest.next();
-    return Promise.resolve(first);
-  };
-  return iterate(() => next());
-}
-
 /**
  * How an attempt is made, for whom, how many milliseconds its first content may take, what of it is of use (anything),
  * and who is told what a host counts.
@@ -194,7 +182,9 @@ export async function attempt(
       deadline.extend(idleTimeout);
       held.push(...value);
     }
-    return prepend({ value: held, done: false }, events);
+    return iterate(() => {
+      return held.length > 0 ? Promise.resolve({ value: held.splice(0), done: false }) : events.next();
+    });
   } catch (thrown) {
     deadline.close();
     throw deadline.explain(thrown);
