@@ -12381,14 +12381,9 @@ class LearnedFacts {
     });
   }
 
-  /** Reads what was learned before; a store that cannot be read has nothing. */
-  async load(): Promise<void> {
-    await this.sync().catch(() => {});
-  }
-
-  /** Takes over what other processes have learned, and gives the ratios among that. */
+  /** Takes over what was learned before, and by others; gives the ratios among that. A store that fails has nothing. */
   async sync(): Promise<[key: string, ratio: number][]> {
-    const [, ratios] = await Promise.all([this.#facts.sync(), this.#ratios.sync()]);
+    const [, ratios] = await Promise.all([this.#facts.sync(), this.#ratios.sync()]).catch(() => [[], []]);
     return ratios;
   }
 
@@ -12535,9 +12530,9 @@ class Health {
     });
   }
 
-  /** Takes over which models other processes avoid; rejects if the store fails. */
+  /** Takes over which models other processes avoid; a store that fails knows none. */
   async sync(): Promise<void> {
-    await this.#avoided.sync();
+    await this.#avoided.sync().catch(() => {});
   }
 
   /** Forgets which models are avoided, here and in a store that is shared. */
@@ -12853,11 +12848,11 @@ class Chain {
   /** Until when a model is asked last, in milliseconds since 1970. */
   readonly avoidedUntil = (candidate: Candidate): number => this.#health.avoidedUntil(toKey(candidate));
 
-  /** Takes over what other processes know; a store that fails knows nothing. */
+  /** Takes over what other processes know. */
   async #sync(): Promise<void> {
     const { store, clock } = this.#settings;
     this.#syncAt = Infinity;
-    const [ratios] = await Promise.all([this.#learned.sync(), this.#health.sync()]).catch(() => [[]]);
+    const [ratios] = await Promise.all([this.#learned.sync(), this.#health.sync()]);
     this.#ledger.restore(ratios);
     if (store.shared) this.#syncAt = clock.now() + SYNC_PAUSE;
   }
@@ -14188,7 +14183,7 @@ async function openStore(context: Context, warn: (warning: string) => void): Pro
 /** Reads what models have taught. */
 async function readLessons(store: Store): Promise<LearnedFacts> {
   const learned = new LearnedFacts(store, systemClock);
-  await learned.load();
+  await learned.sync();
   return learned;
 }
 // lib/cli/model_choice.ts -------------------------------------------------------------------
@@ -14455,7 +14450,7 @@ export async function probeModels(
   const accounts = new Accounts(clock, store);
   const learned = new LearnedFacts(store, clock);
   const refused: ProbeResult[] = [];
-  await learned.load();
+  await learned.sync();
   const kept = new Map(await store.list(PROBE_PREFIX).catch(() => []));
 
   const post = toCall(fetch);

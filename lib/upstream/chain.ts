@@ -119,11 +119,11 @@ export class Chain {
   /** Until when a model is asked last, in milliseconds since 1970. */
   readonly avoidedUntil = (candidate: Candidate): number => this.#health.avoidedUntil(toKey(candidate));
 
-  /** Takes over what other processes know; a store that fails knows nothing. */
+  /** Takes over what other processes know. */
   async #sync(): Promise<void> {
     const { store, clock } = this.#settings;
     this.#syncAt = Infinity;
-    const [ratios] = await Promise.all([this.#learned.sync(), this.#health.sync()]).catch(() => [[]]);
+    const [ratios] = await Promise.all([this.#learned.sync(), this.#health.sync()]);
     this.#ledger.restore(ratios);
     if (store.shared) this.#syncAt = clock.now() + SYNC_PAUSE;
   }

@@ -37,9 +37,9 @@ export class Health {
     });
   }
 
-  /** Takes over which models other processes avoid; rejects if the store fails. */
+  /** Takes over which models other processes avoid; a store that fails knows none. */
   async sync(): Promise<void> {
-    await this.#avoided.sync();
+    await this.#avoided.sync().catch(() => {});
   }
 
   /** Forgets which models are avoided, here and in a store that is shared. */

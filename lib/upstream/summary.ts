@@ -4,7 +4,7 @@ import type { PromptTokens } from "./token_ledger.ts";
 import { type FaultKind, toOverflowError, UpstreamFault } from "./faults.ts";
 
 /** Candidates in the order they were asked first, with the last fault of each. */
-export type Tried = ReadonlyMap<Candidate, ApiError>;
+type Tried = ReadonlyMap<Candidate, ApiError>;
 
 /** Kinds that say what is wrong with the request. */
 const REQUEST_KINDS: readonly FaultKind[] = ["context_overflow", "bad_request", "rejected_field", "output_cap"];

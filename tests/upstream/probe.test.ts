@@ -116,7 +116,7 @@ test("what is found out is a lesson for later requests", async () => {
   const [a, b] = toCandidates(["a", "b"]);
   await probeModels([a!, b!], { ...options, store });
   const learned = new LearnedFacts(store, clock);
-  await learned.load();
+  await learned.sync();
   assert.ok(learned.of(a!).goneSince < Infinity);
   assert.equal(learned.of(b!).goneSince, Infinity);
 });
@@ -128,7 +128,7 @@ test("a model that came back is no longer remembered as gone", async () => {
   new LearnedFacts(store, clock).learn(a!, { goneSince: 0 });
   await probeModels([a!], { ...options, store });
   const learned = new LearnedFacts(store, clock);
-  await learned.load();
+  await learned.sync();
   assert.equal(learned.of(a!).goneSince, Infinity);
 });
 
