@@ -11483,19 +11483,24 @@ interface AnswerReader {
   flush(): MessageStreamEvent[];
 }
 
+/** Makes the fault of an answer that has come, but as something else than an answer. */
+function toUnreadable(why: string, cause?: unknown): UpstreamFault {
+  return new UpstreamFault("broken", `Cannot read the upstream's answer: ${why}`, {}, { cause });
+}
+
 /** Does a step of reading; that something has another type than it should is not looked for field by field. */
 function readAnswer(step: () => MessageStreamEvent[]): MessageStreamEvent[] {
   try {
     return step();
   } catch (cause) {
     if (cause instanceof ApiError) throw cause;
-    throw new UpstreamFault("broken", "Cannot read the upstream's answer: it has an unknown form", {}, { cause });
+    throw toUnreadable("it has an unknown form", cause);
   }
 }
 
 /** Reads one chunk; errors come as `error`, in SGLang's form, in NVIDIA's, or with a `code` where others have choices. */
 function toChunk(data: string, chunk: unknown, candidate: Candidate): ChatChunk {
-  if (!isJsonObject(chunk)) throw new UpstreamFault("broken", "Cannot read the upstream's answer: it is not JSON");
+  if (!isJsonObject(chunk)) throw toUnreadable("it is not JSON");
   const { error, object, status, choices } = chunk;
   const code = Number(isJsonObject(error) ? error.code : chunk.code ?? status);
   if (!error && object !== "error" && (choices || !(code >= 400))) return chunk;
@@ -11561,9 +11566,7 @@ function toPassedEvents(data: string, candidate: Candidate): MessageStreamEvent[
   if (type === "message") return toMessageEvents(event as Message);
   if (typeof type === "string" && type !== "error") return [event as MessageStreamEvent];
   // Hosts that say 200 to all have a code instead.
-  if (!error && !(Number(code) >= 400)) {
-    throw new UpstreamFault("broken", "Cannot read the upstream's answer: it is no event");
-  }
+  if (!error && !(Number(code) >= 400)) throw toUnreadable("it is no event");
   const statuses = new Map<unknown, number>(Object.entries(STATUS_BY_ERROR_TYPE));
   const status = statuses.get(isJsonObject(error) ? error.type : "") ?? (Number(code) || 500);
   throw toUpstreamFault(status, data, candidate);
@@ -11622,7 +11625,7 @@ class MessageReader implements AnswerReader {
     }
     if (type === "message_stop") this.finished = true;
     else if (isJsonObject(event.delta)) this.#reason ??= event.delta.stop_reason ?? undefined;
-    else throw new UpstreamFault("broken", "Cannot read the upstream's answer: its end is not told");
+    else throw toUnreadable("its end is not told");
     const over = this.finished || this.#reason !== undefined;
     if (over && this.#blocks === 0 && !WORDLESS.includes(this.#reason ?? "")) throw new BadAnswer("empty", "was empty");
     if (this.finished && this.#reason === undefined) throw new BadAnswer("cut", "broke off");
@@ -11642,13 +11645,11 @@ class MessageReader implements AnswerReader {
     if (type === "content_block_delta" && isOpen && typeof event.delta.type === "string") {
       const field = TEXTS.get(event.delta.type);
       const text = field === undefined ? "" : (event.delta as JsonObject)[field];
-      if (typeof text !== "string") {
-        throw new UpstreamFault("broken", "Cannot read the upstream's answer: a piece of it has no text");
-      }
+      if (typeof text !== "string") throw toUnreadable("a piece of it has no text");
       this.#outputChars += text.length;
       return [{ ...event, index: this.#blocks - 1 }];
     }
-    throw new UpstreamFault("broken", "Cannot read the upstream's answer: its blocks are not in order");
+    throw toUnreadable("its blocks are not in order");
   }
 
   #close(): MessageStreamEvent[] {
