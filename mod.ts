@@ -11837,17 +11837,15 @@ function toDataReader(
 
 /** Translates an answer as it comes; the batches are never empty. */
 function readEvents(
-  answer: CallAnswer,
+  read: () => Promise<string[] | undefined>,
   reader: AnswerReader,
-  { candidate, deadline, clock, signal, onPromptTokens }: {
-    candidate: Candidate;
+  { deadline, clock, signal, onPromptTokens }: {
     deadline: Deadline;
     clock: Clock;
     signal: AbortSignal;
     onPromptTokens: (actual: number) => void;
   },
 ): Answer["events"] {
-  const read = toDataReader(answer, candidate, deadline, clock);
   let done = false;
 
   async function readOn(): Promise<MessageStreamEvent[]> {
@@ -11944,19 +11942,15 @@ async function attempt(
     }
     const inputTokens = tokens.count(candidate);
     const reader = PROTOCOLS[format].createReader(request, { candidate, inputTokens, newId });
-    const events = readEvents(answer, reader, {
-      candidate,
-      deadline,
-      clock,
-      signal: options.signal,
-      onPromptTokens,
-    });
+    const read = toDataReader(answer, candidate, deadline, clock);
+    const events = readEvents(read, reader, { deadline, clock, signal: options.signal, onPromptTokens });
     const held: MessageStreamEvent[] = [];
-    while (!held.some(isOfUse)) {
+    for (let ready = false; !ready;) {
       const { value } = await events.next();
       if (!value) throw new BadAnswer("empty", "has nothing that is of use");
       deadline.extend(idleTimeout);
       held.push(...value);
+      ready = value.some(isOfUse);
     }
     return iterate(() => {
       return held.length > 0 ? Promise.resolve({ value: held.splice(0), done: false }) : events.next();
