@@ -82,7 +82,7 @@ export class Chain {
       try {
         const refused = this.#refusal.of(candidate, body);
         if (refused) throw refused;
-        const turn = { ...options, end, hasOthers: waiting.length > 0 };
+        const turn = { ...options, end, hasOthers: waiting.length > 0 && calls + 1 < maxAttempts };
         const events = await this.#ask(wanted, fitting, candidate, turn);
         const failed = [...tried].map(([candidate, fault]) => toNamed(candidate, fault));
         return { candidate, events, warnings: [...failed, ...fitting.warnings] };
@@ -180,7 +180,7 @@ export class Chain {
       const slow = hasOthers && clock.now() - began > limit / 2;
       return this.#watch(events, request, candidate, turn, (well) => over(well && !slow));
     } catch (thrown) {
-      // Nor does what is wrong with the request, or with the account.
+      // What is wrong with the request or the account says nothing about the model.
       const { then, account } = thrown instanceof UpstreamFault ? FAULT_KINDS[thrown.kind] : { then: "stop" };
       over(then === "next" && !account ? false : undefined);
       throw thrown;
