@@ -9,7 +9,7 @@ import type { MessagesRequest } from "../wire/anthropic.ts";
 import { BoundedMap } from "../wire/bounded_map.ts";
 import { toDigest } from "../wire/ids.ts";
 
-/** So many sessions keep the ratio by which their tokens were first counted. */
+/** So many sessions keep a ratio. */
 const MAX_SESSIONS = 100;
 
 /** Characters of the first message that tell a conversation from others. */
@@ -56,7 +56,7 @@ function toTokenRules(
 export class TokenLedger {
   readonly #counter = new TokenCounter();
   readonly #calibration = new Calibration();
-  /** How the tokens of each session were first counted: what is asked twice gets the same answer. */
+  /** The ratio of each session, once its model has one: what is asked twice gets the same answer. */
   readonly #settled = new BoundedMap<string, number>(MAX_SESSIONS);
 
   /** How many tokens an estimated one is with a candidate, if it has been heard of. */
