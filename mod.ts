@@ -8078,6 +8078,7 @@ const REFUSALS = [400, 413, 422, 500];
 const TOO_LONG = "prompt is too long";
 const NO_TOOLS = /not support tools|found that support tool use|--enable-auto-tool-choice|--tool-call-parser/;
 const MOVED = "The host sends to another address, which is not followed: correct its own";
+const WRONG_KEY = "The upstream refused the API key, check {key}";
 const CHECK_KEY = "The API key is wrong or has no right to this model, check {key}";
 
 /** The first row that fits counts; what none fits is `broken`. */
@@ -8090,7 +8091,8 @@ const FAULTS: readonly FaultRow[] = [
   ["rejected_field", [404], /found that support the provided/], // OpenRouter, zed#36094
   ["unavailable", [404], /Not found for account/, "The model is not available to this account"], // NIM, FCC#1021
   ["unavailable", [404], ANY, "The upstream does not know this model, or its address is wrong"], // NIM "404 page not found"
-  ["bad_key", [401], ANY, "The upstream refused the API key, check {key}"], // NIM, also empty
+  ["bad_key", [401], ANY, WRONG_KEY], // NIM, also empty
+  ["bad_key", [400], /^(?:API key not valid|Incorrect API key provided)/, WRONG_KEY], // Gemini, xAI
   ["bad_key", [402], ANY, "The account has no credit, check {key}", "billing_error"], // NIM, credits of old accounts
   ["unavailable", [403], ANY, CHECK_KEY, "permission_error"], // NIM "Authorization failed", also for one model
   ["context_overflow", [413, 429], /Request too large for/, TOO_LONG], // Groq, OpenAI: for a whole minute, so forever

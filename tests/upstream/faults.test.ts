@@ -74,6 +74,9 @@ describe("toUpstreamFault() classifies", () => {
     // Of the account
     [401, "", "bad_key"],
     [401, '{"status":401,"title":"Unauthorized"}', "bad_key"],
+    [400, '[{"error":{"code":400,"message":"API key not valid. Please pass a valid API key."}}]', "bad_key"],
+    [400, '{"code":"invalid argument","error":"Incorrect API key provided: na***ys. You can obtain one"}', "bad_key"],
+    [400, "messages.0: Incorrect API key provided", "bad_request"],
     [402, "", "bad_key"],
     [403, "<html><body>403 Forbidden</body></html>", "unavailable"],
     [429, "", "rate_limited"],
