@@ -89,6 +89,7 @@ const REFUSALS = [400, 413, 422, 500];
 const TOO_LONG = "prompt is too long";
 const NO_TOOLS = /not support tools|found that support tool use|--enable-auto-tool-choice|--tool-call-parser/;
 const MOVED = "The host sends to another address, which is not followed: correct its own";
+const NOT_YOURS = "The model is not available to this account";
 const WRONG_KEY = "The upstream refused the API key, check {key}";
 const CHECK_KEY = "The API key is wrong or has no right to this model, check {key}";
 
@@ -100,8 +101,9 @@ const FAULTS: readonly FaultRow[] = [
   ["gone", [410], ANY, "The model is gone"],
   ["no_tools", [404, ...REFUSALS], NO_TOOLS, "The model is served without tools"], // Ollama, OpenRouter, NIM
   ["rejected_field", [404], /found that support the provided/], // OpenRouter, zed#36094
-  ["unavailable", [404], /Not found for account/, "The model is not available to this account"], // NIM, FCC#1021
+  ["unavailable", [404], /Not found for account/, NOT_YOURS], // NIM, FCC#1021
   ["unavailable", [404], ANY, "The upstream does not know this model, or its address is wrong"], // NIM "404 page not found"
+  ["unavailable", [401], /^Model \S+ is not supported|^Free promotion has ended/, NOT_YOURS], // Zen, of free models that end
   ["bad_key", [401], ANY, WRONG_KEY], // NIM, also empty
   ["bad_key", [400], /^(?:API key not valid|Incorrect API key provided)/, WRONG_KEY], // Gemini, xAI
   ["bad_key", [402], ANY, "The account has no credit, check {key}", "billing_error"], // NIM, credits of old accounts

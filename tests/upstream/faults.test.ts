@@ -106,6 +106,8 @@ describe("toUpstreamFault() classifies", () => {
     [400, '{"detail":"Function id \'f\': DEGRADED function cannot be invoked"}', "degraded"],
     [500, "DEGRADED function id=f", "degraded"],
     [404, "", "unavailable"],
+    [401, '{"type":"error","error":{"type":"ModelError","message":"Model a-free is not supported"}}', "unavailable"],
+    [401, '{"type":"ModelError","message":"Free promotion has ended for A. You can continue"}', "unavailable"],
     [410, "", "gone"],
     [410, toProblem("The model 'm' has reached its end of life on 2026-05-14T00:00:00Z"), "gone", {
       until: Date.UTC(2026, 4, 14),

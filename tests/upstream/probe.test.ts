@@ -41,6 +41,7 @@ const FAULTS: [name: string, answer: ScriptedAnswer, state: string, reason: stri
   ["is not for the account", { status: 404, body: "Not found for account" }, "fail", "not for your account"],
   ["has no such function", { status: 404, body: "404 page not found" }, "fail", "not for your account"],
   ["needs another key", { status: 401, body: "" }, "fail", "wrong key"],
+  ["Zen has no more", { status: 401, body: "Model m is not supported" }, "fail", "not for your account"],
   ["is overloaded", { status: 503, body: { detail: "ResourceExhausted" } }, "fail", "overloaded"],
   ["has a full host", { status: 503, body: "" }, "fail", "overloaded"],
   ["is degraded", { status: 400, body: { detail: "DEGRADED function cannot be invoked" } }, "fail", "degraded"],
