@@ -108,6 +108,17 @@ describe("toUpstreamFault() classifies", () => {
     [404, "", "unavailable"],
     [401, '{"type":"error","error":{"type":"ModelError","message":"Model a-free is not supported"}}', "unavailable"],
     [401, '{"type":"ModelError","message":"Free promotion has ended for A. You can continue"}', "unavailable"],
+    ...[
+      '{"error":{"message":"owner/a:free is not a valid model ID","code":400},"user_id":"user_0"}',
+      '{"error":{"message":"Invalid model identifier \\"a\\". Please specify a valid downloaded model","param":"model"}}',
+      '{"error":"No models loaded. Please load a model in the developer page or use the \'lms load\' command."}',
+      '{"error":{"message":"Model Not Exist","type":"invalid_request_error","param":null}}',
+      '{"code":20012,"message":"Model does not exist. Please check it carefully.","data":null}',
+      '{"object":"error","message":"Invalid model: a","type":"invalid_model","param":null,"code":"1500"}',
+      '{"error":{"code":"1211","message":"Unknown Model, please check the model code."}}',
+    ].map((body): [number, string, FaultKind] => [400, body, "unavailable"]),
+    [400, "messages.0: a is not a valid model ID", "bad_request"],
+    [400, '{"error":{"message":"The model `a` has been decommissioned and is no longer supported. Please"}}', "gone"],
     [410, "", "gone"],
     [410, toProblem("The model 'm' has reached its end of life on 2026-05-14T00:00:00Z"), "gone", {
       until: Date.UTC(2026, 4, 14),
