@@ -7930,6 +7930,7 @@ const NUMBERS: readonly RegExp[] = [
   /maximum (?!context).{0,60}?(?:max_\w*?|output |completion )tokens\D{0,40}?(?:is|of)[\s`'":]*(?<cap>\d+)/,
   /range of max_(?:completion_)?tokens is [[(]\d+, ?(?<cap>\d+)/, // DeepSeek
   /^max_(?:completion_)?tokens: \d+ > (?<cap>\d+)/, // Anthropic
+  /fewer max_tokens.{0,60} can only afford (?<cap>\d{5,})/, // OpenRouter, FCC#752; with less left there is no credit
 ].map((pattern) => new RegExp(pattern.source.replaceAll("\\d+)", "\\d+(?!\\d*[km]\\b))"), "i")); // Not the 128 of 128k.
 
 /** What else Claude Code 2.1.328 takes for an overflow, of any provider. */
@@ -8100,6 +8101,7 @@ const FAULTS: readonly FaultRow[] = [
   ["bad_key", [401], ANY, WRONG_KEY], // NIM, also empty
   ["bad_key", [400], /^(?:API key not valid|Incorrect API key provided)/, WRONG_KEY], // Gemini, xAI
   ["unavailable", [400], NO_MODEL, "The upstream does not have this model"],
+  ["output_cap", [402], "cap"], // OpenRouter
   ["bad_key", [402], ANY, "The account has no credit, check {key}", "billing_error"], // NIM, credits of old accounts
   ["unavailable", [403], ANY, CHECK_KEY, "permission_error"], // NIM "Authorization failed", also for one model
   ["context_overflow", [413, 429], /Request too large for/, TOO_LONG], // Groq, OpenAI: for a whole minute, so forever
@@ -8118,6 +8120,7 @@ const FAULTS: readonly FaultRow[] = [
   ["moved", [301, 302, 303, 307, 308], ANY, MOVED],
   ["cut", [], /incomplete chunked read/], // NIM
   ["gateway", [], /temporarily overloaded/], // NIM 503
+  ["gateway", [400], /^Failed to load model/], // LM Studio
   ["gateway", [502, 503, 529], ANY], // NIM, HTML or empty
   ["broken", [200], ANY, "The host answers with a page, not like a model: check its address"], // Log-ins, wrong paths
   ["degenerate", [400], /failed to call a function|tool call validation failed|output that could not be parsed/i], // Groq

@@ -78,6 +78,15 @@ describe("toUpstreamFault() classifies", () => {
     [400, '{"code":"invalid argument","error":"Incorrect API key provided: na***ys. You can obtain one"}', "bad_key"],
     [400, "messages.0: Incorrect API key provided", "bad_request"],
     [402, "", "bad_key"],
+    ...[[31_886, "output_cap", { cap: 31_886 }], [9_999, "bad_key", {}]].map(([credit, kind, facts]) =>
+      [
+        402,
+        "This request requires more credits, or fewer max_tokens. You requested up to 32000 tokens, but can only " +
+        `afford ${credit}. To increase, visit`,
+        kind,
+        facts,
+      ] as [number, string, FaultKind, FaultFacts]
+    ),
     [403, "<html><body>403 Forbidden</body></html>", "unavailable"],
     [429, "", "rate_limited"],
     [429, "Rate limit: model's maximum context length is 8 tokens", "rate_limited"],
@@ -135,6 +144,7 @@ describe("toUpstreamFault() classifies", () => {
     [500, "", "broken"],
     [418, "", "broken"],
     [502, "", "gateway"],
+    [400, 'Failed to load model "a". Error: Operation canceled.', "gateway"],
     [503, "Service temporarily overloaded", "gateway"],
     [500, "Service temporarily overloaded", "gateway"],
     [529, "", "gateway"],
