@@ -13086,15 +13086,8 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
   live.onChange = feed.change;
   const shared = new SharedAnswers(settings);
   const noting = { status, state, sessions, metrics, live, feed };
-  const handler = createHandler({
-    ...settings,
-    router: () => router,
-    ledger,
-    shared,
-    ...noting,
-    send: chain.send,
-    load: chain.load,
-  });
+  const { send, load } = chain;
+  const handler = createHandler({ ...settings, router: () => router, send, load, ledger, shared, ...noting });
   return {
     fetch: handler.fetch,
     close() {
