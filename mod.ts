@@ -5223,13 +5223,8 @@ class SharedPlaces {
 const POLL_PAUSE = 250;
 
 type Leave = SharedPlace["leave"];
-
-/** Those of one priority who wait, by the number each drew; how many numbers have been drawn, and how many called. */
-class Line {
-  readonly waiting = new Map<number, (leave: Leave) => void>();
-  drawn = 0;
-  called = 0;
-}
+/** Those of one priority who wait, first come first served: what lets each in. */
+type Line = Set<(leave: Leave) => void>;
 
 /**
  * Admits requests to one upstream account.
@@ -5242,7 +5237,7 @@ class RateWindow {
   readonly #limits: RateLimits;
   readonly #clock: Clock;
   /** Most urgent first. */
-  readonly #lines: Record<Priority, Line> = { main: new Line(), subagent: new Line(), background: new Line() };
+  readonly #lines: Record<Priority, Line> = { main: new Set(), subagent: new Set(), background: new Set() };
   /** When the latest starts leave the window, the n-th at n modulo the full limit. */
   readonly #leaves: number[] = [];
   /** How many requests have started, where there is a limit to that. */
@@ -5275,9 +5270,14 @@ class RateWindow {
   /** How many requests may start now. */
   get left(): number {
     const now = this.#grow();
-    if (now < this.#blockedUntil) return 0;
+    if (this.blocked) return 0;
     const left = this.#limit - this.#leaves.filter((time) => time > now).length;
     return now < this.#seen.until ? Math.min(left, this.#seen.left) : left;
+  }
+
+  /** Whether the upstream has said 429, and is left alone. */
+  get blocked(): boolean {
+    return this.#clock.now() < this.#blockedUntil;
   }
 
   /** Milliseconds until a request may start, whoever queues for that; 0 when one may start now. */
@@ -5299,16 +5299,17 @@ class RateWindow {
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason);
       const line = this.#lines[priority];
-      const number = line.drawn++;
+      const call = (leave: Leave) => {
+        line.delete(call);
+        release();
+        resolve(this.#start(leave));
+      };
       const release = onAbort(signal, () => {
-        line.waiting.delete(number);
+        line.delete(call);
         reject(signal.reason);
         this.#admit();
       });
-      line.waiting.set(number, (leave) => {
-        release();
-        resolve(this.#start(leave));
-      });
+      line.add(call);
       this.#admit();
     });
   }
@@ -5333,7 +5334,7 @@ class RateWindow {
   }
 
   get #waiting(): number {
-    return Object.values(this.#lines).reduce((count, { waiting }) => count + waiting.size, 0);
+    return Object.values(this.#lines).reduce((count, line) => count + line.size, 0);
   }
 
   /** Lets in whoever may enter; sets a timer, which looks again, where the next one waits for the time only. */
@@ -5368,13 +5369,8 @@ class RateWindow {
 
   /** Calls the first of the most urgent. */
   #call(leave: Leave): void {
-    const line = Object.values(this.#lines).find(({ waiting }) => waiting.size > 0);
-    let enter: ((leave: Leave) => void) | undefined;
-    while (line && !enter) {
-      enter = line.waiting.get(line.called);
-      line.waiting.delete(line.called++);
-    }
-    enter?.(leave);
+    const [call] = Object.values(this.#lines).find((line) => line.size > 0) ?? [];
+    call?.(leave);
   }
 
   #start(leave: Leave): () => void {
@@ -7598,7 +7594,7 @@ export class TokenCounter {
   };
 }
 // lib/upstream/token_ledger.ts --------------------------------------------------------------
-/** So many sessions keep the ratio by which their tokens were first counted. */
+/** So many sessions keep a ratio. */
 const MAX_SESSIONS = 100;
 
 /** Characters of the first message that tell a conversation from others. */
@@ -7619,69 +7615,33 @@ function toSession(headers: Headers, { messages: [first] }: MessagesRequest, kin
 }
 
 /** The tokens of one request with each candidate; nothing is counted before it is asked for, and nothing twice. */
-class PromptTokens {
+type PromptTokens = {
   /** A guess that is never too low, for which nothing has to be counted: no token has less than a byte. */
   readonly roughly: number;
-  readonly #request: MessagesRequest;
-  readonly #session: string;
-  readonly #counter: TokenCounter;
-  readonly #calibration: Calibration;
-  readonly #estimates = new Map<string, number>();
-
-  /** Made by {@linkcode TokenLedger.open}. */
-  constructor(
-    request: MessagesRequest,
-    { session, size, counter, calibration }: {
-      session: string;
-      size: number;
-      counter: TokenCounter;
-      calibration: Calibration;
-    },
-  ) {
-    this.#request = request;
-    this.#session = session;
-    this.#counter = counter;
-    this.#calibration = calibration;
-    this.roughly = size;
-  }
-
   /** Estimated tokens, as if nothing were known of how the model counts. */
-  estimate({ model, traits = toModel(model), thinking, backend }: Candidate): number {
-    const { family: { digits, replaysThinking = false }, vision, reasoning } = traits;
-    const replays = reasoning && thinking !== false && toEffort(this.#request) !== "off" && replaysThinking;
-    const passed = backend.format === "anthropic";
-    const rules: TokenRules = { vision, replaysThinking: replays, passed };
-    if (digits) rules.digits = digits;
-    const key = JSON.stringify(rules);
-    const known = this.#estimates.get(key);
-    if (known !== undefined) return known;
-    let counted = this.roughly;
-    try {
-      counted = estimateRequestTokens(this.#request, rules, this.#counter.weigh);
-    } catch {
-      // What cannot even be read will be refused where it is translated.
-    }
-    this.#estimates.set(key, counted);
-    return counted;
-  }
-
+  estimate(candidate: Candidate): number;
   /** Tokens as the candidate's model counts them, as far as it has been heard of. */
-  count(candidate: Candidate): number {
-    return this.#calibration.predict(toKey(candidate), this.#session, this.estimate(candidate));
-  }
-
+  count(candidate: Candidate): number;
   /** Notes what a host has counted; what pictures and documents cost says nothing about words. */
-  report(candidate: Candidate, actual: number): void {
-    if (hasBlocks(this.#request, "image", "document")) return;
-    this.#calibration.observe(toKey(candidate), this.#session, this.estimate(candidate), actual);
-  }
+  report(candidate: Candidate, actual: number): void;
+};
+
+/** What a request holds for a candidate's model, as far as it depends on that. */
+function toTokenRules(
+  request: MessagesRequest,
+  { model, traits = toModel(model), thinking, backend }: Candidate,
+): TokenRules {
+  const { family: { digits, replaysThinking = false }, vision, reasoning } = traits;
+  const replays = reasoning && thinking !== false && toEffort(request) !== "off" && replaysThinking;
+  const rules: TokenRules = { vision, replaysThinking: replays, passed: backend.format === "anthropic" };
+  return digits ? { ...rules, digits } : rules;
 }
 
 /** Counts the tokens of all requests: remembers texts, and how models count. */
 class TokenLedger {
   readonly #counter = new TokenCounter();
   readonly #calibration = new Calibration();
-  /** How the tokens of each session were first counted: what is asked twice gets the same answer. */
+  /** The ratio of each session, once its model has one: what is asked twice gets the same answer. */
   readonly #settled = new BoundedMap<string, number>(MAX_SESSIONS);
 
   /** How many tokens an estimated one is with a candidate, if it has been heard of. */
@@ -7698,10 +7658,32 @@ class TokenLedger {
    * Counts a request.
    *
    * @param session Whose next request this is, from {@linkcode toSession}.
-   * @param size How many bytes it has.
+   * @param roughly How many bytes it has.
    */
-  open(request: MessagesRequest, session: string, size: number): PromptTokens {
-    return new PromptTokens(request, { session, size, counter: this.#counter, calibration: this.#calibration });
+  open(request: MessagesRequest, session: string, roughly: number): PromptTokens {
+    const estimates = new Map<string, number>();
+    const estimate = (candidate: Candidate) => {
+      const rules = toTokenRules(request, candidate);
+      const key = JSON.stringify(rules);
+      let counted = estimates.get(key);
+      if (counted !== undefined) return counted;
+      try {
+        counted = estimateRequestTokens(request, rules, this.#counter.weigh);
+      } catch {
+        counted = roughly; // What cannot even be read will be refused where it is translated.
+      }
+      estimates.set(key, counted);
+      return counted;
+    };
+    return {
+      roughly,
+      estimate,
+      count: (candidate) => this.#calibration.predict(toKey(candidate), session, estimate(candidate)),
+      report: (candidate, actual) => {
+        if (hasBlocks(request, "image", "document")) return;
+        this.#calibration.observe(toKey(candidate), session, estimate(candidate), actual);
+      },
+    };
   }
 
   /**
@@ -7749,132 +7731,6 @@ type SendOptions = {
  * noticing; rejects with an `ApiError` when no candidate answers.
  */
 type Send = (request: MessagesRequest, options: SendOptions) => Promise<Answer>;
-// lib/wire/iterate.ts -----------------------------------------------------------------------
-/** Makes an iterable of what `next` gives: in a stream of many small pieces, generators within generators cost the most. */
-function iterate<T>(next: () => Promise<IteratorResult<T, undefined>>): AsyncIterableIterator<T, undefined> {
-  return { next, [Symbol.asyncIterator]: () => iterate(next) };
-}
-// lib/upstream/accounts.ts ------------------------------------------------------------------
-/** Two models that are refused within so many milliseconds show that the account is at its limit, not a model. */
-const REFUSAL_WINDOW = 10_000;
-/** Milliseconds an account is left alone when it is at its limit and nobody has said for how long; at most so many. */
-const BLOCK = 5_000;
-const MAX_BLOCK = 60_000;
-
-type Account = { window: RateWindow; refused?: { model: string; at: number } };
-
-/** Whether two backends are asked with the same key at the same address. */
-function isSameAccount(a: Backend, b: Backend): boolean {
-  return a.baseUrl === b.baseUrl && a.apiKey === b.apiKey;
-}
-
-/** The rate windows of accounts, and which models they were refused for last. */
-class Accounts {
-  readonly #accounts = new Map<string, Account>();
-  readonly #clock: Clock;
-  readonly #store: Store | undefined;
-
-  /** @param store Where other processes with the same accounts see what they take, if it is shared. */
-  constructor(clock: Clock, store?: Store) {
-    this.#clock = clock;
-    this.#store = store?.shared ? store : undefined;
-  }
-
-  /** The rate window of a backend's account. */
-  windowOf(backend: Backend): RateWindow {
-    return this.#of(backend).window;
-  }
-
-  /** Notes that a candidate said 429; blocks the account only where that is not about the model alone. */
-  refuse({ backend, model }: Candidate, told: number = BLOCK): void {
-    const account = this.#of(backend);
-    const { refused } = account;
-    const now = this.#clock.now();
-    account.refused = { model, at: now };
-    const again = refused !== undefined && refused.model !== model && now - refused.at < REFUSAL_WINDOW;
-    if (again) account.window.block(Math.min(told, MAX_BLOCK));
-  }
-
-  #of({ baseUrl, apiKey = "", limits = NO_LIMITS }: Backend): Account {
-    const key = `${baseUrl} ${apiKey} ${Object.values(limits)}`; // A limit that changes begins anew.
-    let account = this.#accounts.get(key);
-    if (!account) {
-      const [store, clock] = [this.#store, this.#clock];
-      const places = store && new SharedPlaces(store, clock, `${baseUrl} ${apiKey}`, limits);
-      this.#accounts.set(key, account = { window: new RateWindow(limits, clock, places) });
-    }
-    return account;
-  }
-}
-// lib/stream/sse_decoder.ts -----------------------------------------------------------------
-/** Characters one line may have before it is taken for an attack or a broken host. */
-const MAX_LINE_CHARS = 16 * 1024 * 1024;
-
-/**
- * Decodes server-sent events from bytes, cut anywhere, and gives the `data` of each.
- *
- * Only `data` matters here: OpenAI-compatible hosts name no events. Lines end in LF, CRLF or CR; an event ends at a
- * blank line or with the stream, since some hosts leave out the last blank line.
- */
-export class SseDecoder {
-  readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-  #begun = false;
-  /** Pieces of the line that is not complete yet, joined once it is: appending would be quadratic. */
-  #pieces: string[] = [];
-  #pieceChars = 0;
-  /** The data lines of the event that is not complete yet. */
-  #data: string[] = [];
-  /** Whether the last chunk ended in CR, so that an LF to come belongs to it. */
-  #afterCr = false;
-
-  /**
-   * Takes the next bytes and gives the data of the events that are complete with them.
-   *
-   * @throws {RangeError} If one line has more than 16 Mi characters.
-   */
-  feed(bytes: Uint8Array): string[] {
-    // No character goes on behind a read that ends in ASCII, and Node's decoder takes longer for what may go on.
-    const stream = (bytes.at(-1) ?? 128) > 127;
-    return this.#feedText(this.#decoder.decode(bytes, { stream }));
-  }
-
-  /** Gives the event the stream ended in, if any. */
-  flush(): string[] {
-    return this.#feedText(`${this.#decoder.decode()}\n\n`);
-  }
-
-  #feedText(read: string): string[] {
-    // Deno's decoder would take byte order marks from the beginning of each read.
-    const chunk = this.#begun ? read : read.replace(/^\uFEFF/, "");
-    this.#begun ||= read !== "";
-    let text = this.#afterCr && chunk.startsWith("\n") ? chunk.slice(1) : chunk;
-    if (chunk !== "") this.#afterCr = chunk.endsWith("\r");
-    if (text.includes("\r")) text = text.replace(/\r\n?/g, "\n");
-    const events: string[] = [];
-    let start = 0;
-    for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n", start)) {
-      // Nearly every event is a line and a blank one, whole.
-      const whole = this.#pieces.length + this.#data.length === 0 && text.charCodeAt(end + 1) === 10 &&
-        text.startsWith("data: ", start);
-      if (whole) events.push(text.slice(start + 6, end));
-      else this.#endLine(text.slice(start, end), events);
-      start = end + (whole ? 2 : 1);
-    }
-    if (start === text.length) return events;
-    this.#pieces.push(text.slice(start));
-    this.#pieceChars += text.length - start;
-    if (this.#pieceChars > MAX_LINE_CHARS) throw new RangeError("Cannot read an event: its line is too long");
-    return events;
-  }
-
-  #endLine(end: string, events: string[]): void {
-    const line = this.#pieces.length > 0 ? this.#pieces.join("") + end : end;
-    this.#pieces = [];
-    this.#pieceChars = 0;
-    if (line.startsWith("data:")) this.#data.push(line.charAt(5) === " " ? line.slice(6) : line.slice(5));
-    else if (line === "" && this.#data.length > 0) events.push(this.#data.splice(0).join("\n"));
-  }
-}
 // lib/upstream/call.ts ----------------------------------------------------------------------
 /** What is asked of a host. */
 export type CallOptions = {
@@ -7938,6 +7794,37 @@ function toCall(fetch: typeof globalThis.fetch): Call {
     const { status, headers, body } = await fetch(url, { ...options, redirect: "manual" });
     return { status, headers, ...body ? toBodyReader(body) : NO_BODY };
   };
+}
+// lib/upstream/chain_options.ts -------------------------------------------------------------
+/** How upstreams are called. */
+export interface ChainOptions {
+  /** `fetch` for upstream calls. @default {globalThis.fetch, without its own time limits} */
+  fetch?: typeof fetch;
+  /** What calls upstreams, such as {@linkcode httpCall}. @default {what calls `fetch`} */
+  call?: Call;
+  /** Milliseconds until the first content of an answer must have come, whoever gives it. @default {600_000} */
+  requestTimeout?: number;
+  /**
+   * Milliseconds one candidate is given for its first content while others are left, and one more for every two
+   * bytes of the request, which a model has to read first. @default {120_000}
+   */
+  patience?: number;
+  /** Milliseconds of silence allowed in the middle of an answer. @default {180_000} */
+  idleTimeout?: number;
+  /** Most output tokens to ask any model for. @default {Infinity} */
+  maxTokens?: number;
+  /** Most upstream calls for one request. @default {6} */
+  maxAttempts?: number;
+  /** Where what models teach is kept; proxies with one that is shared keep to limits together. @default {memory} */
+  store?: Store;
+  /** Sent upstream as `user-agent`. @default {"arbiter-proxy/" and the version} */
+  userAgent?: string;
+  /** The clock that time limits run on. @default {systemClock} */
+  clock?: Clock;
+  /** Gives a number from 0 to 1, for jitter. @default {Math.random} */
+  random?: () => number;
+  /** Makes ids of messages, requests and tool calls. @default {randomId} */
+  newId?: NewId;
 }
 // lib/upstream/fault_text.ts ----------------------------------------------------------------
 /** No more of a body is looked at when it is not JSON, in characters. */
@@ -8043,6 +7930,7 @@ const NUMBERS: readonly RegExp[] = [
   /maximum (?!context).{0,60}?(?:max_\w*?|output |completion )tokens\D{0,40}?(?:is|of)[\s`'":]*(?<cap>\d+)/,
   /range of max_(?:completion_)?tokens is [[(]\d+, ?(?<cap>\d+)/, // DeepSeek
   /^max_(?:completion_)?tokens: \d+ > (?<cap>\d+)/, // Anthropic
+  /fewer max_tokens.{0,60} can only afford (?<cap>\d{5,})/, // OpenRouter, FCC#752; with less left there is no credit
 ].map((pattern) => new RegExp(pattern.source.replaceAll("\\d+)", "\\d+(?!\\d*[km]\\b))"), "i")); // Not the 128 of 128k.
 
 /** What else Claude Code 2.1.328 takes for an overflow, of any provider. */
@@ -8189,8 +8077,13 @@ const ANY = /(?:)/;
 /** Refusals of a request; 500 is also the status of an error inside a stream that has none. */
 const REFUSALS = [400, 413, 422, 500];
 const TOO_LONG = "prompt is too long";
+/** Hosts that say so with 400: OpenRouter, LM Studio (two), DeepSeek, SiliconFlow, Mistral, Z.ai. */
+const NO_MODEL =
+  /^(?:\S+ is not a valid model ID|Invalid model identifier|No models loaded|Model (?:Not|does not) Exist|Invalid model:|Unknown Model)/i;
 const NO_TOOLS = /not support tools|found that support tool use|--enable-auto-tool-choice|--tool-call-parser/;
 const MOVED = "The host sends to another address, which is not followed: correct its own";
+const NOT_YOURS = "The model is not available to this account";
+const WRONG_KEY = "The upstream refused the API key, check {key}";
 const CHECK_KEY = "The API key is wrong or has no right to this model, check {key}";
 
 /** The first row that fits counts; what none fits is `broken`. */
@@ -8198,12 +8091,17 @@ const FAULTS: readonly FaultRow[] = [
   ["degraded", [], /DEGRADED function/], // NIM 400, 2026-07: FCC#1012, 9router#2527
   ["pool_full", [], /ResourceExhausted|total request limit reached/], // NIM 503, inside streams, without a status
   ["gone", [], /reached its end of life/, "The model is gone"], // NIM 410, 2026-05
+  ["gone", [400], /has been decommissioned and is no longer supported/, "The model is gone"], // Groq
   ["gone", [410], ANY, "The model is gone"],
   ["no_tools", [404, ...REFUSALS], NO_TOOLS, "The model is served without tools"], // Ollama, OpenRouter, NIM
   ["rejected_field", [404], /found that support the provided/], // OpenRouter, zed#36094
-  ["unavailable", [404], /Not found for account/, "The model is not available to this account"], // NIM, FCC#1021
+  ["unavailable", [404], /Not found for account/, NOT_YOURS], // NIM, FCC#1021
   ["unavailable", [404], ANY, "The upstream does not know this model, or its address is wrong"], // NIM "404 page not found"
-  ["bad_key", [401], ANY, "The upstream refused the API key, check {key}"], // NIM, also empty
+  ["unavailable", [401], /^Model \S+ is not supported|^Free promotion has ended/, NOT_YOURS], // Zen, of free models that end
+  ["bad_key", [401], ANY, WRONG_KEY], // NIM, also empty
+  ["bad_key", [400], /^(?:API key not valid|Incorrect API key provided)/, WRONG_KEY], // Gemini, xAI
+  ["unavailable", [400], NO_MODEL, "The upstream does not have this model"],
+  ["output_cap", [402], "cap"], // OpenRouter
   ["bad_key", [402], ANY, "The account has no credit, check {key}", "billing_error"], // NIM, credits of old accounts
   ["unavailable", [403], ANY, CHECK_KEY, "permission_error"], // NIM "Authorization failed", also for one model
   ["context_overflow", [413, 429], /Request too large for/, TOO_LONG], // Groq, OpenAI: for a whole minute, so forever
@@ -8222,6 +8120,7 @@ const FAULTS: readonly FaultRow[] = [
   ["moved", [301, 302, 303, 307, 308], ANY, MOVED],
   ["cut", [], /incomplete chunked read/], // NIM
   ["gateway", [], /temporarily overloaded/], // NIM 503
+  ["gateway", [400], /^Failed to load model/], // LM Studio
   ["gateway", [502, 503, 529], ANY], // NIM, HTML or empty
   ["broken", [200], ANY, "The host answers with a page, not like a model: check its address"], // Log-ins, wrong paths
   ["degenerate", [400], /failed to call a function|tool call validation failed|output that could not be parsed/i], // Groq
@@ -8274,1846 +8173,6 @@ function toUpstreamFault(
 /** Makes the error on which every Claude Code compacts the conversation: it goes by these words. */
 function toOverflowError(used: number, limit: number): ApiError {
   return new ApiError("invalid_request_error", `prompt is too long: ${used} tokens > ${limit} maximum`);
-}
-// lib/upstream/patient_fetch.ts -------------------------------------------------------------
-let patient: Promise<typeof fetch> | undefined;
-
-async function create(): Promise<typeof fetch> {
-  // Node gives up on a response after 300 s without headers or without a piece of the body, and a
-  // model may think longer. Its dispatcher, which can be told to wait, exists after the first fetch.
-  await fetch("data:,").catch(() => {});
-  const globals = globalThis as Record<symbol, { constructor: new (options: object) => unknown } | undefined>;
-  const [modern, old] = [2, 1].map((n) => globals[Symbol.for(`undici.globalDispatcher.${n}`)]);
-  const Agent = (modern ?? old)?.constructor;
-  if (!Agent) return fetch;
-  const dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0 });
-  return (input, init) => fetch(input, { ...init, dispatcher } as object);
-}
-
-/** The runtime's `fetch` without time limits of its own; deadlines are set by those who call it. */
-const patientFetch: typeof fetch = async (input, init) => await (await (patient ??= create()))(input, init);
-
-/** Why a call failed: Node has that in the cause, or for each address of a name, Deno behind the address. */
-function toCallFailure(thrown: unknown): string {
-  type Failure = { message?: string; cause?: unknown; errors?: unknown[] };
-  const { message = String(thrown), cause, errors = [] } = thrown as Failure;
-  const inner = cause ?? errors[0];
-  if (inner instanceof Error) return toCallFailure(inner) || message;
-  return message.replace(/^error sending request for url \(\S*\): /, "").replace(/^client error \(\w+\): /, "");
-}
-// lib/upstream/deadline.ts ------------------------------------------------------------------
-/** Why a signal fires when nothing is wrong; made for each, with its stack, it would cost as much as the signal. */
-const OVER = new DOMException("The attempt is over", "AbortError");
-
-/** One signal for both reasons to give up an attempt: nobody waits for it, or the upstream is silent for too long. */
-class Deadline {
-  readonly #controller = new AbortController();
-  /** Fires for either reason. */
-  readonly signal: AbortSignal = this.#controller.signal;
-  readonly #clock: Clock;
-  #cancel = () => {};
-  #release = () => {};
-  /** Since when the upstream is waited for; `undefined` while the limit is on the whole wait. */
-  #since: number | undefined;
-  #late: ApiError | undefined;
-  #reached = false;
-
-  /** Fires `limit` milliseconds from now, or together with `outer`. */
-  constructor(clock: Clock, outer: AbortSignal, limit: number) {
-    this.#clock = clock;
-    this.#start(limit);
-    this.#release = onAbort(outer, () => this.close());
-  }
-
-  /** From the next {@linkcode listen} on allows `idle` milliseconds of silence at a time. */
-  extend(idle: number): void {
-    if (this.signal.aborted) return;
-    this.#since = Infinity;
-    this.#start(idle);
-  }
-
-  /** Notes that the upstream has begun to answer, and is waited for from now on. */
-  listen(): void {
-    this.#reached = true;
-    // The timer looks at this when it fires: a new timer for each read would cost more than the read.
-    if (this.#since !== undefined) this.#since = this.#clock.now();
-  }
-
-  /** Notes that the upstream has been heard of, and is not waited for: a client that reads slowly is not its fault. */
-  heard(): void {
-    if (this.#since !== undefined) this.#since = Infinity;
-  }
-
-  /** Lets go of the timer and of the attempt, whether finished or not. */
-  close(): void {
-    this.#cancel();
-    this.#release();
-    this.#controller.abort(OVER);
-  }
-
-  /** What an error was really about: runtimes differ in what they throw when a signal fires. */
-  explain(thrown: unknown): ApiError {
-    if (this.#late) return this.#late;
-    if (thrown instanceof BadAnswer) return new UpstreamFault(thrown.kind, thrown.message);
-    if (thrown instanceof ApiError) return thrown;
-    const [kind, what] = this.#reached
-      ? ["cut", "The upstream broke off"] as const
-      : ["gateway", "Cannot reach the upstream"] as const;
-    return new UpstreamFault(kind, `${what}: ${toCallFailure(thrown)}`, {}, {
-      type: "api_error",
-      status: 502,
-      cause: thrown,
-    });
-  }
-
-  #start(limit: number, wait: number = limit): void {
-    this.#cancel();
-    this.#cancel = this.#clock.after(wait, () => {
-      const left = (this.#since ?? -Infinity) + limit - this.#clock.now();
-      if (left > 0) return this.#start(limit, Math.min(left, limit));
-      this.#late = new UpstreamFault("timeout", `The upstream was silent for ${Math.round(limit / 1000)} seconds`);
-      this.close();
-    });
-  }
-}
-// lib/stream/merge_chunks.ts ----------------------------------------------------------------
-/** Where the text of a chunk begins, up to its opening quote. */
-const TEXT_FIELD = /"(content|reasoning_content|reasoning)": ?"/;
-/** What else adds to an answer: of two chunks with the same of that both count. */
-const MORE = /"(?:content|reasoning\w*|thinking|refusal|tool_calls|function_call)": ?(?!null\b|\[\]|"")/;
-/** What may stand between the quotes of a JSON string. */
-const IN_QUOTES = /[^"\\]*(?:\\.[^"\\]*)*/y;
-
-const UNSPLIT = { head: "", text: "", tail: "" };
-
-/** Where the literal ends that begins in a text at `from`. */
-function toLiteralEnd(text: string, from: number): number {
-  IN_QUOTES.lastIndex = from;
-  return IN_QUOTES.test(text) ? IN_QUOTES.lastIndex : from;
-}
-
-/** Whether a text stands between `head` and `tail`; `startsWith` takes V8 four times as long. */
-function isBetween(head: string, tail: string, text: string): boolean {
-  return text.length >= head.length + tail.length && text.slice(0, head.length) === head &&
-    text.slice(text.length - tail.length) === tail;
-}
-
-/**
- * What stands before and behind the text of a chunk, the text as it is written, and its field; nothing without, nor where
- * more than that text adds to the answer.
- */
-function splitChunk(chunk: string): { head: string; text: string; tail: string; field: string } | undefined {
-  const found = TEXT_FIELD.exec(chunk);
-  if (!found) return undefined;
-  const [opening, field = ""] = found;
-  const from = found.index + opening.length;
-  const end = toLiteralEnd(chunk, from);
-  if (end === chunk.length || MORE.test(chunk.slice(0, found.index)) || MORE.test(chunk.slice(end))) return undefined;
-  return { head: chunk.slice(0, from), text: chunk.slice(from, end), tail: chunk.slice(end), field };
-}
-
-/**
- * Makes one chunk of those that follow each other and differ in their text only, before any is parsed: what came in one
- * read leaves as one event, and a burst costs a parse a read.
- *
- * Nothing has to be known of a chunk for that: between the same beginning and the same end, two literals in a row are the
- * text of both.
- */
-function mergeChunks(data: readonly string[]): readonly string[] {
-  if (data.length < 2) return data;
-  const merged: string[] = [];
-  let { head, text: texts, tail } = UNSPLIT;
-  for (const chunk of data) {
-    if (head !== "" && isBetween(head, tail, chunk)) {
-      const text = chunk.slice(head.length, -tail.length);
-      if (!/["\\]/.test(text) || toLiteralEnd(text, 0) === text.length) {
-        texts += text;
-        continue;
-      }
-    }
-    if (head !== "") merged.push(head + texts + tail);
-    const split = splitChunk(chunk);
-    if (!split) merged.push(chunk);
-    ({ head, text: texts, tail } = split ?? UNSPLIT);
-  }
-  if (head !== "") merged.push(head + texts + tail);
-  return merged;
-}
-// lib/stream/chunk_template.ts --------------------------------------------------------------
-/** Stands for the text of a chunk, to see where it comes out. */
-const MARK = "@";
-/** So often is learned from an answer; a host that changes something in each chunk has no template. */
-const MOST_LESSONS = 3;
-/** What makes a literal other than the text it stands for, or none. */
-// deno-lint-ignore no-control-regex
-const NOT_PLAIN = /["\\\u0000-\u001f]/;
-
-/** Reads the chunks of one answer; of those that differ in their text only, just one is parsed. */
-class ChunkTemplate {
-  #head = "";
-  #tail = "";
-  #setText: (text: string) => unknown = () => undefined;
-  #lessons = 0;
-
-  /** Parses a chunk, which is good until the next one; nothing if it is no JSON. */
-  parse(data: string): unknown {
-    const [head, tail] = [this.#head, this.#tail];
-    if (head !== "" && isBetween(head, tail, data)) {
-      const text = data.slice(head.length, data.length - tail.length);
-      if (!NOT_PLAIN.test(text)) return this.#setText(text);
-    } else if (this.#lessons < MOST_LESSONS) this.#learn(data);
-    return parseJson(data);
-  }
-
-  #learn(data: string): void {
-    const { head, tail, field } = splitChunk(data) ?? {};
-    if (!head || !tail || !field) return;
-    this.#lessons++;
-    const chunk = parseJson(head + MARK + tail);
-    const [choice] = isJsonObject(chunk) && Array.isArray(chunk.choices) ? chunk.choices : [];
-    const { delta } = isJsonObject(choice) ? choice : {};
-    if (!isJsonObject(delta) || delta[field] !== MARK) return;
-    [this.#head, this.#tail] = [head, tail];
-    this.#setText = (text) => {
-      delta[field] = text;
-      return chunk;
-    };
-  }
-}
-// lib/upstream/answer_reader.ts -------------------------------------------------------------
-/** Reads the answer of a host, in whatever format it comes. */
-interface AnswerReader {
-  /** Whether the host has said that the answer is complete. */
-  readonly finished: boolean;
-  /** Whether nothing of the answer can follow. */
-  readonly ended: boolean;
-  /** The tokens of the prompt, cached ones too, once the host has told them. */
-  readonly promptTokens: number | undefined;
-  /** Takes the data of the server-sent events of one read. */
-  feed(data: readonly string[]): MessageStreamEvent[];
-  /** Ends the answer. */
-  flush(): MessageStreamEvent[];
-}
-
-/** Does a step of reading; that something has another type than it should is not looked for field by field. */
-function readAnswer(step: () => MessageStreamEvent[]): MessageStreamEvent[] {
-  try {
-    return step();
-  } catch (cause) {
-    if (cause instanceof ApiError) throw cause;
-    throw new UpstreamFault("broken", "Cannot read the upstream's answer: it has an unknown form", {}, { cause });
-  }
-}
-
-/** Reads one chunk; errors come as `error`, in SGLang's form, in NVIDIA's, or with a `code` where others have choices. */
-function toChunk(data: string, chunk: unknown, candidate: Candidate): ChatChunk {
-  if (!isJsonObject(chunk)) throw new UpstreamFault("broken", "Cannot read the upstream's answer: it is not JSON");
-  const { error, object, status, choices } = chunk;
-  const code = Number(isJsonObject(error) ? error.code : chunk.code ?? status);
-  if (!error && object !== "error" && (choices || !(code >= 400))) return chunk;
-  throw toUpstreamFault(code >= 400 ? code : 500, data, candidate);
-}
-
-/** Reads the chunks of a chat completion; `[DONE]` ends them. */
-class ChatReader implements AnswerReader {
-  readonly #translator: ChunkTranslator;
-  readonly #candidate: Candidate;
-  readonly #template = new ChunkTemplate();
-  ended = false;
-
-  /** Reads for a translator what a candidate answers. */
-  constructor(translator: ChunkTranslator, candidate: Candidate) {
-    this.#translator = translator;
-    this.#candidate = candidate;
-  }
-
-  get finished(): boolean {
-    return this.#translator.finished;
-  }
-
-  get promptTokens(): number | undefined {
-    return this.#translator.promptTokens;
-  }
-
-  feed(data: readonly string[]): MessageStreamEvent[] {
-    const end = data.indexOf("[DONE]");
-    this.ended = end >= 0;
-    const chunks = mergeChunks(end < 0 ? data : data.slice(0, end));
-    return this.#translator.feed(this.#toChunks(chunks));
-  }
-
-  flush(): MessageStreamEvent[] {
-    return this.#translator.flush();
-  }
-
-  /** One by one: each is good until the next. */
-  *#toChunks(data: readonly string[]): Generator<ChatChunk> {
-    for (const text of data) yield toChunk(text, this.#template.parse(text), this.#candidate);
-  }
-}
-// lib/upstream/message_reader.ts ------------------------------------------------------------
-/** Why an answer may end before it has begun: there is something to tell the client all the same. */
-const WORDLESS = ["refusal", "max_tokens", "pause_turn", "stop_sequence", "model_context_window_exceeded"];
-
-/** What the deltas that bring text call it. */
-const TEXTS: ReadonlyMap<string, string> = new Map([
-  ["text_delta", "text"],
-  ["thinking_delta", "thinking"],
-  ["signature_delta", "signature"],
-  ["input_json_delta", "partial_json"],
-]);
-
-type BlockEvent = MessageStreamEvent & { index: number };
-
-/** Reads one event, or all those of an answer that came whole; `[DONE]`, which some hosts end with, says nothing. */
-function toPassedEvents(data: string, candidate: Candidate): MessageStreamEvent[] {
-  if (data === "[DONE]") return [];
-  const event = parseJson(data);
-  const { type, error, code } = isJsonObject(event) ? event : {};
-  if (type === "message") return toMessageEvents(event as Message);
-  if (typeof type === "string" && type !== "error") return [event as MessageStreamEvent];
-  // Hosts that say 200 to all have a code instead.
-  if (!error && !(Number(code) >= 400)) {
-    throw new UpstreamFault("broken", "Cannot read the upstream's answer: it is no event");
-  }
-  const statuses = new Map<unknown, number>(Object.entries(STATUS_BY_ERROR_TYPE));
-  const status = statuses.get(isJsonObject(error) ? error.type : "") ?? (Number(code) || 500);
-  throw toUpstreamFault(status, data, candidate);
-}
-
-/**
- * Passes on the events of a host that speaks Anthropic's format.
- *
- * The client has had a `message_start` already, with an estimate: the counts of the host's own go into `message_delta`.
- */
-class MessageReader implements AnswerReader {
-  readonly #candidate: Candidate;
-  #usage: Partial<Usage> = {};
-  readonly #inputTokens: number;
-  #outputChars = 0;
-  #blocks = 0;
-  /** The host's number of the block that is open. */
-  #open: number | undefined;
-  #reason: string | undefined;
-  finished = false;
-
-  /** Reads what a candidate answers; the tokens of the prompt are for hosts that do not count them. */
-  constructor(candidate: Candidate, inputTokens = 0) {
-    this.#candidate = candidate;
-    this.#inputTokens = inputTokens;
-  }
-
-  get ended(): boolean {
-    return this.finished;
-  }
-
-  get promptTokens(): number | undefined {
-    const { input_tokens = 0, cache_read_input_tokens = 0, cache_creation_input_tokens = 0 } = this.#usage;
-    return input_tokens + cache_read_input_tokens + cache_creation_input_tokens || undefined;
-  }
-
-  feed(data: readonly string[]): MessageStreamEvent[] {
-    const events: MessageStreamEvent[] = [];
-    for (const text of data) {
-      if (this.finished) break; // What follows the end is no part of the answer, whatever it is.
-      for (const event of toPassedEvents(text, this.#candidate)) events.push(...this.#pass(event));
-    }
-    return events;
-  }
-
-  flush(): MessageStreamEvent[] {
-    return [];
-  }
-
-  #pass(event: MessageStreamEvent): MessageStreamEvent[] {
-    const { type } = event;
-    if (type === "message_start") this.#count(event.message?.usage);
-    if (type.startsWith("content_block_") && this.#reason === undefined) return this.#passBlock(event as BlockEvent);
-    if (type !== "message_delta" && type !== "message_stop") {
-      return /^(?!ping$|message_start$|content_block_)\w+$/.test(type) ? [event] : [];
-    }
-    if (type === "message_stop") this.finished = true;
-    else if (isJsonObject(event.delta)) this.#reason ??= event.delta.stop_reason ?? undefined;
-    else throw new UpstreamFault("broken", "Cannot read the upstream's answer: its end is not told");
-    const over = this.finished || this.#reason !== undefined;
-    if (over && this.#blocks === 0 && !WORDLESS.includes(this.#reason ?? "")) throw new BadAnswer("empty", "was empty");
-    if (this.finished && this.#reason === undefined) throw new BadAnswer("cut", "broke off");
-    return [...over ? this.#close() : [], type === "message_delta" ? this.#toDelta(event) : event];
-  }
-
-  /** Numbers blocks 0, 1, 2 …, whatever the host does; pieces of one that is not open have no place. */
-  #passBlock(event: BlockEvent): MessageStreamEvent[] {
-    const { type, index } = event;
-    if (type === "content_block_start" && typeof index === "number" && typeof event.content_block.type === "string") {
-      const closing = this.#close();
-      this.#open = index;
-      return [...closing, { ...event, index: this.#blocks++ }];
-    }
-    if (type === "content_block_stop") return index === this.#open ? this.#close() : [];
-    const isOpen = this.#open !== undefined && index === this.#open;
-    if (type === "content_block_delta" && isOpen && typeof event.delta.type === "string") {
-      const field = TEXTS.get(event.delta.type);
-      const text = field === undefined ? "" : (event.delta as JsonObject)[field];
-      if (typeof text !== "string") {
-        throw new UpstreamFault("broken", "Cannot read the upstream's answer: a piece of it has no text");
-      }
-      this.#outputChars += text.length;
-      return [{ ...event, index: this.#blocks - 1 }];
-    }
-    throw new UpstreamFault("broken", "Cannot read the upstream's answer: its blocks are not in order");
-  }
-
-  #close(): MessageStreamEvent[] {
-    if (this.#open === undefined) return [];
-    this.#open = undefined;
-    return [{ type: "content_block_stop", index: this.#blocks - 1 }];
-  }
-
-  /** Takes over what a host has counted. */
-  #count(usage: Partial<Usage> | null | undefined): void {
-    const told = Object.entries(usage ?? {}).filter(([, value]) => value != null);
-    const counts = told.map(([name, value]) => [name, name.endsWith("_tokens") ? toTokenCount(value) : value]);
-    this.#usage = { ...this.#usage, ...Object.fromEntries(counts) };
-  }
-
-  /** Puts the tokens that were counted into the event that ends an answer. */
-  #toDelta(event: MessageStreamEvent & { type: "message_delta" }): MessageStreamEvent {
-    this.#count(event.usage);
-    // Clients take zero for "not counted".
-    const input_tokens = this.promptTokens ? this.#usage.input_tokens ?? 0 : this.#inputTokens;
-    const output_tokens = this.#usage.output_tokens || Math.ceil(this.#outputChars / 4);
-    return { ...event, usage: { ...this.#usage, input_tokens, output_tokens } };
-  }
-}
-// lib/upstream/protocol.ts ------------------------------------------------------------------
-/** What a reader needs beside the request. */
-type ReaderOptions = { candidate: Candidate; inputTokens: number; newId: NewId };
-
-/** How a host is asked in one of the two formats. */
-type Protocol = {
-  toUrl(baseUrl: string): string;
-  toHeaders(backend: Backend, client: Headers | undefined): Record<string, string | null | undefined>;
-  createReader(request: MessagesRequest, options: ReaderOptions): AnswerReader;
-};
-
-/** The version of Anthropic's API when the client names none. */
-const ANTHROPIC_VERSION = "2023-06-01";
-
-/** Both formats. */
-const PROTOCOLS: Readonly<Record<NonNullable<Backend["format"]>, Protocol>> = {
-  openai: {
-    toUrl: (baseUrl) => `${baseUrl}/chat/completions`,
-    toHeaders: ({ apiKey }) => ({ authorization: apiKey && `Bearer ${apiKey}` }),
-    createReader(request, { candidate, inputTokens, newId }) {
-      const { model, traits = toModel(model) } = candidate;
-      const { stop_sequences: stopSequences = [] } = request;
-      const { family } = traits;
-      const tools = toDeclaredTools(request.tool_choice?.type === "none" ? [] : request.tools);
-      return new ChatReader(
-        new ChunkTranslator({ tools, model, family, stopSequences, inputTokens, newId }),
-        candidate,
-      );
-    },
-  },
-  anthropic: {
-    toUrl: (baseUrl) => `${baseUrl.replace(/\/v1$/, "")}/v1/messages`,
-    toHeaders: ({ apiKey }, client) => ({
-      // Anthropic takes the one, hosts that offer its format the other or both.
-      "x-api-key": apiKey,
-      "authorization": apiKey && `Bearer ${apiKey}`,
-      "anthropic-version": client?.get("anthropic-version") ?? ANTHROPIC_VERSION,
-      "anthropic-beta": client?.get("anthropic-beta"),
-    }),
-    createReader: (_request, { candidate, inputTokens }) => new MessageReader(candidate, inputTokens),
-  },
-};
-
-/** The headers of a request to a host; what its configuration says goes before all others, an empty one removes. */
-function toUpstreamHeaders(
-  backend: Backend,
-  { stream, userAgent, client }: { stream: boolean; userAgent: string; client: Headers | undefined },
-): Record<string, string> {
-  const headers = {
-    "content-type": "application/json",
-    "accept": stream ? "text/event-stream" : "application/json",
-    "user-agent": userAgent,
-    ...PROTOCOLS[backend.format ?? "openai"].toHeaders(backend, client),
-    ...Object.fromEntries(Object.entries(backend.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value])),
-  };
-  return Object.fromEntries(Object.entries(headers).filter((entry): entry is [string, string] => Boolean(entry[1])));
-}
-// lib/upstream/read_limited.ts --------------------------------------------------------------
-/** Bytes of an answer, unpacked: chunks of the longest there are take 50 MB. What is longer will never end. */
-const MAX_ANSWER_BYTES = 128 * 1024 * 1024;
-/** Bytes of one that comes whole. */
-const MAX_WHOLE_BYTES = 16 * 1024 * 1024;
-/** Bytes that are read of what says why there is no answer. */
-const MAX_REFUSAL_BYTES = 1024 * 1024;
-
-/**
- * Reads the text of an answer, behind the piece that has been read, but no more than so many bytes of it: a few packed
- * ones may unpack to any number.
- */
-async function readLimited(
-  answer: Pick<CallAnswer, "read" | "cancel">,
-  most: number,
-  first?: Uint8Array,
-): Promise<string> {
-  const decoder = new TextDecoder();
-  let [text, left] = ["", most];
-  for (let bytes = first ?? await answer.read(); bytes; bytes = await answer.read()) {
-    text += decoder.decode(bytes.subarray(0, left), { stream: true });
-    left -= bytes.byteLength;
-    if (left > 0) continue;
-    answer.cancel();
-    break;
-  }
-  return text + decoder.decode();
-}
-// lib/upstream/use.ts -----------------------------------------------------------------------
-/** Whether an event is what Claude Code can use an answer for. */
-type IsOfUse = (event: MessageStreamEvent) => boolean;
-
-/** Something the user sees, a call, or why there is no more: thinking alone is none. */
-const isVisible: IsOfUse = (event) => {
-  if (event.type === "message_delta") return (event.delta.stop_reason ?? "end_turn") !== "end_turn";
-  return event.type === "content_block_start" && !event.content_block.type.endsWith("thinking");
-};
-
-/** The end of an answer. */
-const isEnd: IsOfUse = ({ type }) => type === "message_stop";
-
-/** What Claude Code looks for in the check of a command; it asks for that without a stream, so that the text is in one piece. */
-const isVerdict: IsOfUse = (event) =>
-  event.type === "content_block_delta" && event.delta.type === "text_delta" && event.delta.text.includes("<block>");
-
-/**
- * What an answer must have before any of it is passed on; nothing in particular where that is not known.
- *
- * @param again Whether another's answer to the request was of no use, and there are others to ask after this one.
- */
-function toHeldUntil(kind: RequestKind, again: boolean): IsOfUse | undefined {
-  if (kind === "compaction") return isEnd; // Claude Code gives up where half a summary breaks off.
-  return again ? isVisible : undefined;
-}
-
-/** What an answer must have so that somebody else need not be asked when the request comes again. */
-function toNeeded(kind: RequestKind): IsOfUse {
-  return kind === "safety" ? isVerdict : isVisible;
-}
-// lib/upstream/attempt.ts -------------------------------------------------------------------
-/** Milliseconds between two questions for an answer that is queued. */
-const POLL_INTERVAL = 1_000;
-/** Milliseconds the upstream is given to end its response after `[DONE]`. */
-const DRAIN_TIMEOUT = 2_000;
-
-/** Milliseconds for which comments alone keep an answer alive: hosts send them while they hold back a call, too. */
-const MAX_COMMENTS = 600_000;
-
-/** Makes what reads the body of an answer: the data of the events of each read, or a JSON body as one, then nothing. */
-function toDataReader(
-  answer: CallAnswer,
-  candidate: Candidate,
-  deadline: Deadline,
-  clock: Clock,
-): () => Promise<string[] | undefined> {
-  const decoder = new SseDecoder();
-  let [begin, over] = ["", false];
-  let [size, waited] = [0, 0];
-  return async () => {
-    if (over) return undefined;
-    const asked = clock.now();
-    deadline.listen();
-    const bytes = await answer.read();
-    deadline.heard();
-    over = !bytes;
-    // No event begins like an object or a page, whatever the host calls it; hosts may send blanks before it, or a mark of the order of bytes.
-    if (begin === "" && bytes) {
-      begin = String.fromCharCode(bytes.find((byte) => byte > 0x20 && byte < 0x80) ?? 0x20).trim();
-      over = begin === "{" || begin === "<";
-      const text = over ? await readLimited(answer, MAX_WHOLE_BYTES, bytes) : "";
-      if (begin === "<") throw toUpstreamFault(200, text, candidate);
-      if (over) return [text, "[DONE]"];
-    }
-    size += bytes?.byteLength ?? 0;
-    if (size > MAX_ANSWER_BYTES) throw new UpstreamFault("broken", "The upstream's answer does not end");
-    const data = bytes ? decoder.feed(bytes) : decoder.flush();
-    waited = data.length > 0 ? 0 : waited + clock.now() - asked;
-    if (waited > MAX_COMMENTS) {
-      throw new UpstreamFault("timeout", "The upstream has sent nothing but comments for ten minutes");
-    }
-    return data.map((text) => text.trim()).filter((text) => text !== "");
-  };
-}
-
-/** Translates an answer as it comes; the batches are never empty. */
-function readEvents(
-  answer: CallAnswer,
-  reader: AnswerReader,
-  { candidate, deadline, clock, signal, onPromptTokens }: {
-    candidate: Candidate;
-    deadline: Deadline;
-    clock: Clock;
-    signal: AbortSignal;
-    onPromptTokens: (actual: number) => void;
-  },
-): Answer["events"] {
-  const read = toDataReader(answer, candidate, deadline, clock);
-  let done = false;
-
-  async function readOn(): Promise<MessageStreamEvent[]> {
-    // What breaks off behind the end of the answer is no loss; some hosts say no more than the finish reason.
-    const data = await read().catch((thrown) => {
-      if (!reader.finished || signal.aborted) throw thrown;
-      return undefined;
-    });
-    const events = readAnswer(() => reader.feed(data ?? []));
-    done = !data || reader.ended;
-    if (!data && !reader.finished) {
-      throw new UpstreamFault("cut", "The upstream broke off in the middle of its answer");
-    }
-    if (done) {
-      events.push(...readAnswer(() => reader.flush()));
-      if (reader.promptTokens) onPromptTokens(reader.promptTokens);
-    }
-    if (reader.finished) deadline.extend(DRAIN_TIMEOUT);
-    return events;
-  }
-
-  /** Reads what follows the end, so that the connection can be used again, but not for ever. */
-  function drain(): void {
-    const cancel = clock.after(DRAIN_TIMEOUT, () => deadline.close());
-    const readAll = async () => {
-      while (await read());
-    };
-    readAll().catch(() => {}).finally(() => {
-      cancel();
-      deadline.close();
-    });
-  }
-
-  return iterate(async () => {
-    try {
-      while (!done) {
-        const events = await readOn();
-        if (events.length > 0) return { value: events, done: false };
-      }
-    } catch (thrown) {
-      done = true;
-      deadline.close();
-      throw deadline.explain(thrown);
-    }
-    drain();
-    return { value: undefined, done: true };
-  });
-}
-
-/** Puts back what has been taken from the beginning. */
-function prepend<T>(
-  first: IteratorResult<T, undefined>,
-  rest: AsyncIterator<T, undefined>,
-): AsyncIterableIterator<T, undefined> {
-  let next = () => {
-    next = () => rest.next();
-    return Promise.resolve(first);
-  };
-  return iterate(() => next());
-}
-
-/**
- * How an attempt is made, for whom, how many milliseconds its first content may take, what of it is of use (anything),
- * and who is told what a host counts.
- */
-type AttemptOptions = {
-  settings: Required<ChainOptions>;
-  options: SendOptions;
-  limit: number;
-  isOfUse?: IsOfUse | undefined;
-  onPromptTokens: (actual: number) => void;
-};
-
-/**
- * Asks one candidate once, with the body made of the request.
- *
- * @throws {ApiError} If it refuses, breaks off or is silent for too long before its first content, or has none of use.
- */
-async function attempt(
-  request: MessagesRequest,
-  body: JsonObject,
-  candidate: Candidate,
-  { settings, options, limit, isOfUse = () => true, onPromptTokens }: AttemptOptions,
-): Promise<Answer["events"]> {
-  const { clock, call, userAgent, newId, idleTimeout } = settings;
-  const { tokens, headers: client } = options;
-  const { backend } = candidate;
-  const json = toJsonText(body);
-  const deadline = new Deadline(clock, options.signal, limit);
-  try {
-    const { baseUrl, format = "openai" } = backend;
-    const headers = toUpstreamHeaders(backend, { stream: Boolean(body.stream), userAgent, client });
-    const { signal } = deadline;
-    let answer = await call(PROTOCOLS[format].toUrl(baseUrl), { method: "POST", headers, body: json, signal });
-    // NVIDIA may queue a request: 202 and an id under which to ask for the answer.
-    for (let id = answer.headers.get("nvcf-reqid"); answer.status === 202 && id;) {
-      answer.cancel();
-      await sleep(clock, POLL_INTERVAL, signal);
-      answer = await call(`${baseUrl}/status/${encodeURIComponent(id)}`, { headers, signal });
-      id = answer.headers.get("nvcf-reqid") ?? id;
-    }
-    deadline.listen();
-    if (answer.status < 200 || answer.status > 299) {
-      const refusal = await readLimited(answer, MAX_REFUSAL_BYTES);
-      throw toUpstreamFault(answer.status, refusal, candidate, answer.headers, clock.now());
-    }
-    const inputTokens = tokens.count(candidate);
-    const reader = PROTOCOLS[format].createReader(request, { candidate, inputTokens, newId });
-    const events = readEvents(answer, reader, {
-      candidate,
-      deadline,
-      clock,
-      signal: options.signal,
-      onPromptTokens,
-    });
-    const held: MessageStreamEvent[] = [];
-    while (!held.some(isOfUse)) {
-      const { value } = await events.next();
-      if (!value) throw new BadAnswer("empty", "has nothing that is of use");
-      deadline.extend(idleTimeout);
-      held.push(...value);
-    }
-    return prepend({ value: held, done: false }, events);
-  } catch (thrown) {
-    deadline.close();
-    throw deadline.explain(thrown);
-  }
-}
-// lib/upstream/back_off.ts ------------------------------------------------------------------
-/** Milliseconds before the call after a fault that may pass, doubled with each; at most so many. */
-const BACK_OFF = 500;
-const MAX_BACK_OFF = 4_000;
-/** At most so many where a profile has a delay of its own: as long as Claude Code lets itself be told to wait. */
-const MAX_OWN_BACK_OFF = 60_000;
-
-/** Whether the same call may succeed a little later. */
-function mayPass({ status, headers }: ApiError): boolean {
-  return status === 429 || (status >= 500 && headers["x-should-retry"] !== "false");
-}
-
-/**
- * Milliseconds to wait before a candidate is asked, half of which are chance (`random`, from 0 to 1).
- *
- * One that is asked again waits for each time it was `asked`, with the delay of its profile if that has an `own`; one
- * that is new waits for each of the `faults` of others that may pass.
- */
-function toBackOff(
-  { faults, asked, own, random }: {
-    faults: Iterable<ApiError>;
-    asked: number;
-    own: number | undefined;
-    random: number;
-  },
-): number {
-  const times = asked || [...faults].filter(mayPass).length;
-  if (times === 0) return 0;
-  const [delay, most] = asked > 0 && own !== undefined ? [own, MAX_OWN_BACK_OFF] : [BACK_OFF, MAX_BACK_OFF];
-  return Math.min(delay * 2 ** (times - 1), most) * (1 + random) / 2;
-}
-// lib/upstream/cuts.ts ----------------------------------------------------------------------
-/** Milliseconds during which a request whose answer broke off is sent elsewhere. */
-const MEMORY = 300_000;
-/** Claude Code asks to go on: what it was sent of the answer and one sentence more (2.1.328). */
-const MAX_ADDED_MESSAGES = 2;
-/** How the sentence begins that it adds to the last message after an answer without a visible word (2.1.328). */
-const REMINDER = "[Your previous response had no visible output.";
-
-type Cut = { key: string; at: number; length: number; fingerprint: string };
-
-/**
- * What stays the same when a request comes again: a message is a block while it has a mark for Anthropic's cache, and
- * gets a line break before a reminder.
- */
-function toFingerprint({ messages }: MessagesRequest, length: number): string {
-  const blocks = messages.slice(0, length).map(({ role, content }) => ({
-    role,
-    content: typeof content === "string"
-      ? [{ type: "text", text: content }]
-      : content.filter((block) => block.type !== "text" || !block.text.startsWith(REMINDER)),
-  }));
-  const toSame = (name: string, value: unknown) =>
-    name === "cache_control" ? undefined : typeof value === "string" ? value.trimEnd() : value;
-  return toDigest(JSON.stringify(blocks, toSame), 11);
-}
-
-/**
- * Remembers where answers broke off after they had begun, or were of no use: Claude Code sends the same request again, or
- * asks to go on, and that should go to somebody else.
- */
-class Cuts {
-  readonly #clock: Clock;
-  #cuts: Cut[] = [];
-
-  constructor(clock: Clock) {
-    this.#clock = clock;
-  }
-
-  /** Notes that the answer to a request broke off at the candidate with this key. */
-  note(request: MessagesRequest, key: string): void {
-    const { length } = request.messages;
-    this.#cuts.push({ key, at: this.#clock.now(), length, fingerprint: toFingerprint(request, length) });
-  }
-
-  /** The keys of the candidates where this request broke off a little while ago. */
-  of(request: MessagesRequest): ReadonlySet<string> {
-    const now = this.#clock.now();
-    this.#cuts = this.#cuts.filter(({ at }) => now - at <= MEMORY);
-    const same = this.#cuts.filter(({ length, fingerprint }) => {
-      const added = request.messages.length - length;
-      return added >= 0 && added <= MAX_ADDED_MESSAGES && toFingerprint(request, length) === fingerprint;
-    });
-    return new Set(same.map(({ key }) => key));
-  }
-}
-// lib/translate/merge.ts --------------------------------------------------------------------
-/** The fields of both bodies; where both have an object they are merged in turn, else `over` wins, with lists too. */
-function mergeBodies(base: JsonObject, over: JsonObject): JsonObject {
-  const merged = { ...base, ...over };
-  for (const [key, value] of Object.entries(over)) {
-    const under = Object.hasOwn(base, key) ? base[key] : undefined;
-    if (isJsonObject(under) && isJsonObject(value)) merged[key] = mergeBodies(under, value);
-  }
-  return merged;
-}
-// lib/translate/request.ts ------------------------------------------------------------------
-/** Claude Code's first system block: accounting for Anthropic, different in each conversation. */
-const BILLING = /^x-anthropic-billing-header:[^\n]*/;
-
-/** What a request is translated for. */
-export type ChatRequestOptions = {
-  /** The upstream's name of the model. */
-  model: string;
-  /** The most output tokens to ask for; `max_tokens` is lowered to it and to what the model can. @default {Infinity} */
-  maxTokens?: number;
-  /** What is known of the model. @default {what its id tells} */
-  traits?: Model;
-  /** Whether the model may think; if not, it is told not to, whatever the client wants. @default {true} */
-  thinking?: boolean;
-  /** How the host switches thinking, if it has its own way. @default {as the model's family does} */
-  thinkingSwitch?: ThinkingSwitch;
-  /** Fields to send as they are, over all others. @default {{}} */
-  extraBody?: JsonObject;
-};
-
-/** A translated request and, as sentences, what could not be carried over. */
-export type TranslatedRequest = { request: ChatRequest; warnings: string[] };
-
-/**
- * Translates a Messages request into a chat completion request.
- *
- * Only fields that strict hosts know are sent, sampling only when the client set it, thinking in the way of the model's
- * family. Everything else Claude Code adds for Anthropic (metadata, cache control, context management, betas) has no
- * counterpart and is left out silently, because nothing the user can see depends on it.
- */
-export function toChatRequest(request: MessagesRequest, options: ChatRequestOptions): TranslatedRequest {
-  const { model, maxTokens = Infinity, traits = toModel(model), thinking = true, extraBody = {} } = options;
-  const { temperature, top_p, top_k, stop_sequences, output_config, output_format } = request;
-  const warnings = new Set<string>();
-  const content = { vision: traits.vision, warn: (warning: string) => void warnings.add(warning) };
-  const effort = thinking ? toEffort(request) : "off";
-  const think = toThinkingFields(traits, effort, options.thinkingSwitch);
-  const { family } = traits;
-  const rules = { ...family, replaysThinking: traits.reasoning && effort !== "off" && family.replaysThinking };
-  const messages = toChatMessages(request.messages, content, rules);
-  if (messages.length === 0) throw new ApiError("invalid_request_error", "messages: All of them are empty");
-  const told = toText(toPartsOf(request.system, content)).replace(BILLING, "").trimStart();
-  const system = [told, think.system].filter(Boolean).join("\n\n");
-  if (system !== "") messages.unshift({ role: "system", content: system });
-  const chat: ChatRequest = { model, messages, max_tokens: Math.min(request.max_tokens, maxTokens, traits.maxOutput) };
-  if (request.stream) Object.assign(chat, { stream: true, stream_options: { include_usage: true } });
-  if (temperature != null) chat.temperature = temperature;
-  if (top_p != null) chat.top_p = top_p;
-  if (top_k != null) content.warn("Cannot pass 'top_k': OpenAI's format has no such field");
-  const stop = stop_sequences?.filter(Boolean) ?? [];
-  if (stop.length > 0) chat.stop = stop;
-  const tools = toChatTools(request.tools, content.warn);
-  if (tools.length > 0 && !traits.tools) content.warn(`Cannot offer the tools: ${model} is served without tools`);
-  else if (tools.length > 0) Object.assign(chat, { tools }, toToolChoice(request.tool_choice, tools));
-  const format = output_config?.format ?? output_format;
-  if (format?.type === "json_schema") {
-    const json_schema = { name: "answer", schema: format.schema ?? {}, strict: true };
-    chat.response_format = { type: "json_schema", json_schema };
-  }
-  // Where it must not think, nothing that a profile says makes it.
-  const layers = thinking ? [think.fields ?? {}, extraBody] : [extraBody, think.fields ?? {}];
-  const body = layers.reduce<JsonObject>(mergeBodies, chat) as ChatRequest;
-  return { request: body, warnings: [...warnings] };
-}
-// lib/translate/passed_request.ts -----------------------------------------------------------
-/**
- * A message without the thinking of models that sign nothing: who verifies signatures would refuse it. A family that wants
- * thinking back gets it as it is; a blank for calls that must have some.
- */
-function toPassedMessages(message: MessageParam, replays: Family["replaysThinking"]): MessageParam[] {
-  const { content } = message;
-  if (message.role !== "assistant" || typeof content === "string") return [message];
-  if (replays) {
-    const has = (type: string) => content.some((block) => block.type.endsWith(type));
-    if (replays === true || !has("tool_use") || has("thinking")) return [message];
-    return [{ ...message, content: [{ type: "thinking", thinking: " ", signature: UNSIGNED }, ...content] }];
-  }
-  const signed = content.filter((block) => block.type !== "thinking" || block.signature !== UNSIGNED);
-  if (signed.length === content.length) return [message];
-  return signed.length > 0 ? [{ ...message, content: signed }] : [];
-}
-
-/** Messages without the system's in the middle of them, which few hosts take: it reminds the client's side. */
-function withReminders(messages: readonly MessageParam[]): MessageParam[] {
-  const all: MessageParam[] = [];
-  let reminded: ContentBlockParam[] | undefined;
-  for (const message of messages) {
-    if (message.role !== "system") {
-      all.push(message);
-      reminded = undefined;
-      continue;
-    }
-    if (!reminded) {
-      reminded = all.at(-1)?.role === "user" ? [...toBlocks(all.pop()?.content ?? [])] : [];
-      all.push({ role: "user", content: reminded });
-    }
-    for (const block of toBlocks(message.content)) {
-      reminded.push(block.type === "text" ? { ...block, text: toReminder(block.text) } : block);
-    }
-  }
-  return all;
-}
-
-/** Anthropic takes no smaller `budget_tokens`, and none that is not below `max_tokens`. */
-const MIN_BUDGET = 1024;
-
-/**
- * Makes the request for a host that speaks Anthropic's format: the client's own, with another model.
- *
- * The answer is always streamed. Thinking is fitted into the output tokens that are left; where the model must not think,
- * or cannot in so few, what speaks of thinking goes, too.
- */
-function toPassedRequest(
-  request: MessagesRequest,
-  { model, maxTokens = Infinity, traits = toModel(model), thinking = true, extraBody = {} }: ChatRequestOptions,
-): { request: JsonObject & { max_tokens: number }; warnings: string[] } {
-  const max_tokens = Math.min(request.max_tokens, maxTokens, traits.maxOutput);
-  const budget = request.thinking?.budget_tokens ?? 0;
-  const fits = budget < max_tokens || max_tokens > MIN_BUDGET;
-  const { replaysThinking } = traits.family;
-  const messages = withReminders(request.messages.flatMap((message) => toPassedMessages(message, replaysThinking)));
-  const body: JsonObject = { ...request, model, messages, max_tokens, stream: true };
-  if (budget >= max_tokens) body.thinking = { ...request.thinking, budget_tokens: max_tokens - 1 };
-  if (!(thinking && fits)) {
-    if (body.thinking) body.thinking = { type: "disabled" };
-    delete body.context_management;
-  }
-  const warnings = thinking && !fits ? [`Cannot let ${model} think: it has only ${max_tokens} output tokens`] : [];
-  return { request: { max_tokens, ...mergeBodies(body, extraBody) }, warnings };
-}
-// lib/store/shared_map.ts -------------------------------------------------------------------
-/** How values are kept: read from what may be anything, written, and for how many milliseconds others are told of it. */
-type SharedMapFormat<T> = {
-  parse: (stored: unknown) => T | undefined;
-  format: (value: T) => unknown;
-  toLife: (value: T | undefined) => number;
-};
-
-/** Stands for what was forgotten, so that those who still know it forget it, too. */
-const FORGOTTEN = false;
-/** So many values are known here; what was changed longest ago is forgotten first. */
-const MOST_VALUES = 1_000;
-/** So often a change is tried anew because another process was faster. */
-const MAX_TRIES = 10;
-
-/** The values under one first word, in memory and in a store; where that is shared, all processes change them together. */
-class SharedMap<T> {
-  /** What is known here. */
-  readonly values: ReadonlyMap<string, T>;
-  readonly #values = new BoundedMap<string, T>(MOST_VALUES);
-  readonly #store: Store;
-  readonly #prefix: string;
-  readonly #format: SharedMapFormat<T>;
-  /** How many changes of each key are on their way to a shared store. */
-  readonly #pending = new Map<string, number>();
-  #queue: Promise<unknown> = Promise.resolve();
-
-  /** @param prefix The first word and a blank. */
-  constructor(store: Store, prefix: string, format: SharedMapFormat<T>) {
-    this.values = this.#values;
-    this.#store = store;
-    this.#prefix = prefix;
-    this.#format = format;
-  }
-
-  /**
-   * Changes a value, here at once and then in the store; `undefined` forgets it. `update` makes the new value from the
-   * one that is there, which may be another in the store than here, so that no change of another process is lost.
-   */
-  change(key: string, update: (before: T | undefined) => T | undefined): void {
-    const before = this.#values.get(key);
-    const after = update(before);
-    if (isSameJson(before, after)) return;
-    this.#put(key, after);
-    const name = this.#prefix + key;
-    if (!this.#store.shared) {
-      this.#store.set(name, after === undefined ? undefined : this.#format.format(after)).catch(() => {});
-      return;
-    }
-    const count = (change: number) => this.#pending.set(key, (this.#pending.get(key) ?? 0) + change);
-    count(1);
-    this.#enqueue(() => this.#merge(name, update)).catch(() => {}).finally(() => count(-1));
-  }
-
-  /** Takes over what is in the store, and gives what was not known here; rejects if the store fails. */
-  sync(): Promise<[key: string, value: T][]> {
-    return this.#enqueue(async () => {
-      const news: [string, T][] = [];
-      for (const [name, stored] of await this.#store.list(this.#prefix)) {
-        const key = name.slice(this.#prefix.length);
-        if (this.#pending.get(key)) continue; // What it is about to become is known here only.
-        const value = this.#format.parse(stored);
-        if (stored === FORGOTTEN) this.#put(key, undefined);
-        if (value === undefined || isSameJson(value, this.#values.get(key))) continue;
-        this.#put(key, value);
-        news.push([key, value]);
-      }
-      return news;
-    });
-  }
-
-  /** Forgets everything, here and in the store. */
-  async forget(): Promise<void> {
-    this.#values.clear();
-    const [shared, life] = [this.#store.shared, this.#format.toLife(undefined)];
-    for (const [name] of await this.#store.list(this.#prefix)) {
-      await (shared ? this.#store.set(name, FORGOTTEN, life) : this.#store.set(name, undefined));
-    }
-  }
-
-  /** Waits until a store that is shared has what was changed here, for whoever closes it then. */
-  async saved(): Promise<void> {
-    await this.#queue;
-  }
-
-  async #merge(name: string, update: (before: T | undefined) => T | undefined): Promise<void> {
-    const { parse, format, toLife } = this.#format;
-    for (let tries = 0; tries < MAX_TRIES; tries++) {
-      const stored = await this.#store.get(name);
-      const before = parse(stored);
-      const after = update(before);
-      if (isSameJson(before, after)) return;
-      const next = after === undefined ? FORGOTTEN : format(after);
-      if (await this.#store.swap(name, stored, next, toLife(after))) return;
-    }
-  }
-
-  #put(key: string, value: T | undefined): void {
-    if (value === undefined) this.#values.delete(key);
-    else this.#values.set(key, value);
-  }
-
-  /** Does one thing after the other, so that what was read is never older than what was written before. */
-  #enqueue<R>(job: () => Promise<R>): Promise<R> {
-    const done = this.#queue.then(job);
-    this.#queue = done.catch(() => {});
-    return done;
-  }
-}
-// lib/upstream/learned.ts -------------------------------------------------------------------
-/** What a model at a backend has taught, all of it from its own answers. */
-type ModelFacts = {
-  /** Fields of a request it refuses. */
-  refused: readonly string[];
-  /** Its context window and its most output tokens, in tokens; `Infinity` while nothing is known. */
-  context: number;
-  maxOutput: number;
-  /** Whether it cannot call tools. */
-  noTools: boolean;
-  /** When its host retired it, in milliseconds since 1970, 0 if nobody said; `Infinity` while it is there. */
-  goneSince: number;
-};
-
-const NOTHING: ModelFacts = {
-  refused: [],
-  context: Infinity,
-  maxOutput: Infinity,
-  noTools: false,
-  goneSince: Infinity,
-};
-const PREFIX = "model ";
-/** Apart from the lessons: it changes all the time, and they must be forgotten in time. */
-const RATIO_PREFIX = "ratio ";
-/** A ratio that has changed by less is not stored again. */
-const LEAST_CHANGE = 0.02;
-/** Milliseconds after which a lesson is forgotten: hosts change how they serve a model. */
-const LESSON_LIFE = 7 * 86_400_000;
-
-/** What a model has taught, and when that changed last, in milliseconds since 1970. */
-type Lesson = { facts: ModelFacts; at: number };
-
-/** Reads a lesson as it is stored: JSON has no `Infinity`, so that limits nobody knows are left out. */
-function parseLesson(value: unknown, now: number): Lesson | undefined {
-  if (!isJsonObject(value) || typeof value.at !== "number" || now - value.at >= LESSON_LIFE) return undefined;
-  const { refused, context, maxOutput, noTools, goneSince } = value;
-  const facts = {
-    ...NOTHING,
-    ...(Array.isArray(refused) && refused.every((name) => typeof name === "string") ? { refused } : {}),
-    ...(typeof context === "number" ? { context } : {}),
-    ...(typeof maxOutput === "number" ? { maxOutput } : {}),
-    ...(typeof noTools === "boolean" ? { noTools } : {}),
-    ...(typeof goneSince === "number" && !Number.isNaN(new Date(goneSince).getTime()) ? { goneSince } : {}),
-  };
-  return { facts, at: value.at };
-}
-
-/** Adds to what is known: more refused fields, smaller limits. */
-function addFacts(before: ModelFacts, facts: Partial<ModelFacts>): ModelFacts {
-  return {
-    refused: [...new Set([...before.refused, ...facts.refused ?? []])],
-    context: Math.min(before.context, facts.context ?? Infinity),
-    maxOutput: Math.min(before.maxOutput, facts.maxOutput ?? Infinity),
-    noTools: before.noTools || facts.noTools === true,
-    goneSince: Math.min(before.goneSince, facts.goneSince ?? Infinity),
-  };
-}
-
-/** Learns from faults, so that the next request is asked as the model wants it, also after a restart, and by others. */
-class LearnedFacts {
-  readonly #facts: SharedMap<Lesson>;
-  readonly #ratios: SharedMap<number>;
-  readonly #clock: Clock;
-
-  constructor(store: Store, clock: Clock) {
-    this.#clock = clock;
-    this.#facts = new SharedMap(store, PREFIX, {
-      parse: (stored) => parseLesson(stored, clock.now()),
-      format: ({ facts, at }) => ({ ...facts, at }),
-      toLife: () => LESSON_LIFE,
-    });
-    this.#ratios = new SharedMap(store, RATIO_PREFIX, {
-      parse: (stored) => typeof stored === "number" ? stored : undefined,
-      format: (ratio) => ratio,
-      toLife: () => LESSON_LIFE,
-    });
-  }
-
-  /** Reads what was learned before; a store that cannot be read has nothing. */
-  async load(): Promise<void> {
-    await this.sync().catch(() => {});
-  }
-
-  /** Takes over what other processes have learned, and gives the ratios among that. */
-  async sync(): Promise<[key: string, ratio: number][]> {
-    const [, ratios] = await Promise.all([this.#facts.sync(), this.#ratios.sync()]);
-    return ratios;
-  }
-
-  /** How many tokens an estimated one is, by what a candidate is remembered under. */
-  get ratios(): ReadonlyMap<string, number> {
-    return this.#ratios.values;
-  }
-
-  /** Keeps the ratio of a candidate; one that has hardly changed is not worth a write. */
-  learnRatio(candidate: Candidate, ratio: number): void {
-    const key = toKey(candidate);
-    if (Math.abs(ratio / (this.ratios.get(key) ?? 1) - 1) > LEAST_CHANGE) this.#ratios.change(key, () => ratio);
-  }
-
-  /** What is known about a candidate. */
-  of(candidate: Candidate): ModelFacts {
-    return this.#toFacts(this.#facts.values.get(toKey(candidate)));
-  }
-
-  /** All lessons, by what a candidate is remembered under. */
-  all(): [key: string, facts: ModelFacts][] {
-    const all = [...this.#facts.values].map(([key, lesson]): [string, ModelFacts] => [key, this.#toFacts(lesson)]);
-    return all.filter(([, facts]) => facts !== NOTHING).sort();
-  }
-
-  /** Forgets everything, here and in the store. */
-  async forget(): Promise<void> {
-    for (const known of [this.#facts, this.#ratios]) await known.forget();
-  }
-
-  /** Waits until what was learned is where others see it. */
-  async saved(): Promise<void> {
-    await Promise.all([this.#facts.saved(), this.#ratios.saved()]);
-  }
-
-  /** Notes what a model has taught. */
-  learn(candidate: Candidate, facts: Partial<ModelFacts>): void {
-    this.#change(candidate, (before) => addFacts(before, facts));
-  }
-
-  /** Notes that a model answers: it has come back, or was never gone. */
-  learnBack(candidate: Candidate): void {
-    if (this.of(candidate).goneSince === Infinity) return;
-    this.#change(candidate, (before) => ({ ...before, goneSince: Infinity }));
-  }
-
-  /** What is left of a lesson: a process may run for longer than it lasts. */
-  #toFacts(lesson: Lesson | undefined): ModelFacts {
-    return lesson && this.#clock.now() - lesson.at < LESSON_LIFE ? lesson.facts : NOTHING;
-  }
-
-  /** Changes what is known; nothing known is nothing kept. */
-  #change(candidate: Candidate, update: (before: ModelFacts) => ModelFacts): void {
-    this.#facts.change(toKey(candidate), (lesson) => {
-      const before = this.#toFacts(lesson);
-      const facts = update(before);
-      if (isSameJson(facts, NOTHING)) return undefined;
-      return isSameJson(facts, before) ? lesson : { facts, at: this.#clock.now() };
-    });
-  }
-}
-// lib/upstream/fit.ts -----------------------------------------------------------------------
-/** An answer with fewer tokens is no use to anybody: the prompt is too long then. */
-const MIN_OUTPUT_TOKENS = 1024;
-/** Tokens left free when an answer is fitted into a window: counts are off by a little. */
-const HEADROOM = 512;
-
-/** The context window of a candidate, in tokens: what it has stated itself goes before what the roster says. */
-function toWindow({ model, traits = toModel(model) }: Candidate, { context }: ModelFacts): number {
-  return context < Infinity ? context : traits.context;
-}
-
-/** The body of a request for a host, the most output tokens it asks for, and, as sentences, what could not be carried over. */
-type FittingRequest = { body: JsonObject; maxTokens: number; warnings: string[] };
-
-/** Translates a request for a model as far as is known what it takes: no refused fields, an output that has room. */
-function toFittingRequest(
-  request: MessagesRequest,
-  options: { candidate: Candidate; maxTokens: number; tokens: PromptTokens; facts: ModelFacts },
-): FittingRequest {
-  const { candidate, maxTokens, tokens, facts } = options;
-  const { model, backend: { format, thinkingSwitch }, traits = toModel(model), thinking = true, profile } = candidate;
-  const replay = facts.refused.includes("reasoning_content") ? { replaysThinking: false } : {};
-  const room = toWindow(candidate, facts) - HEADROOM;
-  // Nothing is counted before its time unless it comes near the window.
-  const isShort = tokens.roughly + request.max_tokens <= room;
-  const fitting = isShort ? Infinity : Math.max(room - tokens.count(candidate), MIN_OUTPUT_TOKENS);
-  const toRequest = format === "anthropic" ? toPassedRequest : toChatRequest;
-  const { request: fitted, warnings } = toRequest(request, {
-    model,
-    traits: { ...traits, family: { ...traits.family, ...replay } },
-    thinking,
-    extraBody: profile?.extraBody ?? {},
-    maxTokens: Math.min(maxTokens, facts.maxOutput, fitting),
-    ...(thinkingSwitch ? { thinkingSwitch } : {}),
-  });
-  const body: JsonObject = fitted;
-  const { max_tokens } = fitted;
-  for (const field of facts.refused) {
-    if (!(field in body)) continue;
-    delete body[field];
-    if (field === "max_tokens") body.max_completion_tokens = max_tokens; // OpenAI's own models
-    else warnings.push(`Left out '${field}': ${model} refuses it`);
-  }
-  return { body, maxTokens: max_tokens, warnings };
-}
-// lib/store/memory_store.ts -----------------------------------------------------------------
-/** So many changes, and what nobody asked for again since its time was over is thrown away. */
-const CHANGES_PER_SWEEP = 1_000;
-
-/** What becomes of who wants a place in windows, by when the places of the others in each of them end. */
-function toTaken(windows: readonly SlidingWindow[], others: readonly number[][], now: number): Taken {
-  const waits = windows.map(({ limit }, i) => {
-    const ends = others[i]!.sort((a, b) => a - b);
-    return ends.length < limit ? 0 : (ends[ends.length - limit] ?? Infinity) - now;
-  });
-  const wait = Math.max(0, ...waits);
-  const left = (windows[0]?.limit ?? Infinity) - (others[0]?.length ?? 0) - (wait === 0 ? 1 : 0);
-  return { wait, left: Math.max(0, left) };
-}
-
-/** Makes a store that lasts as long as the process; `entries` are there from the beginning. */
-export function createMemoryStore(
-  entries: Iterable<[key: string, value: unknown]> = [],
-  clock: Clock = systemClock,
-): Store {
-  const values = new Map<string, { value: unknown; until: number }>();
-  /** When each place ends, by the key of its window and who has it. */
-  const places = new Map<string, Map<string, number>>();
-  let changes = 0;
-
-  function set(key: string, value: unknown, ms = Infinity): void {
-    values.delete(key);
-    if (value !== undefined) values.set(key, { value, until: clock.now() + ms });
-    if (++changes % CHANGES_PER_SWEEP > 0) return;
-    for (const [key, { until }] of values) if (until <= clock.now()) values.delete(key);
-  }
-
-  function get(key: string): unknown {
-    const found = values.get(key);
-    return found && found.until > clock.now() ? found.value : undefined;
-  }
-
-  /** Who is in a window now, but for `id`. */
-  function othersOf(id: string, key: string): Map<string, number> {
-    const now = clock.now();
-    return new Map([...places.get(key) ?? []].filter(([holder, until]) => holder !== id && until > now));
-  }
-
-  function take(id: string, windows: readonly SlidingWindow[]): Taken {
-    const now = clock.now();
-    const others = windows.map(({ key }) => othersOf(id, key));
-    const taken = toTaken(windows, others.map((ends) => [...ends.values()]), now);
-    windows.forEach(({ key, ms }, i) => {
-      if (taken.wait === 0 && ms > 0) places.set(key, others[i]!.set(id, now + ms));
-    });
-    return taken;
-  }
-
-  for (const [key, value] of entries) set(key, value);
-  return {
-    shared: false,
-    get: (key) => Promise.resolve(get(key)),
-    list: (prefix) =>
-      Promise.resolve([...values.keys()].flatMap((key) => {
-        const value = key.startsWith(prefix) ? get(key) : undefined;
-        return value === undefined ? [] : [[key, value]];
-      })),
-    set: (key, value, ms) => Promise.resolve(set(key, value, ms)),
-    swap(key, before, after, ms) {
-      const same = isSameJson(get(key), before);
-      if (same) set(key, after, ms);
-      return Promise.resolve(same);
-    },
-    take: (id, windows) => Promise.resolve(take(id, windows)),
-    free(id, key) {
-      places.get(key)?.delete(id);
-      return Promise.resolve();
-    },
-    close: () => Promise.resolve(),
-  };
-}
-// lib/upstream/health.ts --------------------------------------------------------------------
-/** So many faults within so many milliseconds, and a model is avoided for as long; then one request may try it. */
-const MAX_FAULTS = 3;
-const FAULT_WINDOW = 30_000;
-const AVOID_TIME = 30_000;
-
-/** So many models are remembered; clients may ask for any. */
-const MOST_KNOWN = 1_000;
-
-type ModelHealth = {
-  /** When it failed, in milliseconds since 1970. */
-  faults: number[];
-  /** The one request that tries it again, while that is on its way. */
-  probe?: symbol | undefined;
-};
-
-/** Remembers which models fail. */
-class Health {
-  readonly #clock: Clock;
-  readonly #models = new BoundedMap<string, ModelHealth>(MOST_KNOWN);
-  /** Until when each is avoided, if anything is counted against it. */
-  readonly #avoided: SharedMap<number>;
-
-  /** @param store Where other processes learn which models are avoided, if it is shared. */
-  constructor(clock: Clock, store?: Store) {
-    this.#clock = clock;
-    this.#avoided = new SharedMap(store?.shared ? store : createMemoryStore(), "avoid ", {
-      parse: (stored) => typeof stored === "number" ? stored : undefined,
-      format: (until) => until,
-      // Who comes later has to know that the model must be tried first.
-      toLife: (until = 0) => Math.max(0, until - clock.now()) + AVOID_TIME,
-    });
-  }
-
-  /** Takes over which models other processes avoid; rejects if the store fails. */
-  async sync(): Promise<void> {
-    await this.#avoided.sync();
-  }
-
-  /** Forgets which models are avoided, here and in a store that is shared. */
-  forget(): Promise<void> {
-    return this.#avoided.forget();
-  }
-
-  /** Whether a model may be asked now. */
-  isWell(key: string): boolean {
-    return this.#clock.now() >= this.avoidedUntil(key) && this.#of(key).probe === undefined;
-  }
-
-  /** Until when a model is avoided, in milliseconds since 1970. */
-  avoidedUntil(key: string): number {
-    return this.#avoided.values.get(key) ?? 0;
-  }
-
-  /** Avoids a model for some milliseconds, whatever it did before. */
-  avoid(key: string, ms: number): void {
-    const until = this.#clock.now() + ms;
-    this.#avoided.change(key, (before = 0) => Math.max(before, until));
-  }
-
-  /**
-   * Notes that a request goes out; what is returned is told how it went, `undefined` if that says nothing about the
-   * model. Only the first time counts.
-   */
-  begin(key: string): (well: boolean | undefined) => void {
-    const health = this.#of(key);
-    const avoidedUntil = this.avoidedUntil(key);
-    const request = Symbol(key);
-    if (avoidedUntil > 0) health.probe ??= request;
-    let told = false;
-    return (well) => {
-      if (told) return;
-      told = true;
-      const probe = health.probe === request;
-      if (probe) health.probe = undefined;
-      // An answer that began before the model was avoided does not speak for it.
-      if (well === true && this.avoidedUntil(key) <= avoidedUntil) {
-        health.faults = [];
-        this.#avoided.change(key, (until = 0) => until > avoidedUntil ? until : undefined);
-      }
-      if (well !== false) return;
-      const now = this.#clock.now();
-      health.faults = [...health.faults, now].filter((at) => at > now - FAULT_WINDOW);
-      if (probe || health.faults.length >= MAX_FAULTS) this.avoid(key, AVOID_TIME);
-    };
-  }
-
-  #of(key: string): ModelHealth {
-    let health = this.#models.get(key);
-    if (!health) this.#models.set(key, health = { faults: [] });
-    return health;
-  }
-}
-// lib/upstream/lessons.ts -------------------------------------------------------------------
-/** Smaller limits than these are misread, whatever a fault seems to state. */
-const MIN_CONTEXT = 2048;
-const MIN_CAP = 256;
-const REASONING = "reasoning_content";
-/** Fields that a request can do without; what a host refuses beside them is in the messages or the tools. */
-const SPARE_FIELDS: readonly string[] = [
-  ...["temperature", "top_p", "stop", "stream_options"],
-  ...["tool_choice", "parallel_tool_calls", "response_format"],
-  ...["chat_template_kwargs", "reasoning_effort", "reasoning", "thinking", REASONING],
-  ...["context_management", "output_config", "metadata"],
-  "max_tokens", // It has a newer name.
-];
-
-/** Tells what a fault teaches about the model that was asked for so many tokens. */
-function toLessons({ kind, facts }: UpstreamFault, maxTokens: number): Partial<ModelFacts> {
-  const { cap = 0, limit = 0, fields = [] } = facts;
-  // Reasoning is refused inside messages, everything else that can be left out at the top.
-  const names = fields.map((path) => path.endsWith(REASONING) ? REASONING : path.split(".")[0] ?? "");
-  return {
-    noTools: kind === "no_tools",
-    ...(kind === "gone" ? { goneSince: facts.until ?? 0 } : {}),
-    refused: names.filter((name) => SPARE_FIELDS.includes(name)),
-    ...(cap >= MIN_CAP && cap < maxTokens ? { maxOutput: cap } : {}),
-    ...(limit >= MIN_CONTEXT ? { context: limit } : {}),
-  };
-}
-// lib/upstream/order.ts ---------------------------------------------------------------------
-/** What is known about a candidate at the moment. */
-type Standing = {
-  /** What it has taught. */
-  facts: ModelFacts;
-  /** Whether it may be asked, as far as its health goes. */
-  well: boolean;
-  /** When it may be asked again if it is not well, in milliseconds since 1970. */
-  back: number;
-  /** Whether an answer to this very request has broken off there. */
-  cut: boolean;
-};
-
-/**
- * Puts candidates in the order in which they are asked: as they were given, but first those that are well and can do it.
- *
- * Of those that are not well only the one that is soonest back stays, the last resort: what is known of it may be out of
- * date.
- */
-function orderCandidates(
-  request: MessagesRequest,
-  candidates: readonly Candidate[],
-  tokens: Pick<PromptTokens, "roughly" | "count">,
-  toStanding: (candidate: Candidate) => Standing,
-): Candidate[] {
-  const needsTools = (request.tools?.length ?? 0) > 0;
-  const needsEyes = candidates.length > 1 && hasBlocks(request, "image");
-  const ranked = candidates.map((candidate) => {
-    const { facts, well, back, cut } = toStanding(candidate);
-    const { tools, vision } = candidate.traits ?? toModel(candidate.model);
-    const room = toWindow(candidate, facts) - MIN_OUTPUT_TOKENS;
-    // The first reason outweighs all that follow; sight is the last, because a picture can be told of in words.
-    const reasons = [
-      tokens.roughly > room && tokens.count(candidate) > room,
-      needsTools && (facts.noTools || !tools),
-      cut,
-      !well,
-      needsEyes && !vision,
-    ];
-    return { candidate, well, back, penalty: parseInt(reasons.map(Number).join(""), 2) };
-  });
-  ranked.sort((a, b) => a.penalty - b.penalty);
-  const [resort] = ranked.filter(({ well }) => !well).sort((a, b) => a.penalty - b.penalty || a.back - b.back);
-  return ranked.filter((one) => one.well || one === resort).map(({ candidate }) => candidate);
-}
-// lib/upstream/refusal.ts -------------------------------------------------------------------
-/** Milliseconds for which a request that was refused is refused again as it stands. */
-const REFUSAL_LIFE = 5_000;
-
-/** Remembers what a host has refused last: Claude Code sends such a request up to six times (2.1.328). */
-class LastRefusal {
-  readonly #clock: Clock;
-  #last: { candidate: Candidate; body: unknown; fault: UpstreamFault; until: number } | undefined;
-
-  constructor(clock: Clock) {
-    this.#clock = clock;
-  }
-
-  /** Notes what a host has said to a body; those of Anthropic's format are told of the client's betas, too. */
-  note(candidate: Candidate, body: unknown, fault: UpstreamFault): void {
-    if (candidate.backend.format === "anthropic" || fault === this.#last?.fault) return; // Or it was only said again.
-    this.#last = { candidate, body, fault, until: this.#clock.now() + REFUSAL_LIFE };
-  }
-
-  /** What the host has just said to the very same body; of what Claude Code changes meanwhile no host is told. */
-  of(candidate: Candidate, body: unknown): UpstreamFault | undefined {
-    if (this.#last && this.#clock.now() >= this.#last.until) this.#last = undefined;
-    return this.#last?.candidate === candidate && isSameJson(this.#last.body, body) ? this.#last.fault : undefined;
-  }
-}
-// lib/upstream/summary.ts -------------------------------------------------------------------
-/** Candidates in the order they were asked first, with the last fault of each. */
-type Tried = ReadonlyMap<Candidate, ApiError>;
-
-/** Kinds that say what is wrong with the request. */
-const REQUEST_KINDS: readonly FaultKind[] = ["context_overflow", "bad_request", "rejected_field", "output_cap"];
-/** Which fault to tell of when all failed: what will pass before what will not. */
-const TRUEST: readonly FaultKind[] = [
-  ...(["rate_limited", "pool_full", "degraded", "gateway", "timeout", "cut"] as const),
-  ...(["empty", "degenerate", "broken", "bad_key", "moved"] as const),
-  ...REQUEST_KINDS,
-  ...(["no_tools", "unavailable", "gone"] as const),
-];
-
-/** What is wrong with the request counts most where the first model says so: that is the one that was wanted. */
-function toPlace(fault: ApiError, first: boolean): number {
-  if (!(fault instanceof UpstreamFault)) return TRUEST.length;
-  return first && REQUEST_KINDS.includes(fault.kind) ? -1 : TRUEST.indexOf(fault.kind);
-}
-
-/** The message of a fault, which names the model. */
-function toNamed({ model }: Candidate, { message }: ApiError): string {
-  return message.includes(model) ? message : `${message} (${model})`;
-}
-
-/** Among overflows the one with the widest window, in the words on which Claude Code compacts. */
-function toWidestOverflow(faults: readonly ApiError[]): ApiError | undefined {
-  const stated = faults.flatMap((fault) => {
-    const { total, used = total, limit } = fault instanceof UpstreamFault && fault.kind === "context_overflow"
-      ? fault.facts
-      : {};
-    return used !== undefined && limit !== undefined && used > limit ? [{ used, limit }] : [];
-  });
-  const [widest] = stated.sort((a, b) => b.limit - a.limit);
-  return widest && toOverflowError(widest.used, widest.limit);
-}
-
-/** Makes one error of all that went wrong: of the truest kind, naming what else was tried and why it failed. */
-function summarizeFaults(tried: Tried): ApiError {
-  const faults = [...tried.values()];
-  const ranked = [...tried].map(([candidate, fault], i) => ({ candidate, fault, place: toPlace(fault, i === 0) }));
-  const [truest, ...others] = ranked.sort((a, b) => a.place - b.place);
-  if (!truest) return new ApiError("api_error", "No model is configured");
-  const { fault } = truest;
-  if (fault instanceof UpstreamFault && fault.kind === "context_overflow") return toWidestOverflow(faults) ?? fault;
-  if (others.length === 0) return fault;
-  const { type, status, headers } = fault;
-  const message = ranked.map(({ candidate, fault }) => toNamed(candidate, fault)).join("; also tried: ");
-  return new ApiError(type, message, { status, headers, cause: fault });
-}
-// lib/upstream/chain.ts ---------------------------------------------------------------------
-/** How upstreams are called. */
-export interface ChainOptions {
-  /** `fetch` for upstream calls. @default {globalThis.fetch, without its own time limits} */
-  fetch?: typeof fetch;
-  /** What calls upstreams, such as {@linkcode httpCall}. @default {what calls `fetch`} */
-  call?: Call;
-  /** Milliseconds until the first content of an answer must have come, whoever gives it. @default {600_000} */
-  requestTimeout?: number;
-  /**
-   * Milliseconds one candidate is given for its first content while others are left, and one more for every two
-   * bytes of the request, which a model has to read first. @default {120_000}
-   */
-  patience?: number;
-  /** Milliseconds of silence allowed in the middle of an answer. @default {180_000} */
-  idleTimeout?: number;
-  /** Most output tokens to ask any model for. @default {Infinity} */
-  maxTokens?: number;
-  /** Most upstream calls for one request. @default {6} */
-  maxAttempts?: number;
-  /** Where what models teach is kept; proxies with one that is shared keep to limits together. @default {memory} */
-  store?: Store;
-  /** Sent upstream as `user-agent`. @default {"arbiter-proxy/" and the version} */
-  userAgent?: string;
-  /** The clock that time limits run on. @default {systemClock} */
-  clock?: Clock;
-  /** Gives a number from 0 to 1, for jitter. @default {Math.random} */
-  random?: () => number;
-  /** Makes ids of messages, requests and tool calls. @default {randomId} */
-  newId?: NewId;
-}
-
-/** What a chain shares with others: what counts tokens, and the accounts of hosts. */
-type ChainParts = { ledger: TokenLedger; accounts: Accounts };
-
-/** Milliseconds that must be left for another candidate to be asked. */
-const MIN_LEFT = 5_000;
-/** Milliseconds an output token may take where the answer comes only when it is whole. */
-const TIME_PER_TOKEN = 20;
-/** What a prompt is taken for, times the tokens at which its host stopped counting, where that is more than was thought. */
-const UNCOUNTED = 1.2;
-
-/** Milliseconds after which what other processes know is read again. */
-const SYNC_PAUSE = 1_000;
-
-/** Asks candidates until one answers, and remembers what their faults teach. */
-class Chain {
-  readonly #settings: Required<ChainOptions>;
-  readonly #learned: LearnedFacts;
-  readonly #health: Health;
-  readonly #accounts: Accounts;
-  readonly #cuts: Cuts;
-  readonly #ledger: TokenLedger;
-  readonly #refusal: LastRefusal;
-  #loading: Promise<void> | undefined;
-  /** When what others know is to be read again; never while that is going on. */
-  #syncAt = Infinity;
-
-  constructor(settings: Required<ChainOptions>, { ledger, accounts }: ChainParts) {
-    this.#settings = settings;
-    this.#ledger = ledger;
-    this.#accounts = accounts;
-    this.#learned = new LearnedFacts(settings.store, settings.clock);
-    this.#health = new Health(settings.clock, settings.store);
-    this.#cuts = new Cuts(settings.clock);
-    this.#refusal = new LastRefusal(settings.clock);
-  }
-
-  /** See {@linkcode Send}. */
-  async send(request: MessagesRequest, options: SendOptions): Promise<Answer> {
-    const { clock, random, maxAttempts, requestTimeout } = this.#settings;
-    const end = clock.now() + requestTimeout;
-    const tried = new Map<Candidate, ApiError>();
-    await this.load();
-    if (clock.now() >= this.#syncAt) void this.#sync();
-    let waiting = this.#order(request, options);
-    let candidate = waiting.shift();
-    const asks = new Map<Candidate, number>();
-    for (let calls = 0; candidate && calls < maxAttempts; calls++) {
-      const asked = asks.get(candidate) ?? 0;
-      const { retryAttempts = 1, retryBaseDelayMs: own } = candidate.profile ?? {};
-      const wait = toBackOff({ faults: tried.values(), asked, own, random: random() });
-      if (tried.size > 0 && end - clock.now() - wait < MIN_LEFT) break;
-      if (wait > 0) await sleep(clock, wait, options.signal);
-      const wanted = candidate.traits?.wholeAnswers ? { ...request, stream: false } : request;
-      const fitting = this.#toBody(wanted, candidate, options);
-      const { body, warnings } = fitting;
-      try {
-        const refused = this.#refusal.of(candidate, body);
-        if (refused) throw refused;
-        const events = await this.#ask(wanted, fitting, candidate, {
-          ...options,
-          end,
-          hasOthers: waiting.length > 0,
-        });
-        const failed = [...tried].map(([candidate, fault]) => toNamed(candidate, fault));
-        return { candidate, events, warnings: [...failed, ...warnings] };
-      } catch (thrown) {
-        options.signal.throwIfAborted();
-        const fault = toApiError(thrown);
-        tried.set(candidate, fault);
-        options.onTry?.(candidate, fault);
-        if (!(fault instanceof UpstreamFault)) break;
-        this.#learn(candidate, fault, fitting, options);
-        const { then } = FAULT_KINDS[fault.kind];
-        // What one model finds wrong with a request, another may not, once the one that was wanted has failed.
-        if (then === "stop" && tried.size === 1) {
-          this.#refusal.note(candidate, body, fault);
-          break;
-        }
-        const mended = then === "mend" && this.#fits(candidate, fault, options) &&
-          !isSameJson(body, this.#toBody(wanted, candidate, options).body);
-        if (mended) continue;
-        // What the host has not counted, or only in part, is told as it was estimated.
-        const { used, total = 0, limit } = fault.facts;
-        if (limit && (used ?? total) <= limit) fault.facts.used = options.tokens.count(candidate);
-        asks.set(candidate, asked + 1);
-        if (asked + 1 < retryAttempts && mayPass(fault)) waiting.push(candidate);
-        const { backend } = candidate;
-        if (then === "leave") waiting = waiting.filter((other) => !isSameAccount(other.backend, backend));
-        candidate = waiting.shift();
-      }
-    }
-    throw summarizeFaults(tried);
-  }
-
-  /** Reads what was learned before. */
-  load(): Promise<void> {
-    return this.#loading ??= this.#sync();
-  }
-
-  /** Takes over what other processes know; a store that fails knows nothing. */
-  async #sync(): Promise<void> {
-    const { store, clock } = this.#settings;
-    this.#syncAt = Infinity;
-    const [ratios] = await Promise.all([this.#learned.sync(), this.#health.sync()]).catch(() => [[]]);
-    this.#ledger.restore(ratios);
-    if (store.shared) this.#syncAt = clock.now() + SYNC_PAUSE;
-  }
-
-  /** Until when a model is asked last, in milliseconds since 1970. */
-  avoidedUntil(candidate: Candidate): number {
-    return this.#health.avoidedUntil(toKey(candidate));
-  }
-
-  #order(request: MessagesRequest, { candidates, tokens }: SendOptions): Candidate[] {
-    const cuts = this.#cuts.of(request);
-    return orderCandidates(request, candidates, tokens, (candidate) => {
-      const [key, facts] = [toKey(candidate), this.#learned.of(candidate)];
-      const gone = facts.goneSince < Infinity;
-      const back = gone ? Infinity : this.#health.avoidedUntil(key);
-      return { facts, well: this.#health.isWell(key) && !gone, back, cut: cuts.has(key) };
-    });
-  }
-
-  #toBody(request: MessagesRequest, candidate: Candidate, { tokens }: SendOptions): FittingRequest {
-    const { maxTokens } = this.#settings;
-    const facts = this.#learned.of(candidate);
-    return toFittingRequest(request, { candidate, maxTokens, tokens, facts });
-  }
-
-  /** Waits for a place at the account, but no longer than an answer may take to begin. */
-  async #enter({ backend }: Candidate, { kind, signal, end }: SendOptions & { end: number }): Promise<() => void> {
-    const { clock, requestTimeout } = this.#settings;
-    const deadline = new Deadline(clock, signal, end - clock.now());
-    try {
-      return await this.#accounts.windowOf(backend).enter(toPriority(kind), deadline.signal);
-    } catch {
-      signal.throwIfAborted();
-      const waited = `no call was free within ${Math.round(requestTimeout / 1000)} seconds`;
-      throw new ApiError("rate_limit_error", `Too many requests wait for '${backend.name}': ${waited}`);
-    } finally {
-      deadline.close();
-    }
-  }
-
-  async #ask(
-    request: MessagesRequest,
-    { body, maxTokens }: FittingRequest,
-    candidate: Candidate,
-    options: SendOptions & { end: number; hasOthers: boolean },
-  ): Promise<Answer["events"]> {
-    const { clock, patience } = this.#settings;
-    const { signal, tokens, end, hasOthers, kind } = options;
-    const leave = await this.#enter(candidate, options);
-    options.onTry?.(candidate);
-    const tell = this.#health.begin(toKey(candidate));
-    let release = () => {};
-    const over = (well: boolean | undefined) => {
-      tell(well);
-      leave();
-      release();
-    };
-    // A request that nobody waits for says nothing about the model, and its events may never be read to the end.
-    release = onAbort(signal, () => over(undefined));
-    const began = clock.now();
-    try {
-      const left = Math.max(0, end - began);
-      const writing = request.stream ? 0 : maxTokens * TIME_PER_TOKEN;
-      const limit = hasOthers ? Math.min(left / 2, patience + tokens.roughly / 2 + writing) : left;
-      const onPromptTokens = (actual: number) => this.#report(candidate, tokens, actual);
-      const settings = this.#settings;
-      const isOfUse = toHeldUntil(kind, hasOthers && this.#cuts.of(request).size > 0);
-      const events = await attempt(request, body, candidate, { settings, options, limit, isOfUse, onPromptTokens });
-      // An answer that let the user wait for long is as good as a fault.
-      const slow = hasOthers && clock.now() - began > limit / 2;
-      return this.#watch(events, request, candidate, options, (well) => over(slow && well ? false : well));
-    } catch (thrown) {
-      // Nor does what is wrong with the request or the account.
-      const { then, account } = thrown instanceof UpstreamFault ? FAULT_KINDS[thrown.kind] : { then: "stop" };
-      over(then === "next" && !account ? false : undefined);
-      throw thrown;
-    }
-  }
-
-  /** Passes events on, tells how the answer ended, and remembers whose was of no use. */
-  #watch(
-    events: Answer["events"],
-    request: MessagesRequest,
-    candidate: Candidate,
-    { signal, kind }: SendOptions,
-    over: (well: boolean | undefined) => void,
-  ): Answer["events"] {
-    const isOfUse = toNeeded(kind);
-    let used = false;
-    return iterate(async () => {
-      try {
-        const read = await events.next();
-        used ||= !!read.value?.some(isOfUse);
-        if (read.done) {
-          if (!used) this.#cuts.note(request, toKey(candidate));
-          over(true);
-          this.#learned.learnBack(candidate);
-        }
-        return read;
-      } catch (thrown) {
-        if (!signal.aborted) this.#cuts.note(request, toKey(candidate));
-        over(false);
-        throw thrown;
-      }
-    });
-  }
-
-  /** Remembers what a fault says about a model. */
-  #learn(candidate: Candidate, fault: UpstreamFault, { maxTokens }: FittingRequest, { tokens }: SendOptions): void {
-    const { kind, facts: { retryAfter, limit = 0, used = 0 } } = fault;
-    const wait = Math.max(FAULT_KINDS[kind].avoid ?? 0, retryAfter ?? 0);
-    if (wait > 0) this.#health.avoid(toKey(candidate), wait);
-    if (kind === "rate_limited") this.#accounts.refuse(candidate, retryAfter);
-    this.#learned.learn(candidate, toLessons(fault, maxTokens));
-    // vLLM counts no further than to where there is no room any more.
-    const stopped = used + maxTokens === limit + 1;
-    const counted = !stopped ? used : used > tokens.count(candidate) ? used * UNCOUNTED : 0;
-    if (counted > 0) this.#report(candidate, tokens, counted);
-  }
-
-  /** Notes how many tokens a host has counted. */
-  #report(candidate: Candidate, tokens: PromptTokens, actual: number): void {
-    tokens.report(candidate, actual);
-    const ratio = this.#ledger.ratioOf(candidate);
-    if (ratio !== undefined) this.#learned.learnRatio(candidate, ratio);
-  }
-
-  /** Whether the prompt can be within the model's window, so that only the output was too much. */
-  #fits(candidate: Candidate, { facts }: UpstreamFault, { tokens }: SendOptions): boolean {
-    const { total = Infinity, used = total, limit = Infinity } = facts;
-    return Math.min(used, tokens.count(candidate)) + MIN_OUTPUT_TOKENS <= limit;
-  }
-}
-
-/**
- * Makes the {@linkcode Send} that asks one candidate after the other, and remembers which of them fail and how; `load`
- * reads what was remembered before, which sending does by itself; `avoidedUntil` tells of a model's health.
- */
-function createChain(
-  settings: Required<ChainOptions>,
-  parts: ChainParts,
-): { send: Send; load: () => Promise<void>; avoidedUntil: (candidate: Candidate) => number } {
-  const chain = new Chain(settings, parts);
-  return {
-    send: (request, options) => chain.send(request, options),
-    load: () => chain.load(),
-    avoidedUntil: (candidate) => chain.avoidedUntil(candidate),
-  };
 }
 // lib/server/request_log.ts -----------------------------------------------------------------
 /** What the log says has answered where no model did. */
@@ -10941,6 +9000,11 @@ class Metrics {
     }
     series.histogram.add(value);
   }
+}
+// lib/wire/iterate.ts -----------------------------------------------------------------------
+/** Makes an iterable of what `next` gives: in a stream of many small pieces, generators within generators cost the most. */
+function iterate<T>(next: () => Promise<IteratorResult<T, undefined>>): AsyncIterableIterator<T, undefined> {
+  return { next, [Symbol.asyncIterator]: () => iterate(next) };
 }
 // lib/server/shared_answer.ts ---------------------------------------------------------------
 /** An answer that has begun: what the log says of it, and the events of each read of the upstream. */
@@ -12996,6 +11060,1913 @@ function createHandler(parts: HandlerParts): { fetch(request: Request): Promise<
     },
   };
 }
+// lib/store/memory_store.ts -----------------------------------------------------------------
+/** So many changes, and what nobody asked for again since its time was over is thrown away. */
+const CHANGES_PER_SWEEP = 1_000;
+
+/** What becomes of who wants a place in windows, by when the places of the others in each of them end. */
+function toTaken(windows: readonly SlidingWindow[], others: readonly number[][], now: number): Taken {
+  const waits = windows.map(({ limit }, i) => {
+    const ends = others[i]!.sort((a, b) => a - b);
+    return ends.length < limit ? 0 : (ends[ends.length - limit] ?? Infinity) - now;
+  });
+  const wait = Math.max(0, ...waits);
+  const left = (windows[0]?.limit ?? Infinity) - (others[0]?.length ?? 0) - (wait === 0 ? 1 : 0);
+  return { wait, left: Math.max(0, left) };
+}
+
+/** Makes a store that lasts as long as the process; `entries` are there from the beginning. */
+export function createMemoryStore(
+  entries: Iterable<[key: string, value: unknown]> = [],
+  clock: Clock = systemClock,
+): Store {
+  const values = new Map<string, { value: unknown; until: number }>();
+  /** When each place ends, by the key of its window and who has it. */
+  const places = new Map<string, Map<string, number>>();
+  let changes = 0;
+
+  function set(key: string, value: unknown, ms = Infinity): void {
+    values.delete(key);
+    if (value !== undefined) values.set(key, { value, until: clock.now() + ms });
+    if (++changes % CHANGES_PER_SWEEP > 0) return;
+    for (const [key, { until }] of values) if (until <= clock.now()) values.delete(key);
+  }
+
+  function get(key: string): unknown {
+    const found = values.get(key);
+    return found && found.until > clock.now() ? found.value : undefined;
+  }
+
+  /** Who is in a window now, but for `id`. */
+  function othersOf(id: string, key: string): Map<string, number> {
+    const now = clock.now();
+    return new Map([...places.get(key) ?? []].filter(([holder, until]) => holder !== id && until > now));
+  }
+
+  function take(id: string, windows: readonly SlidingWindow[]): Taken {
+    const now = clock.now();
+    const others = windows.map(({ key }) => othersOf(id, key));
+    const taken = toTaken(windows, others.map((ends) => [...ends.values()]), now);
+    windows.forEach(({ key, ms }, i) => {
+      if (taken.wait === 0 && ms > 0) places.set(key, others[i]!.set(id, now + ms));
+    });
+    return taken;
+  }
+
+  for (const [key, value] of entries) set(key, value);
+  return {
+    shared: false,
+    get: (key) => Promise.resolve(get(key)),
+    list: (prefix) =>
+      Promise.resolve([...values.keys()].flatMap((key) => {
+        const value = key.startsWith(prefix) ? get(key) : undefined;
+        return value === undefined ? [] : [[key, value]];
+      })),
+    set: (key, value, ms) => Promise.resolve(set(key, value, ms)),
+    swap(key, before, after, ms) {
+      const same = isSameJson(get(key), before);
+      if (same) set(key, after, ms);
+      return Promise.resolve(same);
+    },
+    take: (id, windows) => Promise.resolve(take(id, windows)),
+    free(id, key) {
+      places.get(key)?.delete(id);
+      return Promise.resolve();
+    },
+    close: () => Promise.resolve(),
+  };
+}
+// lib/upstream/patient_fetch.ts -------------------------------------------------------------
+let patient: Promise<typeof fetch> | undefined;
+
+async function create(): Promise<typeof fetch> {
+  // Node gives up on a response after 300 s without headers or without a piece of the body, and a
+  // model may think longer. Its dispatcher, which can be told to wait, exists after the first fetch.
+  await fetch("data:,").catch(() => {});
+  const globals = globalThis as Record<symbol, { constructor: new (options: object) => unknown } | undefined>;
+  const [modern, old] = [2, 1].map((n) => globals[Symbol.for(`undici.globalDispatcher.${n}`)]);
+  const Agent = (modern ?? old)?.constructor;
+  if (!Agent) return fetch;
+  const dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0 });
+  return (input, init) => fetch(input, { ...init, dispatcher } as object);
+}
+
+/** The runtime's `fetch` without time limits of its own; deadlines are set by those who call it. */
+const patientFetch: typeof fetch = async (input, init) => await (await (patient ??= create()))(input, init);
+
+/** Why a call failed: Node has that in the cause, or for each address of a name, Deno behind the address. */
+function toCallFailure(thrown: unknown): string {
+  type Failure = { message?: string; cause?: unknown; errors?: unknown[] };
+  const { message = String(thrown), cause, errors = [] } = thrown as Failure;
+  const inner = cause ?? errors[0];
+  if (inner instanceof Error) return toCallFailure(inner) || message;
+  return message.replace(/^error sending request for url \(\S*\): /, "").replace(/^client error \(\w+\): /, "");
+}
+// lib/upstream/deadline.ts ------------------------------------------------------------------
+/** Why a signal fires when nothing is wrong; made for each, with its stack, it would cost as much as the signal. */
+const OVER = new DOMException("The attempt is over", "AbortError");
+
+/** One signal for both reasons to give up an attempt: nobody waits for it, or the upstream is silent for too long. */
+class Deadline {
+  readonly #controller = new AbortController();
+  /** Fires for either reason. */
+  readonly signal: AbortSignal = this.#controller.signal;
+  readonly #clock: Clock;
+  #cancel = () => {};
+  #release = () => {};
+  /** Since when the upstream is waited for; `undefined` while the limit is on the whole wait. */
+  #since: number | undefined;
+  #late: ApiError | undefined;
+  #reached = false;
+
+  /** Fires `limit` milliseconds from now, or together with `outer`. */
+  constructor(clock: Clock, outer: AbortSignal, limit: number) {
+    this.#clock = clock;
+    this.#start(limit);
+    this.#release = onAbort(outer, () => this.close());
+  }
+
+  /** From the next {@linkcode listen} on allows `idle` milliseconds of silence at a time. */
+  extend(idle: number): void {
+    if (this.signal.aborted) return;
+    this.#since = Infinity;
+    this.#start(idle);
+  }
+
+  /** Notes that the upstream has begun to answer, and is waited for from now on. */
+  listen(): void {
+    this.#reached = true;
+    // The timer looks at this when it fires: a new timer for each read would cost more than the read.
+    if (this.#since !== undefined) this.#since = this.#clock.now();
+  }
+
+  /** Notes that the upstream has been heard of, and is not waited for: a client that reads slowly is not its fault. */
+  heard(): void {
+    if (this.#since !== undefined) this.#since = Infinity;
+  }
+
+  /** Lets go of the timer and of the attempt, whether finished or not. */
+  close(): void {
+    this.#cancel();
+    this.#release();
+    this.#controller.abort(OVER);
+  }
+
+  /** What an error was really about: runtimes differ in what they throw when a signal fires. */
+  explain(thrown: unknown): ApiError {
+    if (this.#late) return this.#late;
+    if (thrown instanceof BadAnswer) return new UpstreamFault(thrown.kind, thrown.message);
+    if (thrown instanceof ApiError) return thrown;
+    const [kind, what] = this.#reached
+      ? ["cut", "The upstream broke off"] as const
+      : ["gateway", "Cannot reach the upstream"] as const;
+    return new UpstreamFault(kind, `${what}: ${toCallFailure(thrown)}`, {}, {
+      type: "api_error",
+      status: 502,
+      cause: thrown,
+    });
+  }
+
+  #start(limit: number, wait: number = limit): void {
+    this.#cancel();
+    this.#cancel = this.#clock.after(wait, () => {
+      const left = (this.#since ?? -Infinity) + limit - this.#clock.now();
+      if (left > 0) return this.#start(limit, Math.min(left, limit));
+      this.#late = new UpstreamFault("timeout", `The upstream was silent for ${Math.round(limit / 1000)} seconds`);
+      this.close();
+    });
+  }
+}
+// lib/upstream/accounts.ts ------------------------------------------------------------------
+/** Two models that are refused within so many milliseconds show that the account is at its limit, not a model. */
+const REFUSAL_WINDOW = 10_000;
+/** Milliseconds an account is left alone when it is at its limit and nobody has said for how long; at most so many. */
+const BLOCK = 5_000;
+const MAX_BLOCK = 60_000;
+
+type Account = { window: RateWindow; refused?: { model: string; at: number } };
+
+/** Whether two backends are asked with the same key at the same address. */
+function isSameAccount(a: Backend, b: Backend): boolean {
+  return a.baseUrl === b.baseUrl && a.apiKey === b.apiKey;
+}
+
+/** The rate windows of accounts, and which models they were refused for last. */
+class Accounts {
+  readonly #accounts = new Map<string, Account>();
+  readonly #clock: Clock;
+  readonly #store: Store | undefined;
+
+  /** @param store Where other processes with the same accounts see what they take, if it is shared. */
+  constructor(clock: Clock, store?: Store) {
+    this.#clock = clock;
+    this.#store = store?.shared ? store : undefined;
+  }
+
+  /** The rate window of a backend's account. */
+  windowOf(backend: Backend): RateWindow {
+    return this.#of(backend).window;
+  }
+
+  /**
+   * Waits for a place at a backend's account; gives what gives it back.
+   *
+   * @throws {ApiError} If none is free within `limit` milliseconds; the signal's reason if that fires first.
+   */
+  async enter(backend: Backend, priority: Priority, signal: AbortSignal, limit: number): Promise<() => void> {
+    const deadline = new Deadline(this.#clock, signal, limit);
+    try {
+      return await this.windowOf(backend).enter(priority, deadline.signal);
+    } catch {
+      signal.throwIfAborted();
+      const waited = `no call was free within ${Math.round(limit / 1000)} seconds`;
+      throw new ApiError("rate_limit_error", `Too many requests wait for '${backend.name}': ${waited}`);
+    } finally {
+      deadline.close();
+    }
+  }
+
+  /** Notes that a candidate said 429; blocks the account only where that is not about the model alone. */
+  refuse({ backend, model }: Candidate, told: number = BLOCK): void {
+    const account = this.#of(backend);
+    const { refused } = account;
+    const now = this.#clock.now();
+    account.refused = { model, at: now };
+    const again = refused !== undefined && refused.model !== model && now - refused.at < REFUSAL_WINDOW;
+    if (again) account.window.block(Math.min(told, MAX_BLOCK));
+  }
+
+  #of({ baseUrl, apiKey = "", limits = NO_LIMITS }: Backend): Account {
+    const key = `${baseUrl} ${apiKey} ${Object.values(limits)}`; // A limit that changes begins anew.
+    let account = this.#accounts.get(key);
+    if (!account) {
+      const [store, clock] = [this.#store, this.#clock];
+      const places = store && new SharedPlaces(store, clock, `${baseUrl} ${apiKey}`, limits);
+      this.#accounts.set(key, account = { window: new RateWindow(limits, clock, places) });
+    }
+    return account;
+  }
+}
+// lib/stream/sse_decoder.ts -----------------------------------------------------------------
+/** Characters one line may have before it is taken for an attack or a broken host. */
+const MAX_LINE_CHARS = 16 * 1024 * 1024;
+
+/**
+ * Decodes server-sent events from bytes, cut anywhere, and gives the `data` of each.
+ *
+ * Only `data` matters here: OpenAI-compatible hosts name no events. Lines end in LF, CRLF or CR; an event ends at a
+ * blank line or with the stream, since some hosts leave out the last blank line.
+ */
+export class SseDecoder {
+  readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  #begun = false;
+  /** Pieces of the line that is not complete yet, joined once it is: appending would be quadratic. */
+  #pieces: string[] = [];
+  #pieceChars = 0;
+  /** The data lines of the event that is not complete yet. */
+  #data: string[] = [];
+  /** Whether the last chunk ended in CR, so that an LF to come belongs to it. */
+  #afterCr = false;
+
+  /**
+   * Takes the next bytes and gives the data of the events that are complete with them.
+   *
+   * @throws {RangeError} If one line has more than 16 Mi characters.
+   */
+  feed(bytes: Uint8Array): string[] {
+    // No character goes on behind a read that ends in ASCII, and Node's decoder takes longer for what may go on.
+    const stream = (bytes.at(-1) ?? 128) > 127;
+    return this.#feedText(this.#decoder.decode(bytes, { stream }));
+  }
+
+  /** Gives the event the stream ended in, if any. */
+  flush(): string[] {
+    return this.#feedText(`${this.#decoder.decode()}\n\n`);
+  }
+
+  #feedText(read: string): string[] {
+    // Deno's decoder would take byte order marks from the beginning of each read.
+    const chunk = this.#begun ? read : read.replace(/^\uFEFF/, "");
+    this.#begun ||= read !== "";
+    let text = this.#afterCr && chunk.startsWith("\n") ? chunk.slice(1) : chunk;
+    if (chunk !== "") this.#afterCr = chunk.endsWith("\r");
+    if (text.includes("\r")) text = text.replace(/\r\n?/g, "\n");
+    const events: string[] = [];
+    let start = 0;
+    for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n", start)) {
+      // Nearly every event is a line and a blank one, whole.
+      const whole = this.#pieces.length + this.#data.length === 0 && text.charCodeAt(end + 1) === 10 &&
+        text.startsWith("data: ", start);
+      if (whole) events.push(text.slice(start + 6, end));
+      else this.#endLine(text.slice(start, end), events);
+      start = end + (whole ? 2 : 1);
+    }
+    if (start === text.length) return events;
+    this.#pieces.push(text.slice(start));
+    this.#pieceChars += text.length - start;
+    if (this.#pieceChars > MAX_LINE_CHARS) throw new RangeError("Cannot read an event: its line is too long");
+    return events;
+  }
+
+  #endLine(end: string, events: string[]): void {
+    const line = this.#pieces.length > 0 ? this.#pieces.join("") + end : end;
+    this.#pieces = [];
+    this.#pieceChars = 0;
+    if (line.startsWith("data:")) this.#data.push(line.charAt(5) === " " ? line.slice(6) : line.slice(5));
+    else if (line === "" && this.#data.length > 0) events.push(this.#data.splice(0).join("\n"));
+  }
+}
+// lib/stream/merge_chunks.ts ----------------------------------------------------------------
+/** Where the text of a chunk begins, up to its opening quote. */
+const TEXT_FIELD = /"(content|reasoning_content|reasoning)": ?"/;
+/** What else adds to an answer: of two chunks with the same of that both count. */
+const MORE = /"(?:content|reasoning\w*|thinking|refusal|tool_calls|function_call)": ?(?!null\b|\[\]|"")/;
+/** What may stand between the quotes of a JSON string. */
+const IN_QUOTES = /[^"\\]*(?:\\.[^"\\]*)*/y;
+
+const UNSPLIT = { head: "", text: "", tail: "" };
+
+/** Where the literal ends that begins in a text at `from`. */
+function toLiteralEnd(text: string, from: number): number {
+  IN_QUOTES.lastIndex = from;
+  return IN_QUOTES.test(text) ? IN_QUOTES.lastIndex : from;
+}
+
+/** Whether a text stands between `head` and `tail`; `startsWith` takes V8 four times as long. */
+function isBetween(head: string, tail: string, text: string): boolean {
+  return text.length >= head.length + tail.length && text.slice(0, head.length) === head &&
+    text.slice(text.length - tail.length) === tail;
+}
+
+/**
+ * What stands before and behind the text of a chunk, the text as it is written, and its field; nothing without, nor where
+ * more than that text adds to the answer.
+ */
+function splitChunk(chunk: string): { head: string; text: string; tail: string; field: string } | undefined {
+  const found = TEXT_FIELD.exec(chunk);
+  if (!found) return undefined;
+  const [opening, field = ""] = found;
+  const from = found.index + opening.length;
+  const end = toLiteralEnd(chunk, from);
+  if (end === chunk.length || MORE.test(chunk.slice(0, found.index)) || MORE.test(chunk.slice(end))) return undefined;
+  return { head: chunk.slice(0, from), text: chunk.slice(from, end), tail: chunk.slice(end), field };
+}
+
+/**
+ * Makes one chunk of those that follow each other and differ in their text only, before any is parsed: what came in one
+ * read leaves as one event, and a burst costs a parse a read.
+ *
+ * Nothing has to be known of a chunk for that: between the same beginning and the same end, two literals in a row are the
+ * text of both.
+ */
+function mergeChunks(data: readonly string[]): readonly string[] {
+  if (data.length < 2) return data;
+  const merged: string[] = [];
+  let { head, text: texts, tail } = UNSPLIT;
+  for (const chunk of data) {
+    if (head !== "" && isBetween(head, tail, chunk)) {
+      const text = chunk.slice(head.length, -tail.length);
+      if (!/["\\]/.test(text) || toLiteralEnd(text, 0) === text.length) {
+        texts += text;
+        continue;
+      }
+    }
+    if (head !== "") merged.push(head + texts + tail);
+    const split = splitChunk(chunk);
+    if (!split) merged.push(chunk);
+    ({ head, text: texts, tail } = split ?? UNSPLIT);
+  }
+  if (head !== "") merged.push(head + texts + tail);
+  return merged;
+}
+// lib/stream/chunk_template.ts --------------------------------------------------------------
+/** Stands for the text of a chunk, to see where it comes out. */
+const MARK = "@";
+/** So often is learned from an answer; a host that changes something in each chunk has no template. */
+const MOST_LESSONS = 3;
+/** What makes a literal other than the text it stands for, or none. */
+// deno-lint-ignore no-control-regex
+const NOT_PLAIN = /["\\\u0000-\u001f]/;
+
+/** Reads the chunks of one answer; of those that differ in their text only, just one is parsed. */
+class ChunkTemplate {
+  #head = "";
+  #tail = "";
+  #setText: (text: string) => unknown = () => undefined;
+  #lessons = 0;
+
+  /** Parses a chunk, which is good until the next one; nothing if it is no JSON. */
+  parse(data: string): unknown {
+    const [head, tail] = [this.#head, this.#tail];
+    if (head !== "" && isBetween(head, tail, data)) {
+      const text = data.slice(head.length, data.length - tail.length);
+      if (!NOT_PLAIN.test(text)) return this.#setText(text);
+    } else if (this.#lessons < MOST_LESSONS) this.#learn(data);
+    return parseJson(data);
+  }
+
+  #learn(data: string): void {
+    const { head, tail, field } = splitChunk(data) ?? {};
+    if (!head || !tail || !field) return;
+    this.#lessons++;
+    const chunk = parseJson(head + MARK + tail);
+    const [choice] = isJsonObject(chunk) && Array.isArray(chunk.choices) ? chunk.choices : [];
+    const { delta } = isJsonObject(choice) ? choice : {};
+    if (!isJsonObject(delta) || delta[field] !== MARK) return;
+    [this.#head, this.#tail] = [head, tail];
+    this.#setText = (text) => {
+      delta[field] = text;
+      return chunk;
+    };
+  }
+}
+// lib/upstream/answer_reader.ts -------------------------------------------------------------
+/** Reads the answer of a host, in whatever format it comes. */
+interface AnswerReader {
+  /** Whether the host has said that the answer is complete. */
+  readonly finished: boolean;
+  /** Whether nothing of the answer can follow. */
+  readonly ended: boolean;
+  /** The tokens of the prompt, cached ones too, once the host has told them. */
+  readonly promptTokens: number | undefined;
+  /** Takes the data of the server-sent events of one read. */
+  feed(data: readonly string[]): MessageStreamEvent[];
+  /** Ends the answer. */
+  flush(): MessageStreamEvent[];
+}
+
+/** Makes the fault of an answer that has come, but as something else than an answer. */
+function toUnreadable(why: string, cause?: unknown): UpstreamFault {
+  return new UpstreamFault("broken", `Cannot read the upstream's answer: ${why}`, {}, { cause });
+}
+
+/** Does a step of reading; that something has another type than it should is not looked for field by field. */
+function readAnswer(step: () => MessageStreamEvent[]): MessageStreamEvent[] {
+  try {
+    return step();
+  } catch (cause) {
+    if (cause instanceof ApiError) throw cause;
+    throw toUnreadable("it has an unknown form", cause);
+  }
+}
+
+/** Reads one chunk; errors come as `error`, in SGLang's form, in NVIDIA's, or with a `code` where others have choices. */
+function toChunk(data: string, chunk: unknown, candidate: Candidate): ChatChunk {
+  if (!isJsonObject(chunk)) throw toUnreadable("it is not JSON");
+  const { error, object, status, choices } = chunk;
+  const code = Number(isJsonObject(error) ? error.code : chunk.code ?? status);
+  if (!error && object !== "error" && (choices || !(code >= 400))) return chunk;
+  throw toUpstreamFault(code >= 400 ? code : 500, data, candidate);
+}
+
+/** Reads the chunks of a chat completion; `[DONE]` ends them. */
+class ChatReader implements AnswerReader {
+  readonly #translator: ChunkTranslator;
+  readonly #candidate: Candidate;
+  readonly #template = new ChunkTemplate();
+  ended = false;
+
+  /** Reads for a translator what a candidate answers. */
+  constructor(translator: ChunkTranslator, candidate: Candidate) {
+    this.#translator = translator;
+    this.#candidate = candidate;
+  }
+
+  get finished(): boolean {
+    return this.#translator.finished;
+  }
+
+  get promptTokens(): number | undefined {
+    return this.#translator.promptTokens;
+  }
+
+  feed(data: readonly string[]): MessageStreamEvent[] {
+    const end = data.indexOf("[DONE]");
+    this.ended = end >= 0;
+    const chunks = mergeChunks(end < 0 ? data : data.slice(0, end));
+    return this.#translator.feed(this.#toChunks(chunks));
+  }
+
+  flush(): MessageStreamEvent[] {
+    return this.#translator.flush();
+  }
+
+  /** One by one: each is good until the next. */
+  *#toChunks(data: readonly string[]): Generator<ChatChunk> {
+    for (const text of data) yield toChunk(text, this.#template.parse(text), this.#candidate);
+  }
+}
+// lib/upstream/message_reader.ts ------------------------------------------------------------
+/** Why an answer may end before it has begun: there is something to tell the client all the same. */
+const WORDLESS = ["refusal", "max_tokens", "pause_turn", "stop_sequence", "model_context_window_exceeded"];
+
+/** What the deltas that bring text call it. */
+const TEXTS: ReadonlyMap<string, string> = new Map([
+  ["text_delta", "text"],
+  ["thinking_delta", "thinking"],
+  ["signature_delta", "signature"],
+  ["input_json_delta", "partial_json"],
+]);
+
+type BlockEvent = MessageStreamEvent & { index: number };
+
+/** Reads one event, or all those of an answer that came whole; `[DONE]`, which some hosts end with, says nothing. */
+function toPassedEvents(data: string, candidate: Candidate): MessageStreamEvent[] {
+  if (data === "[DONE]") return [];
+  const event = parseJson(data);
+  const { type, error, code } = isJsonObject(event) ? event : {};
+  if (type === "message") return toMessageEvents(event as Message);
+  if (typeof type === "string" && type !== "error") return [event as MessageStreamEvent];
+  // Hosts that say 200 to all have a code instead.
+  if (!error && !(Number(code) >= 400)) throw toUnreadable("it is no event");
+  const statuses = new Map<unknown, number>(Object.entries(STATUS_BY_ERROR_TYPE));
+  const status = statuses.get(isJsonObject(error) ? error.type : "") ?? (Number(code) || 500);
+  throw toUpstreamFault(status, data, candidate);
+}
+
+/**
+ * Passes on the events of a host that speaks Anthropic's format.
+ *
+ * The client has had a `message_start` already, with an estimate: the counts of the host's own go into `message_delta`.
+ */
+class MessageReader implements AnswerReader {
+  readonly #candidate: Candidate;
+  #usage: Partial<Usage> = {};
+  readonly #inputTokens: number;
+  #outputChars = 0;
+  #blocks = 0;
+  /** The host's number of the block that is open. */
+  #open: number | undefined;
+  #reason: string | undefined;
+  finished = false;
+
+  /** Reads what a candidate answers; the tokens of the prompt are for hosts that do not count them. */
+  constructor(candidate: Candidate, inputTokens = 0) {
+    this.#candidate = candidate;
+    this.#inputTokens = inputTokens;
+  }
+
+  get ended(): boolean {
+    return this.finished;
+  }
+
+  get promptTokens(): number | undefined {
+    const { input_tokens = 0, cache_read_input_tokens = 0, cache_creation_input_tokens = 0 } = this.#usage;
+    return input_tokens + cache_read_input_tokens + cache_creation_input_tokens || undefined;
+  }
+
+  feed(data: readonly string[]): MessageStreamEvent[] {
+    const events: MessageStreamEvent[] = [];
+    for (const text of data) {
+      if (this.finished) break; // What follows the end is no part of the answer, whatever it is.
+      for (const event of toPassedEvents(text, this.#candidate)) events.push(...this.#pass(event));
+    }
+    return events;
+  }
+
+  flush(): MessageStreamEvent[] {
+    return [];
+  }
+
+  #pass(event: MessageStreamEvent): MessageStreamEvent[] {
+    const { type } = event;
+    if (type === "message_start") this.#count(event.message?.usage);
+    if (type.startsWith("content_block_") && this.#reason === undefined) return this.#passBlock(event as BlockEvent);
+    if (type !== "message_delta" && type !== "message_stop") {
+      return /^(?!ping$|message_start$|content_block_)\w+$/.test(type) ? [event] : [];
+    }
+    if (type === "message_stop") this.finished = true;
+    else if (isJsonObject(event.delta)) this.#reason ??= event.delta.stop_reason ?? undefined;
+    else throw toUnreadable("its end is not told");
+    const over = this.finished || this.#reason !== undefined;
+    if (over && this.#blocks === 0 && !WORDLESS.includes(this.#reason ?? "")) throw new BadAnswer("empty", "was empty");
+    if (this.finished && this.#reason === undefined) throw new BadAnswer("cut", "broke off");
+    return [...over ? this.#close() : [], type === "message_delta" ? this.#toDelta(event) : event];
+  }
+
+  /** Numbers blocks 0, 1, 2 …, whatever the host does; pieces of one that is not open have no place. */
+  #passBlock(event: BlockEvent): MessageStreamEvent[] {
+    const { type, index } = event;
+    if (type === "content_block_start" && typeof index === "number" && typeof event.content_block.type === "string") {
+      const closing = this.#close();
+      this.#open = index;
+      return [...closing, { ...event, index: this.#blocks++ }];
+    }
+    if (type === "content_block_stop") return index === this.#open ? this.#close() : [];
+    const isOpen = this.#open !== undefined && index === this.#open;
+    if (type === "content_block_delta" && isOpen && typeof event.delta.type === "string") {
+      const field = TEXTS.get(event.delta.type);
+      const text = field === undefined ? "" : (event.delta as JsonObject)[field];
+      if (typeof text !== "string") throw toUnreadable("a piece of it has no text");
+      this.#outputChars += text.length;
+      return [{ ...event, index: this.#blocks - 1 }];
+    }
+    throw toUnreadable("its blocks are not in order");
+  }
+
+  #close(): MessageStreamEvent[] {
+    if (this.#open === undefined) return [];
+    this.#open = undefined;
+    return [{ type: "content_block_stop", index: this.#blocks - 1 }];
+  }
+
+  /** Takes over what a host has counted. */
+  #count(usage: Partial<Usage> | null | undefined): void {
+    const told = Object.entries(usage ?? {}).filter(([, value]) => value != null);
+    const counts = told.map(([name, value]) => [name, name.endsWith("_tokens") ? toTokenCount(value) : value]);
+    this.#usage = { ...this.#usage, ...Object.fromEntries(counts) };
+  }
+
+  /** Puts the tokens that were counted into the event that ends an answer. */
+  #toDelta(event: MessageStreamEvent & { type: "message_delta" }): MessageStreamEvent {
+    this.#count(event.usage);
+    // Clients take zero for "not counted".
+    const input_tokens = this.promptTokens ? this.#usage.input_tokens ?? 0 : this.#inputTokens;
+    const output_tokens = this.#usage.output_tokens || Math.ceil(this.#outputChars / 4);
+    return { ...event, usage: { ...this.#usage, input_tokens, output_tokens } };
+  }
+}
+// lib/upstream/protocol.ts ------------------------------------------------------------------
+/** What a reader needs beside the request. */
+type ReaderOptions = { candidate: Candidate; inputTokens: number; newId: NewId };
+
+/** How a host is asked in one of the two formats. */
+type Protocol = {
+  toUrl(baseUrl: string): string;
+  toHeaders(backend: Backend, client: Headers | undefined): Record<string, string | null | undefined>;
+  createReader(request: MessagesRequest, options: ReaderOptions): AnswerReader;
+};
+
+/** The version of Anthropic's API when the client names none. */
+const ANTHROPIC_VERSION = "2023-06-01";
+
+/** Both formats. */
+const PROTOCOLS: Readonly<Record<NonNullable<Backend["format"]>, Protocol>> = {
+  openai: {
+    toUrl: (baseUrl) => `${baseUrl}/chat/completions`,
+    toHeaders: ({ apiKey }) => ({ authorization: apiKey && `Bearer ${apiKey}` }),
+    createReader(request, { candidate, inputTokens, newId }) {
+      const { model, traits = toModel(model) } = candidate;
+      const { stop_sequences: stopSequences = [] } = request;
+      const { family } = traits;
+      const tools = toDeclaredTools(request.tool_choice?.type === "none" ? [] : request.tools);
+      return new ChatReader(
+        new ChunkTranslator({ tools, model, family, stopSequences, inputTokens, newId }),
+        candidate,
+      );
+    },
+  },
+  anthropic: {
+    toUrl: (baseUrl) => `${baseUrl.replace(/\/v1$/, "")}/v1/messages`,
+    toHeaders: ({ apiKey }, client) => ({
+      // Anthropic takes the one, hosts that offer its format the other or both.
+      "x-api-key": apiKey,
+      "authorization": apiKey && `Bearer ${apiKey}`,
+      "anthropic-version": client?.get("anthropic-version") ?? ANTHROPIC_VERSION,
+      "anthropic-beta": client?.get("anthropic-beta"),
+    }),
+    createReader: (_request, { candidate, inputTokens }) => new MessageReader(candidate, inputTokens),
+  },
+};
+
+/** The headers of a request to a host; what its configuration says goes before all others, an empty one removes. */
+function toUpstreamHeaders(
+  backend: Backend,
+  { stream, userAgent, client }: { stream: boolean; userAgent: string; client: Headers | undefined },
+): Record<string, string> {
+  const headers = {
+    "content-type": "application/json",
+    "accept": stream ? "text/event-stream" : "application/json",
+    "user-agent": userAgent,
+    ...PROTOCOLS[backend.format ?? "openai"].toHeaders(backend, client),
+    ...Object.fromEntries(Object.entries(backend.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value])),
+  };
+  return Object.fromEntries(Object.entries(headers).filter((entry): entry is [string, string] => Boolean(entry[1])));
+}
+// lib/upstream/read_limited.ts --------------------------------------------------------------
+/** Bytes of an answer, unpacked: chunks of the longest there are take 50 MB. What is longer will never end. */
+const MAX_ANSWER_BYTES = 128 * 1024 * 1024;
+/** Bytes of one that comes whole. */
+const MAX_WHOLE_BYTES = 16 * 1024 * 1024;
+/** Bytes that are read of what says why there is no answer. */
+const MAX_REFUSAL_BYTES = 1024 * 1024;
+
+/**
+ * Reads the text of an answer, behind the piece that has been read, but no more than so many bytes of it: a few packed
+ * ones may unpack to any number.
+ */
+async function readLimited(
+  answer: Pick<CallAnswer, "read" | "cancel">,
+  most: number,
+  first?: Uint8Array,
+): Promise<string> {
+  const decoder = new TextDecoder();
+  let [text, left] = ["", most];
+  for (let bytes = first ?? await answer.read(); bytes; bytes = await answer.read()) {
+    text += decoder.decode(bytes.subarray(0, left), { stream: true });
+    left -= bytes.byteLength;
+    if (left > 0) continue;
+    answer.cancel();
+    break;
+  }
+  return text + decoder.decode();
+}
+// lib/upstream/use.ts -----------------------------------------------------------------------
+/** Whether an event is what Claude Code can use an answer for. */
+type IsOfUse = (event: MessageStreamEvent) => boolean;
+
+/** Something the user sees, a call, or why there is no more: thinking alone is none. */
+const isVisible: IsOfUse = (event) => {
+  if (event.type === "message_delta") return (event.delta.stop_reason ?? "end_turn") !== "end_turn";
+  return event.type === "content_block_start" && !event.content_block.type.endsWith("thinking");
+};
+
+/** The end of an answer. */
+const isEnd: IsOfUse = ({ type }) => type === "message_stop";
+
+/** What Claude Code looks for in the check of a command; it asks for that without a stream, so that the text is in one piece. */
+const isVerdict: IsOfUse = (event) =>
+  event.type === "content_block_delta" && event.delta.type === "text_delta" && event.delta.text.includes("<block>");
+
+/**
+ * What an answer must have before any of it is passed on; nothing in particular where that is not known.
+ *
+ * @param again Whether another's answer to the request was of no use, and there are others to ask after this one.
+ */
+function toHeldUntil(kind: RequestKind, again: boolean): IsOfUse | undefined {
+  if (kind === "compaction") return isEnd; // Claude Code gives up where half a summary breaks off.
+  return again ? isVisible : undefined;
+}
+
+/** What an answer must have so that somebody else need not be asked when the request comes again. */
+function toNeeded(kind: RequestKind): IsOfUse {
+  return kind === "safety" ? isVerdict : isVisible;
+}
+// lib/upstream/attempt.ts -------------------------------------------------------------------
+/** Milliseconds between two questions for an answer that is queued. */
+const POLL_INTERVAL = 1_000;
+/** Milliseconds the upstream is given to end its response after `[DONE]`. */
+const DRAIN_TIMEOUT = 2_000;
+
+/** Milliseconds for which comments alone keep an answer alive: hosts send them while they hold back a call, too. */
+const MAX_COMMENTS = 600_000;
+
+/** Makes what reads the body of an answer: the data of the events of each read, or a JSON body as one, then nothing. */
+function toDataReader(
+  answer: CallAnswer,
+  candidate: Candidate,
+  deadline: Deadline,
+  clock: Clock,
+): () => Promise<string[] | undefined> {
+  const decoder = new SseDecoder();
+  let [begin, over] = ["", false];
+  let [size, waited] = [0, 0];
+  return async () => {
+    if (over) return undefined;
+    const asked = clock.now();
+    deadline.listen();
+    const bytes = await answer.read();
+    deadline.heard();
+    over = !bytes;
+    // No event begins like an object or a page, whatever the host calls it; hosts may send blanks before it, or a mark of the order of bytes.
+    if (begin === "" && bytes) {
+      begin = String.fromCharCode(bytes.find((byte) => byte > 0x20 && byte < 0x80) ?? 0x20).trim();
+      over = begin === "{" || begin === "<";
+      const text = over ? await readLimited(answer, MAX_WHOLE_BYTES, bytes) : "";
+      if (begin === "<") throw toUpstreamFault(200, text, candidate);
+      if (over) return [text, "[DONE]"];
+    }
+    size += bytes?.byteLength ?? 0;
+    if (size > MAX_ANSWER_BYTES) throw new UpstreamFault("broken", "The upstream's answer does not end");
+    const data = bytes ? decoder.feed(bytes) : decoder.flush();
+    waited = data.length > 0 ? 0 : waited + clock.now() - asked;
+    if (waited > MAX_COMMENTS) {
+      throw new UpstreamFault("timeout", "The upstream has sent nothing but comments for ten minutes");
+    }
+    return data.map((text) => text.trim()).filter((text) => text !== "");
+  };
+}
+
+/** Translates an answer as it comes; the batches are never empty. */
+function readEvents(
+  read: () => Promise<string[] | undefined>,
+  reader: AnswerReader,
+  { deadline, clock, signal, onPromptTokens }: {
+    deadline: Deadline;
+    clock: Clock;
+    signal: AbortSignal;
+    onPromptTokens: (actual: number) => void;
+  },
+): Answer["events"] {
+  let done = false;
+
+  async function readOn(): Promise<MessageStreamEvent[]> {
+    // What breaks off behind the end of the answer is no loss; some hosts say no more than the finish reason.
+    const data = await read().catch((thrown) => {
+      if (!reader.finished || signal.aborted) throw thrown;
+      return undefined;
+    });
+    const events = readAnswer(() => reader.feed(data ?? []));
+    done = !data || reader.ended;
+    if (!data && !reader.finished) {
+      throw new UpstreamFault("cut", "The upstream broke off in the middle of its answer");
+    }
+    if (done) {
+      events.push(...readAnswer(() => reader.flush()));
+      if (reader.promptTokens) onPromptTokens(reader.promptTokens);
+    }
+    if (reader.finished) deadline.extend(DRAIN_TIMEOUT);
+    return events;
+  }
+
+  /** Reads what follows the end, so that the connection can be used again, but not for ever. */
+  function drain(): void {
+    const cancel = clock.after(DRAIN_TIMEOUT, () => deadline.close());
+    const readAll = async () => {
+      while (await read());
+    };
+    readAll().catch(() => {}).finally(() => {
+      cancel();
+      deadline.close();
+    });
+  }
+
+  return iterate(async () => {
+    try {
+      while (!done) {
+        const events = await readOn();
+        if (events.length > 0) return { value: events, done: false };
+      }
+    } catch (thrown) {
+      done = true;
+      deadline.close();
+      throw deadline.explain(thrown);
+    }
+    drain();
+    return { value: undefined, done: true };
+  });
+}
+
+/**
+ * How an attempt is made, for whom, how many milliseconds its first content may take, what of it is of use (anything),
+ * and who is told what a host counts.
+ */
+type AttemptOptions = {
+  settings: Required<ChainOptions>;
+  options: SendOptions;
+  limit: number;
+  isOfUse?: IsOfUse | undefined;
+  onPromptTokens: (actual: number) => void;
+};
+
+/**
+ * Asks one candidate once, with the body made of the request.
+ *
+ * @throws {ApiError} If it refuses, breaks off or is silent for too long before its first content, or has none of use.
+ */
+async function attempt(
+  request: MessagesRequest,
+  body: JsonObject,
+  candidate: Candidate,
+  { settings, options, limit, isOfUse = () => true, onPromptTokens }: AttemptOptions,
+): Promise<Answer["events"]> {
+  const { clock, call, userAgent, newId, idleTimeout } = settings;
+  const { tokens, headers: client } = options;
+  const { backend } = candidate;
+  const json = toJsonText(body);
+  const deadline = new Deadline(clock, options.signal, limit);
+  try {
+    const { baseUrl, format = "openai" } = backend;
+    const headers = toUpstreamHeaders(backend, { stream: Boolean(body.stream), userAgent, client });
+    const { signal } = deadline;
+    let answer = await call(PROTOCOLS[format].toUrl(baseUrl), { method: "POST", headers, body: json, signal });
+    // NVIDIA may queue a request: 202 and an id under which to ask for the answer.
+    for (let id = answer.headers.get("nvcf-reqid"); answer.status === 202 && id;) {
+      answer.cancel();
+      await sleep(clock, POLL_INTERVAL, signal);
+      answer = await call(`${baseUrl}/status/${encodeURIComponent(id)}`, { headers, signal });
+      id = answer.headers.get("nvcf-reqid") ?? id;
+    }
+    deadline.listen();
+    if (answer.status < 200 || answer.status > 299) {
+      const refusal = await readLimited(answer, MAX_REFUSAL_BYTES);
+      throw toUpstreamFault(answer.status, refusal, candidate, answer.headers, clock.now());
+    }
+    const inputTokens = tokens.count(candidate);
+    const reader = PROTOCOLS[format].createReader(request, { candidate, inputTokens, newId });
+    const read = toDataReader(answer, candidate, deadline, clock);
+    const events = readEvents(read, reader, { deadline, clock, signal: options.signal, onPromptTokens });
+    const held: MessageStreamEvent[] = [];
+    for (let ready = false; !ready;) {
+      const { value } = await events.next();
+      if (!value) throw new BadAnswer("empty", "has nothing that is of use");
+      deadline.extend(idleTimeout);
+      held.push(...value);
+      ready = value.some(isOfUse);
+    }
+    return iterate(() => {
+      return held.length > 0 ? Promise.resolve({ value: held.splice(0), done: false }) : events.next();
+    });
+  } catch (thrown) {
+    deadline.close();
+    throw deadline.explain(thrown);
+  }
+}
+// lib/upstream/back_off.ts ------------------------------------------------------------------
+/** Milliseconds before the call after a fault that may pass, doubled with each; at most so many. */
+const BACK_OFF = 500;
+const MAX_BACK_OFF = 4_000;
+/** At most so many where a profile or the host says how long: as long as Claude Code lets itself be told to wait. */
+const MAX_TOLD_WAIT = 60_000;
+
+/** Whether the same call may succeed a little later. */
+function mayPass({ status, headers, facts }: ApiError & { facts?: FaultFacts }): boolean {
+  if ((facts?.retryAfter ?? 0) > MAX_TOLD_WAIT) return false;
+  return status === 429 || (status >= 500 && headers["x-should-retry"] !== "false");
+}
+
+/**
+ * Milliseconds to wait before a candidate is asked, half of which are chance (`random`, from 0 to 1).
+ *
+ * One that is asked again waits for each time it was `asked`, with the delay of its profile if that has an `own`, but as
+ * long as its `last` fault told; one that is new waits for each of the `faults` of others that may pass.
+ */
+function toBackOff(
+  { faults, asked, last, own, random }: {
+    faults: Iterable<ApiError>;
+    asked: number;
+    last: ApiError | undefined;
+    own: number | undefined;
+    random: number;
+  },
+): number {
+  const times = asked || [...faults].filter(mayPass).length;
+  if (times === 0) return 0;
+  const [delay, most] = asked > 0 && own !== undefined ? [own, MAX_TOLD_WAIT] : [BACK_OFF, MAX_BACK_OFF];
+  const told = asked > 0 ? Number(last?.headers["retry-after"] ?? 0) * 1000 : 0;
+  return Math.max(told, Math.min(delay * 2 ** (times - 1), most) * (1 + random) / 2);
+}
+// lib/upstream/cuts.ts ----------------------------------------------------------------------
+/** Milliseconds during which a request whose answer broke off is sent elsewhere. */
+const MEMORY = 300_000;
+/** Claude Code asks to go on: what it was sent of the answer and one sentence more (2.1.328). */
+const MAX_ADDED_MESSAGES = 2;
+/** How the sentence begins that it adds to the last message after an answer without a visible word (2.1.328). */
+const REMINDER = "[Your previous response had no visible output.";
+
+type Cut = { key: string; at: number; length: number; fingerprint: string };
+
+/**
+ * What stays the same when a request comes again: a message is a block while it has a mark for Anthropic's cache, and
+ * gets a line break before a reminder.
+ */
+function toFingerprint({ messages }: MessagesRequest, length: number): string {
+  const blocks = messages.slice(0, length).map(({ role, content }) => ({
+    role,
+    content: typeof content === "string"
+      ? [{ type: "text", text: content }]
+      : content.filter((block) => block.type !== "text" || !block.text.startsWith(REMINDER)),
+  }));
+  const toSame = (name: string, value: unknown) =>
+    name === "cache_control" ? undefined : typeof value === "string" ? value.trimEnd() : value;
+  return toDigest(JSON.stringify(blocks, toSame), 11);
+}
+
+/**
+ * Remembers where answers broke off after they had begun, or were of no use: Claude Code sends the same request again, or
+ * asks to go on, and that should go to somebody else.
+ */
+class Cuts {
+  readonly #clock: Clock;
+  #cuts: Cut[] = [];
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Notes that the answer to a request broke off at the candidate with this key. */
+  note(request: MessagesRequest, key: string): void {
+    const { length } = request.messages;
+    this.#cuts.push({ key, at: this.#clock.now(), length, fingerprint: toFingerprint(request, length) });
+  }
+
+  /** The keys of the candidates where this request broke off a little while ago. */
+  of(request: MessagesRequest): ReadonlySet<string> {
+    const now = this.#clock.now();
+    this.#cuts = this.#cuts.filter(({ at }) => now - at <= MEMORY);
+    const same = this.#cuts.filter(({ length, fingerprint }) => {
+      const added = request.messages.length - length;
+      return added >= 0 && added <= MAX_ADDED_MESSAGES && toFingerprint(request, length) === fingerprint;
+    });
+    return new Set(same.map(({ key }) => key));
+  }
+}
+// lib/translate/merge.ts --------------------------------------------------------------------
+/** The fields of both bodies; where both have an object they are merged in turn, else `over` wins, with lists too. */
+function mergeBodies(base: JsonObject, over: JsonObject): JsonObject {
+  const merged = { ...base, ...over };
+  for (const [key, value] of Object.entries(over)) {
+    const under = Object.hasOwn(base, key) ? base[key] : undefined;
+    if (isJsonObject(under) && isJsonObject(value)) merged[key] = mergeBodies(under, value);
+  }
+  return merged;
+}
+// lib/translate/request.ts ------------------------------------------------------------------
+/** Claude Code's first system block: accounting for Anthropic, different in each conversation. */
+const BILLING = /^x-anthropic-billing-header:[^\n]*/;
+
+/** What a request is translated for. */
+export type ChatRequestOptions = {
+  /** The upstream's name of the model. */
+  model: string;
+  /** The most output tokens to ask for; `max_tokens` is lowered to it and to what the model can. @default {Infinity} */
+  maxTokens?: number;
+  /** What is known of the model. @default {what its id tells} */
+  traits?: Model;
+  /** Whether the model may think; if not, it is told not to, whatever the client wants. @default {true} */
+  thinking?: boolean;
+  /** How the host switches thinking, if it has its own way. @default {as the model's family does} */
+  thinkingSwitch?: ThinkingSwitch;
+  /** Fields to send as they are, over all others. @default {{}} */
+  extraBody?: JsonObject;
+};
+
+/** A translated request and, as sentences, what could not be carried over. */
+export type TranslatedRequest = { request: ChatRequest; warnings: string[] };
+
+/**
+ * Translates a Messages request into a chat completion request.
+ *
+ * Only fields that strict hosts know are sent, sampling only when the client set it, thinking in the way of the model's
+ * family. Everything else Claude Code adds for Anthropic (metadata, cache control, context management, betas) has no
+ * counterpart and is left out silently, because nothing the user can see depends on it.
+ */
+export function toChatRequest(request: MessagesRequest, options: ChatRequestOptions): TranslatedRequest {
+  const { model, maxTokens = Infinity, traits = toModel(model), thinking = true, extraBody = {} } = options;
+  const { temperature, top_p, top_k, stop_sequences, output_config, output_format } = request;
+  const warnings = new Set<string>();
+  const content = { vision: traits.vision, warn: (warning: string) => void warnings.add(warning) };
+  const effort = thinking ? toEffort(request) : "off";
+  const think = toThinkingFields(traits, effort, options.thinkingSwitch);
+  const { family } = traits;
+  const rules = { ...family, replaysThinking: traits.reasoning && effort !== "off" && family.replaysThinking };
+  const messages = toChatMessages(request.messages, content, rules);
+  if (messages.length === 0) throw new ApiError("invalid_request_error", "messages: All of them are empty");
+  const told = toText(toPartsOf(request.system, content)).replace(BILLING, "").trimStart();
+  const system = [told, think.system].filter(Boolean).join("\n\n");
+  if (system !== "") messages.unshift({ role: "system", content: system });
+  const chat: ChatRequest = { model, messages, max_tokens: Math.min(request.max_tokens, maxTokens, traits.maxOutput) };
+  if (request.stream) Object.assign(chat, { stream: true, stream_options: { include_usage: true } });
+  if (temperature != null) chat.temperature = temperature;
+  if (top_p != null) chat.top_p = top_p;
+  if (top_k != null) content.warn("Cannot pass 'top_k': OpenAI's format has no such field");
+  const stop = stop_sequences?.filter(Boolean) ?? [];
+  if (stop.length > 0) chat.stop = stop;
+  const tools = toChatTools(request.tools, content.warn);
+  if (tools.length > 0 && !traits.tools) content.warn(`Cannot offer the tools: ${model} is served without tools`);
+  else if (tools.length > 0) Object.assign(chat, { tools }, toToolChoice(request.tool_choice, tools));
+  const format = output_config?.format ?? output_format;
+  if (format?.type === "json_schema") {
+    const json_schema = { name: "answer", schema: format.schema ?? {}, strict: true };
+    chat.response_format = { type: "json_schema", json_schema };
+  }
+  // Where it must not think, nothing that a profile says makes it.
+  const layers = thinking ? [think.fields ?? {}, extraBody] : [extraBody, think.fields ?? {}];
+  const body = layers.reduce<JsonObject>(mergeBodies, chat) as ChatRequest;
+  return { request: body, warnings: [...warnings] };
+}
+// lib/translate/passed_request.ts -----------------------------------------------------------
+/**
+ * A message without the thinking of models that sign nothing: who verifies signatures would refuse it. A family that wants
+ * thinking back gets it as it is; a blank for calls that must have some.
+ */
+function toPassedMessages(message: MessageParam, replays: Family["replaysThinking"]): MessageParam[] {
+  const { content } = message;
+  if (message.role !== "assistant" || typeof content === "string") return [message];
+  if (replays) {
+    const has = (type: string) => content.some((block) => block.type.endsWith(type));
+    if (replays === true || !has("tool_use") || has("thinking")) return [message];
+    return [{ ...message, content: [{ type: "thinking", thinking: " ", signature: UNSIGNED }, ...content] }];
+  }
+  const signed = content.filter((block) => block.type !== "thinking" || block.signature !== UNSIGNED);
+  if (signed.length === content.length) return [message];
+  return signed.length > 0 ? [{ ...message, content: signed }] : [];
+}
+
+/** Messages without the system's in the middle of them, which few hosts take: it reminds the client's side. */
+function withReminders(messages: readonly MessageParam[]): MessageParam[] {
+  const all: MessageParam[] = [];
+  let reminded: ContentBlockParam[] | undefined;
+  for (const message of messages) {
+    if (message.role !== "system") {
+      all.push(message);
+      reminded = undefined;
+      continue;
+    }
+    if (!reminded) {
+      reminded = all.at(-1)?.role === "user" ? [...toBlocks(all.pop()?.content ?? [])] : [];
+      all.push({ role: "user", content: reminded });
+    }
+    for (const block of toBlocks(message.content)) {
+      reminded.push(block.type === "text" ? { ...block, text: toReminder(block.text) } : block);
+    }
+  }
+  return all;
+}
+
+/** Anthropic takes no smaller `budget_tokens`, and none that is not below `max_tokens`. */
+const MIN_BUDGET = 1024;
+
+/**
+ * Makes the request for a host that speaks Anthropic's format: the client's own, with another model.
+ *
+ * The answer is always streamed. Thinking is fitted into the output tokens that are left; where the model must not think,
+ * or cannot in so few, what speaks of thinking goes, too.
+ */
+function toPassedRequest(
+  request: MessagesRequest,
+  { model, maxTokens = Infinity, traits = toModel(model), thinking = true, extraBody = {} }: ChatRequestOptions,
+): { request: JsonObject & { max_tokens: number }; warnings: string[] } {
+  const max_tokens = Math.min(request.max_tokens, maxTokens, traits.maxOutput);
+  const budget = request.thinking?.budget_tokens ?? 0;
+  const fits = budget < max_tokens || max_tokens > MIN_BUDGET;
+  const { replaysThinking } = traits.family;
+  const messages = withReminders(request.messages.flatMap((message) => toPassedMessages(message, replaysThinking)));
+  const body: JsonObject = { ...request, model, messages, max_tokens, stream: true };
+  if (budget >= max_tokens) body.thinking = { ...request.thinking, budget_tokens: max_tokens - 1 };
+  if (!(thinking && fits)) {
+    if (body.thinking) body.thinking = { type: "disabled" };
+    delete body.context_management;
+  }
+  const warnings = thinking && !fits ? [`Cannot let ${model} think: it has only ${max_tokens} output tokens`] : [];
+  return { request: { max_tokens, ...mergeBodies(body, extraBody) }, warnings };
+}
+// lib/store/shared_map.ts -------------------------------------------------------------------
+/** How values are kept: read from what may be anything, written, and for how many milliseconds others are told of it. */
+type SharedMapFormat<T> = {
+  parse: (stored: unknown) => T | undefined;
+  format: (value: T) => unknown;
+  toLife: (value: T | undefined) => number;
+};
+
+/** Stands for what was forgotten, so that those who still know it forget it, too. */
+const FORGOTTEN = false;
+/** So many values are known here; what was changed longest ago is forgotten first. */
+const MOST_VALUES = 1_000;
+/** So often a change is tried anew because another process was faster. */
+const MAX_TRIES = 10;
+
+/** The values under one first word, in memory and in a store; where that is shared, all processes change them together. */
+class SharedMap<T> {
+  /** What is known here. */
+  readonly values: ReadonlyMap<string, T>;
+  readonly #values = new BoundedMap<string, T>(MOST_VALUES);
+  readonly #store: Store;
+  readonly #prefix: string;
+  readonly #format: SharedMapFormat<T>;
+  /** How many changes of each key are on their way to a shared store. */
+  readonly #pending = new Map<string, number>();
+  #queue: Promise<unknown> = Promise.resolve();
+
+  /** @param prefix The first word and a blank. */
+  constructor(store: Store, prefix: string, format: SharedMapFormat<T>) {
+    this.values = this.#values;
+    this.#store = store;
+    this.#prefix = prefix;
+    this.#format = format;
+  }
+
+  /**
+   * Changes a value, here at once and then in the store; `undefined` forgets it. `update` makes the new value from the
+   * one that is there, which may be another in the store than here, so that no change of another process is lost.
+   */
+  change(key: string, update: (before: T | undefined) => T | undefined): void {
+    const before = this.#values.get(key);
+    const after = update(before);
+    if (isSameJson(before, after)) return;
+    this.#put(key, after);
+    const name = this.#prefix + key;
+    if (!this.#store.shared) {
+      this.#store.set(name, after === undefined ? undefined : this.#format.format(after)).catch(() => {});
+      return;
+    }
+    const count = (change: number) => this.#pending.set(key, (this.#pending.get(key) ?? 0) + change);
+    count(1);
+    this.#enqueue(() => this.#merge(name, update)).catch(() => {}).finally(() => count(-1));
+  }
+
+  /** Takes over what is in the store, and gives what was not known here; rejects if the store fails. */
+  sync(): Promise<[key: string, value: T][]> {
+    return this.#enqueue(async () => {
+      const news: [string, T][] = [];
+      for (const [name, stored] of await this.#store.list(this.#prefix)) {
+        const key = name.slice(this.#prefix.length);
+        if (this.#pending.get(key)) continue; // What it is about to become is known here only.
+        const value = this.#format.parse(stored);
+        if (stored === FORGOTTEN) this.#put(key, undefined);
+        if (value === undefined || isSameJson(value, this.#values.get(key))) continue;
+        this.#put(key, value);
+        news.push([key, value]);
+      }
+      return news;
+    });
+  }
+
+  /** Forgets everything, here and in the store. */
+  async forget(): Promise<void> {
+    this.#values.clear();
+    const [shared, life] = [this.#store.shared, this.#format.toLife(undefined)];
+    for (const [name] of await this.#store.list(this.#prefix)) {
+      await (shared ? this.#store.set(name, FORGOTTEN, life) : this.#store.set(name, undefined));
+    }
+  }
+
+  /** Waits until a store that is shared has what was changed here, for whoever closes it then. */
+  async saved(): Promise<void> {
+    await this.#queue;
+  }
+
+  async #merge(name: string, update: (before: T | undefined) => T | undefined): Promise<void> {
+    const { parse, format, toLife } = this.#format;
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
+      const stored = await this.#store.get(name);
+      const before = parse(stored);
+      const after = update(before);
+      if (isSameJson(before, after)) return;
+      const next = after === undefined ? FORGOTTEN : format(after);
+      if (await this.#store.swap(name, stored, next, toLife(after))) return;
+    }
+  }
+
+  #put(key: string, value: T | undefined): void {
+    if (value === undefined) this.#values.delete(key);
+    else this.#values.set(key, value);
+  }
+
+  /** Does one thing after the other, so that what was read is never older than what was written before. */
+  #enqueue<R>(job: () => Promise<R>): Promise<R> {
+    const done = this.#queue.then(job);
+    this.#queue = done.catch(() => {});
+    return done;
+  }
+}
+// lib/upstream/learned.ts -------------------------------------------------------------------
+/** What a model at a backend has taught, all of it from its own answers. */
+type ModelFacts = {
+  /** Fields of a request it refuses. */
+  refused: readonly string[];
+  /** Its context window and its most output tokens, in tokens; `Infinity` while nothing is known. */
+  context: number;
+  maxOutput: number;
+  /** Whether it cannot call tools. */
+  noTools: boolean;
+  /** When its host retired it, in milliseconds since 1970, 0 if nobody said; `Infinity` while it is there. */
+  goneSince: number;
+};
+
+const NOTHING: ModelFacts = {
+  refused: [],
+  context: Infinity,
+  maxOutput: Infinity,
+  noTools: false,
+  goneSince: Infinity,
+};
+const PREFIX = "model ";
+/** Apart from the lessons: it changes all the time, and they must be forgotten in time. */
+const RATIO_PREFIX = "ratio ";
+/** A ratio that has changed by less is not stored again. */
+const LEAST_CHANGE = 0.02;
+/** Milliseconds after which a lesson is forgotten: hosts change how they serve a model. */
+const LESSON_LIFE = 7 * 86_400_000;
+
+/** What a model has taught, and when that changed last, in milliseconds since 1970. */
+type Lesson = { facts: ModelFacts; at: number };
+
+/** Reads a lesson as it is stored: JSON has no `Infinity`, so that limits nobody knows are left out. */
+function parseLesson(value: unknown, now: number): Lesson | undefined {
+  if (!isJsonObject(value) || typeof value.at !== "number" || now - value.at >= LESSON_LIFE) return undefined;
+  const { refused, context, maxOutput, noTools, goneSince } = value;
+  const facts = {
+    ...NOTHING,
+    ...(Array.isArray(refused) && refused.every((name) => typeof name === "string") ? { refused } : {}),
+    ...(typeof context === "number" ? { context } : {}),
+    ...(typeof maxOutput === "number" ? { maxOutput } : {}),
+    ...(typeof noTools === "boolean" ? { noTools } : {}),
+    ...(typeof goneSince === "number" && !Number.isNaN(new Date(goneSince).getTime()) ? { goneSince } : {}),
+  };
+  return { facts, at: value.at };
+}
+
+/** Adds to what is known: more refused fields, smaller limits. */
+function addFacts(before: ModelFacts, facts: Partial<ModelFacts>): ModelFacts {
+  return {
+    refused: [...new Set([...before.refused, ...facts.refused ?? []])],
+    context: Math.min(before.context, facts.context ?? Infinity),
+    maxOutput: Math.min(before.maxOutput, facts.maxOutput ?? Infinity),
+    noTools: before.noTools || facts.noTools === true,
+    goneSince: Math.min(before.goneSince, facts.goneSince ?? Infinity),
+  };
+}
+
+/** Learns from faults, so that the next request is asked as the model wants it, also after a restart, and by others. */
+class LearnedFacts {
+  readonly #facts: SharedMap<Lesson>;
+  readonly #ratios: SharedMap<number>;
+  readonly #clock: Clock;
+
+  constructor(store: Store, clock: Clock) {
+    this.#clock = clock;
+    this.#facts = new SharedMap(store, PREFIX, {
+      parse: (stored) => parseLesson(stored, clock.now()),
+      format: ({ facts, at }) => ({ ...facts, at }),
+      toLife: () => LESSON_LIFE,
+    });
+    this.#ratios = new SharedMap(store, RATIO_PREFIX, {
+      parse: (stored) => typeof stored === "number" ? stored : undefined,
+      format: (ratio) => ratio,
+      toLife: () => LESSON_LIFE,
+    });
+  }
+
+  /** Takes over what was learned before, and by others; gives the ratios among that. A store that fails has nothing. */
+  async sync(): Promise<[key: string, ratio: number][]> {
+    const [, ratios] = await Promise.all([this.#facts.sync(), this.#ratios.sync()]).catch(() => [[], []]);
+    return ratios;
+  }
+
+  /** How many tokens an estimated one is, by what a candidate is remembered under. */
+  get ratios(): ReadonlyMap<string, number> {
+    return this.#ratios.values;
+  }
+
+  /** Keeps the ratio of a candidate; one that has hardly changed is not worth a write. */
+  learnRatio(candidate: Candidate, ratio: number): void {
+    const key = toKey(candidate);
+    if (Math.abs(ratio / (this.ratios.get(key) ?? 1) - 1) > LEAST_CHANGE) this.#ratios.change(key, () => ratio);
+  }
+
+  /** What is known about a candidate. */
+  of(candidate: Candidate): ModelFacts {
+    return this.#toFacts(this.#facts.values.get(toKey(candidate)));
+  }
+
+  /** All lessons, by what a candidate is remembered under. */
+  all(): [key: string, facts: ModelFacts][] {
+    const all = [...this.#facts.values].map(([key, lesson]): [string, ModelFacts] => [key, this.#toFacts(lesson)]);
+    return all.filter(([, facts]) => facts !== NOTHING).sort();
+  }
+
+  /** Forgets everything, here and in the store. */
+  async forget(): Promise<void> {
+    for (const known of [this.#facts, this.#ratios]) await known.forget();
+  }
+
+  /** Waits until what was learned is where others see it. */
+  async saved(): Promise<void> {
+    await Promise.all([this.#facts.saved(), this.#ratios.saved()]);
+  }
+
+  /** Notes what a model has taught. */
+  learn(candidate: Candidate, facts: Partial<ModelFacts>): void {
+    this.#change(candidate, (before) => addFacts(before, facts));
+  }
+
+  /** Notes that a model answers: it has come back, or was never gone. */
+  learnBack(candidate: Candidate): void {
+    if (this.of(candidate).goneSince === Infinity) return;
+    this.#change(candidate, (before) => ({ ...before, goneSince: Infinity }));
+  }
+
+  /** What is left of a lesson: a process may run for longer than it lasts. */
+  #toFacts(lesson: Lesson | undefined): ModelFacts {
+    return lesson && this.#clock.now() - lesson.at < LESSON_LIFE ? lesson.facts : NOTHING;
+  }
+
+  /** Changes what is known; nothing known is nothing kept. */
+  #change(candidate: Candidate, update: (before: ModelFacts) => ModelFacts): void {
+    this.#facts.change(toKey(candidate), (lesson) => {
+      const before = this.#toFacts(lesson);
+      const facts = update(before);
+      if (isSameJson(facts, NOTHING)) return undefined;
+      return isSameJson(facts, before) ? lesson : { facts, at: this.#clock.now() };
+    });
+  }
+}
+// lib/upstream/fit.ts -----------------------------------------------------------------------
+/** An answer with fewer tokens is no use to anybody: the prompt is too long then. */
+const MIN_OUTPUT_TOKENS = 1024;
+/** Tokens left free when an answer is fitted into a window: counts are off by a little. */
+const HEADROOM = 512;
+
+/** The context window of a candidate, in tokens: what it has stated itself goes before what the roster says. */
+function toWindow({ model, traits = toModel(model) }: Candidate, { context }: ModelFacts): number {
+  return context < Infinity ? context : traits.context;
+}
+
+/** Whether a prompt can be within the window that a fault states, so that only the output was too much. */
+function mayFit({ facts }: UpstreamFault, estimate: number): boolean {
+  const { total = Infinity, used = total, limit = Infinity } = facts;
+  return Math.min(used, estimate) + MIN_OUTPUT_TOKENS <= limit;
+}
+
+/** The body of a request for a host, the most output tokens it asks for, and, as sentences, what could not be carried over. */
+type FittingRequest = { body: JsonObject; maxTokens: number; warnings: string[] };
+
+/** Translates a request for a model as far as is known what it takes: no refused fields, an output that has room. */
+function toFittingRequest(
+  request: MessagesRequest,
+  options: { candidate: Candidate; maxTokens: number; tokens: PromptTokens; facts: ModelFacts },
+): FittingRequest {
+  const { candidate, maxTokens, tokens, facts } = options;
+  const { model, backend: { format, thinkingSwitch }, traits = toModel(model), thinking = true, profile } = candidate;
+  const replay = facts.refused.includes("reasoning_content") ? { replaysThinking: false } : {};
+  const room = toWindow(candidate, facts) - HEADROOM;
+  // Nothing is counted before its time unless it comes near the window.
+  const isShort = tokens.roughly + request.max_tokens <= room;
+  const fitting = isShort ? Infinity : Math.max(room - tokens.count(candidate), MIN_OUTPUT_TOKENS);
+  const toRequest = format === "anthropic" ? toPassedRequest : toChatRequest;
+  const { request: fitted, warnings } = toRequest(request, {
+    model,
+    traits: { ...traits, family: { ...traits.family, ...replay } },
+    thinking,
+    extraBody: profile?.extraBody ?? {},
+    maxTokens: Math.min(maxTokens, facts.maxOutput, fitting),
+    ...(thinkingSwitch ? { thinkingSwitch } : {}),
+  });
+  const body: JsonObject = fitted;
+  const { max_tokens } = fitted;
+  for (const field of facts.refused) {
+    if (!(field in body)) continue;
+    delete body[field];
+    if (field === "max_tokens") body.max_completion_tokens = max_tokens; // OpenAI's own models
+    else warnings.push(`Left out '${field}': ${model} refuses it`);
+  }
+  return { body, maxTokens: max_tokens, warnings };
+}
+// lib/upstream/health.ts --------------------------------------------------------------------
+/** So many faults within so many milliseconds, and a model is avoided for as long; then one request may try it. */
+const MAX_FAULTS = 3;
+const FAULT_WINDOW = 30_000;
+const AVOID_TIME = 30_000;
+
+/** So many models are remembered; clients may ask for any. */
+const MOST_KNOWN = 1_000;
+
+type ModelHealth = {
+  /** When it failed, in milliseconds since 1970. */
+  faults: number[];
+  /** Whether the one request that tries it again is on its way. */
+  probing: boolean;
+};
+
+/** Remembers which models fail. */
+class Health {
+  readonly #clock: Clock;
+  readonly #models = new BoundedMap<string, ModelHealth>(MOST_KNOWN);
+  /** Until when each is avoided, if anything is counted against it. */
+  readonly #avoided: SharedMap<number>;
+
+  /** @param store Where other processes learn which models are avoided, if it is shared. */
+  constructor(clock: Clock, store?: Store) {
+    this.#clock = clock;
+    this.#avoided = new SharedMap(store?.shared ? store : createMemoryStore(), "avoid ", {
+      parse: (stored) => typeof stored === "number" ? stored : undefined,
+      format: (until) => until,
+      // Who comes later has to know that the model must be tried first.
+      toLife: (until = 0) => Math.max(0, until - clock.now()) + AVOID_TIME,
+    });
+  }
+
+  /** Takes over which models other processes avoid; a store that fails knows none. */
+  async sync(): Promise<void> {
+    await this.#avoided.sync().catch(() => {});
+  }
+
+  /** Forgets which models are avoided, here and in a store that is shared. */
+  forget(): Promise<void> {
+    return this.#avoided.forget();
+  }
+
+  /** Whether a model may be asked now. */
+  isWell(key: string): boolean {
+    return this.#clock.now() >= this.avoidedUntil(key) && !this.#of(key).probing;
+  }
+
+  /** Until when a model is avoided, in milliseconds since 1970. */
+  avoidedUntil(key: string): number {
+    return this.#avoided.values.get(key) ?? 0;
+  }
+
+  /** Avoids a model for some milliseconds, whatever it did before. */
+  avoid(key: string, ms: number): void {
+    const until = this.#clock.now() + ms;
+    this.#avoided.change(key, (before = 0) => Math.max(before, until));
+  }
+
+  /**
+   * Notes that a request goes out; what is returned is told how it went, `undefined` if that says nothing about the
+   * model. Only the first time counts.
+   */
+  begin(key: string): (well: boolean | undefined) => void {
+    const health = this.#of(key);
+    const avoidedUntil = this.avoidedUntil(key);
+    const probes = avoidedUntil > 0 && !health.probing;
+    health.probing ||= probes;
+    let told = false;
+    return (well) => {
+      if (told) return;
+      told = true;
+      if (probes) health.probing = false;
+      // An answer that began before the model was avoided does not speak for it.
+      if (well === true && this.avoidedUntil(key) <= avoidedUntil) {
+        health.faults = [];
+        this.#avoided.change(key, (until = 0) => until > avoidedUntil ? until : undefined);
+      }
+      if (well !== false) return;
+      const now = this.#clock.now();
+      health.faults = [...health.faults, now].filter((at) => at > now - FAULT_WINDOW);
+      if (probes || health.faults.length >= MAX_FAULTS) this.avoid(key, AVOID_TIME);
+    };
+  }
+
+  #of(key: string): ModelHealth {
+    let health = this.#models.get(key);
+    if (!health) this.#models.set(key, health = { faults: [], probing: false });
+    return health;
+  }
+}
+// lib/upstream/lessons.ts -------------------------------------------------------------------
+/** Smaller limits than these are misread, whatever a fault seems to state. */
+const MIN_CONTEXT = 2048;
+const MIN_CAP = 256;
+/** What a prompt is taken for, times the tokens at which its host stopped counting, where that is more than was thought. */
+const UNCOUNTED = 1.2;
+const REASONING = "reasoning_content";
+/** Fields that a request can do without; what a host refuses beside them is in the messages or the tools. */
+const SPARE_FIELDS: readonly string[] = [
+  ...["temperature", "top_p", "stop", "stream_options"],
+  ...["tool_choice", "parallel_tool_calls", "response_format"],
+  ...["chat_template_kwargs", "reasoning_effort", "reasoning", "thinking", REASONING],
+  ...["context_management", "output_config", "metadata"],
+  "max_tokens", // It has a newer name.
+];
+
+/** Tells what a fault teaches about the model that was asked for so many tokens. */
+function toLessons({ kind, facts }: UpstreamFault, maxTokens: number): Partial<ModelFacts> {
+  const { cap = 0, limit = 0, fields = [] } = facts;
+  // Reasoning is refused inside messages, everything else that can be left out at the top.
+  const names = fields.map((path) => path.endsWith(REASONING) ? REASONING : path.split(".")[0] ?? "");
+  return {
+    noTools: kind === "no_tools",
+    ...(kind === "gone" ? { goneSince: facts.until ?? 0 } : {}),
+    refused: names.filter((name) => SPARE_FIELDS.includes(name)),
+    ...(cap >= MIN_CAP && cap < maxTokens ? { maxOutput: cap } : {}),
+    ...(limit >= MIN_CONTEXT ? { context: limit } : {}),
+  };
+}
+
+/** The tokens of a prompt as a fault tells them; vLLM counts no further than to where there is no room any more. */
+function toCounted({ facts }: UpstreamFault, maxTokens: number, estimate: number): number {
+  const { limit = 0, used = 0 } = facts;
+  const stopped = used + maxTokens === limit + 1;
+  if (!stopped) return used;
+  return used > estimate ? used * UNCOUNTED : 0;
+}
+// lib/upstream/order.ts ---------------------------------------------------------------------
+/** What is known about a candidate at the moment. */
+type Standing = {
+  /** What it has taught. */
+  facts: ModelFacts;
+  /** Whether it may be asked, as far as its health goes. */
+  well: boolean;
+  /** When it may be asked again if it is not well, in milliseconds since 1970. */
+  back: number;
+  /** Whether an answer to this very request has broken off there. */
+  cut: boolean;
+  /** Whether nobody may ask its account at the moment. */
+  blocked: boolean;
+};
+
+/**
+ * Puts candidates in the order in which they are asked: as they were given, but first those that are well and can do it.
+ *
+ * Of those that are not well only the one that is soonest back stays, the last resort: what is known of it may be out of
+ * date.
+ */
+function orderCandidates(
+  request: MessagesRequest,
+  candidates: readonly Candidate[],
+  tokens: Pick<PromptTokens, "roughly" | "count">,
+  toStanding: (candidate: Candidate) => Standing,
+): Candidate[] {
+  const needsTools = (request.tools?.length ?? 0) > 0;
+  const needsEyes = candidates.length > 1 && hasBlocks(request, "image");
+  const ranked = candidates.map((candidate) => {
+    const { facts, well, back, cut, blocked } = toStanding(candidate);
+    const { tools, vision } = candidate.traits ?? toModel(candidate.model);
+    const room = toWindow(candidate, facts) - MIN_OUTPUT_TOKENS;
+    // The first reason outweighs all that follow; sight is the last, because a picture can be told of in words.
+    const reasons = [
+      tokens.roughly > room && tokens.count(candidate) > room,
+      needsTools && (facts.noTools || !tools),
+      cut,
+      !well,
+      blocked,
+      needsEyes && !vision,
+    ];
+    return { candidate, well, back, penalty: parseInt(reasons.map(Number).join(""), 2) };
+  });
+  ranked.sort((a, b) => a.penalty - b.penalty);
+  const [resort] = ranked.filter(({ well }) => !well).sort((a, b) => a.penalty - b.penalty || a.back - b.back);
+  return ranked.filter((one) => one.well || one === resort).map(({ candidate }) => candidate);
+}
+// lib/upstream/refusal.ts -------------------------------------------------------------------
+/** Milliseconds for which a request that was refused is refused again as it stands. */
+const REFUSAL_LIFE = 5_000;
+
+/** Remembers what a host has refused last: Claude Code sends such a request up to six times (2.1.328). */
+class LastRefusal {
+  readonly #clock: Clock;
+  #last: { candidate: Candidate; body: unknown; fault: UpstreamFault; until: number } | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Notes what a host has said to a body; those of Anthropic's format are told of the client's betas, too. */
+  note(candidate: Candidate, body: unknown, fault: UpstreamFault): void {
+    if (candidate.backend.format === "anthropic" || fault === this.#last?.fault) return; // Or it was only said again.
+    this.#last = { candidate, body, fault, until: this.#clock.now() + REFUSAL_LIFE };
+  }
+
+  /** What the host has just said to the very same body; of what Claude Code changes meanwhile no host is told. */
+  of(candidate: Candidate, body: unknown): UpstreamFault | undefined {
+    if (this.#last && this.#clock.now() >= this.#last.until) this.#last = undefined;
+    return this.#last?.candidate === candidate && isSameJson(this.#last.body, body) ? this.#last.fault : undefined;
+  }
+}
+// lib/upstream/summary.ts -------------------------------------------------------------------
+/** Candidates in the order they were asked first, with the last fault of each. */
+type Tried = ReadonlyMap<Candidate, ApiError>;
+
+/** Kinds that say what is wrong with the request. */
+const REQUEST_KINDS: readonly FaultKind[] = ["context_overflow", "bad_request", "rejected_field", "output_cap"];
+/** Which fault to tell of when all failed: what will pass before what will not. */
+const TRUEST: readonly FaultKind[] = [
+  ...(["rate_limited", "pool_full", "degraded", "gateway", "timeout", "cut"] as const),
+  ...(["empty", "degenerate", "broken", "bad_key", "moved"] as const),
+  ...REQUEST_KINDS,
+  ...(["no_tools", "unavailable", "gone"] as const),
+];
+
+/** What is wrong with the request counts most where the first model says so: that is the one that was wanted. */
+function toPlace(fault: ApiError, first: boolean): number {
+  if (!(fault instanceof UpstreamFault)) return TRUEST.length;
+  return first && REQUEST_KINDS.includes(fault.kind) ? -1 : TRUEST.indexOf(fault.kind);
+}
+
+/** The message of a fault, which names the model. */
+function toNamed({ model }: Candidate, { message }: ApiError): string {
+  return message.includes(model) ? message : `${message} (${model})`;
+}
+
+/** Among overflows the one with the widest window, in the words on which Claude Code compacts. */
+function toWidestOverflow(tried: Tried, tokens: Pick<PromptTokens, "count">): ApiError | undefined {
+  const stated = [...tried].flatMap(([candidate, fault]) => {
+    if (!(fault instanceof UpstreamFault && fault.kind === "context_overflow")) return [];
+    const { limit = Infinity, total = 0, used = total } = fault.facts;
+    // What the host has not counted, or only in part, is told as it was estimated.
+    const counted = used > limit ? used : tokens.count(candidate);
+    return counted > limit ? [{ counted, limit }] : [];
+  });
+  const [widest] = stated.sort((a, b) => b.limit - a.limit);
+  return widest && toOverflowError(widest.counted, widest.limit);
+}
+
+/** Makes one error of all that went wrong: of the truest kind, naming what else was tried and why it failed. */
+function summarizeFaults(tried: Tried, tokens: Pick<PromptTokens, "count">): ApiError {
+  const ranked = [...tried].map(([candidate, fault], i) => ({ candidate, fault, place: toPlace(fault, i === 0) }));
+  const [truest, ...others] = ranked.sort((a, b) => a.place - b.place);
+  if (!truest) return new ApiError("api_error", "No model is configured");
+  const { fault } = truest;
+  if (fault instanceof UpstreamFault && fault.kind === "context_overflow") {
+    return toWidestOverflow(tried, tokens) ?? fault;
+  }
+  if (others.length === 0) return fault;
+  const { type, status, headers } = fault;
+  const message = ranked.map(({ candidate, fault }) => toNamed(candidate, fault)).join("; also tried: ");
+  return new ApiError(type, message, { status, headers, cause: fault });
+}
+// lib/upstream/chain.ts ---------------------------------------------------------------------
+/** Milliseconds that must be left for another candidate to be asked. */
+const MIN_LEFT = 5_000;
+/** Milliseconds an output token may take where the answer comes only when it is whole. */
+const TIME_PER_TOKEN = 20;
+/** Milliseconds after which what other processes know is read again. */
+const SYNC_PAUSE = 1_000;
+
+/** What an attempt is made with, until when the answer must have begun, and whether there are others to ask after it. */
+type Turn = SendOptions & { end: number; hasOthers: boolean };
+/** Tells once how an answer went, `undefined` if that says nothing about the model. */
+type Over = (well: boolean | undefined) => void;
+
+/** Asks one candidate after the other until one answers, and remembers which of them fail and how. */
+class Chain {
+  readonly #settings: Required<ChainOptions>;
+  readonly #learned: LearnedFacts;
+  readonly #health: Health;
+  readonly #accounts: Accounts;
+  readonly #cuts: Cuts;
+  readonly #ledger: TokenLedger;
+  readonly #refusal: LastRefusal;
+  #loading: Promise<void> | undefined;
+  /** When what others know is to be read again; never while that is going on. */
+  #syncAt = Infinity;
+
+  /** The accounts of hosts, and what counts tokens, are shared with others. */
+  constructor(settings: Required<ChainOptions>, accounts: Accounts, ledger: TokenLedger) {
+    this.#settings = settings;
+    this.#accounts = accounts;
+    this.#ledger = ledger;
+    this.#learned = new LearnedFacts(settings.store, settings.clock);
+    this.#health = new Health(settings.clock, settings.store);
+    this.#cuts = new Cuts(settings.clock);
+    this.#refusal = new LastRefusal(settings.clock);
+  }
+
+  /** See {@linkcode Send}. */
+  readonly send: Send = async (request, options) => {
+    const { clock, random, maxAttempts, requestTimeout } = this.#settings;
+    const { signal, tokens, onTry } = options;
+    const end = clock.now() + requestTimeout;
+    await this.load();
+    if (clock.now() >= this.#syncAt) void this.#sync();
+    const tried = new Map<Candidate, ApiError>();
+    const asks = new Map<Candidate, number>();
+    let waiting = this.#order(request, options, options.candidates);
+    let candidate = waiting.shift();
+    for (let calls = 0; candidate && calls < maxAttempts; calls++) {
+      const asked = asks.get(candidate) ?? 0;
+      const { retryAttempts = 1, retryBaseDelayMs: own } = candidate.profile ?? {};
+      const wait = toBackOff({ faults: tried.values(), asked, last: tried.get(candidate), own, random: random() });
+      if (tried.size > 0 && end - clock.now() - wait < MIN_LEFT) break;
+      if (wait > 0) await sleep(clock, wait, signal);
+      const wanted = candidate.traits?.wholeAnswers ? { ...request, stream: false } : request;
+      const fitting = this.#fit(wanted, candidate, tokens);
+      const { body } = fitting;
+      try {
+        const refused = this.#refusal.of(candidate, body);
+        if (refused) throw refused;
+        const turn = { ...options, end, hasOthers: waiting.length > 0 && calls + 1 < maxAttempts };
+        const events = await this.#ask(wanted, fitting, candidate, turn);
+        const failed = [...tried].map(([candidate, fault]) => toNamed(candidate, fault));
+        return { candidate, events, warnings: [...failed, ...fitting.warnings] };
+      } catch (thrown) {
+        signal.throwIfAborted();
+        const fault = toApiError(thrown);
+        tried.set(candidate, fault);
+        onTry?.(candidate, fault);
+        if (!(fault instanceof UpstreamFault)) break;
+        this.#learn(candidate, fault, fitting, tokens);
+        const { then } = FAULT_KINDS[fault.kind];
+        // What one model finds wrong with a request, another may not, once the one that was wanted has failed.
+        if (then === "stop" && tried.size === 1) {
+          this.#refusal.note(candidate, body, fault);
+          break;
+        }
+        const mended = then === "mend" && mayFit(fault, tokens.count(candidate)) &&
+          !isSameJson(body, this.#fit(wanted, candidate, tokens).body);
+        if (mended) continue;
+        asks.set(candidate, asked + 1);
+        if (asked + 1 < retryAttempts && mayPass(fault)) waiting.push(candidate);
+        const { backend } = candidate;
+        if (then === "leave") waiting = waiting.filter((other) => !isSameAccount(other.backend, backend));
+        if (this.#accounts.windowOf(backend).blocked) waiting = this.#order(request, options, waiting);
+        candidate = waiting.shift();
+      }
+    }
+    throw summarizeFaults(tried, tokens);
+  };
+
+  /** Reads what was learned before, which sending does by itself. */
+  readonly load = (): Promise<void> => this.#loading ??= this.#sync();
+
+  /** Until when a model is asked last, in milliseconds since 1970. */
+  readonly avoidedUntil = (candidate: Candidate): number => this.#health.avoidedUntil(toKey(candidate));
+
+  /** Takes over what other processes know. */
+  async #sync(): Promise<void> {
+    const { store, clock } = this.#settings;
+    this.#syncAt = Infinity;
+    const [ratios] = await Promise.all([this.#learned.sync(), this.#health.sync()]);
+    this.#ledger.restore(ratios);
+    if (store.shared) this.#syncAt = clock.now() + SYNC_PAUSE;
+  }
+
+  #order(request: MessagesRequest, { tokens }: SendOptions, candidates: readonly Candidate[]): Candidate[] {
+    const cuts = this.#cuts.of(request);
+    return orderCandidates(request, candidates, tokens, (candidate) => {
+      const [key, facts] = [toKey(candidate), this.#learned.of(candidate)];
+      const gone = facts.goneSince < Infinity;
+      return {
+        facts,
+        well: this.#health.isWell(key) && !gone,
+        back: gone ? Infinity : this.#health.avoidedUntil(key),
+        cut: cuts.has(key),
+        blocked: this.#accounts.windowOf(candidate.backend).blocked,
+      };
+    });
+  }
+
+  #fit(request: MessagesRequest, candidate: Candidate, tokens: PromptTokens): FittingRequest {
+    const { maxTokens } = this.#settings;
+    return toFittingRequest(request, { candidate, maxTokens, tokens, facts: this.#learned.of(candidate) });
+  }
+
+  async #ask(
+    request: MessagesRequest,
+    { body, maxTokens }: FittingRequest,
+    candidate: Candidate,
+    turn: Turn,
+  ): Promise<Answer["events"]> {
+    const { clock, patience } = this.#settings;
+    const { signal, tokens, kind, end, hasOthers } = turn;
+    const leave = await this.#accounts.enter(candidate.backend, toPriority(kind), signal, end - clock.now());
+    turn.onTry?.(candidate);
+    const tell = this.#health.begin(toKey(candidate));
+    let release = () => {};
+    const over: Over = (well) => {
+      tell(well);
+      leave();
+      release();
+    };
+    // A request that nobody waits for says nothing about the model, and its events may never be read to the end.
+    release = onAbort(signal, () => over(undefined));
+    const began = clock.now();
+    try {
+      const left = Math.max(0, end - began);
+      const writing = request.stream ? 0 : maxTokens * TIME_PER_TOKEN;
+      const limit = hasOthers ? Math.min(left / 2, patience + tokens.roughly / 2 + writing) : left;
+      const isOfUse = toHeldUntil(kind, hasOthers && this.#cuts.of(request).size > 0);
+      const onPromptTokens = (actual: number) => this.#report(candidate, tokens, actual);
+      const options = { settings: this.#settings, options: turn, limit, isOfUse, onPromptTokens };
+      const events = await attempt(request, body, candidate, options);
+      // An answer that let the user wait for long is as good as a fault.
+      const slow = hasOthers && clock.now() - began > limit / 2;
+      return this.#watch(events, request, candidate, turn, (well) => over(well && !slow));
+    } catch (thrown) {
+      // What is wrong with the request or the account says nothing about the model.
+      const { then, account } = thrown instanceof UpstreamFault ? FAULT_KINDS[thrown.kind] : { then: "stop" };
+      over(then === "next" && !account ? false : undefined);
+      throw thrown;
+    }
+  }
+
+  /** Passes events on, tells how the answer ended, and remembers whose was of no use. */
+  #watch(
+    events: Answer["events"],
+    request: MessagesRequest,
+    candidate: Candidate,
+    { signal, kind }: SendOptions,
+    over: Over,
+  ): Answer["events"] {
+    const isOfUse = toNeeded(kind);
+    let used = false;
+    return iterate(async () => {
+      try {
+        const read = await events.next();
+        used ||= !!read.value?.some(isOfUse);
+        if (read.done) {
+          if (!used) this.#cuts.note(request, toKey(candidate));
+          over(true);
+          this.#learned.learnBack(candidate);
+        }
+        return read;
+      } catch (thrown) {
+        if (!signal.aborted) this.#cuts.note(request, toKey(candidate));
+        over(false);
+        throw thrown;
+      }
+    });
+  }
+
+  /** Remembers what a fault says about a model. */
+  #learn(candidate: Candidate, fault: UpstreamFault, { maxTokens }: FittingRequest, tokens: PromptTokens): void {
+    const { kind, facts: { retryAfter, used } } = fault;
+    const wait = Math.max(FAULT_KINDS[kind].avoid ?? 0, retryAfter ?? 0);
+    if (wait > 0) this.#health.avoid(toKey(candidate), wait);
+    if (kind === "rate_limited") this.#accounts.refuse(candidate, retryAfter);
+    this.#learned.learn(candidate, toLessons(fault, maxTokens));
+    if (used) this.#report(candidate, tokens, toCounted(fault, maxTokens, tokens.count(candidate)));
+  }
+
+  /** Notes how many tokens a host has counted. */
+  #report(candidate: Candidate, tokens: PromptTokens, actual: number): void {
+    tokens.report(candidate, actual);
+    const ratio = this.#ledger.ratioOf(candidate);
+    if (ratio !== undefined) this.#learned.learnRatio(candidate, ratio);
+  }
+}
 // lib/arbiter.ts ----------------------------------------------------------------------------
 /** Options of {@linkcode createArbiter}: where requests may go, and how clients and upstreams are treated. */
 export interface ArbiterOptions extends HandlerOptions, RouterOptions {}
@@ -13089,7 +13060,7 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
     return { ...found, ...stats, ...(quota ? { quota } : {}) };
   }
   const ledger = new TokenLedger();
-  const chain = createChain(settings, { ledger, accounts });
+  const chain = new Chain(settings, accounts, ledger);
   function state(told = 0): LiveState {
     const whole = told <= live.forgotten;
     const since = whole ? 0 : told;
@@ -13115,7 +13086,8 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
   live.onChange = feed.change;
   const shared = new SharedAnswers(settings);
   const noting = { status, state, sessions, metrics, live, feed };
-  const handler = createHandler({ ...settings, router: () => router, ledger, shared, ...noting, ...chain });
+  const { send, load } = chain;
+  const handler = createHandler({ ...settings, router: () => router, send, load, ledger, shared, ...noting });
   return {
     fetch: handler.fetch,
     close() {
@@ -14210,7 +14182,7 @@ async function openStore(context: Context, warn: (warning: string) => void): Pro
 /** Reads what models have taught. */
 async function readLessons(store: Store): Promise<LearnedFacts> {
   const learned = new LearnedFacts(store, systemClock);
-  await learned.load();
+  await learned.sync();
   return learned;
 }
 // lib/cli/model_choice.ts -------------------------------------------------------------------
@@ -14477,7 +14449,7 @@ export async function probeModels(
   const accounts = new Accounts(clock, store);
   const learned = new LearnedFacts(store, clock);
   const refused: ProbeResult[] = [];
-  await learned.load();
+  await learned.sync();
   const kept = new Map(await store.list(PROBE_PREFIX).catch(() => []));
 
   const post = toCall(fetch);

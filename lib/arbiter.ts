@@ -16,7 +16,7 @@ import { addRequest, type ArbiterStatus, createStats, type Quota } from "./serve
 import { createMemoryStore } from "./store/memory_store.ts";
 import { Accounts } from "./upstream/accounts.ts";
 import { toCall } from "./upstream/call.ts";
-import { createChain } from "./upstream/chain.ts";
+import { Chain } from "./upstream/chain.ts";
 import { TokenLedger } from "./upstream/token_ledger.ts";
 import { patientFetch } from "./upstream/patient_fetch.ts";
 import { USER_AGENT, VERSION } from "./version.ts";
@@ -115,7 +115,7 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
     return { ...found, ...stats, ...(quota ? { quota } : {}) };
   }
   const ledger = new TokenLedger();
-  const chain = createChain(settings, { ledger, accounts });
+  const chain = new Chain(settings, accounts, ledger);
   function state(told = 0): LiveState {
     const whole = told <= live.forgotten;
     const since = whole ? 0 : told;
@@ -141,7 +141,8 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
   live.onChange = feed.change;
   const shared = new SharedAnswers(settings);
   const noting = { status, state, sessions, metrics, live, feed };
-  const handler = createHandler({ ...settings, router: () => router, ledger, shared, ...noting, ...chain });
+  const { send, load } = chain;
+  const handler = createHandler({ ...settings, router: () => router, send, load, ledger, shared, ...noting });
   return {
     fetch: handler.fetch,
     close() {

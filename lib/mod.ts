@@ -101,7 +101,7 @@ export { createRedisStore, type RedisStoreOptions } from "./store/redis_store.ts
 export { createSqliteStore, type SqliteStoreOptions } from "./store/sqlite_store.ts";
 export { createSteadyStore, type SteadyStoreOptions } from "./store/steady_store.ts";
 export { type Call, type CallAnswer, type CallOptions } from "./upstream/call.ts";
-export { type ChainOptions } from "./upstream/chain.ts";
+export { type ChainOptions } from "./upstream/chain_options.ts";
 export { httpCall } from "./upstream/http_call.ts";
 export { probeModels, type ProbeOptions, type ProbeResult, type ProbeState } from "./upstream/probe.ts";
 export { type ClientKey, parseClientKeys } from "./config/client_keys.ts";

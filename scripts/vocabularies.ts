@@ -138,7 +138,9 @@ const CLASSES: [name: string, group: "coding" | "data" | "languages", toText: ()
     "minified_js",
     "data",
     () =>
-      spawnSync("bun", ["build", "--minify", "--target=bun", join(root, "lib/mod.ts")], { encoding: "utf8" }).stdout,
+      spawnSync("bun", ["build", "--minify", "--target=bun", "--external=npm:*", join(root, "lib/mod.ts")], {
+        encoding: "utf8",
+      }).stdout,
   ],
   [
     "csv",

@@ -47,6 +47,6 @@ export async function openStore(context: Context, warn: (warning: string) => voi
 /** Reads what models have taught. */
 export async function readLessons(store: Store): Promise<LearnedFacts> {
   const learned = new LearnedFacts(store, systemClock);
-  await learned.load();
+  await learned.sync();
   return learned;
 }

@@ -1,7 +1,7 @@
 import type { ClientKey } from "../config/client_keys.ts";
 import type { LocalAnswer } from "../routing/local_answers.ts";
 import type { Router } from "../routing/router.ts";
-import type { ChainOptions } from "../upstream/chain.ts";
+import type { ChainOptions } from "../upstream/chain_options.ts";
 import type { Send } from "../upstream/send.ts";
 import type { TokenLedger } from "../upstream/token_ledger.ts";
 import type { Live } from "./live.ts";

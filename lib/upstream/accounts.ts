@@ -1,7 +1,10 @@
 import type { Clock } from "../wire/clock.ts";
+import { ApiError } from "../wire/errors.ts";
 import type { Backend, Candidate } from "../routing/candidate.ts";
+import type { Priority } from "../routing/priority.ts";
 import { NO_LIMITS } from "../routing/rate_limits.ts";
 import type { Store } from "../store/store.ts";
+import { Deadline } from "./deadline.ts";
 import { RateWindow } from "./rate_window.ts";
 import { SharedPlaces } from "./shared_places.ts";
 
@@ -33,6 +36,24 @@ export class Accounts {
   /** The rate window of a backend's account. */
   windowOf(backend: Backend): RateWindow {
     return this.#of(backend).window;
+  }
+
+  /**
+   * Waits for a place at a backend's account; gives what gives it back.
+   *
+   * @throws {ApiError} If none is free within `limit` milliseconds; the signal's reason if that fires first.
+   */
+  async enter(backend: Backend, priority: Priority, signal: AbortSignal, limit: number): Promise<() => void> {
+    const deadline = new Deadline(this.#clock, signal, limit);
+    try {
+      return await this.windowOf(backend).enter(priority, deadline.signal);
+    } catch {
+      signal.throwIfAborted();
+      const waited = `no call was free within ${Math.round(limit / 1000)} seconds`;
+      throw new ApiError("rate_limit_error", `Too many requests wait for '${backend.name}': ${waited}`);
+    } finally {
+      deadline.close();
+    }
   }
 
   /** Notes that a candidate said 429; blocks the account only where that is not about the model alone. */

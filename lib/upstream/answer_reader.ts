@@ -22,19 +22,24 @@ export interface AnswerReader {
   flush(): MessageStreamEvent[];
 }
 
+/** Makes the fault of an answer that has come, but as something else than an answer. */
+export function toUnreadable(why: string, cause?: unknown): UpstreamFault {
+  return new UpstreamFault("broken", `Cannot read the upstream's answer: ${why}`, {}, { cause });
+}
+
 /** Does a step of reading; that something has another type than it should is not looked for field by field. */
 export function readAnswer(step: () => MessageStreamEvent[]): MessageStreamEvent[] {
   try {
     return step();
   } catch (cause) {
     if (cause instanceof ApiError) throw cause;
-    throw new UpstreamFault("broken", "Cannot read the upstream's answer: it has an unknown form", {}, { cause });
+    throw toUnreadable("it has an unknown form", cause);
   }
 }
 
 /** Reads one chunk; errors come as `error`, in SGLang's form, in NVIDIA's, or with a `code` where others have choices. */
 function toChunk(data: string, chunk: unknown, candidate: Candidate): ChatChunk {
-  if (!isJsonObject(chunk)) throw new UpstreamFault("broken", "Cannot read the upstream's answer: it is not JSON");
+  if (!isJsonObject(chunk)) throw toUnreadable("it is not JSON");
   const { error, object, status, choices } = chunk;
   const code = Number(isJsonObject(error) ? error.code : chunk.code ?? status);
   if (!error && object !== "error" && (choices || !(code >= 400))) return chunk;

@@ -7,7 +7,7 @@ import { toJsonText } from "../wire/json.ts";
 import type { Candidate } from "../routing/candidate.ts";
 import type { Answer, SendOptions } from "./send.ts";
 import type { CallAnswer } from "./call.ts";
-import type { ChainOptions } from "./chain.ts";
+import type { ChainOptions } from "./chain_options.ts";
 import { Deadline } from "./deadline.ts";
 import { toUpstreamFault, UpstreamFault } from "./faults.ts";
 import { PROTOCOLS, toUpstreamHeaders } from "./protocol.ts";
@@ -61,17 +61,15 @@ function toDataReader(
 
 /** Translates an answer as it comes; the batches are never empty. */
 function readEvents(
-  answer: CallAnswer,
+  read: () => Promise<string[] | undefined>,
   reader: AnswerReader,
-  { candidate, deadline, clock, signal, onPromptTokens }: {
-    candidate: Candidate;
+  { deadline, clock, signal, onPromptTokens }: {
     deadline: Deadline;
     clock: Clock;
     signal: AbortSignal;
     onPromptTokens: (actual: number) => void;
   },
 ): Answer["events"] {
-  const read = toDataReader(answer, candidate, deadline, clock);
   let done = false;
 
   async function readOn(): Promise<MessageStreamEvent[]> {
@@ -121,18 +119,6 @@ function readEvents(
   });
 }
 
-/** Puts back what has been taken from the beginning. */
-function prepend<T>(
-  first: IteratorResult<T, undefined>,
-  rest: AsyncIterator<T, undefined>,
-): AsyncIterableIterator<T, undefined> {
-  let next = () => {
-    next = () => rest.next();
-    return Promise.resolve(first);
-  };
-  return iterate(() => next());
-}
-
 /**
  * How an attempt is made, for whom, how many milliseconds its first content may take, what of it is of use (anything),
  * and who is told what a host counts.
@@ -180,21 +166,19 @@ export async function attempt(
     }
     const inputTokens = tokens.count(candidate);
     const reader = PROTOCOLS[format].createReader(request, { candidate, inputTokens, newId });
-    const events = readEvents(answer, reader, {
-      candidate,
-      deadline,
-      clock,
-      signal: options.signal,
-      onPromptTokens,
-    });
+    const read = toDataReader(answer, candidate, deadline, clock);
+    const events = readEvents(read, reader, { deadline, clock, signal: options.signal, onPromptTokens });
     const held: MessageStreamEvent[] = [];
-    while (!held.some(isOfUse)) {
+    for (let ready = false; !ready;) {
       const { value } = await events.next();
       if (!value) throw new BadAnswer("empty", "has nothing that is of use");
       deadline.extend(idleTimeout);
       held.push(...value);
+      ready = value.some(isOfUse);
     }
-    return prepend({ value: held, done: false }, events);
+    return iterate(() => {
+      return held.length > 0 ? Promise.resolve({ value: held.splice(0), done: false }) : events.next();
+    });
   } catch (thrown) {
     deadline.close();
     throw deadline.explain(thrown);

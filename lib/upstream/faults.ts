@@ -87,8 +87,13 @@ const ANY = /(?:)/;
 /** Refusals of a request; 500 is also the status of an error inside a stream that has none. */
 const REFUSALS = [400, 413, 422, 500];
 const TOO_LONG = "prompt is too long";
+/** Hosts that say so with 400: OpenRouter, LM Studio (two), DeepSeek, SiliconFlow, Mistral, Z.ai. */
+const NO_MODEL =
+  /^(?:\S+ is not a valid model ID|Invalid model identifier|No models loaded|Model (?:Not|does not) Exist|Invalid model:|Unknown Model)/i;
 const NO_TOOLS = /not support tools|found that support tool use|--enable-auto-tool-choice|--tool-call-parser/;
 const MOVED = "The host sends to another address, which is not followed: correct its own";
+const NOT_YOURS = "The model is not available to this account";
+const WRONG_KEY = "The upstream refused the API key, check {key}";
 const CHECK_KEY = "The API key is wrong or has no right to this model, check {key}";
 
 /** The first row that fits counts; what none fits is `broken`. */
@@ -96,12 +101,17 @@ const FAULTS: readonly FaultRow[] = [
   ["degraded", [], /DEGRADED function/], // NIM 400, 2026-07: FCC#1012, 9router#2527
   ["pool_full", [], /ResourceExhausted|total request limit reached/], // NIM 503, inside streams, without a status
   ["gone", [], /reached its end of life/, "The model is gone"], // NIM 410, 2026-05
+  ["gone", [400], /has been decommissioned and is no longer supported/, "The model is gone"], // Groq
   ["gone", [410], ANY, "The model is gone"],
   ["no_tools", [404, ...REFUSALS], NO_TOOLS, "The model is served without tools"], // Ollama, OpenRouter, NIM
   ["rejected_field", [404], /found that support the provided/], // OpenRouter, zed#36094
-  ["unavailable", [404], /Not found for account/, "The model is not available to this account"], // NIM, FCC#1021
+  ["unavailable", [404], /Not found for account/, NOT_YOURS], // NIM, FCC#1021
   ["unavailable", [404], ANY, "The upstream does not know this model, or its address is wrong"], // NIM "404 page not found"
-  ["bad_key", [401], ANY, "The upstream refused the API key, check {key}"], // NIM, also empty
+  ["unavailable", [401], /^Model \S+ is not supported|^Free promotion has ended/, NOT_YOURS], // Zen, of free models that end
+  ["bad_key", [401], ANY, WRONG_KEY], // NIM, also empty
+  ["bad_key", [400], /^(?:API key not valid|Incorrect API key provided)/, WRONG_KEY], // Gemini, xAI
+  ["unavailable", [400], NO_MODEL, "The upstream does not have this model"],
+  ["output_cap", [402], "cap"], // OpenRouter
   ["bad_key", [402], ANY, "The account has no credit, check {key}", "billing_error"], // NIM, credits of old accounts
   ["unavailable", [403], ANY, CHECK_KEY, "permission_error"], // NIM "Authorization failed", also for one model
   ["context_overflow", [413, 429], /Request too large for/, TOO_LONG], // Groq, OpenAI: for a whole minute, so forever
@@ -120,6 +130,7 @@ const FAULTS: readonly FaultRow[] = [
   ["moved", [301, 302, 303, 307, 308], ANY, MOVED],
   ["cut", [], /incomplete chunked read/], // NIM
   ["gateway", [], /temporarily overloaded/], // NIM 503
+  ["gateway", [400], /^Failed to load model/], // LM Studio
   ["gateway", [502, 503, 529], ANY], // NIM, HTML or empty
   ["broken", [200], ANY, "The host answers with a page, not like a model: check its address"], // Log-ins, wrong paths
   ["degenerate", [400], /failed to call a function|tool call validation failed|output that could not be parsed/i], // Groq

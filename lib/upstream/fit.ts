@@ -3,6 +3,7 @@ import type { Candidate } from "../routing/candidate.ts";
 import { toPassedRequest } from "../translate/passed_request.ts";
 import { toChatRequest } from "../translate/request.ts";
 import type { JsonObject, MessagesRequest } from "../wire/anthropic.ts";
+import type { UpstreamFault } from "./faults.ts";
 import type { ModelFacts } from "./learned.ts";
 import type { PromptTokens } from "./token_ledger.ts";
 
@@ -14,6 +15,12 @@ const HEADROOM = 512;
 /** The context window of a candidate, in tokens: what it has stated itself goes before what the roster says. */
 export function toWindow({ model, traits = toModel(model) }: Candidate, { context }: ModelFacts): number {
   return context < Infinity ? context : traits.context;
+}
+
+/** Whether a prompt can be within the window that a fault states, so that only the output was too much. */
+export function mayFit({ facts }: UpstreamFault, estimate: number): boolean {
+  const { total = Infinity, used = total, limit = Infinity } = facts;
+  return Math.min(used, estimate) + MIN_OUTPUT_TOKENS <= limit;
 }
 
 /** The body of a request for a host, the most output tokens it asks for, and, as sentences, what could not be carried over. */

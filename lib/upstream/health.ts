@@ -15,8 +15,8 @@ const MOST_KNOWN = 1_000;
 type ModelHealth = {
   /** When it failed, in milliseconds since 1970. */
   faults: number[];
-  /** The one request that tries it again, while that is on its way. */
-  probe?: symbol | undefined;
+  /** Whether the one request that tries it again is on its way. */
+  probing: boolean;
 };
 
 /** Remembers which models fail. */
@@ -37,9 +37,9 @@ export class Health {
     });
   }
 
-  /** Takes over which models other processes avoid; rejects if the store fails. */
+  /** Takes over which models other processes avoid; a store that fails knows none. */
   async sync(): Promise<void> {
-    await this.#avoided.sync();
+    await this.#avoided.sync().catch(() => {});
   }
 
   /** Forgets which models are avoided, here and in a store that is shared. */
@@ -49,7 +49,7 @@ export class Health {
 
   /** Whether a model may be asked now. */
   isWell(key: string): boolean {
-    return this.#clock.now() >= this.avoidedUntil(key) && this.#of(key).probe === undefined;
+    return this.#clock.now() >= this.avoidedUntil(key) && !this.#of(key).probing;
   }
 
   /** Until when a model is avoided, in milliseconds since 1970. */
@@ -70,14 +70,13 @@ export class Health {
   begin(key: string): (well: boolean | undefined) => void {
     const health = this.#of(key);
     const avoidedUntil = this.avoidedUntil(key);
-    const request = Symbol(key);
-    if (avoidedUntil > 0) health.probe ??= request;
+    const probes = avoidedUntil > 0 && !health.probing;
+    health.probing ||= probes;
     let told = false;
     return (well) => {
       if (told) return;
       told = true;
-      const probe = health.probe === request;
-      if (probe) health.probe = undefined;
+      if (probes) health.probing = false;
       // An answer that began before the model was avoided does not speak for it.
       if (well === true && this.avoidedUntil(key) <= avoidedUntil) {
         health.faults = [];
@@ -86,13 +85,13 @@ export class Health {
       if (well !== false) return;
       const now = this.#clock.now();
       health.faults = [...health.faults, now].filter((at) => at > now - FAULT_WINDOW);
-      if (probe || health.faults.length >= MAX_FAULTS) this.avoid(key, AVOID_TIME);
+      if (probes || health.faults.length >= MAX_FAULTS) this.avoid(key, AVOID_TIME);
     };
   }
 
   #of(key: string): ModelHealth {
     let health = this.#models.get(key);
-    if (!health) this.#models.set(key, health = { faults: [] });
+    if (!health) this.#models.set(key, health = { faults: [], probing: false });
     return health;
   }
 }

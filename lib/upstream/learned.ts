@@ -81,14 +81,9 @@ export class LearnedFacts {
     });
   }
 
-  /** Reads what was learned before; a store that cannot be read has nothing. */
-  async load(): Promise<void> {
-    await this.sync().catch(() => {});
-  }
-
-  /** Takes over what other processes have learned, and gives the ratios among that. */
+  /** Takes over what was learned before, and by others; gives the ratios among that. A store that fails has nothing. */
   async sync(): Promise<[key: string, ratio: number][]> {
-    const [, ratios] = await Promise.all([this.#facts.sync(), this.#ratios.sync()]);
+    const [, ratios] = await Promise.all([this.#facts.sync(), this.#ratios.sync()]).catch(() => [[], []]);
     return ratios;
   }
 

@@ -4,6 +4,8 @@ import type { ModelFacts } from "./learned.ts";
 /** Smaller limits than these are misread, whatever a fault seems to state. */
 const MIN_CONTEXT = 2048;
 const MIN_CAP = 256;
+/** What a prompt is taken for, times the tokens at which its host stopped counting, where that is more than was thought. */
+const UNCOUNTED = 1.2;
 const REASONING = "reasoning_content";
 /** Fields that a request can do without; what a host refuses beside them is in the messages or the tools. */
 const SPARE_FIELDS: readonly string[] = [
@@ -26,4 +28,12 @@ export function toLessons({ kind, facts }: UpstreamFault, maxTokens: number): Pa
     ...(cap >= MIN_CAP && cap < maxTokens ? { maxOutput: cap } : {}),
     ...(limit >= MIN_CONTEXT ? { context: limit } : {}),
   };
+}
+
+/** The tokens of a prompt as a fault tells them; vLLM counts no further than to where there is no room any more. */
+export function toCounted({ facts }: UpstreamFault, maxTokens: number, estimate: number): number {
+  const { limit = 0, used = 0 } = facts;
+  const stopped = used + maxTokens === limit + 1;
+  if (!stopped) return used;
+  return used > estimate ? used * UNCOUNTED : 0;
 }

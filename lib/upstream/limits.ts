@@ -36,6 +36,7 @@ const NUMBERS: readonly RegExp[] = [
   /maximum (?!context).{0,60}?(?:max_\w*?|output |completion )tokens\D{0,40}?(?:is|of)[\s`'":]*(?<cap>\d+)/,
   /range of max_(?:completion_)?tokens is [[(]\d+, ?(?<cap>\d+)/, // DeepSeek
   /^max_(?:completion_)?tokens: \d+ > (?<cap>\d+)/, // Anthropic
+  /fewer max_tokens.{0,60} can only afford (?<cap>\d{5,})/, // OpenRouter, FCC#752; with less left there is no credit
 ].map((pattern) => new RegExp(pattern.source.replaceAll("\\d+)", "\\d+(?!\\d*[km]\\b))"), "i")); // Not the 128 of 128k.
 
 /** What else Claude Code 2.1.328 takes for an overflow, of any provider. */

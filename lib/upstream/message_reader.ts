@@ -4,8 +4,8 @@ import { toMessageEvents } from "../stream/message.ts";
 import type { JsonObject, Message, MessageStreamEvent, Usage } from "../wire/anthropic.ts";
 import { STATUS_BY_ERROR_TYPE } from "../wire/errors.ts";
 import { isJsonObject, parseJson } from "../wire/json.ts";
-import { toUpstreamFault, UpstreamFault } from "./faults.ts";
-import type { AnswerReader } from "./answer_reader.ts";
+import { type AnswerReader, toUnreadable } from "./answer_reader.ts";
+import { toUpstreamFault } from "./faults.ts";
 import type { Candidate } from "../routing/candidate.ts";
 
 /** Why an answer may end before it has begun: there is something to tell the client all the same. */
@@ -29,9 +29,7 @@ function toPassedEvents(data: string, candidate: Candidate): MessageStreamEvent[
   if (type === "message") return toMessageEvents(event as Message);
   if (typeof type === "string" && type !== "error") return [event as MessageStreamEvent];
   // Hosts that say 200 to all have a code instead.
-  if (!error && !(Number(code) >= 400)) {
-    throw new UpstreamFault("broken", "Cannot read the upstream's answer: it is no event");
-  }
+  if (!error && !(Number(code) >= 400)) throw toUnreadable("it is no event");
   const statuses = new Map<unknown, number>(Object.entries(STATUS_BY_ERROR_TYPE));
   const status = statuses.get(isJsonObject(error) ? error.type : "") ?? (Number(code) || 500);
   throw toUpstreamFault(status, data, candidate);
@@ -90,7 +88,7 @@ export class MessageReader implements AnswerReader {
     }
     if (type === "message_stop") this.finished = true;
     else if (isJsonObject(event.delta)) this.#reason ??= event.delta.stop_reason ?? undefined;
-    else throw new UpstreamFault("broken", "Cannot read the upstream's answer: its end is not told");
+    else throw toUnreadable("its end is not told");
     const over = this.finished || this.#reason !== undefined;
     if (over && this.#blocks === 0 && !WORDLESS.includes(this.#reason ?? "")) throw new BadAnswer("empty", "was empty");
     if (this.finished && this.#reason === undefined) throw new BadAnswer("cut", "broke off");
@@ -110,13 +108,11 @@ export class MessageReader implements AnswerReader {
     if (type === "content_block_delta" && isOpen && typeof event.delta.type === "string") {
       const field = TEXTS.get(event.delta.type);
       const text = field === undefined ? "" : (event.delta as JsonObject)[field];
-      if (typeof text !== "string") {
-        throw new UpstreamFault("broken", "Cannot read the upstream's answer: a piece of it has no text");
-      }
+      if (typeof text !== "string") throw toUnreadable("a piece of it has no text");
       this.#outputChars += text.length;
       return [{ ...event, index: this.#blocks - 1 }];
     }
-    throw new UpstreamFault("broken", "Cannot read the upstream's answer: its blocks are not in order");
+    throw toUnreadable("its blocks are not in order");
   }
 
   #close(): MessageStreamEvent[] {

@@ -16,6 +16,8 @@ export type Standing = {
   back: number;
   /** Whether an answer to this very request has broken off there. */
   cut: boolean;
+  /** Whether nobody may ask its account at the moment. */
+  blocked: boolean;
 };
 
 /**
@@ -33,7 +35,7 @@ export function orderCandidates(
   const needsTools = (request.tools?.length ?? 0) > 0;
   const needsEyes = candidates.length > 1 && hasBlocks(request, "image");
   const ranked = candidates.map((candidate) => {
-    const { facts, well, back, cut } = toStanding(candidate);
+    const { facts, well, back, cut, blocked } = toStanding(candidate);
     const { tools, vision } = candidate.traits ?? toModel(candidate.model);
     const room = toWindow(candidate, facts) - MIN_OUTPUT_TOKENS;
     // The first reason outweighs all that follow; sight is the last, because a picture can be told of in words.
@@ -42,6 +44,7 @@ export function orderCandidates(
       needsTools && (facts.noTools || !tools),
       cut,
       !well,
+      blocked,
       needsEyes && !vision,
     ];
     return { candidate, well, back, penalty: parseInt(reasons.map(Number).join(""), 2) };

@@ -129,7 +129,7 @@ export async function probeModels(
   const accounts = new Accounts(clock, store);
   const learned = new LearnedFacts(store, clock);
   const refused: ProbeResult[] = [];
-  await learned.load();
+  await learned.sync();
   const kept = new Map(await store.list(PROBE_PREFIX).catch(() => []));
 
   const post = toCall(fetch);

@@ -8,13 +8,8 @@ import type { SharedPlace, SharedPlaces } from "./shared_places.ts";
 const POLL_PAUSE = 250;
 
 type Leave = SharedPlace["leave"];
-
-/** Those of one priority who wait, by the number each drew; how many numbers have been drawn, and how many called. */
-class Line {
-  readonly waiting = new Map<number, (leave: Leave) => void>();
-  drawn = 0;
-  called = 0;
-}
+/** Those of one priority who wait, first come first served: what lets each in. */
+type Line = Set<(leave: Leave) => void>;
 
 /**
  * Admits requests to one upstream account.
@@ -27,7 +22,7 @@ export class RateWindow {
   readonly #limits: RateLimits;
   readonly #clock: Clock;
   /** Most urgent first. */
-  readonly #lines: Record<Priority, Line> = { main: new Line(), subagent: new Line(), background: new Line() };
+  readonly #lines: Record<Priority, Line> = { main: new Set(), subagent: new Set(), background: new Set() };
   /** When the latest starts leave the window, the n-th at n modulo the full limit. */
   readonly #leaves: number[] = [];
   /** How many requests have started, where there is a limit to that. */
@@ -60,9 +55,14 @@ export class RateWindow {
   /** How many requests may start now. */
   get left(): number {
     const now = this.#grow();
-    if (now < this.#blockedUntil) return 0;
+    if (this.blocked) return 0;
     const left = this.#limit - this.#leaves.filter((time) => time > now).length;
     return now < this.#seen.until ? Math.min(left, this.#seen.left) : left;
+  }
+
+  /** Whether the upstream has said 429, and is left alone. */
+  get blocked(): boolean {
+    return this.#clock.now() < this.#blockedUntil;
   }
 
   /** Milliseconds until a request may start, whoever queues for that; 0 when one may start now. */
@@ -84,16 +84,17 @@ export class RateWindow {
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason);
       const line = this.#lines[priority];
-      const number = line.drawn++;
+      const call = (leave: Leave) => {
+        line.delete(call);
+        release();
+        resolve(this.#start(leave));
+      };
       const release = onAbort(signal, () => {
-        line.waiting.delete(number);
+        line.delete(call);
         reject(signal.reason);
         this.#admit();
       });
-      line.waiting.set(number, (leave) => {
-        release();
-        resolve(this.#start(leave));
-      });
+      line.add(call);
       this.#admit();
     });
   }
@@ -118,7 +119,7 @@ export class RateWindow {
   }
 
   get #waiting(): number {
-    return Object.values(this.#lines).reduce((count, { waiting }) => count + waiting.size, 0);
+    return Object.values(this.#lines).reduce((count, line) => count + line.size, 0);
   }
 
   /** Lets in whoever may enter; sets a timer, which looks again, where the next one waits for the time only. */
@@ -153,13 +154,8 @@ export class RateWindow {
 
   /** Calls the first of the most urgent. */
   #call(leave: Leave): void {
-    const line = Object.values(this.#lines).find(({ waiting }) => waiting.size > 0);
-    let enter: ((leave: Leave) => void) | undefined;
-    while (line && !enter) {
-      enter = line.waiting.get(line.called);
-      line.waiting.delete(line.called++);
-    }
-    enter?.(leave);
+    const [call] = Object.values(this.#lines).find((line) => line.size > 0) ?? [];
+    call?.(leave);
   }
 
   #start(leave: Leave): () => void {

@@ -1,9 +1,10 @@
 import { ApiError } from "../wire/errors.ts";
 import type { Candidate } from "../routing/candidate.ts";
+import type { PromptTokens } from "./token_ledger.ts";
 import { type FaultKind, toOverflowError, UpstreamFault } from "./faults.ts";
 
 /** Candidates in the order they were asked first, with the last fault of each. */
-export type Tried = ReadonlyMap<Candidate, ApiError>;
+type Tried = ReadonlyMap<Candidate, ApiError>;
 
 /** Kinds that say what is wrong with the request. */
 const REQUEST_KINDS: readonly FaultKind[] = ["context_overflow", "bad_request", "rejected_field", "output_cap"];
@@ -27,25 +28,27 @@ export function toNamed({ model }: Candidate, { message }: ApiError): string {
 }
 
 /** Among overflows the one with the widest window, in the words on which Claude Code compacts. */
-function toWidestOverflow(faults: readonly ApiError[]): ApiError | undefined {
-  const stated = faults.flatMap((fault) => {
-    const { total, used = total, limit } = fault instanceof UpstreamFault && fault.kind === "context_overflow"
-      ? fault.facts
-      : {};
-    return used !== undefined && limit !== undefined && used > limit ? [{ used, limit }] : [];
+function toWidestOverflow(tried: Tried, tokens: Pick<PromptTokens, "count">): ApiError | undefined {
+  const stated = [...tried].flatMap(([candidate, fault]) => {
+    if (!(fault instanceof UpstreamFault && fault.kind === "context_overflow")) return [];
+    const { limit = Infinity, total = 0, used = total } = fault.facts;
+    // What the host has not counted, or only in part, is told as it was estimated.
+    const counted = used > limit ? used : tokens.count(candidate);
+    return counted > limit ? [{ counted, limit }] : [];
   });
   const [widest] = stated.sort((a, b) => b.limit - a.limit);
-  return widest && toOverflowError(widest.used, widest.limit);
+  return widest && toOverflowError(widest.counted, widest.limit);
 }
 
 /** Makes one error of all that went wrong: of the truest kind, naming what else was tried and why it failed. */
-export function summarizeFaults(tried: Tried): ApiError {
-  const faults = [...tried.values()];
+export function summarizeFaults(tried: Tried, tokens: Pick<PromptTokens, "count">): ApiError {
   const ranked = [...tried].map(([candidate, fault], i) => ({ candidate, fault, place: toPlace(fault, i === 0) }));
   const [truest, ...others] = ranked.sort((a, b) => a.place - b.place);
   if (!truest) return new ApiError("api_error", "No model is configured");
   const { fault } = truest;
-  if (fault instanceof UpstreamFault && fault.kind === "context_overflow") return toWidestOverflow(faults) ?? fault;
+  if (fault instanceof UpstreamFault && fault.kind === "context_overflow") {
+    return toWidestOverflow(tried, tokens) ?? fault;
+  }
   if (others.length === 0) return fault;
   const { type, status, headers } = fault;
   const message = ranked.map(({ candidate, fault }) => toNamed(candidate, fault)).join("; also tried: ");

@@ -9,7 +9,7 @@ import type { MessagesRequest } from "../wire/anthropic.ts";
 import { BoundedMap } from "../wire/bounded_map.ts";
 import { toDigest } from "../wire/ids.ts";
 
-/** So many sessions keep the ratio by which their tokens were first counted. */
+/** So many sessions keep a ratio. */
 const MAX_SESSIONS = 100;
 
 /** Characters of the first message that tell a conversation from others. */
@@ -30,69 +30,33 @@ export function toSession(headers: Headers, { messages: [first] }: MessagesReque
 }
 
 /** The tokens of one request with each candidate; nothing is counted before it is asked for, and nothing twice. */
-export class PromptTokens {
+export type PromptTokens = {
   /** A guess that is never too low, for which nothing has to be counted: no token has less than a byte. */
   readonly roughly: number;
-  readonly #request: MessagesRequest;
-  readonly #session: string;
-  readonly #counter: TokenCounter;
-  readonly #calibration: Calibration;
-  readonly #estimates = new Map<string, number>();
-
-  /** Made by {@linkcode TokenLedger.open}. */
-  constructor(
-    request: MessagesRequest,
-    { session, size, counter, calibration }: {
-      session: string;
-      size: number;
-      counter: TokenCounter;
-      calibration: Calibration;
-    },
-  ) {
-    this.#request = request;
-    this.#session = session;
-    this.#counter = counter;
-    this.#calibration = calibration;
-    this.roughly = size;
-  }
-
   /** Estimated tokens, as if nothing were known of how the model counts. */
-  estimate({ model, traits = toModel(model), thinking, backend }: Candidate): number {
-    const { family: { digits, replaysThinking = false }, vision, reasoning } = traits;
-    const replays = reasoning && thinking !== false && toEffort(this.#request) !== "off" && replaysThinking;
-    const passed = backend.format === "anthropic";
-    const rules: TokenRules = { vision, replaysThinking: replays, passed };
-    if (digits) rules.digits = digits;
-    const key = JSON.stringify(rules);
-    const known = this.#estimates.get(key);
-    if (known !== undefined) return known;
-    let counted = this.roughly;
-    try {
-      counted = estimateRequestTokens(this.#request, rules, this.#counter.weigh);
-    } catch {
-      // What cannot even be read will be refused where it is translated.
-    }
-    this.#estimates.set(key, counted);
-    return counted;
-  }
-
+  estimate(candidate: Candidate): number;
   /** Tokens as the candidate's model counts them, as far as it has been heard of. */
-  count(candidate: Candidate): number {
-    return this.#calibration.predict(toKey(candidate), this.#session, this.estimate(candidate));
-  }
-
+  count(candidate: Candidate): number;
   /** Notes what a host has counted; what pictures and documents cost says nothing about words. */
-  report(candidate: Candidate, actual: number): void {
-    if (hasBlocks(this.#request, "image", "document")) return;
-    this.#calibration.observe(toKey(candidate), this.#session, this.estimate(candidate), actual);
-  }
+  report(candidate: Candidate, actual: number): void;
+};
+
+/** What a request holds for a candidate's model, as far as it depends on that. */
+function toTokenRules(
+  request: MessagesRequest,
+  { model, traits = toModel(model), thinking, backend }: Candidate,
+): TokenRules {
+  const { family: { digits, replaysThinking = false }, vision, reasoning } = traits;
+  const replays = reasoning && thinking !== false && toEffort(request) !== "off" && replaysThinking;
+  const rules: TokenRules = { vision, replaysThinking: replays, passed: backend.format === "anthropic" };
+  return digits ? { ...rules, digits } : rules;
 }
 
 /** Counts the tokens of all requests: remembers texts, and how models count. */
 export class TokenLedger {
   readonly #counter = new TokenCounter();
   readonly #calibration = new Calibration();
-  /** How the tokens of each session were first counted: what is asked twice gets the same answer. */
+  /** The ratio of each session, once its model has one: what is asked twice gets the same answer. */
   readonly #settled = new BoundedMap<string, number>(MAX_SESSIONS);
 
   /** How many tokens an estimated one is with a candidate, if it has been heard of. */
@@ -109,10 +73,32 @@ export class TokenLedger {
    * Counts a request.
    *
    * @param session Whose next request this is, from {@linkcode toSession}.
-   * @param size How many bytes it has.
+   * @param roughly How many bytes it has.
    */
-  open(request: MessagesRequest, session: string, size: number): PromptTokens {
-    return new PromptTokens(request, { session, size, counter: this.#counter, calibration: this.#calibration });
+  open(request: MessagesRequest, session: string, roughly: number): PromptTokens {
+    const estimates = new Map<string, number>();
+    const estimate = (candidate: Candidate) => {
+      const rules = toTokenRules(request, candidate);
+      const key = JSON.stringify(rules);
+      let counted = estimates.get(key);
+      if (counted !== undefined) return counted;
+      try {
+        counted = estimateRequestTokens(request, rules, this.#counter.weigh);
+      } catch {
+        counted = roughly; // What cannot even be read will be refused where it is translated.
+      }
+      estimates.set(key, counted);
+      return counted;
+    };
+    return {
+      roughly,
+      estimate,
+      count: (candidate) => this.#calibration.predict(toKey(candidate), session, estimate(candidate)),
+      report: (candidate, actual) => {
+        if (hasBlocks(request, "image", "document")) return;
+        this.#calibration.observe(toKey(candidate), session, estimate(candidate), actual);
+      },
+    };
   }
 
   /**

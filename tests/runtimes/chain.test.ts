@@ -203,15 +203,14 @@ test("after a fault that may pass the next call waits half a second, twice as lo
 
 test("a model that is silent is given up for the next while there is one, the last has the rest of the time", async () => {
   const silent: ScriptedAnswer = { steps: [{ wait: Infinity }] };
-  const rig = createChainRig({ [FIRST]: silent, [SECOND]: silent }, {
-    patience: 10_000,
-    requestTimeout: 100_000,
-    hold: 200_000,
-  });
-  assert.equal((await rig.ask({ stream: true })).status, 504);
-  assert.deepEqual(rig.asked(), [FIRST, SECOND]);
-  assert.equal(rig.clock.now(), 100_000);
-  await checkReleased(rig);
+  const times = { patience: 10_000, requestTimeout: 100_000, hold: 200_000 };
+  for (const [maxAttempts, asked] of [[6, [FIRST, SECOND]], [1, [FIRST]]] as const) {
+    const rig = createChainRig({ [FIRST]: silent, [SECOND]: silent }, { ...times, maxAttempts });
+    assert.equal((await rig.ask({ stream: true })).status, 504);
+    assert.deepEqual(rig.asked(), asked);
+    assert.equal(rig.clock.now(), 100_000);
+    await checkReleased(rig);
+  }
 });
 
 test("pings keep the client waiting while one model after the other is silent", async () => {

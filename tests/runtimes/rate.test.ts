@@ -115,6 +115,26 @@ test("no more calls are on their way at once than may be", async () => {
   await Promise.all(answers);
 });
 
+test("a blocked account is passed over for another, in the middle of a request and from the next one on", async () => {
+  const clock = new FakeClock();
+  const limited = () => Promise.resolve(new Response("", { status: 429, headers: { "retry-after": "50" } }));
+  const rig: Rig = createRig(HELLO, {
+    model: "here/one",
+    fallbacks: ["here/two", "here/three", "there/four"],
+    backends: { here: { baseUrl: "http://here/v1" }, there: { baseUrl: "http://there/v1" } },
+    clock,
+    random: () => 0,
+    standIn: { models: { four: () => HELLO } },
+    fetch: (input, init) => String(input).startsWith("http://here/") ? limited() : rig.standIn.fetch(input, init),
+  });
+  for (let i = 0; i < 2; i++) {
+    const answer = ask(rig, TOOLS);
+    await clock.advance(2_000);
+    assert.match(await answer, /Hello/);
+  }
+  assert.deepEqual(rig.calls.map(({ body }) => body.model), ["one", "two", "four", "four"]);
+});
+
 test("when two models say 429 the account waits, and the third request comes through", async () => {
   const [first, second] = ["test/first", "test/second"];
   const clock = new FakeClock();

@@ -293,6 +293,24 @@ test("a profile's model is asked as often as it says, with its delays, others in
   assert.deepEqual(times, [0, 500, 20_500, 60_500, 120_500]);
 });
 
+test("a profile's model is not asked again before its host wants it, and not at all where that takes too long", async () => {
+  for (const [told, expected] of [[20, [0, 20_500, 40_500]], [61, [0]]] as const) {
+    const clock = new FakeClock();
+    const times: number[] = [];
+    const answer = (): ScriptedAnswer => {
+      times.push(clock.now());
+      return { status: 429, headers: { "retry-after": `${told}` }, body: "" };
+    };
+    const profile = { providerModel: GLM, retryAttempts: 3, fallbacks: [] };
+    const models = { [GLM]: answer, [MODEL]: () => FAULTS.gone };
+    const rig = createHost({ clock, random: () => 1, modelProfiles: { mine: profile }, standIn: { models } });
+    const response = rig.arbiter.fetch(toRequest({ model: "mine" }));
+    await clock.advance(100_000);
+    assert.equal((await response).status, 429);
+    assert.deepEqual(times, expected);
+  }
+});
+
 for (const [what, fault] of [["is gone", FAULTS.gone], ["refuses what it is asked", FAULTS.unsupported]] as const) {
   test(`a profile's model that ${what} is asked once, however often it may be`, async () => {
     const clock = new FakeClock();

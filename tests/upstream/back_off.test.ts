@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { toBackOff } from "../../lib/upstream/back_off.ts";
+import { mayPass, toBackOff } from "../../lib/upstream/back_off.ts";
 import { UpstreamFault } from "../../lib/upstream/faults.ts";
 
 const [PASSING, LASTING] = [new UpstreamFault("pool_full", "busy"), new UpstreamFault("gone", "gone")];
@@ -27,8 +27,27 @@ describe("before a call it is waited for", () => {
   ];
   for (const [what, faults, asked, own, wait] of rows) {
     test(what, () => {
-      assert.equal(toBackOff({ faults, asked, own, random: 1 }), wait);
-      assert.equal(toBackOff({ faults, asked, own, random: 0 }), wait / 2);
+      assert.equal(toBackOff({ faults, asked, last: undefined, own, random: 1 }), wait);
+      assert.equal(toBackOff({ faults, asked, last: undefined, own, random: 0 }), wait / 2);
     });
+  }
+});
+
+test("one that is asked again waits at least as long as its host has told, others do not", () => {
+  const last = new UpstreamFault("rate_limited", "busy", { retryAfter: 20_000 });
+  const rows: [asked: number, own: number | undefined, wait: number][] = [
+    [0, undefined, 500],
+    [1, undefined, 20_000],
+    [1, 3_000, 20_000],
+    [5, 3_000, 48_000],
+  ];
+  for (const [asked, own, wait] of rows) {
+    assert.equal(toBackOff({ faults: [last], asked, last, own, random: 1 }), wait, `${asked}`);
+  }
+});
+
+test("what is told to pass in a minute may pass, what takes longer does not", () => {
+  for (const [retryAfter, passes] of [[60_000, true], [60_001, false]] as const) {
+    assert.equal(mayPass(new UpstreamFault("rate_limited", "busy", { retryAfter })), passes);
   }
 });

@@ -74,7 +74,19 @@ describe("toUpstreamFault() classifies", () => {
     // Of the account
     [401, "", "bad_key"],
     [401, '{"status":401,"title":"Unauthorized"}', "bad_key"],
+    [400, '[{"error":{"code":400,"message":"API key not valid. Please pass a valid API key."}}]', "bad_key"],
+    [400, '{"code":"invalid argument","error":"Incorrect API key provided: na***ys. You can obtain one"}', "bad_key"],
+    [400, "messages.0: Incorrect API key provided", "bad_request"],
     [402, "", "bad_key"],
+    ...[[31_886, "output_cap", { cap: 31_886 }], [9_999, "bad_key", {}]].map(([credit, kind, facts]) =>
+      [
+        402,
+        "This request requires more credits, or fewer max_tokens. You requested up to 32000 tokens, but can only " +
+        `afford ${credit}. To increase, visit`,
+        kind,
+        facts,
+      ] as [number, string, FaultKind, FaultFacts]
+    ),
     [403, "<html><body>403 Forbidden</body></html>", "unavailable"],
     [429, "", "rate_limited"],
     [429, "Rate limit: model's maximum context length is 8 tokens", "rate_limited"],
@@ -103,6 +115,19 @@ describe("toUpstreamFault() classifies", () => {
     [400, '{"detail":"Function id \'f\': DEGRADED function cannot be invoked"}', "degraded"],
     [500, "DEGRADED function id=f", "degraded"],
     [404, "", "unavailable"],
+    [401, '{"type":"error","error":{"type":"ModelError","message":"Model a-free is not supported"}}', "unavailable"],
+    [401, '{"type":"ModelError","message":"Free promotion has ended for A. You can continue"}', "unavailable"],
+    ...[
+      '{"error":{"message":"owner/a:free is not a valid model ID","code":400},"user_id":"user_0"}',
+      '{"error":{"message":"Invalid model identifier \\"a\\". Please specify a valid downloaded model","param":"model"}}',
+      '{"error":"No models loaded. Please load a model in the developer page or use the \'lms load\' command."}',
+      '{"error":{"message":"Model Not Exist","type":"invalid_request_error","param":null}}',
+      '{"code":20012,"message":"Model does not exist. Please check it carefully.","data":null}',
+      '{"object":"error","message":"Invalid model: a","type":"invalid_model","param":null,"code":"1500"}',
+      '{"error":{"code":"1211","message":"Unknown Model, please check the model code."}}',
+    ].map((body): [number, string, FaultKind] => [400, body, "unavailable"]),
+    [400, "messages.0: a is not a valid model ID", "bad_request"],
+    [400, '{"error":{"message":"The model `a` has been decommissioned and is no longer supported. Please"}}', "gone"],
     [410, "", "gone"],
     [410, toProblem("The model 'm' has reached its end of life on 2026-05-14T00:00:00Z"), "gone", {
       until: Date.UTC(2026, 4, 14),
@@ -119,6 +144,7 @@ describe("toUpstreamFault() classifies", () => {
     [500, "", "broken"],
     [418, "", "broken"],
     [502, "", "gateway"],
+    [400, 'Failed to load model "a". Error: Operation canceled.', "gateway"],
     [503, "Service temporarily overloaded", "gateway"],
     [500, "Service temporarily overloaded", "gateway"],
     [529, "", "gateway"],

@@ -53,7 +53,7 @@ test("what a model teaches is known after a restart, for a week", async () => {
   for (const [ms, expected] of [[0, lesson], [7 * 86_400_000 - 1, lesson], [1, NOTHING]] as const) {
     await clock.advance(ms);
     const learned = start(store, clock);
-    await learned.load();
+    await learned.sync();
     assert.deepEqual(learned.of(ONE), expected);
   }
 });
@@ -85,12 +85,12 @@ test("what is stored and makes no sense is passed over", async () => {
     }]
   ) {
     const learned = start(createMemoryStore([[key, value]]));
-    await learned.load();
+    await learned.sync();
     assert.deepEqual(learned.of(ONE), NOTHING);
   }
   const fails = () => Promise.reject(new Error("no store"));
   const broken = start({ ...createMemoryStore(), list: fails, set: fails });
-  await broken.load();
+  await broken.sync();
   broken.learn(ONE, { noTools: true });
   assert.equal(broken.of(ONE).noTools, true);
 });
@@ -102,7 +102,7 @@ test("a model that answers again is no longer gone, and has taught everything el
   learned.learn(SAME_ELSEWHERE, { goneSince: 5 });
   for (const model of [ONE, SAME_ELSEWHERE]) learned.learnBack(model);
   const later = start(store, clock);
-  await later.load();
+  await later.sync();
   for (const facts of [learned, later]) {
     assert.deepEqual(facts.all(), [["http://a/v1 m", { ...NOTHING, refused: ["stop"] }]]);
   }
@@ -127,7 +127,7 @@ test("ratios of tokens outlive a process, and do not keep lessons from being for
     learned.learnRatio(ONE, 1 + day / 10);
   }
   const later = start(store, clock);
-  await later.load();
+  await later.sync();
   assert.deepEqual(later.of(ONE), NOTHING);
   assert.deepEqual([...later.ratios.values()], [1.8]);
   await later.forget();
@@ -183,7 +183,7 @@ test("what one process forgets no other brings back, whatever it learns next", a
     assert.deepEqual(learned.all(), [["http://a/v1 m", { ...NOTHING, context: 8_192 }]]);
   }
   const later = start(store);
-  await later.load();
+  await later.sync();
   assert.deepEqual(later.all(), one.all());
 });
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { type FaultFacts, type FaultKind, UpstreamFault } from "../../lib/upstream/faults.ts";
 import type { ModelFacts } from "../../lib/upstream/learned.ts";
-import { toLessons } from "../../lib/upstream/lessons.ts";
+import { toCounted, toLessons } from "../../lib/upstream/lessons.ts";
 
 const NOTHING: Partial<ModelFacts> = { noTools: false, refused: [] };
 
@@ -42,5 +42,20 @@ describe("a fault teaches", () => {
       const lessons = toLessons(new UpstreamFault(kind, kind, facts), 8_000);
       assert.deepEqual(lessons, { ...NOTHING, ...expected });
     });
+  }
+});
+
+describe("a prompt has as many tokens as", () => {
+  const rows: [what: string, facts: FaultFacts, estimate: number, tokens: number][] = [
+    ["a fault tells", { used: 12_000, limit: 32_768 }, 20_000, 12_000],
+    ["a fault tells without a limit", { used: 12_000 }, 20_000, 12_000],
+    ["nobody knows where a host stopped below the estimate", { used: 24_769, limit: 32_768 }, 30_000, 0],
+    ["a fifth more than where a host stopped above it", { used: 24_769, limit: 32_768 }, 20_000, 24_769 * 1.2],
+  ];
+  for (const [what, facts, estimate, tokens] of rows) {
+    test(
+      what,
+      () => assert.equal(toCounted(new UpstreamFault("context_overflow", "", facts), 8_000, estimate), tokens),
+    );
   }
 });

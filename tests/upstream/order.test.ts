@@ -13,7 +13,7 @@ const FACTS: Standing["facts"] = {
   noTools: false,
   goneSince: Infinity,
 };
-const FINE: Standing = { facts: FACTS, well: true, back: 0, cut: false };
+const FINE: Standing = { facts: FACTS, well: true, back: 0, cut: false, blocked: false };
 
 /** The order of models, each with what is known about it. */
 function toOrder(
@@ -44,6 +44,11 @@ test("of those that are not well the one that is soonest back is left, not one t
     toOrder({ a: { well: false, back: 1, facts: { ...FACTS, noTools: true } }, b: gone }, { tools: [TOOL] }),
     "b",
   );
+});
+
+test("one whose account is blocked comes after those that can be asked at once, and before those that are not well", () => {
+  assert.equal(toOrder({ a: { blocked: true }, b: { well: false }, c: {}, d: { blocked: true } }), "c a d b");
+  assert.equal(toOrder({ a: { blocked: true }, b: { facts: { ...FACTS, noTools: true } } }, { tools: [TOOL] }), "a b");
 });
 
 test("where this request broke off is worse than not being well", () => {

@@ -41,6 +41,7 @@ const FAULTS: [name: string, answer: ScriptedAnswer, state: string, reason: stri
   ["is not for the account", { status: 404, body: "Not found for account" }, "fail", "not for your account"],
   ["has no such function", { status: 404, body: "404 page not found" }, "fail", "not for your account"],
   ["needs another key", { status: 401, body: "" }, "fail", "wrong key"],
+  ["Zen has no more", { status: 401, body: "Model m is not supported" }, "fail", "not for your account"],
   ["is overloaded", { status: 503, body: { detail: "ResourceExhausted" } }, "fail", "overloaded"],
   ["has a full host", { status: 503, body: "" }, "fail", "overloaded"],
   ["is degraded", { status: 400, body: { detail: "DEGRADED function cannot be invoked" } }, "fail", "degraded"],
@@ -116,7 +117,7 @@ test("what is found out is a lesson for later requests", async () => {
   const [a, b] = toCandidates(["a", "b"]);
   await probeModels([a!, b!], { ...options, store });
   const learned = new LearnedFacts(store, clock);
-  await learned.load();
+  await learned.sync();
   assert.ok(learned.of(a!).goneSince < Infinity);
   assert.equal(learned.of(b!).goneSince, Infinity);
 });
@@ -128,7 +129,7 @@ test("a model that came back is no longer remembered as gone", async () => {
   new LearnedFacts(store, clock).learn(a!, { goneSince: 0 });
   await probeModels([a!], { ...options, store });
   const learned = new LearnedFacts(store, clock);
-  await learned.load();
+  await learned.sync();
   assert.equal(learned.of(a!).goneSince, Infinity);
 });
 
