@@ -5,6 +5,7 @@ import { createArbiter } from "../../lib/arbiter.ts";
 import { ChunkTranslator } from "../../lib/stream/chunk_translator.ts";
 import { estimateRequestTokens } from "../../lib/tokens/request_tokens.ts";
 import { toMessagesRequest } from "../../lib/translate/client_chat_request.ts";
+import { toPassedRequest } from "../../lib/translate/passed_request.ts";
 import { toChatRequest } from "../../lib/translate/request.ts";
 import { ChatReader, readAnswer } from "../../lib/upstream/answer_reader.ts";
 import { parseClientChatRequest } from "../../lib/wire/client_chat_request.ts";
@@ -141,6 +142,12 @@ describe("a host gets a valid request", () => {
   test("where thinking of an unknown kind has something else in it", () => {
     const content = [{ type: "redacted_thinking", thinking: 5 }, { type: "text", text: "a" }];
     assert.equal(toHost({ messages: [{ role: "assistant", content }, HI] }).messages[0]?.content, "a");
+  });
+
+  test("where a budget for thinking is no number, which a host of Anthropic's format refuses itself", () => {
+    const thinking = { type: "enabled", budget_tokens: STRANGE };
+    const request = parseMessagesRequest({ model: "m", max_tokens: 9, messages: [HI], thinking });
+    assert.equal(toPassedRequest(request, { model: "m" }).request.thinking, thinking);
   });
 
   test("where a character is cut in half, which strict parsers refuse", () => {
