@@ -6805,8 +6805,7 @@ export class ChunkTranslator {
     this.#endField("thinking", cut);
     this.#endField("text", cut);
     const half = this.#calls.flush(cut);
-    if (this.#calls.count > 0 || this.#blocks.open !== "text") this.#dropFiller();
-    this.#late += this.#filler;
+    this.#dropFiller();
     if (this.#late !== "") this.#blocks.append("text", this.#late);
     this.#blocks.close();
     if (this.#blocks.count === 0 && !cut && this.#stopSequence === null) {
@@ -6874,12 +6873,12 @@ export class ChunkTranslator {
 
   /** Whether the text held back may still turn out to be nothing: blanks, Kimi's `(no content)`, a run of `!`. */
   #isFiller(): boolean {
-    if (this.#filler.length > MAX_FILLER_CHARS) return false;
+    if (this.#blocks.open === "text" || this.#filler.length > MAX_FILLER_CHARS) return false;
     const text = this.#filler.trim();
     return NO_CONTENT.startsWith(text) || (this.#blocks.count === 0 && /^!+$/.test(text));
   }
 
-  /** A call or thinking has come: blanks and `(no content)` before it were padding. */
+  /** Blanks and `(no content)` were padding, before a call or thinking or at the end; other text is sent. */
   #dropFiller(): void {
     const text = this.#filler.trim();
     if (text !== "" && text !== NO_CONTENT) this.#sendFiller();

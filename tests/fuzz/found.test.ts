@@ -208,6 +208,14 @@ describe("an answer is read", () => {
   });
 });
 
+test("an answer is the same whether blanks behind a text came with it or by themselves", () => {
+  for (const texts of [["Yes.\n"], ["Yes.", "\n"]]) {
+    const chunks = texts.map((content) => chunk({ content }));
+    const events = translate([...chunks, chunk({ reasoning_content: "Hm." }), finish()]);
+    assert.deepEqual(summarize(events), ["text:Yes.\n", "thinking:Hm.", "(end_turn)"]);
+  }
+});
+
 /** Requests that nest 30,000 levels deep, by where they do. */
 const DEEP: Record<string, string> = {
   content: `[${'{"type":"tool_result","tool_use_id":"a","content":['.repeat(30_000)}${"]}".repeat(30_000)}]`,
