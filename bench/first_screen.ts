@@ -13,6 +13,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { createStandIn, serve } from "../mod.ts";
 import { type Cleaner, makePlace, type Place, type Runtime, startArbiter, toArbiter } from "../tests/e2e/support.ts";
 import { startTerminal } from "../tests/e2e/terminal.ts";
+import { median, printRow, takeTurns } from "./measure.ts";
 
 const ROUNDS = Number(process.argv[2] ?? 11);
 const RUNTIMES: Runtime[] = ["node", "deno", "bun"];
@@ -60,29 +61,6 @@ async function measure({ words, env }: Command, place: Place): Promise<number> {
   return time;
 }
 
-function median(values: number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
-}
-
-/** The times of some commands, run in turns. */
-async function measureAll(commands: Command[], place: Place): Promise<number[][]> {
-  const times: number[][] = commands.map(() => []);
-  for (let round = -1; round < ROUNDS; round++) {
-    for (const [i, command] of commands.entries()) {
-      const time = await measure(command, place);
-      if (round >= 0) times[i]?.push(time); // The first round only warms the caches.
-    }
-  }
-  return times;
-}
-
-function print(...columns: (string | number)[]): void {
-  console.log(
-    columns.map((column) => typeof column === "number" ? column.toFixed(0) : column)
-      .map((column, i) => i === 0 ? column.padEnd(8) : column.padStart(16)).join(""),
-  );
-}
-
 const cleaner = createCleaner();
 const place = await makeHome(cleaner);
 const standIn = createStandIn({ models: { [MODEL]: () => ({ steps: [{ text: "Yes." }] }) }, apiKey: KEY });
@@ -102,13 +80,13 @@ const alone: Command = { words: ["claude"], env: JSON.parse(stdout).env };
 const commands = RUNTIMES.map((runtime) => ({ words: toArbiter(runtime, ["code", "--port", "0"]), env }));
 for (const far of [0, FAR]) {
   delay = far;
-  const [bare = [], ...rest] = await measureAll([alone, ...commands], place);
+  const [bare = [], ...rest] = await takeTurns([alone, ...commands], ROUNDS, (command) => measure(command, place));
   console.log(`\nThe upstream needs ${delay} ms for each answer:`);
-  print("command", "first screen ms", "more ms", "ratio");
-  print("claude", median(bare));
+  printRow(16, "command", "first screen ms", "more ms", "ratio");
+  printRow(16, "claude", median(bare));
   for (const [i, times] of rest.entries()) {
     const [more, ratios] = [times.map((time, n) => time - bare[n]!), times.map((time, n) => time / bare[n]!)];
-    print(RUNTIMES[i]!, median(times), median(more), median(ratios).toFixed(2));
+    printRow(16, RUNTIMES[i]!, median(times), median(more), median(ratios).toFixed(2));
   }
 }
 await cleaner.clean();
