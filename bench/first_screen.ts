@@ -11,7 +11,14 @@ import { join } from "node:path";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createStandIn, serve } from "../mod.ts";
-import { type Cleaner, makePlace, type Place, type Runtime, startArbiter, toArbiter } from "../tests/e2e/support.ts";
+import {
+  createCleaner,
+  makeKnownPlace,
+  type Place,
+  type Runtime,
+  startArbiter,
+  toArbiter,
+} from "../tests/e2e/support.ts";
 import { startTerminal } from "../tests/e2e/terminal.ts";
 import { median, printRow, takeTurns } from "./measure.ts";
 
@@ -27,29 +34,6 @@ const FIRST_SCREEN = /❯[^]*auto mode on/;
 type Env = Record<string, string>;
 type Command = { words: string[]; env: Env };
 
-/** Collects what is to be done in the end, as a test does, and does it. */
-function createCleaner() {
-  const steps: (() => unknown)[] = [];
-  return {
-    after: (step: () => unknown) => void steps.push(step),
-    async clean() {
-      for (const step of steps.reverse()) await step();
-    },
-  };
-}
-
-/** Makes a home in which Claude Code has been before, and a model has been chosen. */
-async function makeHome(t: Cleaner): Promise<Place> {
-  const place = await makePlace(t);
-  const known = { hasTrustDialogAccepted: true, hasCompletedProjectOnboarding: true };
-  const settings = { hasCompletedOnboarding: true, theme: "dark", projects: { [place.project]: known } };
-  const state = join(place.home, ".local/state/arbiter");
-  await mkdir(state, { recursive: true });
-  await writeFile(join(state, "choice.json"), JSON.stringify({ model: MODEL, added: [], removed: [] }));
-  await writeFile(join(place.home, ".claude.json"), JSON.stringify(settings));
-  return place;
-}
-
 /** Milliseconds until the first screen can be seen. */
 async function measure({ words, env }: Command, place: Place): Promise<number> {
   const cleaner = createCleaner();
@@ -62,7 +46,10 @@ async function measure({ words, env }: Command, place: Place): Promise<number> {
 }
 
 const cleaner = createCleaner();
-const place = await makeHome(cleaner);
+const place = await makeKnownPlace(cleaner);
+const state = join(place.home, ".local/state/arbiter");
+await mkdir(state, { recursive: true });
+await writeFile(join(state, "choice.json"), JSON.stringify({ model: MODEL, added: [], removed: [] }));
 const standIn = createStandIn({ models: { [MODEL]: () => ({ steps: [{ text: "Yes." }] }) }, apiKey: KEY });
 let delay = 0;
 const upstream = await serve(async (request) => {
