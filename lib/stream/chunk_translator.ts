@@ -53,17 +53,14 @@ function toPlain(value: unknown): string {
 function toReasoning(delta: ChatDelta): string {
   // Hosts may fill several fields with the same text: only one is read.
   const { reasoning_content, reasoning, reasoning_details: details, content } = delta;
-  const joined = Array.isArray(details)
-    ? details.map((detail) => toPlain(detail?.text ?? detail?.summary)).join("")
-    : "";
   // Mistral's API has it among the parts of the content.
   const parts = Array.isArray(content) ? content.map((part) => toJoined(part?.thinking)).join("") : "";
-  return toPlain(reasoning_content) || toPlain(reasoning) || joined || parts;
+  return toPlain(reasoning_content) || toPlain(reasoning) || toJoined(details) || parts;
 }
 
-/** A text, or the texts of its parts. */
+/** A text, or the texts of its parts; of some details of reasoning there is only a summary. */
 function toJoined(value: unknown): string {
-  return Array.isArray(value) ? value.map((part) => toPlain(part?.text)).join("") : toPlain(value);
+  return Array.isArray(value) ? value.map((part) => toPlain(part?.text ?? part?.summary)).join("") : toPlain(value);
 }
 
 function toContentText({ content, refusal }: ChatDelta): string {
