@@ -6703,17 +6703,14 @@ function toPlain(value: unknown): string {
 function toReasoning(delta: ChatDelta): string {
   // Hosts may fill several fields with the same text: only one is read.
   const { reasoning_content, reasoning, reasoning_details: details, content } = delta;
-  const joined = Array.isArray(details)
-    ? details.map((detail) => toPlain(detail?.text ?? detail?.summary)).join("")
-    : "";
   // Mistral's API has it among the parts of the content.
   const parts = Array.isArray(content) ? content.map((part) => toJoined(part?.thinking)).join("") : "";
-  return toPlain(reasoning_content) || toPlain(reasoning) || joined || parts;
+  return toPlain(reasoning_content) || toPlain(reasoning) || toJoined(details) || parts;
 }
 
-/** A text, or the texts of its parts. */
+/** A text, or the texts of its parts; of some details of reasoning there is only a summary. */
 function toJoined(value: unknown): string {
-  return Array.isArray(value) ? value.map((part) => toPlain(part?.text)).join("") : toPlain(value);
+  return Array.isArray(value) ? value.map((part) => toPlain(part?.text ?? part?.summary)).join("") : toPlain(value);
 }
 
 function toContentText({ content, refusal }: ChatDelta): string {
@@ -6801,8 +6798,7 @@ export class ChunkTranslator {
     this.#endField("thinking", cut);
     this.#endField("text", cut);
     const half = this.#calls.flush(cut);
-    if (this.#calls.count > 0 || this.#blocks.open !== "text") this.#dropFiller();
-    this.#late += this.#filler;
+    this.#dropFiller();
     if (this.#late !== "") this.#blocks.append("text", this.#late);
     this.#blocks.close();
     if (this.#blocks.count === 0 && !cut && this.#stopSequence === null) {
@@ -6870,12 +6866,12 @@ export class ChunkTranslator {
 
   /** Whether the text held back may still turn out to be nothing: blanks, Kimi's `(no content)`, a run of `!`. */
   #isFiller(): boolean {
-    if (this.#filler.length > MAX_FILLER_CHARS) return false;
+    if (this.#blocks.open === "text" || this.#filler.length > MAX_FILLER_CHARS) return false;
     const text = this.#filler.trim();
     return NO_CONTENT.startsWith(text) || (this.#blocks.count === 0 && /^!+$/.test(text));
   }
 
-  /** A call or thinking has come: blanks and `(no content)` before it were padding. */
+  /** Blanks and `(no content)` were padding, before a call or thinking or at the end; other text is sent. */
   #dropFiller(): void {
     const text = this.#filler.trim();
     if (text !== "" && text !== NO_CONTENT) this.#sendFiller();
@@ -12188,12 +12184,13 @@ function toPassedRequest(
   { model, maxTokens = Infinity, traits = toModel(model), thinking = true, extraBody = {} }: ChatRequestOptions,
 ): { request: JsonObject & { max_tokens: number }; warnings: string[] } {
   const max_tokens = Math.min(request.max_tokens, maxTokens, traits.maxOutput);
-  const budget = request.thinking?.budget_tokens ?? 0;
-  const fits = budget < max_tokens || max_tokens > MIN_BUDGET;
+  const budget = request.thinking?.budget_tokens;
+  const exceeds = typeof budget === "number" && budget >= max_tokens;
+  const fits = !exceeds || max_tokens > MIN_BUDGET;
   const { replaysThinking } = traits.family;
   const messages = withReminders(request.messages.flatMap((message) => toPassedMessages(message, replaysThinking)));
   const body: JsonObject = { ...request, model, messages, max_tokens, stream: true };
-  if (budget >= max_tokens) body.thinking = { ...request.thinking, budget_tokens: max_tokens - 1 };
+  if (exceeds) body.thinking = { ...request.thinking, budget_tokens: max_tokens - 1 };
   if (!(thinking && fits)) {
     if (body.thinking) body.thinking = { type: "disabled" };
     delete body.context_management;

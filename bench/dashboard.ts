@@ -11,6 +11,7 @@
 import { connect } from "node:net";
 import process from "node:process";
 import { createArbiter, createStandIn, serve } from "../mod.ts";
+import { median } from "./measure.ts";
 
 const ROUNDS = Number(process.argv[2] ?? 60);
 const REQUESTS = 200;
@@ -59,8 +60,6 @@ async function watch(): Promise<() => number> {
     return bytes;
   };
 }
-
-const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1] ?? NaN;
 
 await measure();
 const [watched, empty]: [number[], number[]] = [[], []];

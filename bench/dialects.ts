@@ -6,6 +6,7 @@
  */
 import { Scanner } from "../lib/dialects/scanner.ts";
 import { toFamily } from "../lib/models/families.ts";
+import { toFastest } from "./measure.ts";
 
 const LENGTHS = [250_000, 1_000_000];
 const ROUNDS = 5;
@@ -53,14 +54,11 @@ function measure(model: string, text: string, size: number): number {
   const { dialect: triggers } = toFamily(model);
   const pieces: string[] = [];
   for (let at = 0; at < text.length; at += size) pieces.push(text.slice(at, at + size));
-  let best = Infinity;
-  for (let round = 0; round < ROUNDS; round++) {
+  const best = toFastest(ROUNDS, () => {
     const scanner = new Scanner({ triggers, tools: TOOLS });
-    const began = performance.now();
     for (const piece of pieces) scanner.feed(piece);
     scanner.flush();
-    best = Math.min(best, performance.now() - began);
-  }
+  });
   return best * 1e6 / text.length;
 }
 

@@ -11,8 +11,16 @@ import { join } from "node:path";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createStandIn, serve } from "../mod.ts";
-import { type Cleaner, makePlace, type Place, type Runtime, startArbiter, toArbiter } from "../tests/e2e/support.ts";
+import {
+  createCleaner,
+  makeKnownPlace,
+  type Place,
+  type Runtime,
+  startArbiter,
+  toArbiter,
+} from "../tests/e2e/support.ts";
 import { startTerminal } from "../tests/e2e/terminal.ts";
+import { median, printRow, takeTurns } from "./measure.ts";
 
 const ROUNDS = Number(process.argv[2] ?? 11);
 const RUNTIMES: Runtime[] = ["node", "deno", "bun"];
@@ -26,29 +34,6 @@ const FIRST_SCREEN = /❯[^]*auto mode on/;
 type Env = Record<string, string>;
 type Command = { words: string[]; env: Env };
 
-/** Collects what is to be done in the end, as a test does, and does it. */
-function createCleaner() {
-  const steps: (() => unknown)[] = [];
-  return {
-    after: (step: () => unknown) => void steps.push(step),
-    async clean() {
-      for (const step of steps.reverse()) await step();
-    },
-  };
-}
-
-/** Makes a home in which Claude Code has been before, and a model has been chosen. */
-async function makeHome(t: Cleaner): Promise<Place> {
-  const place = await makePlace(t);
-  const known = { hasTrustDialogAccepted: true, hasCompletedProjectOnboarding: true };
-  const settings = { hasCompletedOnboarding: true, theme: "dark", projects: { [place.project]: known } };
-  const state = join(place.home, ".local/state/arbiter");
-  await mkdir(state, { recursive: true });
-  await writeFile(join(state, "choice.json"), JSON.stringify({ model: MODEL, added: [], removed: [] }));
-  await writeFile(join(place.home, ".claude.json"), JSON.stringify(settings));
-  return place;
-}
-
 /** Milliseconds until the first screen can be seen. */
 async function measure({ words, env }: Command, place: Place): Promise<number> {
   const cleaner = createCleaner();
@@ -60,31 +45,11 @@ async function measure({ words, env }: Command, place: Place): Promise<number> {
   return time;
 }
 
-function median(values: number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
-}
-
-/** The times of some commands, run in turns. */
-async function measureAll(commands: Command[], place: Place): Promise<number[][]> {
-  const times: number[][] = commands.map(() => []);
-  for (let round = -1; round < ROUNDS; round++) {
-    for (const [i, command] of commands.entries()) {
-      const time = await measure(command, place);
-      if (round >= 0) times[i]?.push(time); // The first round only warms the caches.
-    }
-  }
-  return times;
-}
-
-function print(...columns: (string | number)[]): void {
-  console.log(
-    columns.map((column) => typeof column === "number" ? column.toFixed(0) : column)
-      .map((column, i) => i === 0 ? column.padEnd(8) : column.padStart(16)).join(""),
-  );
-}
-
 const cleaner = createCleaner();
-const place = await makeHome(cleaner);
+const place = await makeKnownPlace(cleaner);
+const state = join(place.home, ".local/state/arbiter");
+await mkdir(state, { recursive: true });
+await writeFile(join(state, "choice.json"), JSON.stringify({ model: MODEL, added: [], removed: [] }));
 const standIn = createStandIn({ models: { [MODEL]: () => ({ steps: [{ text: "Yes." }] }) }, apiKey: KEY });
 let delay = 0;
 const upstream = await serve(async (request) => {
@@ -102,13 +67,13 @@ const alone: Command = { words: ["claude"], env: JSON.parse(stdout).env };
 const commands = RUNTIMES.map((runtime) => ({ words: toArbiter(runtime, ["code", "--port", "0"]), env }));
 for (const far of [0, FAR]) {
   delay = far;
-  const [bare = [], ...rest] = await measureAll([alone, ...commands], place);
+  const [bare = [], ...rest] = await takeTurns([alone, ...commands], ROUNDS, (command) => measure(command, place));
   console.log(`\nThe upstream needs ${delay} ms for each answer:`);
-  print("command", "first screen ms", "more ms", "ratio");
-  print("claude", median(bare));
+  printRow(16, "command", "first screen ms", "more ms", "ratio");
+  printRow(16, "claude", median(bare));
   for (const [i, times] of rest.entries()) {
     const [more, ratios] = [times.map((time, n) => time - bare[n]!), times.map((time, n) => time / bare[n]!)];
-    print(RUNTIMES[i]!, median(times), median(more), median(ratios).toFixed(2));
+    printRow(16, RUNTIMES[i]!, median(times), median(more), median(ratios).toFixed(2));
   }
 }
 await cleaner.clean();

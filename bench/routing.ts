@@ -4,6 +4,7 @@
  *     bun bench/routing.ts        (deno run -A, or node from 22.18, do as well)
  */
 import { createRouter, type MessagesRequest } from "../mod.ts";
+import { median } from "./measure.ts";
 
 const ROUNDS = 2_000;
 const RUNS = 9;
@@ -48,7 +49,6 @@ const routes = () => router.route({ request, headers, inputTokens: () => 50_000 
 const parses = () => JSON.parse(json);
 time(routes);
 const rows = Array.from({ length: RUNS }, () => [time(routes), time(parses)] as const);
-const toMedian = (values: number[]) => values.sort((a, b) => a - b)[values.length >> 1] ?? 0;
-const [route, parse] = [toMedian(rows.map(([us]) => us)), toMedian(rows.map(([, us]) => us))];
+const [route, parse] = [median(rows.map(([us]) => us)), median(rows.map(([, us]) => us))];
 console.log(`${(json.length / 1000).toFixed(0)} kB: routing ${route.toFixed(1)} µs, JSON.parse ${parse.toFixed(1)} µs`);
 console.log(`routing / JSON.parse = ${(route / parse).toFixed(3)}`);

@@ -73,7 +73,6 @@ process.stdin.on("data", async () => {
     else gc?.();
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  const { heapUsed, external } = process.memoryUsage();
-  console.log(JSON.stringify({ heap: heapUsed, external, timers, unhandled, status: arbiter.status() }));
+  console.log(JSON.stringify({ heap: process.memoryUsage().heapUsed, timers, unhandled }));
 });
 process.stdin.on("end", () => process.exit(0));

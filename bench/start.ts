@@ -12,6 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { median, printRow, takeTurns } from "./measure.ts";
 
 const ROUNDS = 15;
 
@@ -41,30 +42,12 @@ function measure([file = "", ...args]: string[]): Promise<number> {
   });
 }
 
-function median(values: number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
-}
-
-/** Medians of the times of some commands, run in turns. */
+/** Medians of the times of some commands. */
 async function compare(commands: readonly string[][]): Promise<number[]> {
-  const times: number[][] = commands.map(() => []);
-  for (let round = -1; round < ROUNDS; round++) {
-    for (const [i, command] of commands.entries()) {
-      const time = await measure(command);
-      if (round >= 0) times[i]?.push(time); // The first round only warms the caches.
-    }
-  }
-  return times.map(median);
+  return (await takeTurns(commands, ROUNDS, measure)).map(median);
 }
 
-function print(...columns: (string | number)[]): void {
-  console.log(
-    columns.map((column) => typeof column === "number" ? column.toFixed(0) : column)
-      .map((column, i) => i === 0 ? column.padEnd(8) : column.padStart(17)).join(""),
-  );
-}
-
-print("runtime", "bare ms", "bare + module ms", "arbiter ms", "ratio to module");
+printRow(17, "runtime", "bare ms", "bare + module ms", "arbiter ms", "ratio to module");
 for (const [name, command, cli, module] of RUNTIMES) {
   const bare = join(folder, `${name}_bare.mjs`);
   const loaded = join(folder, `${name}_loaded.mjs`);
@@ -72,16 +55,16 @@ for (const [name, command, cli, module] of RUNTIMES) {
   writeFileSync(loaded, hello(`import ${JSON.stringify(join(root, module))};\n`));
   const commands = [[bare], [loaded], [join(root, cli), "serve", "--demo", "--port", "0"]];
   const [a = NaN, b = NaN, c = NaN] = await compare(commands.map((args) => [...command, ...args]));
-  print(name, a, b, c, (c / b).toFixed(2));
+  printRow(17, name, a, b, c, (c / b).toFixed(2));
 }
 
 console.log();
-print("runtime", "one line ms", "--help ms", "ratio");
+printRow(17, "runtime", "one line ms", "--help ms", "ratio");
 for (const [name, command, cli] of RUNTIMES) {
   const line = join(folder, "line.mjs");
   writeFileSync(line, 'console.log("hello");');
   const [a = NaN, b = NaN] = await compare([[line], [join(root, cli), "--help"]].map((args) => [...command, ...args]));
-  print(name, a, b, (b / a).toFixed(2));
+  printRow(17, name, a, b, (b / a).toFixed(2));
 }
 rmSync(folder, { recursive: true });
 process.exit(0);

@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { createClient } from "redis";
 import { createMemoryStore, createRedisStore, createSqliteStore, createSteadyStore, type Store } from "../mod.ts";
 import { findFreePort, RedisServer } from "../tests/support/redis_server.ts";
+import { median } from "./measure.ts";
 
 const ROUNDS = 400;
 const RUNS = 9;
@@ -42,7 +43,6 @@ async function time(run: (i: number) => Promise<unknown>, atOnce: number): Promi
   return (performance.now() - began) * 1000 / ROUNDS;
 }
 
-const median = (values: number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
 const times = Object.entries(rows).map(([name, run]) => ({ name, run, single: [] as number[], many: [] as number[] }));
 for (let round = -1; round < RUNS; round++) { // In turns, so that a slow moment falls on all; the first one warms up.
   for (const { run, single, many } of times) {

@@ -5,6 +5,7 @@ import { classifyTask } from "../lib/routing/classify_task.ts";
 import { TASKS } from "../lib/routing/tasks.ts";
 import type { MessagesRequest } from "../lib/wire/anthropic.ts";
 import { FIRST_HALF, HARDER, type Labelled, SECOND_HALF } from "../tests/routing/labelled_prompts.ts";
+import { toFastest } from "./measure.ts";
 
 const ROUNDS = 400;
 
@@ -24,13 +25,10 @@ export function toReport(set: readonly Labelled[]): string {
 
 /** Microseconds a call. */
 function measure(call: () => void): number {
-  let best = Infinity;
-  for (let round = 0; round < 5; round++) {
-    const began = performance.now();
+  const run = () => {
     for (let i = 0; i < ROUNDS; i++) call();
-    best = Math.min(best, performance.now() - began);
-  }
-  return best * 1000 / ROUNDS;
+  };
+  return toFastest(5, run) * 1000 / ROUNDS;
 }
 
 /** A session of Claude Code's with a history of tools, 200 kB in all. */

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { estimateRequestTokens } from "../lib/tokens/request_tokens.ts";
 import { TokenCounter } from "../lib/tokens/token_counter.ts";
+import { toFastest } from "./measure.ts";
 
 const ROUNDS = 40;
 const SIZES = [50_000, 300_000, 1_000_000, 5_000_000];
@@ -50,34 +51,22 @@ function toRequest(size: number) {
   return { model: "m", max_tokens: 1, system, messages, tools: Array.from({ length: 12 }, (_, i) => toTool(i)) };
 }
 
-/** Milliseconds of the fastest of many rounds. */
-function measure(run: () => void, prepare = () => {}): number {
-  let best = Infinity;
-  for (let round = 0; round < ROUNDS; round++) {
-    prepare();
-    const began = performance.now();
-    run();
-    best = Math.min(best, performance.now() - began);
-  }
-  return best;
-}
-
 console.log("   body  JSON.parse          µs per 10 kB       ratio to JSON.parse");
 console.log("     kB          ms    alone   first    next    alone   first    next");
 for (const size of SIZES) {
   const request = toRequest(size);
   const body = JSON.stringify(request);
-  const parse = measure(() => void JSON.parse(body));
+  const parse = toFastest(ROUNDS, () => void JSON.parse(body));
   let parsed = JSON.parse(body);
   const reparse = () => void (parsed = JSON.parse(body));
-  const alone = measure(() => void estimateRequestTokens(parsed), reparse);
+  const alone = toFastest(ROUNDS, () => void estimateRequestTokens(parsed), reparse);
   let counter = new TokenCounter();
-  const first = measure(() => void estimateRequestTokens(parsed, {}, counter.weigh), () => {
+  const first = toFastest(ROUNDS, () => void estimateRequestTokens(parsed, {}, counter.weigh), () => {
     reparse();
     counter = new TokenCounter();
   });
   const turn = { role: "user", content: "" };
-  const next = measure(() => void estimateRequestTokens(parsed, {}, counter.weigh), () => {
+  const next = toFastest(ROUNDS, () => void estimateRequestTokens(parsed, {}, counter.weigh), () => {
     reparse();
     turn.content = (code[Math.floor(Math.random() * code.length)] ?? "").slice(Math.floor(Math.random() * 1000), 4000);
     parsed.messages.push(turn);

@@ -2,7 +2,7 @@
  * Arbiter as a Cloudflare Worker. In this folder:
  *
  *     npx wrangler secret put NVIDIA_API_KEY
- *     npx wrangler secret put ARBITER_API_KEY     # the key of your clients, one or more as in the README
+ *     npx wrangler secret put ARBITER_API_KEY     # the key of your clients, one or more as in docs/team.md
  *     npx wrangler deploy
  *
  * `npx wrangler dev` runs it on this machine, with both in a file `.dev.vars`.

@@ -1,6 +1,6 @@
 /**
  * Arbiter on Deno Deploy: make this file the entry point of an app, with NVIDIA_API_KEY and ARBITER_API_KEY (the key of
- * your clients, one or more as in the README) in its environment. On this machine, with both in `.env`:
+ * your clients, one or more as in docs/team.md) in its environment. On this machine, with both in `.env`:
  *
  *     deno serve -A --env-file examples/deno_deploy.ts
  *

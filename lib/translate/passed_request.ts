@@ -63,12 +63,13 @@ export function toPassedRequest(
   { model, maxTokens = Infinity, traits = toModel(model), thinking = true, extraBody = {} }: ChatRequestOptions,
 ): { request: JsonObject & { max_tokens: number }; warnings: string[] } {
   const max_tokens = Math.min(request.max_tokens, maxTokens, traits.maxOutput);
-  const budget = request.thinking?.budget_tokens ?? 0;
-  const fits = budget < max_tokens || max_tokens > MIN_BUDGET;
+  const budget = request.thinking?.budget_tokens;
+  const exceeds = typeof budget === "number" && budget >= max_tokens;
+  const fits = !exceeds || max_tokens > MIN_BUDGET;
   const { replaysThinking } = traits.family;
   const messages = withReminders(request.messages.flatMap((message) => toPassedMessages(message, replaysThinking)));
   const body: JsonObject = { ...request, model, messages, max_tokens, stream: true };
-  if (budget >= max_tokens) body.thinking = { ...request.thinking, budget_tokens: max_tokens - 1 };
+  if (exceeds) body.thinking = { ...request.thinking, budget_tokens: max_tokens - 1 };
   if (!(thinking && fits)) {
     if (body.thinking) body.thinking = { type: "disabled" };
     delete body.context_management;

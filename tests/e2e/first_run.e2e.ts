@@ -8,7 +8,15 @@ import { delimiter, join } from "node:path";
 import process from "node:process";
 import { describe, it, type TestContext } from "node:test";
 import { createStandIn } from "../../mod.ts";
-import { makePlace, type Place, type Runtime, startArbiter, startUpstream, toArbiter } from "./support.ts";
+import {
+  makeKnownPlace,
+  makePlace,
+  type Place,
+  type Runtime,
+  startArbiter,
+  startUpstream,
+  toArbiter,
+} from "./support.ts";
 import { startTerminal, type Terminal } from "./terminal.ts";
 
 const RUNTIMES: Runtime[] = ["node", "deno", "bun"];
@@ -237,10 +245,7 @@ describe("the first run", { concurrency: 2, timeout: 120_000 }, () => {
 describe("from the menu to a session of the real Claude Code", { timeout: 120_000 }, () => {
   for (const runtime of RUNTIMES) {
     it(`everything that is typed reaches it, and /model has what was chosen, on ${runtime}`, async (t) => {
-      const place = await makePlace(t);
-      const known = { hasTrustDialogAccepted: true, hasCompletedProjectOnboarding: true };
-      const settings = { hasCompletedOnboarding: true, theme: "dark", projects: { [place.project]: known } };
-      await writeFile(join(place.home, ".claude.json"), JSON.stringify(settings));
+      const place = await makeKnownPlace(t);
       const answer = ({ model }: { model: string }) => ({ steps: [{ text: `I am ${model}.` }] });
       const { env } = await startUpstream(t, answer, { models: [GOOD, OTHER] });
       const own = { ...env, ARBITER_MODEL: "", ARBITER_FALLBACK_MODELS: OTHER };

@@ -1,18 +1,13 @@
 /** The models of the proxy in the picker of the real Claude Code, in a real terminal. */
 import assert from "node:assert/strict";
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { test } from "node:test";
-import { makePlace, startUpstream, toArbiter } from "./support.ts";
+import { makeKnownPlace, startUpstream, toArbiter } from "./support.ts";
 import { startTerminal } from "./terminal.ts";
 
 const MODELS = ["test/first", "z-ai/glm-5.2", "moonshotai/kimi-k2.6"];
 
 test("the models of a list can be chosen in /model, with and without thinking", { timeout: 120_000 }, async (t) => {
-  const place = await makePlace(t);
-  const known = { hasTrustDialogAccepted: true, hasCompletedProjectOnboarding: true };
-  const settings = { hasCompletedOnboarding: true, theme: "dark", projects: { [place.project]: known } };
-  await writeFile(join(place.home, ".claude.json"), JSON.stringify(settings));
+  const place = await makeKnownPlace(t);
   const upstream = await startUpstream(t, ({ model }) => ({ steps: [{ text: `I am ${model}.` }] }), { models: MODELS });
   const env = { ...upstream.env, MODEL: MODELS.join(","), ARBITER_MODEL: "" };
   const terminal = startTerminal(t, toArbiter("node", ["code", "--port", "0"]), { place, env });

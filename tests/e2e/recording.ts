@@ -4,7 +4,7 @@
  */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { makePlace, ROOT, toArbiter } from "./support.ts";
+import { createCleaner, makeKnownPlace, ROOT, toArbiter } from "./support.ts";
 import { type Run, startTerminal } from "./terminal.ts";
 
 const ROWS = 26;
@@ -14,15 +14,12 @@ const [WIDTH, HEIGHT, MARGIN] = [8, 17, 14];
 const SHOWN = 3.5;
 const PROMPT = 'create a file hello.txt with the content "Hi"';
 
-const steps: (() => unknown)[] = [];
-const place = await makePlace({ after: (step) => void steps.push(step) });
-const known = { hasTrustDialogAccepted: true, hasCompletedProjectOnboarding: true };
-const settings = { hasCompletedOnboarding: true, theme: "dark", projects: { [place.project]: known } };
-await writeFile(join(place.home, ".claude.json"), JSON.stringify(settings));
+const cleaner = createCleaner();
+const place = await makeKnownPlace(cleaner);
 
 const args = ["code", "--demo", "--port", "0", "--", "--permission-mode", "acceptEdits"];
 const env = { CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: "1", PS1: "$ " };
-const terminal = startTerminal({ after: (step) => void steps.push(step) }, toArbiter("node", args), {
+const terminal = startTerminal(cleaner, toArbiter("node", args), {
   place,
   env,
   rows: ROWS,
@@ -46,7 +43,7 @@ terminal.type("\r");
 await show(/Wrote 1 line[^]*❯(?![^]*esc to interrupt)/);
 terminal.type("/exit\r");
 await show(/Arbiter.*request/);
-for (const step of steps.reverse()) await step();
+await cleaner.clean();
 
 /** Blanks become such as are not joined. */
 const escape = (text: string) =>

@@ -1,6 +1,6 @@
 /** Starts what an end-to-end test needs: an upstream, the command line of Arbiter, and the real Claude Code. */
 import { spawn } from "node:child_process";
-import { mkdir, mkdtemp, realpath, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import process from "node:process";
@@ -28,6 +28,17 @@ export interface Cleaner {
   after(step: () => unknown): void;
 }
 
+/** Collects what is to be done in the end, as a test does, and does it. */
+export function createCleaner(): Cleaner & { clean(): Promise<void> } {
+  const steps: (() => unknown)[] = [];
+  return {
+    after: (step) => void steps.push(step),
+    async clean() {
+      for (const step of steps.reverse()) await step();
+    },
+  };
+}
+
 /** A home and a project folder of a test's own, both empty. */
 export interface Place {
   home: string;
@@ -41,6 +52,15 @@ export async function makePlace(t: Cleaner): Promise<Place> {
   const place = { home: join(folder, "home"), project: join(folder, "project") };
   await mkdir(place.home);
   await mkdir(place.project);
+  return place;
+}
+
+/** Makes a place in which Claude Code has been before, so that it asks nothing at its start. */
+export async function makeKnownPlace(t: Cleaner): Promise<Place> {
+  const place = await makePlace(t);
+  const known = { hasTrustDialogAccepted: true, hasCompletedProjectOnboarding: true };
+  const settings = { hasCompletedOnboarding: true, theme: "dark", projects: { [place.project]: known } };
+  await writeFile(join(place.home, ".claude.json"), JSON.stringify(settings));
   return place;
 }
 

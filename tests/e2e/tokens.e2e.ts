@@ -1,10 +1,8 @@
 /** What the real Claude Code makes of the proxy's token counts. */
 import assert from "node:assert/strict";
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { describe, it } from "node:test";
 import type { ChatRequest } from "../../mod.ts";
-import { makePlace, startSession, startUpstream, toArbiter, toResult, toText } from "./support.ts";
+import { makeKnownPlace, makePlace, startSession, startUpstream, toArbiter, toResult, toText } from "./support.ts";
 import { startTerminal } from "./terminal.ts";
 
 /** How a request for a summary ends; it has tools, as a turn has. */
@@ -47,10 +45,7 @@ describe("token counts", { concurrency: 2, timeout: 120_000 }, () => {
   });
 
   it("fill /context with plausible parts that add up", async (t) => {
-    const place = await makePlace(t);
-    const known = { hasTrustDialogAccepted: true, hasCompletedProjectOnboarding: true };
-    const settings = { hasCompletedOnboarding: true, theme: "dark", projects: { [place.project]: known } };
-    await writeFile(join(place.home, ".claude.json"), JSON.stringify(settings));
+    const place = await makeKnownPlace(t);
     const upstream = await startUpstream(t, () => ({ steps: [{ text: "Good day." }] }));
     const terminal = startTerminal(t, toArbiter("node", ["code", "--port", "0"]), { place, env: upstream.env });
     await terminal.see("auto mode on");

@@ -5,6 +5,7 @@ import { createArbiter } from "../../lib/arbiter.ts";
 import { ChunkTranslator } from "../../lib/stream/chunk_translator.ts";
 import { estimateRequestTokens } from "../../lib/tokens/request_tokens.ts";
 import { toMessagesRequest } from "../../lib/translate/client_chat_request.ts";
+import { toPassedRequest } from "../../lib/translate/passed_request.ts";
 import { toChatRequest } from "../../lib/translate/request.ts";
 import { ChatReader, readAnswer } from "../../lib/upstream/answer_reader.ts";
 import { parseClientChatRequest } from "../../lib/wire/client_chat_request.ts";
@@ -143,6 +144,12 @@ describe("a host gets a valid request", () => {
     assert.equal(toHost({ messages: [{ role: "assistant", content }, HI] }).messages[0]?.content, "a");
   });
 
+  test("where a budget for thinking is no number, which a host of Anthropic's format refuses itself", () => {
+    const thinking = { type: "enabled", budget_tokens: STRANGE };
+    const request = parseMessagesRequest({ model: "m", max_tokens: 9, messages: [HI], thinking });
+    assert.equal(toPassedRequest(request, { model: "m" }).request.thinking, thinking);
+  });
+
   test("where a character is cut in half, which strict parsers refuse", () => {
     const [message] = toHost({ messages: [{ role: "user", content: "a\ud83d \\ud83d \ude00 😀" }] }).messages;
     assert.equal(message?.content, "a\ufffd \\ud83d \ufffd 😀");
@@ -199,6 +206,14 @@ describe("an answer is read", () => {
     ];
     assert.deepEqual(summarize(translate(all)), ["thinking:Hm.", "text:Hi", "(end_turn)"]);
   });
+});
+
+test("an answer is the same whether blanks behind a text came with it or by themselves", () => {
+  for (const texts of [["Yes.\n"], ["Yes.", "\n"]]) {
+    const chunks = texts.map((content) => chunk({ content }));
+    const events = translate([...chunks, chunk({ reasoning_content: "Hm." }), finish()]);
+    assert.deepEqual(summarize(events), ["text:Yes.\n", "thinking:Hm.", "(end_turn)"]);
+  }
 });
 
 /** Requests that nest 30,000 levels deep, by where they do. */

@@ -1,7 +1,7 @@
 /** The module as a thing to import: it needs nothing and does nothing until it is called. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import process from "node:process";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -10,12 +10,7 @@ import { assertLegalStream, parseEvents } from "../support/grammar.ts";
 const extension = import.meta.url.endsWith(".ts") ? ".ts" : ".js";
 const child = fileURLToPath(new URL(`bare_child${extension}`, import.meta.url));
 
-/** The module as it was written: this test may have been compiled to a folder further down. */
-function readModule(): string {
-  const found = ["../../mod.ts", "../../../mod.ts"].map((path) => new URL(path, import.meta.url)).find(existsSync);
-  assert.ok(found, "mod.ts is not there");
-  return readFileSync(found, "utf8");
-}
+const MODULE = readFileSync("mod.ts", "utf8");
 
 function run(): Promise<{ stdout: string; stderr: string }> {
   const flags = process.versions.deno ? ["run", "--allow-read", "--no-check", "--quiet"] : [];
@@ -47,20 +42,19 @@ test("the module answers where no runtime's own globals exist, and its import do
 
 test("the module imports nothing but types", () => {
   const toImports = (text: string) => text.match(/^(?:import(?!\(| type )|export .* from ).*/gm) ?? [];
-  assert.deepEqual(toImports(readModule()), []);
+  assert.deepEqual(toImports(MODULE), []);
   assert.deepEqual(toImports(readFileSync(new URL(`../../mod${extension}`, import.meta.url), "utf8")), []);
   assert.deepEqual(toImports('import "a";\nimport type { B } from "b";\n  import("c");\n'), ['import "a";']);
 });
 
 test("the module asks for the runtime's own modules where it needs them only", () => {
-  const names = [...readModule().matchAll(/\bimport\("([^"]+)"\)/g)].map(([, name]) => name ?? "");
+  const names = [...MODULE.matchAll(/\bimport\("([^"]+)"\)/g)].map(([, name]) => name ?? "");
   assert.ok(names.length > 0);
   for (const name of names) assert.match(name, /^node:[\w/]+$/, "an import that needs an installation");
 });
 
 test("the module names no global of one runtime", () => {
-  const text = readModule();
-  assert.doesNotMatch(text, /\b(?:Bun|Deno)\??\.\w|\bglobalThis\.(?:Bun|Deno|process)\b/);
-  assert.doesNotMatch(text, /\b__(?:dirname|filename)\b|\brequire\(|\bBuffer\b/);
-  assert.doesNotMatch(text, /\bimport\.meta\.(?!main\b)/);
+  assert.doesNotMatch(MODULE, /\b(?:Bun|Deno)\??\.\w|\bglobalThis\.(?:Bun|Deno|process)\b/);
+  assert.doesNotMatch(MODULE, /\b__(?:dirname|filename)\b|\brequire\(|\bBuffer\b/);
+  assert.doesNotMatch(MODULE, /\bimport\.meta\.(?!main\b)/);
 });

@@ -5,7 +5,7 @@ import type { ChatRequest, ScriptedAnswer, Step } from "../../mod.ts";
 import { FakeClock, settle } from "../support/fake_clock.ts";
 import { BUSY, FAULTS } from "../support/faults.ts";
 import { assertLegalStream, parseEvents, type StreamedAnswer } from "../support/grammar.ts";
-import { CLAUDE_CODE, createRig, type Rig, type RigOptions, serveBytes, toRequest } from "./harness.ts";
+import { checkReleased, CLAUDE_CODE, createRig, type Rig, type RigOptions, serveBytes, toRequest } from "./harness.ts";
 
 const [FIRST, SECOND, THIRD] = ["test/first", "test/second", "test/third"] as const;
 const HELLO: ScriptedAnswer = { steps: [{ text: "Hello" }] };
@@ -53,12 +53,6 @@ async function readAnswer(response: Response): Promise<StreamedAnswer> {
 async function assertHello(response: Response): Promise<void> {
   const { content } = await readAnswer(response);
   assert.deepEqual(content.map((block) => block.type === "text" && block.text), ["Hello"]);
-}
-
-async function checkReleased({ clock, standIn }: ChainRig): Promise<void> {
-  await settle();
-  assert.equal(clock.pending, 0, `${clock.pending} timers are left`);
-  assert.equal(standIn.open, 0, "an upstream call is left");
 }
 
 /** Faults that another model may not have, and whether the one that failed is worth a wait. */

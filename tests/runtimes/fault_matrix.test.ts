@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { RequestLog, ScriptedAnswer, Step } from "../../mod.ts";
-import { FakeClock, settle } from "../support/fake_clock.ts";
+import { FakeClock } from "../support/fake_clock.ts";
 import { assertLegalStream, parseEvents } from "../support/grammar.ts";
-import { CLAUDE_CODE, createRig, toRequest } from "./harness.ts";
+import { checkReleased, CLAUDE_CODE, createRig, toRequest } from "./harness.ts";
 
 /** A fault as a host writes it, the client's status when nobody else answers, whether nobody else is asked. */
 type Row = [status: number, body: unknown, told: number, stops?: true];
@@ -108,9 +108,7 @@ async function run(answers: ScriptedAnswer[], requests: number) {
     await clock.advance(20_000);
     seen.push(await read);
   }
-  await settle();
-  assert.equal(clock.pending, 0, "a timer is left");
-  assert.equal(rig.standIn.open, 0, "a call is left");
+  await checkReleased({ ...rig, clock });
   return { seen, logs, asked: rig.calls.map(({ body }) => body.model).join(" ") };
 }
 

@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
 import { setTimeout } from "node:timers";
 import {
@@ -15,6 +16,7 @@ import {
   type StandIn,
   type StandInOptions,
 } from "../../mod.ts";
+import { type FakeClock, settle } from "../support/fake_clock.ts";
 
 /** The model of these tests; no family knows it. */
 export const MODEL = "test/model";
@@ -69,6 +71,14 @@ export function createRig(script: Script | ScriptedAnswer, options: RigOptions =
   const fetch = spy(options.fetch ?? standIn.fetch, calls);
   const arbiter = createArbiter({ baseUrl: "http://stand-in/v1", model, ...rest, fetch });
   return { arbiter, standIn, calls };
+}
+
+/** Nothing may be left behind: no timer, no call. */
+export async function checkReleased({ clock, standIn, calls }: Rig & { clock: FakeClock }): Promise<void> {
+  await settle();
+  assert.equal(clock.pending, 0, `${clock.pending} timers are left`);
+  assert.equal(standIn.open, 0, "an upstream call is left");
+  for (const { signal } of calls) assert.equal(signal.aborted, true, "a call was not let go");
 }
 
 /** Makes a proxy that listens until the test is over. */
@@ -143,10 +153,10 @@ export function toChunk(delta: JsonObject, finish_reason: string | null = null):
 }
 
 /** Waits until something that happens elsewhere has happened. */
-export async function until(what: string, happened: () => boolean, limit = 5_000): Promise<void> {
+export async function until(what: string, happened: () => boolean | Promise<boolean>): Promise<void> {
   const began = Date.now();
-  while (!happened()) {
-    if (Date.now() - began > limit) throw new Error(`Waited in vain: ${what}`);
+  while (!await happened()) {
+    if (Date.now() - began > 30_000) throw new Error(`Waited in vain: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
 }

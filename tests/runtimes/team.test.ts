@@ -6,26 +6,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import type { TestContext } from "node:test";
-import { setTimeout } from "node:timers";
 import { fileURLToPath } from "node:url";
 import { createClient } from "redis";
 import { createStandIn, serve } from "../../mod.ts";
 import { type RedisServer, startRedis, testRedis } from "../support/redis_server.ts";
-import { MODEL } from "./harness.ts";
+import { MODEL, until } from "./harness.ts";
 
 const cli = fileURLToPath(new URL(`../../cli${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url));
 const FLAGS = process.versions.deno ? ["run", "-A", "--no-check", "--quiet"] : [];
 /** Asked for this, the upstream never answers. */
 const NEVER = "never";
-
-/** Waits until something that happens elsewhere has happened. */
-async function until(what: string, happened: () => boolean | Promise<boolean>): Promise<void> {
-  const began = Date.now();
-  while (!await happened()) {
-    if (Date.now() - began > 20_000) throw new Error(`Waited in vain: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
 
 /** A proxy in a process of its own. */
 class Proxy {

@@ -5,7 +5,17 @@ import type { ScriptedAnswer } from "../../mod.ts";
 import { FakeClock, settle } from "../support/fake_clock.ts";
 import { FAULTS } from "../support/faults.ts";
 import { assertLegalStream, parseEvents, type StreamEvent } from "../support/grammar.ts";
-import { CLAUDE_CODE, createRig, type Rig, type RigOptions, serveBytes, toChunk, toRequest, toSse } from "./harness.ts";
+import {
+  checkReleased,
+  CLAUDE_CODE,
+  createRig,
+  type Rig,
+  type RigOptions,
+  serveBytes,
+  toChunk,
+  toRequest,
+  toSse,
+} from "./harness.ts";
 
 const [HOLD, PING, FOUR_MINUTES] = [8_000, 10_000, 240_000];
 const HELLO: ScriptedAnswer["steps"] = [{ text: "Hello" }];
@@ -73,14 +83,6 @@ class Watch {
 
 function watch(rig: Rig & { clock: FakeClock }, ...request: Parameters<typeof toRequest>): Watch {
   return new Watch(rig.clock, rig.arbiter.fetch(toRequest(...request)));
-}
-
-/** Nothing may be left behind: no timer, no call. */
-async function checkReleased({ clock, standIn, calls }: Rig & { clock: FakeClock }): Promise<void> {
-  await settle();
-  assert.equal(clock.pending, 0, `${clock.pending} timers are left`);
-  assert.equal(standIn.open, 0, "an upstream call is left");
-  for (const { signal } of calls) assert.equal(signal.aborted, true, "a call was not let go");
 }
 
 /** The longest silence of a stream from its beginning to its end. */

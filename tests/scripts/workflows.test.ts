@@ -1,12 +1,8 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
 
-/** The repository's root, which is one folder further up for compiled tests. */
-const here = fileURLToPath(new URL("../..", import.meta.url));
-const root = /[\\/]dist[\\/]?$/.test(here) ? `${here}/..` : here;
-const folder = `${root}/.github/workflows`;
+const folder = ".github/workflows";
 const workflows = readdirSync(folder).map((name) => readFileSync(`${folder}/${name}`, "utf8"));
 
 test("a release runs actions of others as they were when they were looked at: tags can be moved", () => {
@@ -21,7 +17,7 @@ test("only the job that publishes can say who it is, and no workflow may write t
 });
 
 test("the package runs nothing when it is installed, and brings no other", () => {
-  const { scripts, dependencies } = JSON.parse(readFileSync(`${root}/package.json`, "utf8"));
+  const { scripts, dependencies } = JSON.parse(readFileSync("package.json", "utf8"));
   assert.deepEqual(Object.keys(scripts).filter((name) => /install$|^prepare$/.test(name)), []);
   assert.equal(dependencies, undefined);
 });

@@ -1,10 +1,11 @@
 /** What Arbiter leaves on the disk, and what it believes of what it finds there. */
 import assert from "node:assert/strict";
-import { chmod, mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { after, before, describe, test } from "node:test";
+import { createArbiter } from "../../lib/arbiter.ts";
 import { writeChoice } from "../../lib/cli/choice.ts";
 import type { Io } from "../../lib/cli/io.ts";
 import { keepKey } from "../../lib/cli/keep_key.ts";
@@ -70,6 +71,34 @@ describe("nobody else may read", { skip: WINDOWS }, () => {
     await keepKey(io, path, "NVIDIA_API_KEY", "nvapi-x");
     assert.equal((await stat(path)).mode & 0o777, 0o600);
   });
+});
+
+test("what clients and hosts name is no part of a file's path", async () => {
+  const io = createWorld();
+  const context = { command: "serve" as const, io, settings: {}, layers: [], flags: {}, args: [], rest: [] };
+  const store = await openStore(context, () => {});
+  let calls = 0;
+  const refusal = () => Response.json({ detail: "Unsupported parameter(s): `top_p`" }, { status: 400 });
+  const fetch = () => Promise.resolve(calls++ === 0 ? refusal() : new Response(""));
+  const arbiter = createArbiter({ store, fetch, baseUrl: "http://host/v1", model: "../../evil" });
+  const body = JSON.stringify({
+    model: "../../evil",
+    max_tokens: 9,
+    top_p: 1,
+    messages: [{ role: "user", content: "Hi" }],
+  });
+  const headers = { "x-claude-code-session-id": "../../evil", "idempotency-key": "../../evil" };
+  const request = new Request("http://localhost/v1/messages?x=../../evil", { method: "POST", headers, body });
+  await (await arbiter.fetch(request)).text();
+  await arbiter.close();
+  await store.close();
+  const state = join(io.env.XDG_STATE_HOME!, "arbiter");
+  assert.match(await readFile(join(state, "lessons.json"), "utf8"), /\.\.\/evil[^]*top_p/);
+  assert.deepEqual((await readdir(dirname(dirname(state)), { recursive: true })).sort(), [
+    "state",
+    join("state", "arbiter"),
+    join("state", "arbiter", "lessons.json"),
+  ]);
 });
 
 describe("a note of a proxy", () => {

@@ -240,9 +240,15 @@ describe("without a key, what comes through another proxy is refused:", () => {
 describe("what clients ask for is not remembered for ever:", () => {
   test("models that fail", () => {
     const health = new Health(systemClock);
+    const fail = (model: string) => health.begin(model)(false);
     health.avoid("first", 1_000_000);
-    for (let i = 0; i < 1_000; i++) health.avoid(`m${i}`, 1_000_000);
-    assert.equal(health.isWell("first"), true);
+    for (const model of ["second", "second"]) fail(model);
+    for (let i = 0; i < 1_000; i++) {
+      health.avoid(`m${i}`, 1_000_000);
+      fail(`m${i}`);
+    }
+    fail("second");
+    assert.deepEqual([health.isWell("first"), health.isWell("second")], [true, true]);
     assert.equal(health.isWell("m999"), false);
   });
 
