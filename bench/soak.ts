@@ -239,6 +239,11 @@ async function soak(runtime: string): Promise<boolean> {
 }
 
 const runtimes = values.runtime === "all" ? Object.keys(PROXIES) : [values.runtime];
+const unknown = runtimes.find((runtime) => !Object.hasOwn(PROXIES, runtime));
+if (unknown !== undefined) {
+  console.error(`No runtime '${unknown}': --runtime takes all, ${Object.keys(PROXIES).join(", ")}`);
+  process.exit(2);
+}
 let fine = true;
 for (const runtime of runtimes) fine = await soak(runtime) && fine;
 console.log(fine ? "\nsoak: nothing was wrong" : "\nsoak: something was wrong");
