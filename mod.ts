@@ -11614,39 +11614,19 @@ const DASHBOARD_PAGE = ` <!doctype html>
  <head>
  <meta charset="utf-8">
  <meta name="viewport" content="width=device-width, initial-scale=1">
- <meta name="color-scheme" content="light dark">
  <title>Arbiter</title>
  <link rel="icon" href="data:,">
 <style>
  :root {
- color-scheme: light;
- --ground: #f6f7f9;
- --card: #fff;
- --ink: #1b2430;
- --soft: #566273;
- --line: #d6dbe3;
- --accent: #1d5fc4;
- --bad: #b3261e;
- --good: #1a6b3c;
- --hold: #c8891a;
- --fallback: #c0392b;
- --stream: #2b6fd6;
- --tools: #7c4dd1;
- }
- :root[data-theme="dark"] {
- color-scheme: dark;
- --ground: #10141a;
- --card: #181e27;
- --ink: #e6eaf0;
- --soft: #a3afbf;
- --line: #303a48;
- --accent: #7fb1ff;
- --bad: #ff8a80;
- --good: #6fd39a;
- --hold: #e0a93f;
- --fallback: #f0705f;
- --stream: #5b9bf5;
- --tools: #a98af0;
+ color-scheme: light dark;
+ --ground: light-dark(#f6f7f9, #10141a);
+ --card: light-dark(#fff, #181e27);
+ --ink: light-dark(#1b2430, #e6eaf0);
+ --soft: light-dark(#566273, #a3afbf);
+ --line: light-dark(#d6dbe3, #303a48);
+ --accent: light-dark(#1d5fc4, #7fb1ff);
+ --bad: light-dark(#b3261e, #ff8a80);
+ --good: light-dark(#1a6b3c, #6fd39a);
  }
  * {
  box-sizing: border-box;
@@ -11663,6 +11643,7 @@ const DASHBOARD_PAGE = ` <!doctype html>
  color: var(--ink);
  font: 15px/1.45 system-ui, sans-serif;
  font-variant-numeric: tabular-nums;
+ overflow-wrap: anywhere;
  }
  header {
  display: flex;
@@ -11694,13 +11675,13 @@ const DASHBOARD_PAGE = ` <!doctype html>
  height: 9px;
  margin-right: 7px;
  border-radius: 50%;
- background: var(--hold);
+ background: var(--lane);
  }
- #connection.live::before {
- background: var(--good);
+ #connection.live {
+ --lane: var(--good);
  }
- #connection.lost::before {
- background: var(--bad);
+ #connection.lost {
+ --lane: var(--bad);
  }
  button,
  input {
@@ -11734,10 +11715,7 @@ const DASHBOARD_PAGE = ` <!doctype html>
  padding: 12px 14px;
  min-width: 0;
  }
- .wide,
- #tiles,
- #door,
- #notice {
+ .wide {
  grid-column: 1 / -1;
  }
  #notice {
@@ -11757,7 +11735,6 @@ const DASHBOARD_PAGE = ` <!doctype html>
  }
  dd {
  font-size: 20px;
- overflow-wrap: anywhere;
  }
  ul,
  ol {
@@ -11793,16 +11770,10 @@ const DASHBOARD_PAGE = ` <!doctype html>
  flex-wrap: wrap;
  gap: 0 12px;
  }
- .line > * {
- overflow-wrap: anywhere;
- }
  .line .time {
  margin-left: auto;
  }
- .soft,
- .words,
- #idle,
- #none {
+ .soft {
  color: var(--soft);
  }
  .bad {
@@ -11844,18 +11815,16 @@ const DASHBOARD_PAGE = ` <!doctype html>
  opacity: .45;
  }
  .hold {
- --lane: var(--hold);
+ --lane: light-dark(#c8891a, #e0a93f);
  }
- .stream,
- .bar {
- --lane: var(--stream);
+ .stream {
+ --lane: light-dark(#2b6fd6, #5b9bf5);
  }
- .fallback,
- .bar.bad {
- --lane: var(--fallback);
+ .fallback {
+ --lane: light-dark(#c0392b, #f0705f);
  }
  .tools {
- --lane: var(--tools);
+ --lane: light-dark(#7c4dd1, #a98af0);
  }
  #latency,
  #tokens {
@@ -11868,7 +11837,6 @@ const DASHBOARD_PAGE = ` <!doctype html>
  max-height: 6em;
  overflow: hidden;
  white-space: pre-wrap;
- overflow-wrap: anywhere;
  color: var(--soft);
  }
  #recent pre {
@@ -11899,7 +11867,10 @@ const DASHBOARD_PAGE = ` <!doctype html>
  }
  tbody th {
  min-width: 160px;
- overflow-wrap: anywhere;
+ }
+ td,
+ time {
+ overflow-wrap: normal;
  }
  tbody td:nth-child(2) {
  min-width: 100px;
@@ -11921,12 +11892,6 @@ const DASHBOARD_PAGE = ` <!doctype html>
  display: flex;
  gap: 12px;
  padding: 1px 0;
- }
- #events time {
- color: var(--soft);
- }
- #events span {
- overflow-wrap: anywhere;
  }
  .hidden {
  position: absolute;
@@ -11950,27 +11915,27 @@ const DASHBOARD_PAGE = ` <!doctype html>
  <body>
  <header>
  <h1>Arbiter <small id="version"></small></h1>
- <p id="connection" role="status">Connecting …</p>
+ <p id="connection" class="hold" role="status">Connecting …</p>
  <button id="theme" type="button">Theme: auto</button>
  </header>
  <p id="news" class="hidden" aria-live="polite"></p>
  <main>
- <form id="door" hidden>
+ <form id="door" class="wide" hidden>
  <label for="key">This proxy wants its key (ARBITER_API_KEY). It stays in this tab.</label>
  <p>
  <input id="key" type="password" autocomplete="off" pattern=" *[!-~]+ *" required>
  <button>Open</button>
  </p>
  </form>
- <p id="notice" hidden>
+ <p id="notice" class="wide" hidden>
  <strong>Content is shown</strong>: this proxy was started with ARBITER_SHOW_CONTENT, so that whoever opens this page
  can read the end of each answer.
  </p>
- <dl id="tiles" aria-label="Since the start"></dl>
+ <dl id="tiles" class="wide" aria-label="Since the start"></dl>
 
  <section aria-labelledby="h-flight" class="wide">
  <h2 id="h-flight">In flight</h2>
- <p id="idle">Nothing is on its way.</p>
+ <p id="idle" class="soft">Nothing is on its way.</p>
  <ul id="flight" class="requests"></ul>
  </section>
 
@@ -11982,8 +11947,8 @@ const DASHBOARD_PAGE = ` <!doctype html>
  <li class="stream">stream</li>
  <li class="tools">tools</li>
  </ul>
- <p
- id="none">No request yet. In another terminal: <code>arbiter-proxy env</code> says how Claude Code gets here.</p>
+ <p id="none" class="soft">
+ No request yet. In another terminal: <code>arbiter-proxy env</code> says how Claude Code gets here.</p>
  <ul id="recent" class="requests"></ul>
  </section>
 
@@ -12028,13 +11993,13 @@ const DASHBOARD_PAGE = ` <!doctype html>
  <section aria-labelledby="h-latency">
  <h2 id="h-latency">Time to the first token</h2>
  <svg id="latency" aria-label="No answer yet." viewBox="0 0 300 80" role="img" preserveAspectRatio="none"></svg>
- <p id="latency-words" class="words"></p>
+ <p id="latency-words" class="soft"></p>
  </section>
 
  <section aria-labelledby="h-tokens">
  <h2 id="h-tokens">Tokens of an answer</h2>
  <svg id="tokens" aria-label="No answer yet." viewBox="0 0 300 80" role="img" preserveAspectRatio="none"></svg>
- <p id="tokens-words" class="words"></p>
+ <p id="tokens-words" class="soft"></p>
  </section>
 
  <section class="wide">
@@ -12257,7 +12222,7 @@ const DASHBOARD_PAGE = ` <!doctype html>
  const bars = shown.map((log, i) => {
  const height = Math.max(log[field] / most * 76, 1.5);
  const x = 300 - (shown.length - i) * step;
- return rect(x + step * .15, 80 - height, step * .7, height, log.failed ? "bar bad" : "bar");
+ return rect(x + step * .15, 80 - height, step * .7, height, log.failed ? "fallback" : "stream");
  });
  const numbers = \`median \${format(median(values))}, \${extreme} \${format(most)}\`;
  const text = shown.length > 0 ? \`The last \${shown.length}: \${numbers}\` : "No answer yet.";
@@ -12340,7 +12305,7 @@ const DASHBOARD_PAGE = ` <!doctype html>
  align(
  $("events"),
  events,
- () => make("li", {}, make("time"), make("span")),
+ () => make("li", {}, make("time", { class: "soft" }), make("span")),
  (item, { at, text, bad }) => {
  set(item.children[0], clock(at));
  set(item.children[1], text);
@@ -12381,7 +12346,7 @@ const DASHBOARD_PAGE = ` <!doctype html>
  take(message);
  }
 
- function say(text, name = "") {
+ function say(text, name = "hold") {
  set($("connection"), text);
  $("connection").className = name;
  }
@@ -12466,10 +12431,9 @@ const DASHBOARD_PAGE = ` <!doctype html>
  // ---- Light and dark
 
  const THEMES = ["auto", "dark", "light"];
- const dark = matchMedia("(prefers-color-scheme: dark)");
  let theme = THEMES.find((name) => name === keep(local, "arbiter-theme")) ?? "auto";
  function paint() {
- document.documentElement.dataset.theme = theme === "auto" ? dark.matches ? "dark" : "light" : theme;
+ document.documentElement.style.colorScheme = theme === "auto" ? "" : theme;
  set($("theme"), \`Theme: \${theme}\`);
  }
  $("theme").addEventListener("click", () => {
@@ -12477,7 +12441,6 @@ const DASHBOARD_PAGE = ` <!doctype html>
  keep(local, "arbiter-theme", theme);
  paint();
  });
- dark.addEventListener("change", paint);
  paint();
 
  setInterval(() => {

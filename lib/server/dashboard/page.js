@@ -210,7 +210,7 @@ function drawBars(id, logs, field, format, extreme) {
   const bars = shown.map((log, i) => {
     const height = Math.max(log[field] / most * 76, 1.5);
     const x = 300 - (shown.length - i) * step;
-    return rect(x + step * .15, 80 - height, step * .7, height, log.failed ? "bar bad" : "bar");
+    return rect(x + step * .15, 80 - height, step * .7, height, log.failed ? "fallback" : "stream");
   });
   const numbers = `median ${format(median(values))}, ${extreme} ${format(most)}`;
   const text = shown.length > 0 ? `The last ${shown.length}: ${numbers}` : "No answer yet.";
@@ -293,7 +293,7 @@ function draw() {
   align(
     $("events"),
     events,
-    () => make("li", {}, make("time"), make("span")),
+    () => make("li", {}, make("time", { class: "soft" }), make("span")),
     (item, { at, text, bad }) => {
       set(item.children[0], clock(at));
       set(item.children[1], text);
@@ -334,7 +334,7 @@ function heard(how, message) {
   take(message);
 }
 
-function say(text, name = "") {
+function say(text, name = "hold") {
   set($("connection"), text);
   $("connection").className = name;
 }
@@ -419,10 +419,9 @@ $("door").addEventListener("submit", (event) => {
 // ---- Light and dark
 
 const THEMES = ["auto", "dark", "light"];
-const dark = matchMedia("(prefers-color-scheme: dark)");
 let theme = THEMES.find((name) => name === keep(local, "arbiter-theme")) ?? "auto";
 function paint() {
-  document.documentElement.dataset.theme = theme === "auto" ? dark.matches ? "dark" : "light" : theme;
+  document.documentElement.style.colorScheme = theme === "auto" ? "" : theme;
   set($("theme"), `Theme: ${theme}`);
 }
 $("theme").addEventListener("click", () => {
@@ -430,7 +429,6 @@ $("theme").addEventListener("click", () => {
   keep(local, "arbiter-theme", theme);
   paint();
 });
-dark.addEventListener("change", paint);
 paint();
 
 setInterval(() => {
