@@ -5521,13 +5521,13 @@ class InboundLimits {
  *
  * @throws {ApiError} `request_too_large` beyond `maxBytes`, `invalid_request_error` if it is not JSON.
  */
-async function readJson(request: Request, maxBytes: number): Promise<{ value: unknown; size: number }> {
+async function readJson(request: Request, maxBytes: number): Promise<{ body: unknown; size: number }> {
   const decoder = new TextDecoder("utf-8", { ignoreBOM: true }); // Deno's takes marks from each chunk.
-  let [text, bytes] = ["", 0];
+  let [text, size] = ["", 0];
   try {
     for await (const chunk of request.body ?? []) {
-      bytes += chunk.byteLength;
-      if (bytes > maxBytes) {
+      size += chunk.byteLength;
+      if (size > maxBytes) {
         const message = `Request exceeds the maximum size of ${Number((maxBytes / 1024 / 1024).toPrecision(4))} MiB`;
         throw new ApiError("request_too_large", message, { headers: { connection: "close" } });
       }
@@ -5538,11 +5538,11 @@ async function readJson(request: Request, maxBytes: number): Promise<{ value: un
     throw new ApiError("invalid_request_error", "The request body broke off", { cause });
   }
   text += decoder.decode();
-  const value = parseJson(text.replace(/^\uFEFF/, ""));
-  if (value === undefined) {
+  const body = parseJson(text.replace(/^\uFEFF/, ""));
+  if (body === undefined) {
     throw new ApiError("invalid_request_error", "The request body is not valid JSON, or nested more than 500 deep");
   }
-  return { value, size: bytes };
+  return { body, size };
 }
 // lib/wire/client_chat_request.ts -----------------------------------------------------------
 /** A part of a message of a client. */
@@ -10747,10 +10747,12 @@ class LiveFeed {
         this.#watchers.add(tell);
         if (this.#watchers.size === 1) this.#tellIn(BEAT);
         leave = () => {
-          leave = () => {};
+          if (!this.#watchers.delete(tell)) return;
           forget();
-          this.#watchers.delete(tell);
-          if (this.#watchers.size === 0) this.#rest();
+          if (this.#watchers.size === 0) {
+            this.#cancel();
+            this.#waits = false;
+          }
           exchange.end();
         };
         forget = onAbort(exchange.stop.signal, () => {
@@ -10776,11 +10778,6 @@ class LiveFeed {
       for (const tell of this.#watchers) tell(json);
       this.#tellIn(BEAT);
     });
-  }
-
-  #rest(): void {
-    this.#cancel();
-    this.#waits = false;
   }
 }
 // lib/server/prometheus.ts ------------------------------------------------------------------
@@ -11216,10 +11213,6 @@ function toThread({ request: { headers }, log: { session } }: Exchange): string 
   return session && `${session} ${headers.get("x-claude-code-agent-id")}`;
 }
 
-function askAlone({ ask, ...question }: Question, signal: AbortSignal): Begun {
-  return { ...question, answer: ask(signal) };
-}
-
 /**
  * Finds requests that have been asked before, so that they need not be asked again: under a key that the client has
  * given them, or because its connection broke a moment ago.
@@ -11246,6 +11239,7 @@ class SharedAnswers {
    */
   async begin(exchange: Exchange, question: Question): Promise<Begun> {
     const { request: { headers }, stop: { signal } } = exchange;
+    signal.throwIfAborted();
     const key = headers.get("idempotency-key") || headers.get("anthropic-idempotency-key");
     if (key) return await this.#beginKeyed(key, exchange, question);
     const left = this.#findLeft(exchange);
@@ -11253,9 +11247,11 @@ class SharedAnswers {
       exchange.log.replayed = true;
       return left.join(signal);
     }
-    const repeats = headers.has("x-stainless-retry-count");
-    if (!repeats || this.#parts.linger === 0 || signal.aborted) return askAlone(question, signal);
-    const answer = this.#share(question, () => answer.asked ? this.#linger(answer, exchange) : answer.giveUp());
+    const lingers = headers.has("x-stainless-retry-count") && this.#parts.linger > 0;
+    const answer = this.#share(question, () => {
+      if (lingers && answer.asked) this.#linger(answer, exchange);
+      else answer.giveUp();
+    });
     return answer.join(signal);
   }
 
@@ -11325,7 +11321,7 @@ class SharedAnswers {
     const claimed = this.#parts.store.shared
       ? await this.#claims.claim(id, digest, question, check)
       : { question, found: false };
-    if (signal.aborted) return askAlone(claimed.question, signal);
+    if (signal.aborted) return { ...claimed.question, answer: claimed.question.ask(signal) };
     if (claimed.found) log.replayed = true;
     const answer = this.#share(claimed.question, () => void answer.finish(), (whole) => {
       if (whole && answer.kept) entry.until = this.#parts.clock.now() + KEY_MEMORY;
@@ -11600,8 +11596,8 @@ async function answerMessages(
  *
  * @throws {ApiError} If no candidate answers before the response begins.
  */
-function answerChat(exchange: Exchange, body: unknown, parts: HandlerParts): Promise<Response> {
-  const asked = parseClientChatRequest(body);
+function answerChat(exchange: Exchange, parts: HandlerParts): Promise<Response> {
+  const asked = parseClientChatRequest(exchange.body);
   const { request, warnings } = toMessagesRequest(asked);
   exchange.log.warnings = warnings;
   const withUsage = asked.stream_options?.include_usage === true;
@@ -12031,19 +12027,17 @@ const DASHBOARD_PAGE = ` <!doctype html>
 
  const keep = (store, name, value) => {
  try {
- return value === undefined ? store().getItem(name) ?? "" : store().setItem(name, value);
+ return value === undefined ? globalThis[store][name] ?? "" : globalThis[store][name] = value;
  } catch {
  return ""; // Some browsers forbid it; then nothing is remembered.
  }
  };
- const session = () => sessionStorage;
- const local = () => localStorage;
 
  // ---- What is known
 
  let state;
  let skew = 0;
- let key = keep(session, "arbiter-key");
+ let key = keep("sessionStorage", "arbiter-key");
  const requests = new Map();
  const sessions = new Map();
 
@@ -12409,7 +12403,7 @@ const DASHBOARD_PAGE = ` <!doctype html>
  if (how === "locked") {
  openDoor(key !== "");
  key = "";
- keep(session, "arbiter-key", "");
+ keep("sessionStorage", "arbiter-key", "");
  return;
  }
  say(how ? "The proxy refuses this page" : "The connection is lost, trying again …", "lost");
@@ -12421,7 +12415,7 @@ const DASHBOARD_PAGE = ` <!doctype html>
  $("door").addEventListener("submit", (event) => {
  event.preventDefault();
  key = $("key").value.trim();
- keep(session, "arbiter-key", key);
+ keep("sessionStorage", "arbiter-key", key);
  $("key").value = "";
  $("door").hidden = true;
  say("Connecting …");
@@ -12431,14 +12425,14 @@ const DASHBOARD_PAGE = ` <!doctype html>
  // ---- Light and dark
 
  const THEMES = ["auto", "dark", "light"];
- let theme = THEMES.find((name) => name === keep(local, "arbiter-theme")) ?? "auto";
+ let theme = THEMES.find((name) => name === keep("localStorage", "arbiter-theme")) ?? "auto";
  function paint() {
  document.documentElement.style.colorScheme = theme === "auto" ? "" : theme;
  set($("theme"), \`Theme: \${theme}\`);
  }
  $("theme").addEventListener("click", () => {
  theme = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length];
- keep(local, "arbiter-theme", theme);
+ keep("localStorage", "arbiter-theme", theme);
  paint();
  });
  paint();
@@ -12794,8 +12788,8 @@ async function answerUpgrade(
   end(frames.over ? undefined : toCloseFrame(CLOSE_CODES.away));
 }
 // lib/server/handler.ts ---------------------------------------------------------------------
-/** What a route is asked with: the parsed body of a POST, and what the path's pattern captured. */
-type RouteCall = { parts: HandlerParts; exchange: Exchange; body: unknown; id: string };
+/** What a route is asked with; `id` is what the path's pattern captured. */
+type RouteCall = { parts: HandlerParts; exchange: Exchange; id: string };
 
 /** A route: its path, its methods, what answers, and what it asks of clients beside their key. */
 type RouteRow = [path: RegExp, methods: string, answer: (asked: RouteCall) => unknown, access?: RouteAccess];
@@ -12806,22 +12800,11 @@ function toList(data: readonly { id: string }[]): object {
 }
 
 const ROUTES: readonly RouteRow[] = [
-  [
-    /^\/v1\/messages$/,
-    "POST",
-    ({ exchange, body, parts }) => answerMessages(exchange, body, parts),
-    "rated",
-  ],
-  [
-    /^\/v1\/chat\/completions$/,
-    "POST",
-    ({ exchange, body, parts }) => answerChat(exchange, body, parts),
-    "rated",
-  ],
-  [/^\/v1\/messages\/count_tokens$/, "POST", async ({ exchange, body, parts }) => {
-    const { router, ledger, load } = parts;
+  [/^\/v1\/messages$/, "POST", ({ exchange, parts }) => answerMessages(exchange, exchange.body, parts), "rated"],
+  [/^\/v1\/chat\/completions$/, "POST", ({ exchange, parts }) => answerChat(exchange, parts), "rated"],
+  [/^\/v1\/messages\/count_tokens$/, "POST", async ({ exchange, parts: { router, ledger, load } }) => {
     const session = exchange.request.headers.get("x-claude-code-session-id") ?? "";
-    const request = parseMessagesRequest(body, false);
+    const request = parseMessagesRequest(exchange.body, false);
     await load();
     return { input_tokens: Math.max(1, ledger.countPart(request, session, router().find(request.model))) };
   }],
@@ -12890,9 +12873,8 @@ async function answerRoute(exchange: Exchange, parts: HandlerParts, limits: Inbo
   }
   const refused = access === "rated" ? limits.count(client) : undefined;
   if (refused) throw refused;
-  const read = method === "POST" ? await readJson(request, parts.maxBodyBytes) : { value: undefined, size: 0 };
-  [exchange.body, exchange.size] = [read.value, read.size];
-  const answer = await toAnswer({ parts, exchange, body: read.value, id: pattern?.exec(path)?.[1] ?? "" });
+  if (method === "POST") Object.assign(exchange, await readJson(request, parts.maxBodyBytes));
+  const answer = await toAnswer({ parts, exchange, id: pattern?.exec(path)?.[1] ?? "" });
   return answer instanceof Response ? answer : Response.json(answer);
 }
 
@@ -12923,17 +12905,8 @@ function createHandler(parts: HandlerParts): { fetch(request: Request): Promise<
           // A log that fails must not take the answer with it.
         }
       };
-      const exchange: Exchange = {
-        request,
-        log,
-        began,
-        body: undefined,
-        size: 0,
-        stop,
-        format: MESSAGES_FORMAT,
-        streams: false,
-        end,
-      };
+      const fresh = { body: undefined, size: 0, format: MESSAGES_FORMAT, streams: false };
+      const exchange: Exchange = { request, log, began, stop, end, ...fresh };
       let response: Response;
       try {
         response = await answerRoute(exchange, parts, limits);
@@ -14034,21 +14007,23 @@ export function createSteadyStore(remote: Store, options: SteadyStoreOptions): S
   const { name, warn = () => {}, clock = systemClock } = options;
   const local = createMemoryStore([], clock);
   const missed = new Map<string, Missed>();
-  let [away, returning, closed] = [false, false, false];
-  let askAgainAt = 0;
+  let [away, closed] = [false, false];
+  /** When it is asked about again, nobody asking now. */
+  let askAgainAt = Infinity;
 
   function miss(what: string, ms: number, tell: Missed["tell"], base?: Missed["base"]): void {
     missed.set(what, { until: clock.now() + ms, tell, base });
   }
 
   function leave(cause: Error): void {
-    askAgainAt = clock.now() + PAUSE;
-    if (!away) warn(`${name} is away (${cause.message}): limits count for this process alone until it is back`);
+    if (away) return;
     away = true;
+    askAgainAt = clock.now() + PAUSE;
+    warn(`${name} is away (${cause.message}): limits count for this process alone until it is back`);
   }
 
   async function comeBack(): Promise<void> {
-    returning = true;
+    askAgainAt = Infinity;
     for (const [what, { until }] of missed) if (until <= clock.now()) missed.delete(what);
     try {
       await remote.set("steady check", true, PAUSE); // One that can be read but not written is not back.
@@ -14063,13 +14038,12 @@ export function createSteadyStore(remote: Store, options: SteadyStoreOptions): S
     } catch {
       askAgainAt = clock.now() + PAUSE;
     }
-    returning = false;
   }
 
   /** Asks the other store, or this process where that is away. */
   async function ask<T>(there: () => Promise<T>, here: () => Promise<T>): Promise<T> {
     if (closed) throw new Error("The store is closed");
-    if (away && !returning && clock.now() >= askAgainAt) comeBack();
+    if (clock.now() >= askAgainAt) comeBack();
     try {
       if (!away) return await there();
     } catch (thrown) {

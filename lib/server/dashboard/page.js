@@ -19,19 +19,17 @@ const $ = (id) => document.getElementById(id);
 
 const keep = (store, name, value) => {
   try {
-    return value === undefined ? store().getItem(name) ?? "" : store().setItem(name, value);
+    return value === undefined ? globalThis[store][name] ?? "" : globalThis[store][name] = value;
   } catch {
     return ""; // Some browsers forbid it; then nothing is remembered.
   }
 };
-const session = () => sessionStorage;
-const local = () => localStorage;
 
 // ---- What is known
 
 let state;
 let skew = 0;
-let key = keep(session, "arbiter-key");
+let key = keep("sessionStorage", "arbiter-key");
 const requests = new Map();
 const sessions = new Map();
 
@@ -397,7 +395,7 @@ async function run() {
     if (how === "locked") {
       openDoor(key !== "");
       key = "";
-      keep(session, "arbiter-key", "");
+      keep("sessionStorage", "arbiter-key", "");
       return;
     }
     say(how ? "The proxy refuses this page" : "The connection is lost, trying again …", "lost");
@@ -409,7 +407,7 @@ async function run() {
 $("door").addEventListener("submit", (event) => {
   event.preventDefault();
   key = $("key").value.trim();
-  keep(session, "arbiter-key", key);
+  keep("sessionStorage", "arbiter-key", key);
   $("key").value = "";
   $("door").hidden = true;
   say("Connecting …");
@@ -419,14 +417,14 @@ $("door").addEventListener("submit", (event) => {
 // ---- Light and dark
 
 const THEMES = ["auto", "dark", "light"];
-let theme = THEMES.find((name) => name === keep(local, "arbiter-theme")) ?? "auto";
+let theme = THEMES.find((name) => name === keep("localStorage", "arbiter-theme")) ?? "auto";
 function paint() {
   document.documentElement.style.colorScheme = theme === "auto" ? "" : theme;
   set($("theme"), `Theme: ${theme}`);
 }
 $("theme").addEventListener("click", () => {
   theme = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length];
-  keep(local, "arbiter-theme", theme);
+  keep("localStorage", "arbiter-theme", theme);
   paint();
 });
 paint();
