@@ -11988,14 +11988,16 @@ const DASHBOARD_PAGE = ` <!doctype html>
 
  <section aria-labelledby="h-latency">
  <h2 id="h-latency">Time to the first token</h2>
- <svg id="latency" aria-label="No answer yet." viewBox="0 0 300 80" role="img" preserveAspectRatio="none"></svg>
- <p id="latency-words" class="soft"></p>
+ <svg id="latency" aria-labelledby="latency-words" viewBox="0 0 300 80" role="img"
+ preserveAspectRatio="none"></svg>
+ <p id="latency-words" class="soft">No answer yet.</p>
  </section>
 
  <section aria-labelledby="h-tokens">
  <h2 id="h-tokens">Tokens of an answer</h2>
- <svg id="tokens" aria-label="No answer yet." viewBox="0 0 300 80" role="img" preserveAspectRatio="none"></svg>
- <p id="tokens-words" class="soft"></p>
+ <svg id="tokens" aria-labelledby="tokens-words" viewBox="0 0 300 80" role="img"
+ preserveAspectRatio="none"></svg>
+ <p id="tokens-words" class="soft">No answer yet.</p>
  </section>
 
  <section class="wide">
@@ -12219,10 +12221,8 @@ const DASHBOARD_PAGE = ` <!doctype html>
  return rect(x + step * .15, 80 - height, step * .7, height, log.failed ? "fallback" : "stream");
  });
  const numbers = \`median \${format(median(values))}, \${extreme} \${format(most)}\`;
- const text = shown.length > 0 ? \`The last \${shown.length}: \${numbers}\` : "No answer yet.";
  $(id).replaceChildren(...bars);
- $(id).setAttribute("aria-label", text);
- set($(\`\${id}-words\`), text);
+ set($(\`\${id}-words\`), shown.length > 0 ? \`The last \${shown.length}: \${numbers}\` : "No answer yet.");
  }
 
  function drawTiles() {
@@ -13476,9 +13476,7 @@ function createFileStore(path: string, warn: (warning: string) => void = () => {
     return new Map(Object.entries(isJsonObject(found) ? found : {}));
   }
 
-  async function open(): Promise<Store> {
-    return createMemoryStore(await read());
-  }
+  const open = () => opened ??= read().then((entries) => createMemoryStore(entries));
 
   async function write(store: Store): Promise<void> {
     waiting = false;
@@ -13497,7 +13495,7 @@ function createFileStore(path: string, warn: (warning: string) => void = () => {
 
   /** Does something to what is kept, and waits until the file has it. */
   async function change<T>(key: string, run: (store: Store) => Promise<T>): Promise<T> {
-    const store = await (opened ??= open());
+    const store = await open();
     const result = await run(store);
     changed.add(key);
     if (!waiting) writing = writing.then(() => write(store));
@@ -13508,12 +13506,12 @@ function createFileStore(path: string, warn: (warning: string) => void = () => {
 
   return {
     shared: false,
-    get: async (key) => await (await (opened ??= open())).get(key),
-    list: async (prefix) => await (await (opened ??= open())).list(prefix),
+    get: async (key) => await (await open()).get(key),
+    list: async (prefix) => await (await open()).list(prefix),
     set: (key, value, ms) => change(key, (store) => store.set(key, value, ms)),
     swap: (key, before, after, ms) => change(key, (store) => store.swap(key, before, after, ms)),
-    take: async (id, windows) => await (await (opened ??= open())).take(id, windows), // Places end with the process.
-    free: async (id, key) => await (await (opened ??= open())).free(id, key),
+    take: async (id, windows) => await (await open()).take(id, windows), // Places end with the process.
+    free: async (id, key) => await (await open()).free(id, key),
     close: () => writing,
   };
 }

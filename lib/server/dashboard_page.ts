@@ -382,14 +382,16 @@ export const DASHBOARD_PAGE = ` <!doctype html>
 
  <section aria-labelledby="h-latency">
  <h2 id="h-latency">Time to the first token</h2>
- <svg id="latency" aria-label="No answer yet." viewBox="0 0 300 80" role="img" preserveAspectRatio="none"></svg>
- <p id="latency-words" class="soft"></p>
+ <svg id="latency" aria-labelledby="latency-words" viewBox="0 0 300 80" role="img"
+ preserveAspectRatio="none"></svg>
+ <p id="latency-words" class="soft">No answer yet.</p>
  </section>
 
  <section aria-labelledby="h-tokens">
  <h2 id="h-tokens">Tokens of an answer</h2>
- <svg id="tokens" aria-label="No answer yet." viewBox="0 0 300 80" role="img" preserveAspectRatio="none"></svg>
- <p id="tokens-words" class="soft"></p>
+ <svg id="tokens" aria-labelledby="tokens-words" viewBox="0 0 300 80" role="img"
+ preserveAspectRatio="none"></svg>
+ <p id="tokens-words" class="soft">No answer yet.</p>
  </section>
 
  <section class="wide">
@@ -613,10 +615,8 @@ export const DASHBOARD_PAGE = ` <!doctype html>
  return rect(x + step * .15, 80 - height, step * .7, height, log.failed ? "fallback" : "stream");
  });
  const numbers = \`median \${format(median(values))}, \${extreme} \${format(most)}\`;
- const text = shown.length > 0 ? \`The last \${shown.length}: \${numbers}\` : "No answer yet.";
  $(id).replaceChildren(...bars);
- $(id).setAttribute("aria-label", text);
- set($(\`\${id}-words\`), text);
+ set($(\`\${id}-words\`), shown.length > 0 ? \`The last \${shown.length}: \${numbers}\` : "No answer yet.");
  }
 
  function drawTiles() {

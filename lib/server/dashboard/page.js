@@ -211,10 +211,8 @@ function drawBars(id, logs, field, format, extreme) {
     return rect(x + step * .15, 80 - height, step * .7, height, log.failed ? "fallback" : "stream");
   });
   const numbers = `median ${format(median(values))}, ${extreme} ${format(most)}`;
-  const text = shown.length > 0 ? `The last ${shown.length}: ${numbers}` : "No answer yet.";
   $(id).replaceChildren(...bars);
-  $(id).setAttribute("aria-label", text);
-  set($(`${id}-words`), text);
+  set($(`${id}-words`), shown.length > 0 ? `The last ${shown.length}: ${numbers}` : "No answer yet.");
 }
 
 function drawTiles() {
