@@ -11651,7 +11651,10 @@ const DASHBOARD_PAGE = ` <!doctype html>
  h1 {
  font-size: 20px;
  }
- h1 small {
+ h1 small,
+ dt,
+ .legend,
+ thead th {
  color: var(--soft);
  font-weight: 400;
  font-size: 13px;
@@ -11664,12 +11667,13 @@ const DASHBOARD_PAGE = ` <!doctype html>
  flex: 1;
  color: var(--soft);
  }
- #connection::before {
+ #connection::before,
+ .legend li::before {
  content: "";
  display: inline-block;
- width: 9px;
- height: 9px;
- margin-right: 7px;
+ width: 10px;
+ height: 10px;
+ margin-right: 6px;
  border-radius: 50%;
  background: var(--lane);
  }
@@ -11725,10 +11729,6 @@ const DASHBOARD_PAGE = ` <!doctype html>
  #tiles div {
  padding: 8px 12px;
  }
- dt {
- color: var(--soft);
- font-size: 13px;
- }
  dd {
  font-size: 20px;
  }
@@ -11742,18 +11742,9 @@ const DASHBOARD_PAGE = ` <!doctype html>
  flex-wrap: wrap;
  gap: 2px 14px;
  margin-bottom: 6px;
- color: var(--soft);
- font-size: 13px;
  }
  .legend li::before {
- content: "";
- display: inline-block;
- width: 11px;
- height: 11px;
- margin-right: 5px;
  border-radius: 3px;
- background: var(--lane);
- vertical-align: -1px;
  }
  .requests > li {
  padding: 6px 0;
@@ -11857,8 +11848,6 @@ const DASHBOARD_PAGE = ` <!doctype html>
  font-weight: 400;
  }
  thead th {
- color: var(--soft);
- font-size: 13px;
  white-space: nowrap;
  }
  tbody th {

@@ -45,7 +45,10 @@ export const DASHBOARD_PAGE = ` <!doctype html>
  h1 {
  font-size: 20px;
  }
- h1 small {
+ h1 small,
+ dt,
+ .legend,
+ thead th {
  color: var(--soft);
  font-weight: 400;
  font-size: 13px;
@@ -58,12 +61,13 @@ export const DASHBOARD_PAGE = ` <!doctype html>
  flex: 1;
  color: var(--soft);
  }
- #connection::before {
+ #connection::before,
+ .legend li::before {
  content: "";
  display: inline-block;
- width: 9px;
- height: 9px;
- margin-right: 7px;
+ width: 10px;
+ height: 10px;
+ margin-right: 6px;
  border-radius: 50%;
  background: var(--lane);
  }
@@ -119,10 +123,6 @@ export const DASHBOARD_PAGE = ` <!doctype html>
  #tiles div {
  padding: 8px 12px;
  }
- dt {
- color: var(--soft);
- font-size: 13px;
- }
  dd {
  font-size: 20px;
  }
@@ -136,18 +136,9 @@ export const DASHBOARD_PAGE = ` <!doctype html>
  flex-wrap: wrap;
  gap: 2px 14px;
  margin-bottom: 6px;
- color: var(--soft);
- font-size: 13px;
  }
  .legend li::before {
- content: "";
- display: inline-block;
- width: 11px;
- height: 11px;
- margin-right: 5px;
  border-radius: 3px;
- background: var(--lane);
- vertical-align: -1px;
  }
  .requests > li {
  padding: 6px 0;
@@ -251,8 +242,6 @@ export const DASHBOARD_PAGE = ` <!doctype html>
  font-weight: 400;
  }
  thead th {
- color: var(--soft);
- font-size: 13px;
  white-space: nowrap;
  }
  tbody th {
