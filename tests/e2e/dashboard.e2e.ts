@@ -1,7 +1,7 @@
 /** The dashboard in a real browser. */
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
-import { NO_BROWSER, openPage, startDirected } from "./browser.ts";
+import { NO_BROWSER, openPage, startDirected, TEAM_HOST } from "./browser.ts";
 import {
   makePlace,
   type Place,
@@ -180,6 +180,14 @@ describe("the dashboard", { skip: NO_BROWSER, concurrency: 2, timeout: 120_000 }
     await see("#connection", /^Live, by WebSocket$/);
     assert.doesNotMatch(addresses.join() + await page.content(), /Secret/);
     assert.equal(await page.evaluate("JSON.stringify(localStorage) + document.cookie"), "{}");
+  });
+
+  it("is there for another machine, too, and the browser complains of nothing", async (t) => {
+    const { port } = await startProxy(t, { env: { ARBITER_ALLOW_OPEN: "1" } });
+    const { page, see, complaints } = await openPage(t);
+    await page.goto(`http://${TEAM_HOST}:${port}/dashboard`);
+    await see("#connection", /^Live, by WebSocket$/);
+    assert.deepEqual(complaints, []);
   });
 
   it("shows what answers say only where the proxy was started so, and says that", async (t) => {
