@@ -13506,6 +13506,7 @@ function createFileStore(path: string, warn: (warning: string) => void = () => {
 // lib/store/redis_client.ts -----------------------------------------------------------------
 /** As much of the npm package `redis` as is used here, of its versions from 4. */
 type RedisClient = {
+  readonly isReady: boolean;
   connect(): Promise<unknown>;
   sendCommand(command: readonly string[]): Promise<unknown>;
   on(event: "error", listener: (error: Error) => void): unknown;
@@ -13567,9 +13568,7 @@ async function createRedisConnection(
   { timeout, clock, packages }: { timeout: number; clock: Clock; packages: string | undefined },
 ): Promise<RedisConnection> {
   const { createClient } = await loadRedis(await toPlaces(packages), packages);
-  let current:
-    | { client: RedisClient; ready: Promise<unknown>; since: number; isReady: boolean; lost?: Error }
-    | undefined;
+  let current: { client: RedisClient; ready: Promise<unknown>; since: number; lost?: Error } | undefined;
   let closed = false;
 
   async function drop(client: RedisClient): Promise<void> {
@@ -13589,8 +13588,8 @@ async function createRedisConnection(
       drop(client);
     });
     client.unref();
-    const made: NonNullable<typeof current> = { client, ready: client.connect(), since: clock.now(), isReady: false };
-    made.ready.then(() => made.isReady = true, () => drop(client));
+    const made: NonNullable<typeof current> = { client, ready: client.connect(), since: clock.now() };
+    made.ready.catch(() => drop(client));
     return made;
   }
 
@@ -13604,7 +13603,7 @@ async function createRedisConnection(
         isLate = true;
         // What does not answer may be gone without a word; what is not even there yet may still come.
         const error = new Error(`no answer within ${timeout} ms`);
-        if (asked.isReady || clock.now() - since >= CONNECT_TIMEOUT) {
+        if (client.isReady || clock.now() - since >= CONNECT_TIMEOUT) {
           asked.lost = error; // Also for those whose questions end with the connection.
           drop(client);
         }
