@@ -11628,9 +11628,6 @@ const DASHBOARD_PAGE = ` <!doctype html>
  box-sizing: border-box;
  margin: 0;
  }
- [hidden] {
- display: none !important;
- }
  body {
  margin: 0 auto;
  max-width: 1240px;
@@ -11702,7 +11699,7 @@ const DASHBOARD_PAGE = ` <!doctype html>
  }
  main {
  display: grid;
- grid-template-columns: repeat(2, minmax(0, 1fr));
+ grid-template-columns: repeat(auto-fit, minmax(min(100%, 420px), 1fr));
  gap: 12px;
  }
  section,
@@ -11884,16 +11881,6 @@ const DASHBOARD_PAGE = ` <!doctype html>
  height: 1px;
  overflow: hidden;
  clip-path: inset(50%);
- }
- @media (max-width: 900px) {
- main {
- grid-template-columns: minmax(0, 1fr);
- }
- }
- @media (prefers-reduced-motion: no-preference) {
- #flight rect {
- transition: width .2s linear;
- }
  }
 </style>
  </head>
