@@ -5517,13 +5517,13 @@ class InboundLimits {
  *
  * @throws {ApiError} `request_too_large` beyond `maxBytes`, `invalid_request_error` if it is not JSON.
  */
-async function readJson(request: Request, maxBytes: number): Promise<{ value: unknown; size: number }> {
+async function readJson(request: Request, maxBytes: number): Promise<{ body: unknown; size: number }> {
   const decoder = new TextDecoder("utf-8", { ignoreBOM: true }); // Deno's takes marks from each chunk.
-  let [text, bytes] = ["", 0];
+  let [text, size] = ["", 0];
   try {
     for await (const chunk of request.body ?? []) {
-      bytes += chunk.byteLength;
-      if (bytes > maxBytes) {
+      size += chunk.byteLength;
+      if (size > maxBytes) {
         const message = `Request exceeds the maximum size of ${Number((maxBytes / 1024 / 1024).toPrecision(4))} MiB`;
         throw new ApiError("request_too_large", message, { headers: { connection: "close" } });
       }
@@ -5534,11 +5534,11 @@ async function readJson(request: Request, maxBytes: number): Promise<{ value: un
     throw new ApiError("invalid_request_error", "The request body broke off", { cause });
   }
   text += decoder.decode();
-  const value = parseJson(text.replace(/^\uFEFF/, ""));
-  if (value === undefined) {
+  const body = parseJson(text.replace(/^\uFEFF/, ""));
+  if (body === undefined) {
     throw new ApiError("invalid_request_error", "The request body is not valid JSON, or nested more than 500 deep");
   }
-  return { value, size: bytes };
+  return { body, size };
 }
 // lib/wire/client_chat_request.ts -----------------------------------------------------------
 /** A part of a message of a client. */
@@ -8802,10 +8802,12 @@ class LiveFeed {
         this.#watchers.add(tell);
         if (this.#watchers.size === 1) this.#tellIn(BEAT);
         leave = () => {
-          leave = () => {};
+          if (!this.#watchers.delete(tell)) return;
           forget();
-          this.#watchers.delete(tell);
-          if (this.#watchers.size === 0) this.#rest();
+          if (this.#watchers.size === 0) {
+            this.#cancel();
+            this.#waits = false;
+          }
           exchange.end();
         };
         forget = onAbort(exchange.stop.signal, () => {
@@ -8831,11 +8833,6 @@ class LiveFeed {
       for (const tell of this.#watchers) tell(json);
       this.#tellIn(BEAT);
     });
-  }
-
-  #rest(): void {
-    this.#cancel();
-    this.#waits = false;
   }
 }
 // lib/server/prometheus.ts ------------------------------------------------------------------
@@ -9276,10 +9273,6 @@ function toThread({ request: { headers }, log: { session } }: Exchange): string 
   return session && `${session} ${headers.get("x-claude-code-agent-id")}`;
 }
 
-function askAlone({ ask, ...question }: Question, signal: AbortSignal): Begun {
-  return { ...question, answer: ask(signal) };
-}
-
 /**
  * Finds requests that have been asked before, so that they need not be asked again: under a key that the client has
  * given them, or because its connection broke a moment ago.
@@ -9306,6 +9299,7 @@ class SharedAnswers {
    */
   async begin(exchange: Exchange, question: Question): Promise<Begun> {
     const { request: { headers }, stop: { signal } } = exchange;
+    signal.throwIfAborted();
     const key = headers.get("idempotency-key") || headers.get("anthropic-idempotency-key");
     if (key) return await this.#beginKeyed(key, exchange, question);
     const left = this.#findLeft(exchange);
@@ -9313,9 +9307,11 @@ class SharedAnswers {
       exchange.log.replayed = true;
       return left.join(signal);
     }
-    const repeats = headers.has("x-stainless-retry-count");
-    if (!repeats || this.#parts.linger === 0 || signal.aborted) return askAlone(question, signal);
-    const answer = this.#share(question, () => answer.asked ? this.#linger(answer, exchange) : answer.giveUp());
+    const lingers = headers.has("x-stainless-retry-count") && this.#parts.linger > 0;
+    const answer = this.#share(question, () => {
+      if (lingers && answer.asked) this.#linger(answer, exchange);
+      else answer.giveUp();
+    });
     return answer.join(signal);
   }
 
@@ -9385,7 +9381,7 @@ class SharedAnswers {
     const claimed = this.#parts.store.shared
       ? await this.#claims.claim(id, digest, question, check)
       : { question, found: false };
-    if (signal.aborted) return askAlone(claimed.question, signal);
+    if (signal.aborted) return { ...claimed.question, answer: claimed.question.ask(signal) };
     if (claimed.found) log.replayed = true;
     const answer = this.#share(claimed.question, () => void answer.finish(), (whole) => {
       if (whole && answer.kept) entry.until = this.#parts.clock.now() + KEY_MEMORY;
@@ -9660,8 +9656,8 @@ async function answerMessages(
  *
  * @throws {ApiError} If no candidate answers before the response begins.
  */
-function answerChat(exchange: Exchange, body: unknown, parts: HandlerParts): Promise<Response> {
-  const asked = parseClientChatRequest(body);
+function answerChat(exchange: Exchange, parts: HandlerParts): Promise<Response> {
+  const asked = parseClientChatRequest(exchange.body);
   const { request, warnings } = toMessagesRequest(asked);
   exchange.log.warnings = warnings;
   const withUsage = asked.stream_options?.include_usage === true;
@@ -9674,46 +9670,23 @@ const DASHBOARD_PAGE = ` <!doctype html>
  <head>
  <meta charset="utf-8">
  <meta name="viewport" content="width=device-width, initial-scale=1">
- <meta name="color-scheme" content="light dark">
  <title>Arbiter</title>
  <link rel="icon" href="data:,">
 <style>
  :root {
- color-scheme: light;
- --ground: #f6f7f9;
- --card: #fff;
- --ink: #1b2430;
- --soft: #566273;
- --line: #d6dbe3;
- --accent: #1d5fc4;
- --bad: #b3261e;
- --good: #1a6b3c;
- --hold: #c8891a;
- --fallback: #c0392b;
- --stream: #2b6fd6;
- --tools: #7c4dd1;
- }
- :root[data-theme="dark"] {
- color-scheme: dark;
- --ground: #10141a;
- --card: #181e27;
- --ink: #e6eaf0;
- --soft: #a3afbf;
- --line: #303a48;
- --accent: #7fb1ff;
- --bad: #ff8a80;
- --good: #6fd39a;
- --hold: #e0a93f;
- --fallback: #f0705f;
- --stream: #5b9bf5;
- --tools: #a98af0;
+ color-scheme: light dark;
+ --ground: light-dark(#f6f7f9, #10141a);
+ --card: light-dark(#fff, #181e27);
+ --ink: light-dark(#1b2430, #e6eaf0);
+ --soft: light-dark(#566273, #a3afbf);
+ --line: light-dark(#d6dbe3, #303a48);
+ --accent: light-dark(#1d5fc4, #7fb1ff);
+ --bad: light-dark(#b3261e, #ff8a80);
+ --good: light-dark(#1a6b3c, #6fd39a);
  }
  * {
  box-sizing: border-box;
  margin: 0;
- }
- [hidden] {
- display: none !important;
  }
  body {
  margin: 0 auto;
@@ -9723,6 +9696,7 @@ const DASHBOARD_PAGE = ` <!doctype html>
  color: var(--ink);
  font: 15px/1.45 system-ui, sans-serif;
  font-variant-numeric: tabular-nums;
+ overflow-wrap: anywhere;
  }
  header {
  display: flex;
@@ -9734,7 +9708,10 @@ const DASHBOARD_PAGE = ` <!doctype html>
  h1 {
  font-size: 20px;
  }
- h1 small {
+ h1 small,
+ dt,
+ .legend,
+ thead th {
  color: var(--soft);
  font-weight: 400;
  font-size: 13px;
@@ -9747,20 +9724,21 @@ const DASHBOARD_PAGE = ` <!doctype html>
  flex: 1;
  color: var(--soft);
  }
- #connection::before {
+ #connection::before,
+ .legend li::before {
  content: "";
  display: inline-block;
- width: 9px;
- height: 9px;
- margin-right: 7px;
+ width: 10px;
+ height: 10px;
+ margin-right: 6px;
  border-radius: 50%;
- background: var(--hold);
+ background: var(--lane);
  }
- #connection.live::before {
- background: var(--good);
+ #connection.live {
+ --lane: var(--good);
  }
- #connection.lost::before {
- background: var(--bad);
+ #connection.lost {
+ --lane: var(--bad);
  }
  button,
  input {
@@ -9781,7 +9759,7 @@ const DASHBOARD_PAGE = ` <!doctype html>
  }
  main {
  display: grid;
- grid-template-columns: repeat(2, minmax(0, 1fr));
+ grid-template-columns: repeat(auto-fit, minmax(min(100%, 420px), 1fr));
  gap: 12px;
  }
  section,
@@ -9794,10 +9772,7 @@ const DASHBOARD_PAGE = ` <!doctype html>
  padding: 12px 14px;
  min-width: 0;
  }
- .wide,
- #tiles,
- #door,
- #notice {
+ .wide {
  grid-column: 1 / -1;
  }
  #notice {
@@ -9811,13 +9786,8 @@ const DASHBOARD_PAGE = ` <!doctype html>
  #tiles div {
  padding: 8px 12px;
  }
- dt {
- color: var(--soft);
- font-size: 13px;
- }
  dd {
  font-size: 20px;
- overflow-wrap: anywhere;
  }
  ul,
  ol {
@@ -9829,18 +9799,9 @@ const DASHBOARD_PAGE = ` <!doctype html>
  flex-wrap: wrap;
  gap: 2px 14px;
  margin-bottom: 6px;
- color: var(--soft);
- font-size: 13px;
  }
  .legend li::before {
- content: "";
- display: inline-block;
- width: 11px;
- height: 11px;
- margin-right: 5px;
  border-radius: 3px;
- background: var(--lane);
- vertical-align: -1px;
  }
  .requests > li {
  padding: 6px 0;
@@ -9853,16 +9814,10 @@ const DASHBOARD_PAGE = ` <!doctype html>
  flex-wrap: wrap;
  gap: 0 12px;
  }
- .line > * {
- overflow-wrap: anywhere;
- }
  .line .time {
  margin-left: auto;
  }
- .soft,
- .words,
- #idle,
- #none {
+ .soft {
  color: var(--soft);
  }
  .bad {
@@ -9904,18 +9859,16 @@ const DASHBOARD_PAGE = ` <!doctype html>
  opacity: .45;
  }
  .hold {
- --lane: var(--hold);
+ --lane: light-dark(#c8891a, #e0a93f);
  }
- .stream,
- .bar {
- --lane: var(--stream);
+ .stream {
+ --lane: light-dark(#2b6fd6, #5b9bf5);
  }
- .fallback,
- .bar.bad {
- --lane: var(--fallback);
+ .fallback {
+ --lane: light-dark(#c0392b, #f0705f);
  }
  .tools {
- --lane: var(--tools);
+ --lane: light-dark(#7c4dd1, #a98af0);
  }
  #latency,
  #tokens {
@@ -9928,7 +9881,6 @@ const DASHBOARD_PAGE = ` <!doctype html>
  max-height: 6em;
  overflow: hidden;
  white-space: pre-wrap;
- overflow-wrap: anywhere;
  color: var(--soft);
  }
  #recent pre {
@@ -9953,13 +9905,14 @@ const DASHBOARD_PAGE = ` <!doctype html>
  font-weight: 400;
  }
  thead th {
- color: var(--soft);
- font-size: 13px;
  white-space: nowrap;
  }
  tbody th {
  min-width: 160px;
- overflow-wrap: anywhere;
+ }
+ td,
+ time {
+ overflow-wrap: normal;
  }
  tbody td:nth-child(2) {
  min-width: 100px;
@@ -9982,12 +9935,6 @@ const DASHBOARD_PAGE = ` <!doctype html>
  gap: 12px;
  padding: 1px 0;
  }
- #events time {
- color: var(--soft);
- }
- #events span {
- overflow-wrap: anywhere;
- }
  .hidden {
  position: absolute;
  width: 1px;
@@ -9995,42 +9942,32 @@ const DASHBOARD_PAGE = ` <!doctype html>
  overflow: hidden;
  clip-path: inset(50%);
  }
- @media (max-width: 900px) {
- main {
- grid-template-columns: minmax(0, 1fr);
- }
- }
- @media (prefers-reduced-motion: no-preference) {
- #flight rect {
- transition: width .2s linear;
- }
- }
 </style>
  </head>
  <body>
  <header>
  <h1>Arbiter <small id="version"></small></h1>
- <p id="connection" role="status">Connecting …</p>
+ <p id="connection" class="hold" role="status">Connecting …</p>
  <button id="theme" type="button">Theme: auto</button>
  </header>
  <p id="news" class="hidden" aria-live="polite"></p>
  <main>
- <form id="door" hidden>
+ <form id="door" class="wide" hidden>
  <label for="key">This proxy wants its key (ARBITER_API_KEY). It stays in this tab.</label>
  <p>
  <input id="key" type="password" autocomplete="off" pattern=" *[!-~]+ *" required>
  <button>Open</button>
  </p>
  </form>
- <p id="notice" hidden>
+ <p id="notice" class="wide" hidden>
  <strong>Content is shown</strong>: this proxy was started with ARBITER_SHOW_CONTENT, so that whoever opens this page
  can read the end of each answer.
  </p>
- <dl id="tiles" aria-label="Since the start"></dl>
+ <dl id="tiles" class="wide" aria-label="Since the start"></dl>
 
  <section aria-labelledby="h-flight" class="wide">
  <h2 id="h-flight">In flight</h2>
- <p id="idle">Nothing is on its way.</p>
+ <p id="idle" class="soft">Nothing is on its way.</p>
  <ul id="flight" class="requests"></ul>
  </section>
 
@@ -10042,8 +9979,8 @@ const DASHBOARD_PAGE = ` <!doctype html>
  <li class="stream">stream</li>
  <li class="tools">tools</li>
  </ul>
- <p
- id="none">No request yet. In another terminal: <code>arbiter-proxy env</code> says how Claude Code gets here.</p>
+ <p id="none" class="soft">
+ No request yet. In another terminal: <code>arbiter-proxy env</code> says how Claude Code gets here.</p>
  <ul id="recent" class="requests"></ul>
  </section>
 
@@ -10087,14 +10024,16 @@ const DASHBOARD_PAGE = ` <!doctype html>
 
  <section aria-labelledby="h-latency">
  <h2 id="h-latency">Time to the first token</h2>
- <svg id="latency" aria-label="No answer yet." viewBox="0 0 300 80" role="img" preserveAspectRatio="none"></svg>
- <p id="latency-words" class="words"></p>
+ <svg id="latency" aria-labelledby="latency-words" viewBox="0 0 300 80" role="img"
+ preserveAspectRatio="none"></svg>
+ <p id="latency-words" class="soft">No answer yet.</p>
  </section>
 
  <section aria-labelledby="h-tokens">
  <h2 id="h-tokens">Tokens of an answer</h2>
- <svg id="tokens" aria-label="No answer yet." viewBox="0 0 300 80" role="img" preserveAspectRatio="none"></svg>
- <p id="tokens-words" class="words"></p>
+ <svg id="tokens" aria-labelledby="tokens-words" viewBox="0 0 300 80" role="img"
+ preserveAspectRatio="none"></svg>
+ <p id="tokens-words" class="soft">No answer yet.</p>
  </section>
 
  <section class="wide">
@@ -10126,19 +10065,17 @@ const DASHBOARD_PAGE = ` <!doctype html>
 
  const keep = (store, name, value) => {
  try {
- return value === undefined ? store().getItem(name) ?? "" : store().setItem(name, value);
+ return value === undefined ? globalThis[store][name] ?? "" : globalThis[store][name] = value;
  } catch {
  return ""; // Some browsers forbid it; then nothing is remembered.
  }
  };
- const session = () => sessionStorage;
- const local = () => localStorage;
 
  // ---- What is known
 
  let state;
  let skew = 0;
- let key = keep(session, "arbiter-key");
+ let key = keep("sessionStorage", "arbiter-key");
  const requests = new Map();
  const sessions = new Map();
 
@@ -10317,13 +10254,11 @@ const DASHBOARD_PAGE = ` <!doctype html>
  const bars = shown.map((log, i) => {
  const height = Math.max(log[field] / most * 76, 1.5);
  const x = 300 - (shown.length - i) * step;
- return rect(x + step * .15, 80 - height, step * .7, height, log.failed ? "bar bad" : "bar");
+ return rect(x + step * .15, 80 - height, step * .7, height, log.failed ? "fallback" : "stream");
  });
  const numbers = \`median \${format(median(values))}, \${extreme} \${format(most)}\`;
- const text = shown.length > 0 ? \`The last \${shown.length}: \${numbers}\` : "No answer yet.";
  $(id).replaceChildren(...bars);
- $(id).setAttribute("aria-label", text);
- set($(\`\${id}-words\`), text);
+ set($(\`\${id}-words\`), shown.length > 0 ? \`The last \${shown.length}: \${numbers}\` : "No answer yet.");
  }
 
  function drawTiles() {
@@ -10400,7 +10335,7 @@ const DASHBOARD_PAGE = ` <!doctype html>
  align(
  $("events"),
  events,
- () => make("li", {}, make("time"), make("span")),
+ () => make("li", {}, make("time", { class: "soft" }), make("span")),
  (item, { at, text, bad }) => {
  set(item.children[0], clock(at));
  set(item.children[1], text);
@@ -10441,7 +10376,7 @@ const DASHBOARD_PAGE = ` <!doctype html>
  take(message);
  }
 
- function say(text, name = "") {
+ function say(text, name = "hold") {
  set($("connection"), text);
  $("connection").className = name;
  }
@@ -10504,7 +10439,7 @@ const DASHBOARD_PAGE = ` <!doctype html>
  if (how === "locked") {
  openDoor(key !== "");
  key = "";
- keep(session, "arbiter-key", "");
+ keep("sessionStorage", "arbiter-key", "");
  return;
  }
  say(how ? "The proxy refuses this page" : "The connection is lost, trying again …", "lost");
@@ -10516,7 +10451,7 @@ const DASHBOARD_PAGE = ` <!doctype html>
  $("door").addEventListener("submit", (event) => {
  event.preventDefault();
  key = $("key").value.trim();
- keep(session, "arbiter-key", key);
+ keep("sessionStorage", "arbiter-key", key);
  $("key").value = "";
  $("door").hidden = true;
  say("Connecting …");
@@ -10526,18 +10461,16 @@ const DASHBOARD_PAGE = ` <!doctype html>
  // ---- Light and dark
 
  const THEMES = ["auto", "dark", "light"];
- const dark = matchMedia("(prefers-color-scheme: dark)");
- let theme = THEMES.find((name) => name === keep(local, "arbiter-theme")) ?? "auto";
+ let theme = THEMES.find((name) => name === keep("localStorage", "arbiter-theme")) ?? "auto";
  function paint() {
- document.documentElement.dataset.theme = theme === "auto" ? dark.matches ? "dark" : "light" : theme;
+ document.documentElement.style.colorScheme = theme === "auto" ? "" : theme;
  set($("theme"), \`Theme: \${theme}\`);
  }
  $("theme").addEventListener("click", () => {
  theme = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length];
- keep(local, "arbiter-theme", theme);
+ keep("localStorage", "arbiter-theme", theme);
  paint();
  });
- dark.addEventListener("change", paint);
  paint();
 
  setInterval(() => {
@@ -10571,7 +10504,6 @@ async function answerDashboard(): Promise<Response> {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
     "referrer-policy": "no-referrer",
-    "cross-origin-opener-policy": "same-origin",
     "cache-control": "no-cache",
   };
   return new Response(DASHBOARD_PAGE, { headers });
@@ -10891,8 +10823,8 @@ async function answerUpgrade(
   end(frames.over ? undefined : toCloseFrame(CLOSE_CODES.away));
 }
 // lib/server/handler.ts ---------------------------------------------------------------------
-/** What a route is asked with: the parsed body of a POST, and what the path's pattern captured. */
-type RouteCall = { parts: HandlerParts; exchange: Exchange; body: unknown; id: string };
+/** What a route is asked with; `id` is what the path's pattern captured. */
+type RouteCall = { parts: HandlerParts; exchange: Exchange; id: string };
 
 /** A route: its path, its methods, what answers, and what it asks of clients beside their key. */
 type RouteRow = [path: RegExp, methods: string, answer: (asked: RouteCall) => unknown, access?: RouteAccess];
@@ -10903,22 +10835,11 @@ function toList(data: readonly { id: string }[]): object {
 }
 
 const ROUTES: readonly RouteRow[] = [
-  [
-    /^\/v1\/messages$/,
-    "POST",
-    ({ exchange, body, parts }) => answerMessages(exchange, body, parts),
-    "rated",
-  ],
-  [
-    /^\/v1\/chat\/completions$/,
-    "POST",
-    ({ exchange, body, parts }) => answerChat(exchange, body, parts),
-    "rated",
-  ],
-  [/^\/v1\/messages\/count_tokens$/, "POST", async ({ exchange, body, parts }) => {
-    const { router, ledger, load } = parts;
+  [/^\/v1\/messages$/, "POST", ({ exchange, parts }) => answerMessages(exchange, exchange.body, parts), "rated"],
+  [/^\/v1\/chat\/completions$/, "POST", ({ exchange, parts }) => answerChat(exchange, parts), "rated"],
+  [/^\/v1\/messages\/count_tokens$/, "POST", async ({ exchange, parts: { router, ledger, load } }) => {
     const session = exchange.request.headers.get("x-claude-code-session-id") ?? "";
-    const request = parseMessagesRequest(body, false);
+    const request = parseMessagesRequest(exchange.body, false);
     await load();
     return { input_tokens: Math.max(1, ledger.countPart(request, session, router().find(request.model))) };
   }],
@@ -10987,9 +10908,8 @@ async function answerRoute(exchange: Exchange, parts: HandlerParts, limits: Inbo
   }
   const refused = access === "rated" ? limits.count(client) : undefined;
   if (refused) throw refused;
-  const read = method === "POST" ? await readJson(request, parts.maxBodyBytes) : { value: undefined, size: 0 };
-  [exchange.body, exchange.size] = [read.value, read.size];
-  const answer = await toAnswer({ parts, exchange, body: read.value, id: pattern?.exec(path)?.[1] ?? "" });
+  if (method === "POST") Object.assign(exchange, await readJson(request, parts.maxBodyBytes));
+  const answer = await toAnswer({ parts, exchange, id: pattern?.exec(path)?.[1] ?? "" });
   return answer instanceof Response ? answer : Response.json(answer);
 }
 
@@ -11020,17 +10940,8 @@ function createHandler(parts: HandlerParts): { fetch(request: Request): Promise<
           // A log that fails must not take the answer with it.
         }
       };
-      const exchange: Exchange = {
-        request,
-        log,
-        began,
-        body: undefined,
-        size: 0,
-        stop,
-        format: MESSAGES_FORMAT,
-        streams: false,
-        end,
-      };
+      const fresh = { body: undefined, size: 0, format: MESSAGES_FORMAT, streams: false };
+      const exchange: Exchange = { request, log, began, stop, end, ...fresh };
       let response: Response;
       try {
         response = await answerRoute(exchange, parts, limits);
@@ -13509,9 +13420,7 @@ function createFileStore(path: string, warn: (warning: string) => void = () => {
     return new Map(Object.entries(isJsonObject(found) ? found : {}));
   }
 
-  async function open(): Promise<Store> {
-    return createMemoryStore(await read());
-  }
+  const open = () => opened ??= read().then((entries) => createMemoryStore(entries));
 
   async function write(store: Store): Promise<void> {
     waiting = false;
@@ -13530,7 +13439,7 @@ function createFileStore(path: string, warn: (warning: string) => void = () => {
 
   /** Does something to what is kept, and waits until the file has it. */
   async function change<T>(key: string, run: (store: Store) => Promise<T>): Promise<T> {
-    const store = await (opened ??= open());
+    const store = await open();
     const result = await run(store);
     changed.add(key);
     if (!waiting) writing = writing.then(() => write(store));
@@ -13541,21 +13450,22 @@ function createFileStore(path: string, warn: (warning: string) => void = () => {
 
   return {
     shared: false,
-    get: async (key) => await (await (opened ??= open())).get(key),
-    list: async (prefix) => await (await (opened ??= open())).list(prefix),
+    get: async (key) => await (await open()).get(key),
+    list: async (prefix) => await (await open()).list(prefix),
     set: (key, value, ms) => change(key, (store) => store.set(key, value, ms)),
     swap: (key, before, after, ms) => change(key, (store) => store.swap(key, before, after, ms)),
-    take: async (id, windows) => await (await (opened ??= open())).take(id, windows), // Places end with the process.
-    free: async (id, key) => await (await (opened ??= open())).free(id, key),
+    take: async (id, windows) => await (await open()).take(id, windows), // Places end with the process.
+    free: async (id, key) => await (await open()).free(id, key),
     close: () => writing,
   };
 }
 // lib/store/redis_client.ts -----------------------------------------------------------------
 /** As much of the npm package `redis` as is used here, of its versions from 4. */
 type RedisClient = {
+  readonly isReady: boolean;
   connect(): Promise<unknown>;
   sendCommand(command: readonly string[]): Promise<unknown>;
-  on(event: "error", listener: () => void): unknown;
+  on(event: "error", listener: (error: Error) => void): unknown;
   unref(): void;
   /** Closes the connection at once; version 4 has the other. */
   destroy?(): void;
@@ -13603,15 +13513,18 @@ async function loadRedis(places: readonly (() => unknown)[], folder?: string): P
   throw new MissingEngineError(`Redis needs the npm package redis: run npm install ${where}redis`);
 }
 
+/** An error that says something also where several addresses have been tried. */
+function toError(cause: Error & { code?: string }): Error {
+  return new Error(cause.message || cause.code, { cause });
+}
+
 /** Connects when it is first asked, and again whenever the connection was lost; only a question holds the process open. */
 async function createRedisConnection(
   options: object,
   { timeout, clock, packages }: { timeout: number; clock: Clock; packages: string | undefined },
 ): Promise<RedisConnection> {
   const { createClient } = await loadRedis(await toPlaces(packages), packages);
-  let current:
-    | { client: RedisClient; ready: Promise<unknown>; since: number; isReady: boolean; lost?: Error }
-    | undefined;
+  let current: { client: RedisClient; ready: Promise<unknown>; since: number; lost?: Error } | undefined;
   let closed = false;
 
   async function drop(client: RedisClient): Promise<void> {
@@ -13626,10 +13539,13 @@ async function createRedisConnection(
   function connect(): NonNullable<typeof current> {
     const socket = { connectTimeout: CONNECT_TIMEOUT, reconnectStrategy: false };
     const client = createClient({ ...options, socket, RESP: 2, disableOfflineQueue: true, disableClientInfo: true });
-    client.on("error", () => drop(client));
+    client.on("error", (error) => {
+      made.lost ??= toError(error); // Who waits for an answer then would be told only that the client was closed.
+      drop(client);
+    });
     client.unref();
-    const made: NonNullable<typeof current> = { client, ready: client.connect(), since: clock.now(), isReady: false };
-    made.ready.then(() => made.isReady = true, () => drop(client));
+    const made: NonNullable<typeof current> = { client, ready: client.connect(), since: clock.now() };
+    made.ready.catch(() => drop(client));
     return made;
   }
 
@@ -13643,7 +13559,7 @@ async function createRedisConnection(
         isLate = true;
         // What does not answer may be gone without a word; what is not even there yet may still come.
         const error = new Error(`no answer within ${timeout} ms`);
-        if (asked.isReady || clock.now() - since >= CONNECT_TIMEOUT) {
+        if (client.isReady || clock.now() - since >= CONNECT_TIMEOUT) {
           asked.lost = error; // Also for those whose questions end with the connection.
           drop(client);
         }
@@ -13655,8 +13571,7 @@ async function createRedisConnection(
     try {
       return await Promise.race([ready.then(() => isLate || client.sendCommand(command)), late]);
     } catch (cause) {
-      const { message, code } = cause as Error & { code?: string };
-      throw asked.lost ?? new Error(message || code, { cause });
+      throw asked.lost ?? toError(cause as Error);
     } finally {
       forget();
     }
@@ -13873,7 +13788,8 @@ export interface SqliteStoreOptions {
 
 /** What comes with all of Deno, Bun and Node but its oldest versions. */
 type Sqlite = typeof import("node:sqlite");
-type Database = InstanceType<Sqlite["DatabaseSync"]>;
+type Query = (sql: string, ...values: (string | number)[]) => Record<string, unknown>[];
+type OpenFile = { query: Query; close: () => void };
 
 /** So many changes, and what is over is thrown away. */
 const CHANGES_PER_CLEANING = 1_000;
@@ -13897,8 +13813,8 @@ async function loadSqlite(): Promise<Sqlite> {
   }
 }
 
-/** Opens the file, which only its owner may read, and so those that SQLite puts beside it. */
-async function openDatabase({ DatabaseSync }: Sqlite, path: string, patience: number): Promise<Database> {
+/** Opens the file, which only its owner may read, and so those that SQLite puts beside it; prepares what is asked once. */
+async function openDatabase({ DatabaseSync }: Sqlite, path: string, patience: number): Promise<OpenFile> {
   const { mkdir, open } = await import("node:fs/promises");
   const { dirname } = await import("node:path");
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
@@ -13908,64 +13824,26 @@ async function openDatabase({ DatabaseSync }: Sqlite, path: string, patience: nu
     database.exec(
       `PRAGMA busy_timeout = ${patience}; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; ${SCHEMA}`,
     );
-    return database;
   } catch (thrown) {
     database.close();
     throw thrown;
   }
+  const statements = new Map<string, ReturnType<typeof database.prepare>>();
+  const query: Query = (sql, ...values) => {
+    const statement = statements.get(sql) ?? database.prepare(sql);
+    statements.set(sql, statement);
+    return statement.all(...values);
+  };
+  return { query, close: () => database.close() };
 }
 
-type Queries = ReturnType<typeof toQueries>;
+function readEntry(query: Query, key: string, now: number): string | undefined {
+  return query("SELECT value FROM entries WHERE key = ? AND until > ?", key, now)[0]?.value as string | undefined;
+}
 
-/** Makes what is asked of an open database; each statement is prepared once. */
-function toQueries(database: Database) {
-  const sql = (text: string) => database.prepare(text);
-  const getOne = sql("SELECT value FROM entries WHERE key = ? AND until > ?");
-  const listAll = sql("SELECT key, value FROM entries WHERE key >= ? AND key < ? || char(1114111) AND until > ?");
-  const forget = sql("DELETE FROM entries WHERE key = ?");
-  const keep = sql("INSERT OR REPLACE INTO entries VALUES (?, ?, ?)");
-  const others = sql("SELECT until FROM places WHERE key = ? AND id <> ? AND until > ?");
-  const place = sql("INSERT OR REPLACE INTO places VALUES (?, ?, ?)");
-  const leave = sql("DELETE FROM places WHERE key = ? AND id = ?");
-  const clean = [sql("DELETE FROM entries WHERE until <= ?"), sql("DELETE FROM places WHERE until <= ?")];
-
-  const get = (key: string, now: number) => getOne.get(key, now)?.value as string | undefined;
-  const set = (key: string, value: unknown, until: number) =>
-    void (value === undefined ? forget.run(key) : keep.run(key, JSON.stringify(value), until));
-  /** Does all or nothing, and nobody else writes meanwhile. */
-  function change<T>(run: () => T): T {
-    database.exec("BEGIN IMMEDIATE");
-    try {
-      const result = run();
-      database.exec("COMMIT");
-      return result;
-    } catch (thrown) {
-      database.exec("ROLLBACK");
-      throw thrown;
-    }
-  }
-  return {
-    get,
-    set,
-    list: (prefix: string, now: number) => listAll.all(prefix, prefix, now) as { key: string; value: string }[],
-    swap: (key: string, before: unknown, after: unknown, now: number, until: number) =>
-      change(() => {
-        const same = get(key, now) === JSON.stringify(before);
-        if (same) set(key, after, until);
-        return same;
-      }),
-    take: (id: string, windows: readonly SlidingWindow[], now: number): Taken =>
-      change(() => {
-        const ends = windows.map(({ key }) => others.all(key, id, now).map(({ until }) => until as number));
-        const taken = toTaken(windows, ends, now);
-        const kept = taken.wait > 0 ? [] : windows.filter(({ ms }) => ms > 0);
-        for (const { key, ms } of kept) place.run(key, id, now + ms);
-        return taken;
-      }),
-    free: (id: string, key: string) => void leave.run(key, id),
-    clean: (now: number) => clean.forEach((statement) => statement.run(now)),
-    close: () => database.close(),
-  };
+function writeEntry(query: Query, key: string, value: unknown, until: number): void {
+  if (value === undefined) query("DELETE FROM entries WHERE key = ?", key);
+  else query("INSERT OR REPLACE INTO entries VALUES (?, ?, ?)", key, JSON.stringify(value), until);
 }
 
 /**
@@ -13978,31 +13856,58 @@ function toQueries(database: Database) {
 export async function createSqliteStore(path: string, options: SqliteStoreOptions = {}): Promise<Store> {
   const { clock = Date, patience = 2_000 } = options;
   const sqlite = await loadSqlite();
-  let opened: Promise<Queries> | undefined;
+  let opened: Promise<OpenFile> | undefined;
   let [changes, closed] = [0, false];
 
-  async function ask<T>(run: (queries: Queries, now: number) => T): Promise<T> {
+  async function ask<T>(run: (file: OpenFile, now: number) => T): Promise<T> {
     if (closed) throw new Error("The store is closed");
-    opened ??= openDatabase(sqlite, path, patience).then(toQueries);
-    const queries = await opened.catch((cause) => {
+    opened ??= openDatabase(sqlite, path, patience);
+    const file = await opened.catch((cause) => {
       opened = undefined;
       throw new Error(`Cannot open ${path}: ${cause.message}`, { cause });
     });
-    return run(queries, clock.now());
+    return run(file, clock.now());
   }
-  const change = <T>(run: (queries: Queries, now: number) => T): Promise<T> =>
-    ask((queries, now) => {
-      if (changes++ % CHANGES_PER_CLEANING === 0) queries.clean(now);
-      return run(queries, now);
+  /** Does all or nothing, and nobody else writes meanwhile. */
+  const change = <T>(run: (query: Query, now: number) => T): Promise<T> =>
+    ask(({ query }, now) => {
+      query("BEGIN IMMEDIATE");
+      try {
+        const cleans = changes++ % CHANGES_PER_CLEANING === 0;
+        for (const table of cleans ? ["entries", "places"] : []) query(`DELETE FROM ${table} WHERE until <= ?`, now);
+        const result = run(query, now);
+        query("COMMIT");
+        return result;
+      } catch (thrown) {
+        query("ROLLBACK");
+        throw thrown;
+      }
     });
   return {
     shared: true,
-    get: (key) => ask(({ get }, now) => parseJson(get(key, now) ?? "")),
-    list: (prefix) => ask(({ list }, now) => list(prefix, now).map(({ key, value }) => [key, parseJson(value)])),
-    set: (key, value, ms = Infinity) => change(({ set }, now) => set(key, value, now + ms)),
-    swap: (key, before, after, ms = Infinity) => change(({ swap }, now) => swap(key, before, after, now, now + ms)),
-    take: (id, windows) => change(({ take }, now) => take(id, windows, now)),
-    free: (id, key) => ask(({ free }) => free(id, key)),
+    get: (key) => ask(({ query }, now) => parseJson(readEntry(query, key, now) ?? "")),
+    list: (prefix) =>
+      ask(({ query }, now) => {
+        const sql = "SELECT key, value FROM entries WHERE key >= ? AND key < ? || char(1114111) AND until > ?";
+        return query(sql, prefix, prefix, now).map(({ key, value }) => [key as string, parseJson(value as string)]);
+      }),
+    set: (key, value, ms = Infinity) => change((query, now) => writeEntry(query, key, value, now + ms)),
+    swap: (key, before, after, ms = Infinity) =>
+      change((query, now) => {
+        const same = readEntry(query, key, now) === JSON.stringify(before);
+        if (same) writeEntry(query, key, after, now + ms);
+        return same;
+      }),
+    take: (id, windows) =>
+      change((query, now) => {
+        const others = "SELECT until FROM places WHERE key = ? AND id <> ? AND until > ?";
+        const ends = windows.map(({ key }) => query(others, key, id, now).map(({ until }) => until as number));
+        const taken = toTaken(windows, ends, now);
+        const kept = taken.wait > 0 ? [] : windows.filter(({ ms }) => ms > 0);
+        for (const { key, ms } of kept) query("INSERT OR REPLACE INTO places VALUES (?, ?, ?)", key, id, now + ms);
+        return taken;
+      }),
+    free: (id, key) => ask(({ query }) => void query("DELETE FROM places WHERE key = ? AND id = ?", key, id)),
     async close() {
       const closing = opened && ask(({ close }) => close()).catch(() => {}); // After what was asked before.
       closed = true;
@@ -14040,21 +13945,23 @@ export function createSteadyStore(remote: Store, options: SteadyStoreOptions): S
   const { name, warn = () => {}, clock = systemClock } = options;
   const local = createMemoryStore([], clock);
   const missed = new Map<string, Missed>();
-  let [away, returning, closed] = [false, false, false];
-  let askAgainAt = 0;
+  let [away, closed] = [false, false];
+  /** When it is asked about again, nobody asking now. */
+  let askAgainAt = Infinity;
 
   function miss(what: string, ms: number, tell: Missed["tell"], base?: Missed["base"]): void {
     missed.set(what, { until: clock.now() + ms, tell, base });
   }
 
   function leave(cause: Error): void {
-    askAgainAt = clock.now() + PAUSE;
-    if (!away) warn(`${name} is away (${cause.message}): limits count for this process alone until it is back`);
+    if (away) return;
     away = true;
+    askAgainAt = clock.now() + PAUSE;
+    warn(`${name} is away (${cause.message}): limits count for this process alone until it is back`);
   }
 
   async function comeBack(): Promise<void> {
-    returning = true;
+    askAgainAt = Infinity;
     for (const [what, { until }] of missed) if (until <= clock.now()) missed.delete(what);
     try {
       await remote.set("steady check", true, PAUSE); // One that can be read but not written is not back.
@@ -14069,13 +13976,12 @@ export function createSteadyStore(remote: Store, options: SteadyStoreOptions): S
     } catch {
       askAgainAt = clock.now() + PAUSE;
     }
-    returning = false;
   }
 
   /** Asks the other store, or this process where that is away. */
   async function ask<T>(there: () => Promise<T>, here: () => Promise<T>): Promise<T> {
     if (closed) throw new Error("The store is closed");
-    if (away && !returning && clock.now() >= askAgainAt) comeBack();
+    if (clock.now() >= askAgainAt) comeBack();
     try {
       if (!away) return await there();
     } catch (thrown) {

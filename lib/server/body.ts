@@ -6,13 +6,13 @@ import { parseJson } from "../wire/json.ts";
  *
  * @throws {ApiError} `request_too_large` beyond `maxBytes`, `invalid_request_error` if it is not JSON.
  */
-export async function readJson(request: Request, maxBytes: number): Promise<{ value: unknown; size: number }> {
+export async function readJson(request: Request, maxBytes: number): Promise<{ body: unknown; size: number }> {
   const decoder = new TextDecoder("utf-8", { ignoreBOM: true }); // Deno's takes marks from each chunk.
-  let [text, bytes] = ["", 0];
+  let [text, size] = ["", 0];
   try {
     for await (const chunk of request.body ?? []) {
-      bytes += chunk.byteLength;
-      if (bytes > maxBytes) {
+      size += chunk.byteLength;
+      if (size > maxBytes) {
         const message = `Request exceeds the maximum size of ${Number((maxBytes / 1024 / 1024).toPrecision(4))} MiB`;
         throw new ApiError("request_too_large", message, { headers: { connection: "close" } });
       }
@@ -23,9 +23,9 @@ export async function readJson(request: Request, maxBytes: number): Promise<{ va
     throw new ApiError("invalid_request_error", "The request body broke off", { cause });
   }
   text += decoder.decode();
-  const value = parseJson(text.replace(/^\uFEFF/, ""));
-  if (value === undefined) {
+  const body = parseJson(text.replace(/^\uFEFF/, ""));
+  if (body === undefined) {
     throw new ApiError("invalid_request_error", "The request body is not valid JSON, or nested more than 500 deep");
   }
-  return { value, size: bytes };
+  return { body, size };
 }

@@ -11,8 +11,8 @@ import type { Exchange } from "./request_log.ts";
  *
  * @throws {ApiError} If no candidate answers before the response begins.
  */
-export function answerChat(exchange: Exchange, body: unknown, parts: HandlerParts): Promise<Response> {
-  const asked = parseClientChatRequest(body);
+export function answerChat(exchange: Exchange, parts: HandlerParts): Promise<Response> {
+  const asked = parseClientChatRequest(exchange.body);
   const { request, warnings } = toMessagesRequest(asked);
   exchange.log.warnings = warnings;
   const withUsage = asked.stream_options?.include_usage === true;

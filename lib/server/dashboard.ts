@@ -20,7 +20,6 @@ export async function answerDashboard(): Promise<Response> {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
     "referrer-policy": "no-referrer",
-    "cross-origin-opener-policy": "same-origin",
     "cache-control": "no-cache",
   };
   return new Response(DASHBOARD_PAGE, { headers });

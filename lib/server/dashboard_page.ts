@@ -4,46 +4,23 @@ export const DASHBOARD_PAGE = ` <!doctype html>
  <head>
  <meta charset="utf-8">
  <meta name="viewport" content="width=device-width, initial-scale=1">
- <meta name="color-scheme" content="light dark">
  <title>Arbiter</title>
  <link rel="icon" href="data:,">
 <style>
  :root {
- color-scheme: light;
- --ground: #f6f7f9;
- --card: #fff;
- --ink: #1b2430;
- --soft: #566273;
- --line: #d6dbe3;
- --accent: #1d5fc4;
- --bad: #b3261e;
- --good: #1a6b3c;
- --hold: #c8891a;
- --fallback: #c0392b;
- --stream: #2b6fd6;
- --tools: #7c4dd1;
- }
- :root[data-theme="dark"] {
- color-scheme: dark;
- --ground: #10141a;
- --card: #181e27;
- --ink: #e6eaf0;
- --soft: #a3afbf;
- --line: #303a48;
- --accent: #7fb1ff;
- --bad: #ff8a80;
- --good: #6fd39a;
- --hold: #e0a93f;
- --fallback: #f0705f;
- --stream: #5b9bf5;
- --tools: #a98af0;
+ color-scheme: light dark;
+ --ground: light-dark(#f6f7f9, #10141a);
+ --card: light-dark(#fff, #181e27);
+ --ink: light-dark(#1b2430, #e6eaf0);
+ --soft: light-dark(#566273, #a3afbf);
+ --line: light-dark(#d6dbe3, #303a48);
+ --accent: light-dark(#1d5fc4, #7fb1ff);
+ --bad: light-dark(#b3261e, #ff8a80);
+ --good: light-dark(#1a6b3c, #6fd39a);
  }
  * {
  box-sizing: border-box;
  margin: 0;
- }
- [hidden] {
- display: none !important;
  }
  body {
  margin: 0 auto;
@@ -53,6 +30,7 @@ export const DASHBOARD_PAGE = ` <!doctype html>
  color: var(--ink);
  font: 15px/1.45 system-ui, sans-serif;
  font-variant-numeric: tabular-nums;
+ overflow-wrap: anywhere;
  }
  header {
  display: flex;
@@ -64,7 +42,10 @@ export const DASHBOARD_PAGE = ` <!doctype html>
  h1 {
  font-size: 20px;
  }
- h1 small {
+ h1 small,
+ dt,
+ .legend,
+ thead th {
  color: var(--soft);
  font-weight: 400;
  font-size: 13px;
@@ -77,20 +58,21 @@ export const DASHBOARD_PAGE = ` <!doctype html>
  flex: 1;
  color: var(--soft);
  }
- #connection::before {
+ #connection::before,
+ .legend li::before {
  content: "";
  display: inline-block;
- width: 9px;
- height: 9px;
- margin-right: 7px;
+ width: 10px;
+ height: 10px;
+ margin-right: 6px;
  border-radius: 50%;
- background: var(--hold);
+ background: var(--lane);
  }
- #connection.live::before {
- background: var(--good);
+ #connection.live {
+ --lane: var(--good);
  }
- #connection.lost::before {
- background: var(--bad);
+ #connection.lost {
+ --lane: var(--bad);
  }
  button,
  input {
@@ -111,7 +93,7 @@ export const DASHBOARD_PAGE = ` <!doctype html>
  }
  main {
  display: grid;
- grid-template-columns: repeat(2, minmax(0, 1fr));
+ grid-template-columns: repeat(auto-fit, minmax(min(100%, 420px), 1fr));
  gap: 12px;
  }
  section,
@@ -124,10 +106,7 @@ export const DASHBOARD_PAGE = ` <!doctype html>
  padding: 12px 14px;
  min-width: 0;
  }
- .wide,
- #tiles,
- #door,
- #notice {
+ .wide {
  grid-column: 1 / -1;
  }
  #notice {
@@ -141,13 +120,8 @@ export const DASHBOARD_PAGE = ` <!doctype html>
  #tiles div {
  padding: 8px 12px;
  }
- dt {
- color: var(--soft);
- font-size: 13px;
- }
  dd {
  font-size: 20px;
- overflow-wrap: anywhere;
  }
  ul,
  ol {
@@ -159,18 +133,9 @@ export const DASHBOARD_PAGE = ` <!doctype html>
  flex-wrap: wrap;
  gap: 2px 14px;
  margin-bottom: 6px;
- color: var(--soft);
- font-size: 13px;
  }
  .legend li::before {
- content: "";
- display: inline-block;
- width: 11px;
- height: 11px;
- margin-right: 5px;
  border-radius: 3px;
- background: var(--lane);
- vertical-align: -1px;
  }
  .requests > li {
  padding: 6px 0;
@@ -183,16 +148,10 @@ export const DASHBOARD_PAGE = ` <!doctype html>
  flex-wrap: wrap;
  gap: 0 12px;
  }
- .line > * {
- overflow-wrap: anywhere;
- }
  .line .time {
  margin-left: auto;
  }
- .soft,
- .words,
- #idle,
- #none {
+ .soft {
  color: var(--soft);
  }
  .bad {
@@ -234,18 +193,16 @@ export const DASHBOARD_PAGE = ` <!doctype html>
  opacity: .45;
  }
  .hold {
- --lane: var(--hold);
+ --lane: light-dark(#c8891a, #e0a93f);
  }
- .stream,
- .bar {
- --lane: var(--stream);
+ .stream {
+ --lane: light-dark(#2b6fd6, #5b9bf5);
  }
- .fallback,
- .bar.bad {
- --lane: var(--fallback);
+ .fallback {
+ --lane: light-dark(#c0392b, #f0705f);
  }
  .tools {
- --lane: var(--tools);
+ --lane: light-dark(#7c4dd1, #a98af0);
  }
  #latency,
  #tokens {
@@ -258,7 +215,6 @@ export const DASHBOARD_PAGE = ` <!doctype html>
  max-height: 6em;
  overflow: hidden;
  white-space: pre-wrap;
- overflow-wrap: anywhere;
  color: var(--soft);
  }
  #recent pre {
@@ -283,13 +239,14 @@ export const DASHBOARD_PAGE = ` <!doctype html>
  font-weight: 400;
  }
  thead th {
- color: var(--soft);
- font-size: 13px;
  white-space: nowrap;
  }
  tbody th {
  min-width: 160px;
- overflow-wrap: anywhere;
+ }
+ td,
+ time {
+ overflow-wrap: normal;
  }
  tbody td:nth-child(2) {
  min-width: 100px;
@@ -312,12 +269,6 @@ export const DASHBOARD_PAGE = ` <!doctype html>
  gap: 12px;
  padding: 1px 0;
  }
- #events time {
- color: var(--soft);
- }
- #events span {
- overflow-wrap: anywhere;
- }
  .hidden {
  position: absolute;
  width: 1px;
@@ -325,42 +276,32 @@ export const DASHBOARD_PAGE = ` <!doctype html>
  overflow: hidden;
  clip-path: inset(50%);
  }
- @media (max-width: 900px) {
- main {
- grid-template-columns: minmax(0, 1fr);
- }
- }
- @media (prefers-reduced-motion: no-preference) {
- #flight rect {
- transition: width .2s linear;
- }
- }
 </style>
  </head>
  <body>
  <header>
  <h1>Arbiter <small id="version"></small></h1>
- <p id="connection" role="status">Connecting …</p>
+ <p id="connection" class="hold" role="status">Connecting …</p>
  <button id="theme" type="button">Theme: auto</button>
  </header>
  <p id="news" class="hidden" aria-live="polite"></p>
  <main>
- <form id="door" hidden>
+ <form id="door" class="wide" hidden>
  <label for="key">This proxy wants its key (ARBITER_API_KEY). It stays in this tab.</label>
  <p>
  <input id="key" type="password" autocomplete="off" pattern=" *[!-~]+ *" required>
  <button>Open</button>
  </p>
  </form>
- <p id="notice" hidden>
+ <p id="notice" class="wide" hidden>
  <strong>Content is shown</strong>: this proxy was started with ARBITER_SHOW_CONTENT, so that whoever opens this page
  can read the end of each answer.
  </p>
- <dl id="tiles" aria-label="Since the start"></dl>
+ <dl id="tiles" class="wide" aria-label="Since the start"></dl>
 
  <section aria-labelledby="h-flight" class="wide">
  <h2 id="h-flight">In flight</h2>
- <p id="idle">Nothing is on its way.</p>
+ <p id="idle" class="soft">Nothing is on its way.</p>
  <ul id="flight" class="requests"></ul>
  </section>
 
@@ -372,8 +313,8 @@ export const DASHBOARD_PAGE = ` <!doctype html>
  <li class="stream">stream</li>
  <li class="tools">tools</li>
  </ul>
- <p
- id="none">No request yet. In another terminal: <code>arbiter-proxy env</code> says how Claude Code gets here.</p>
+ <p id="none" class="soft">
+ No request yet. In another terminal: <code>arbiter-proxy env</code> says how Claude Code gets here.</p>
  <ul id="recent" class="requests"></ul>
  </section>
 
@@ -417,14 +358,16 @@ export const DASHBOARD_PAGE = ` <!doctype html>
 
  <section aria-labelledby="h-latency">
  <h2 id="h-latency">Time to the first token</h2>
- <svg id="latency" aria-label="No answer yet." viewBox="0 0 300 80" role="img" preserveAspectRatio="none"></svg>
- <p id="latency-words" class="words"></p>
+ <svg id="latency" aria-labelledby="latency-words" viewBox="0 0 300 80" role="img"
+ preserveAspectRatio="none"></svg>
+ <p id="latency-words" class="soft">No answer yet.</p>
  </section>
 
  <section aria-labelledby="h-tokens">
  <h2 id="h-tokens">Tokens of an answer</h2>
- <svg id="tokens" aria-label="No answer yet." viewBox="0 0 300 80" role="img" preserveAspectRatio="none"></svg>
- <p id="tokens-words" class="words"></p>
+ <svg id="tokens" aria-labelledby="tokens-words" viewBox="0 0 300 80" role="img"
+ preserveAspectRatio="none"></svg>
+ <p id="tokens-words" class="soft">No answer yet.</p>
  </section>
 
  <section class="wide">
@@ -456,19 +399,17 @@ export const DASHBOARD_PAGE = ` <!doctype html>
 
  const keep = (store, name, value) => {
  try {
- return value === undefined ? store().getItem(name) ?? "" : store().setItem(name, value);
+ return value === undefined ? globalThis[store][name] ?? "" : globalThis[store][name] = value;
  } catch {
  return ""; // Some browsers forbid it; then nothing is remembered.
  }
  };
- const session = () => sessionStorage;
- const local = () => localStorage;
 
  // ---- What is known
 
  let state;
  let skew = 0;
- let key = keep(session, "arbiter-key");
+ let key = keep("sessionStorage", "arbiter-key");
  const requests = new Map();
  const sessions = new Map();
 
@@ -647,13 +588,11 @@ export const DASHBOARD_PAGE = ` <!doctype html>
  const bars = shown.map((log, i) => {
  const height = Math.max(log[field] / most * 76, 1.5);
  const x = 300 - (shown.length - i) * step;
- return rect(x + step * .15, 80 - height, step * .7, height, log.failed ? "bar bad" : "bar");
+ return rect(x + step * .15, 80 - height, step * .7, height, log.failed ? "fallback" : "stream");
  });
  const numbers = \`median \${format(median(values))}, \${extreme} \${format(most)}\`;
- const text = shown.length > 0 ? \`The last \${shown.length}: \${numbers}\` : "No answer yet.";
  $(id).replaceChildren(...bars);
- $(id).setAttribute("aria-label", text);
- set($(\`\${id}-words\`), text);
+ set($(\`\${id}-words\`), shown.length > 0 ? \`The last \${shown.length}: \${numbers}\` : "No answer yet.");
  }
 
  function drawTiles() {
@@ -730,7 +669,7 @@ export const DASHBOARD_PAGE = ` <!doctype html>
  align(
  $("events"),
  events,
- () => make("li", {}, make("time"), make("span")),
+ () => make("li", {}, make("time", { class: "soft" }), make("span")),
  (item, { at, text, bad }) => {
  set(item.children[0], clock(at));
  set(item.children[1], text);
@@ -771,7 +710,7 @@ export const DASHBOARD_PAGE = ` <!doctype html>
  take(message);
  }
 
- function say(text, name = "") {
+ function say(text, name = "hold") {
  set($("connection"), text);
  $("connection").className = name;
  }
@@ -834,7 +773,7 @@ export const DASHBOARD_PAGE = ` <!doctype html>
  if (how === "locked") {
  openDoor(key !== "");
  key = "";
- keep(session, "arbiter-key", "");
+ keep("sessionStorage", "arbiter-key", "");
  return;
  }
  say(how ? "The proxy refuses this page" : "The connection is lost, trying again …", "lost");
@@ -846,7 +785,7 @@ export const DASHBOARD_PAGE = ` <!doctype html>
  $("door").addEventListener("submit", (event) => {
  event.preventDefault();
  key = $("key").value.trim();
- keep(session, "arbiter-key", key);
+ keep("sessionStorage", "arbiter-key", key);
  $("key").value = "";
  $("door").hidden = true;
  say("Connecting …");
@@ -856,18 +795,16 @@ export const DASHBOARD_PAGE = ` <!doctype html>
  // ---- Light and dark
 
  const THEMES = ["auto", "dark", "light"];
- const dark = matchMedia("(prefers-color-scheme: dark)");
- let theme = THEMES.find((name) => name === keep(local, "arbiter-theme")) ?? "auto";
+ let theme = THEMES.find((name) => name === keep("localStorage", "arbiter-theme")) ?? "auto";
  function paint() {
- document.documentElement.dataset.theme = theme === "auto" ? dark.matches ? "dark" : "light" : theme;
+ document.documentElement.style.colorScheme = theme === "auto" ? "" : theme;
  set($("theme"), \`Theme: \${theme}\`);
  }
  $("theme").addEventListener("click", () => {
  theme = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length];
- keep(local, "arbiter-theme", theme);
+ keep("localStorage", "arbiter-theme", theme);
  paint();
  });
- dark.addEventListener("change", paint);
  paint();
 
  setInterval(() => {

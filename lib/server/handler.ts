@@ -19,8 +19,8 @@ import { CLIENT_GONE, type Exchange, formatRoute, type RequestLog } from "./requ
 import { toSessionId } from "./sessions.ts";
 import { asksForSocket, toSocketAnswer } from "./web_socket.ts";
 
-/** What a route is asked with: the parsed body of a POST, and what the path's pattern captured. */
-type RouteCall = { parts: HandlerParts; exchange: Exchange; body: unknown; id: string };
+/** What a route is asked with; `id` is what the path's pattern captured. */
+type RouteCall = { parts: HandlerParts; exchange: Exchange; id: string };
 
 /** A route: its path, its methods, what answers, and what it asks of clients beside their key. */
 type RouteRow = [path: RegExp, methods: string, answer: (asked: RouteCall) => unknown, access?: RouteAccess];
@@ -31,22 +31,11 @@ function toList(data: readonly { id: string }[]): object {
 }
 
 const ROUTES: readonly RouteRow[] = [
-  [
-    /^\/v1\/messages$/,
-    "POST",
-    ({ exchange, body, parts }) => answerMessages(exchange, body, parts),
-    "rated",
-  ],
-  [
-    /^\/v1\/chat\/completions$/,
-    "POST",
-    ({ exchange, body, parts }) => answerChat(exchange, body, parts),
-    "rated",
-  ],
-  [/^\/v1\/messages\/count_tokens$/, "POST", async ({ exchange, body, parts }) => {
-    const { router, ledger, load } = parts;
+  [/^\/v1\/messages$/, "POST", ({ exchange, parts }) => answerMessages(exchange, exchange.body, parts), "rated"],
+  [/^\/v1\/chat\/completions$/, "POST", ({ exchange, parts }) => answerChat(exchange, parts), "rated"],
+  [/^\/v1\/messages\/count_tokens$/, "POST", async ({ exchange, parts: { router, ledger, load } }) => {
     const session = exchange.request.headers.get("x-claude-code-session-id") ?? "";
-    const request = parseMessagesRequest(body, false);
+    const request = parseMessagesRequest(exchange.body, false);
     await load();
     return { input_tokens: Math.max(1, ledger.countPart(request, session, router().find(request.model))) };
   }],
@@ -115,9 +104,8 @@ async function answerRoute(exchange: Exchange, parts: HandlerParts, limits: Inbo
   }
   const refused = access === "rated" ? limits.count(client) : undefined;
   if (refused) throw refused;
-  const read = method === "POST" ? await readJson(request, parts.maxBodyBytes) : { value: undefined, size: 0 };
-  [exchange.body, exchange.size] = [read.value, read.size];
-  const answer = await toAnswer({ parts, exchange, body: read.value, id: pattern?.exec(path)?.[1] ?? "" });
+  if (method === "POST") Object.assign(exchange, await readJson(request, parts.maxBodyBytes));
+  const answer = await toAnswer({ parts, exchange, id: pattern?.exec(path)?.[1] ?? "" });
   return answer instanceof Response ? answer : Response.json(answer);
 }
 
@@ -148,17 +136,8 @@ export function createHandler(parts: HandlerParts): { fetch(request: Request): P
           // A log that fails must not take the answer with it.
         }
       };
-      const exchange: Exchange = {
-        request,
-        log,
-        began,
-        body: undefined,
-        size: 0,
-        stop,
-        format: MESSAGES_FORMAT,
-        streams: false,
-        end,
-      };
+      const fresh = { body: undefined, size: 0, format: MESSAGES_FORMAT, streams: false };
+      const exchange: Exchange = { request, log, began, stop, end, ...fresh };
       let response: Response;
       try {
         response = await answerRoute(exchange, parts, limits);

@@ -71,10 +71,12 @@ export class LiveFeed {
         this.#watchers.add(tell);
         if (this.#watchers.size === 1) this.#tellIn(BEAT);
         leave = () => {
-          leave = () => {};
+          if (!this.#watchers.delete(tell)) return;
           forget();
-          this.#watchers.delete(tell);
-          if (this.#watchers.size === 0) this.#rest();
+          if (this.#watchers.size === 0) {
+            this.#cancel();
+            this.#waits = false;
+          }
           exchange.end();
         };
         forget = onAbort(exchange.stop.signal, () => {
@@ -100,10 +102,5 @@ export class LiveFeed {
       for (const tell of this.#watchers) tell(json);
       this.#tellIn(BEAT);
     });
-  }
-
-  #rest(): void {
-    this.#cancel();
-    this.#waits = false;
   }
 }

@@ -25,10 +25,6 @@ function toThread({ request: { headers }, log: { session } }: Exchange): string 
   return session && `${session} ${headers.get("x-claude-code-agent-id")}`;
 }
 
-function askAlone({ ask, ...question }: Question, signal: AbortSignal): Begun {
-  return { ...question, answer: ask(signal) };
-}
-
 /**
  * Finds requests that have been asked before, so that they need not be asked again: under a key that the client has
  * given them, or because its connection broke a moment ago.
@@ -55,6 +51,7 @@ export class SharedAnswers {
    */
   async begin(exchange: Exchange, question: Question): Promise<Begun> {
     const { request: { headers }, stop: { signal } } = exchange;
+    signal.throwIfAborted();
     const key = headers.get("idempotency-key") || headers.get("anthropic-idempotency-key");
     if (key) return await this.#beginKeyed(key, exchange, question);
     const left = this.#findLeft(exchange);
@@ -62,9 +59,11 @@ export class SharedAnswers {
       exchange.log.replayed = true;
       return left.join(signal);
     }
-    const repeats = headers.has("x-stainless-retry-count");
-    if (!repeats || this.#parts.linger === 0 || signal.aborted) return askAlone(question, signal);
-    const answer = this.#share(question, () => answer.asked ? this.#linger(answer, exchange) : answer.giveUp());
+    const lingers = headers.has("x-stainless-retry-count") && this.#parts.linger > 0;
+    const answer = this.#share(question, () => {
+      if (lingers && answer.asked) this.#linger(answer, exchange);
+      else answer.giveUp();
+    });
     return answer.join(signal);
   }
 
@@ -134,7 +133,7 @@ export class SharedAnswers {
     const claimed = this.#parts.store.shared
       ? await this.#claims.claim(id, digest, question, check)
       : { question, found: false };
-    if (signal.aborted) return askAlone(claimed.question, signal);
+    if (signal.aborted) return { ...claimed.question, answer: claimed.question.ask(signal) };
     if (claimed.found) log.replayed = true;
     const answer = this.#share(claimed.question, () => void answer.finish(), (whole) => {
       if (whole && answer.kept) entry.until = this.#parts.clock.now() + KEY_MEMORY;

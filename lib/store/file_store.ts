@@ -27,9 +27,7 @@ export function createFileStore(path: string, warn: (warning: string) => void = 
     return new Map(Object.entries(isJsonObject(found) ? found : {}));
   }
 
-  async function open(): Promise<Store> {
-    return createMemoryStore(await read());
-  }
+  const open = () => opened ??= read().then((entries) => createMemoryStore(entries));
 
   async function write(store: Store): Promise<void> {
     waiting = false;
@@ -48,7 +46,7 @@ export function createFileStore(path: string, warn: (warning: string) => void = 
 
   /** Does something to what is kept, and waits until the file has it. */
   async function change<T>(key: string, run: (store: Store) => Promise<T>): Promise<T> {
-    const store = await (opened ??= open());
+    const store = await open();
     const result = await run(store);
     changed.add(key);
     if (!waiting) writing = writing.then(() => write(store));
@@ -59,12 +57,12 @@ export function createFileStore(path: string, warn: (warning: string) => void = 
 
   return {
     shared: false,
-    get: async (key) => await (await (opened ??= open())).get(key),
-    list: async (prefix) => await (await (opened ??= open())).list(prefix),
+    get: async (key) => await (await open()).get(key),
+    list: async (prefix) => await (await open()).list(prefix),
     set: (key, value, ms) => change(key, (store) => store.set(key, value, ms)),
     swap: (key, before, after, ms) => change(key, (store) => store.swap(key, before, after, ms)),
-    take: async (id, windows) => await (await (opened ??= open())).take(id, windows), // Places end with the process.
-    free: async (id, key) => await (await (opened ??= open())).free(id, key),
+    take: async (id, windows) => await (await open()).take(id, windows), // Places end with the process.
+    free: async (id, key) => await (await open()).free(id, key),
     close: () => writing,
   };
 }

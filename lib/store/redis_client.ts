@@ -3,9 +3,10 @@ import { MissingEngineError } from "./store.ts";
 
 /** As much of the npm package `redis` as is used here, of its versions from 4. */
 type RedisClient = {
+  readonly isReady: boolean;
   connect(): Promise<unknown>;
   sendCommand(command: readonly string[]): Promise<unknown>;
-  on(event: "error", listener: () => void): unknown;
+  on(event: "error", listener: (error: Error) => void): unknown;
   unref(): void;
   /** Closes the connection at once; version 4 has the other. */
   destroy?(): void;
@@ -53,15 +54,18 @@ export async function loadRedis(places: readonly (() => unknown)[], folder?: str
   throw new MissingEngineError(`Redis needs the npm package redis: run npm install ${where}redis`);
 }
 
+/** An error that says something also where several addresses have been tried. */
+function toError(cause: Error & { code?: string }): Error {
+  return new Error(cause.message || cause.code, { cause });
+}
+
 /** Connects when it is first asked, and again whenever the connection was lost; only a question holds the process open. */
 export async function createRedisConnection(
   options: object,
   { timeout, clock, packages }: { timeout: number; clock: Clock; packages: string | undefined },
 ): Promise<RedisConnection> {
   const { createClient } = await loadRedis(await toPlaces(packages), packages);
-  let current:
-    | { client: RedisClient; ready: Promise<unknown>; since: number; isReady: boolean; lost?: Error }
-    | undefined;
+  let current: { client: RedisClient; ready: Promise<unknown>; since: number; lost?: Error } | undefined;
   let closed = false;
 
   async function drop(client: RedisClient): Promise<void> {
@@ -76,10 +80,13 @@ export async function createRedisConnection(
   function connect(): NonNullable<typeof current> {
     const socket = { connectTimeout: CONNECT_TIMEOUT, reconnectStrategy: false };
     const client = createClient({ ...options, socket, RESP: 2, disableOfflineQueue: true, disableClientInfo: true });
-    client.on("error", () => drop(client));
+    client.on("error", (error) => {
+      made.lost ??= toError(error); // Who waits for an answer then would be told only that the client was closed.
+      drop(client);
+    });
     client.unref();
-    const made: NonNullable<typeof current> = { client, ready: client.connect(), since: clock.now(), isReady: false };
-    made.ready.then(() => made.isReady = true, () => drop(client));
+    const made: NonNullable<typeof current> = { client, ready: client.connect(), since: clock.now() };
+    made.ready.catch(() => drop(client));
     return made;
   }
 
@@ -93,7 +100,7 @@ export async function createRedisConnection(
         isLate = true;
         // What does not answer may be gone without a word; what is not even there yet may still come.
         const error = new Error(`no answer within ${timeout} ms`);
-        if (asked.isReady || clock.now() - since >= CONNECT_TIMEOUT) {
+        if (client.isReady || clock.now() - since >= CONNECT_TIMEOUT) {
           asked.lost = error; // Also for those whose questions end with the connection.
           drop(client);
         }
@@ -105,8 +112,7 @@ export async function createRedisConnection(
     try {
       return await Promise.race([ready.then(() => isLate || client.sendCommand(command)), late]);
     } catch (cause) {
-      const { message, code } = cause as Error & { code?: string };
-      throw asked.lost ?? new Error(message || code, { cause });
+      throw asked.lost ?? toError(cause as Error);
     } finally {
       forget();
     }

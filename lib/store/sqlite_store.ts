@@ -1,7 +1,7 @@
 import type { Clock } from "../wire/clock.ts";
 import { parseJson } from "../wire/json.ts";
 import { toTaken } from "./memory_store.ts";
-import { MissingEngineError, type SlidingWindow, type Store, type Taken } from "./store.ts";
+import { MissingEngineError, type Store } from "./store.ts";
 
 /** Options of {@linkcode createSqliteStore}. */
 export interface SqliteStoreOptions {
@@ -13,7 +13,8 @@ export interface SqliteStoreOptions {
 
 /** What comes with all of Deno, Bun and Node but its oldest versions. */
 type Sqlite = typeof import("node:sqlite");
-type Database = InstanceType<Sqlite["DatabaseSync"]>;
+type Query = (sql: string, ...values: (string | number)[]) => Record<string, unknown>[];
+type OpenFile = { query: Query; close: () => void };
 
 /** So many changes, and what is over is thrown away. */
 const CHANGES_PER_CLEANING = 1_000;
@@ -37,8 +38,8 @@ async function loadSqlite(): Promise<Sqlite> {
   }
 }
 
-/** Opens the file, which only its owner may read, and so those that SQLite puts beside it. */
-async function openDatabase({ DatabaseSync }: Sqlite, path: string, patience: number): Promise<Database> {
+/** Opens the file, which only its owner may read, and so those that SQLite puts beside it; prepares what is asked once. */
+async function openDatabase({ DatabaseSync }: Sqlite, path: string, patience: number): Promise<OpenFile> {
   const { mkdir, open } = await import("node:fs/promises");
   const { dirname } = await import("node:path");
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
@@ -48,64 +49,26 @@ async function openDatabase({ DatabaseSync }: Sqlite, path: string, patience: nu
     database.exec(
       `PRAGMA busy_timeout = ${patience}; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; ${SCHEMA}`,
     );
-    return database;
   } catch (thrown) {
     database.close();
     throw thrown;
   }
+  const statements = new Map<string, ReturnType<typeof database.prepare>>();
+  const query: Query = (sql, ...values) => {
+    const statement = statements.get(sql) ?? database.prepare(sql);
+    statements.set(sql, statement);
+    return statement.all(...values);
+  };
+  return { query, close: () => database.close() };
 }
 
-type Queries = ReturnType<typeof toQueries>;
+function readEntry(query: Query, key: string, now: number): string | undefined {
+  return query("SELECT value FROM entries WHERE key = ? AND until > ?", key, now)[0]?.value as string | undefined;
+}
 
-/** Makes what is asked of an open database; each statement is prepared once. */
-function toQueries(database: Database) {
-  const sql = (text: string) => database.prepare(text);
-  const getOne = sql("SELECT value FROM entries WHERE key = ? AND until > ?");
-  const listAll = sql("SELECT key, value FROM entries WHERE key >= ? AND key < ? || char(1114111) AND until > ?");
-  const forget = sql("DELETE FROM entries WHERE key = ?");
-  const keep = sql("INSERT OR REPLACE INTO entries VALUES (?, ?, ?)");
-  const others = sql("SELECT until FROM places WHERE key = ? AND id <> ? AND until > ?");
-  const place = sql("INSERT OR REPLACE INTO places VALUES (?, ?, ?)");
-  const leave = sql("DELETE FROM places WHERE key = ? AND id = ?");
-  const clean = [sql("DELETE FROM entries WHERE until <= ?"), sql("DELETE FROM places WHERE until <= ?")];
-
-  const get = (key: string, now: number) => getOne.get(key, now)?.value as string | undefined;
-  const set = (key: string, value: unknown, until: number) =>
-    void (value === undefined ? forget.run(key) : keep.run(key, JSON.stringify(value), until));
-  /** Does all or nothing, and nobody else writes meanwhile. */
-  function change<T>(run: () => T): T {
-    database.exec("BEGIN IMMEDIATE");
-    try {
-      const result = run();
-      database.exec("COMMIT");
-      return result;
-    } catch (thrown) {
-      database.exec("ROLLBACK");
-      throw thrown;
-    }
-  }
-  return {
-    get,
-    set,
-    list: (prefix: string, now: number) => listAll.all(prefix, prefix, now) as { key: string; value: string }[],
-    swap: (key: string, before: unknown, after: unknown, now: number, until: number) =>
-      change(() => {
-        const same = get(key, now) === JSON.stringify(before);
-        if (same) set(key, after, until);
-        return same;
-      }),
-    take: (id: string, windows: readonly SlidingWindow[], now: number): Taken =>
-      change(() => {
-        const ends = windows.map(({ key }) => others.all(key, id, now).map(({ until }) => until as number));
-        const taken = toTaken(windows, ends, now);
-        const kept = taken.wait > 0 ? [] : windows.filter(({ ms }) => ms > 0);
-        for (const { key, ms } of kept) place.run(key, id, now + ms);
-        return taken;
-      }),
-    free: (id: string, key: string) => void leave.run(key, id),
-    clean: (now: number) => clean.forEach((statement) => statement.run(now)),
-    close: () => database.close(),
-  };
+function writeEntry(query: Query, key: string, value: unknown, until: number): void {
+  if (value === undefined) query("DELETE FROM entries WHERE key = ?", key);
+  else query("INSERT OR REPLACE INTO entries VALUES (?, ?, ?)", key, JSON.stringify(value), until);
 }
 
 /**
@@ -118,31 +81,58 @@ function toQueries(database: Database) {
 export async function createSqliteStore(path: string, options: SqliteStoreOptions = {}): Promise<Store> {
   const { clock = Date, patience = 2_000 } = options;
   const sqlite = await loadSqlite();
-  let opened: Promise<Queries> | undefined;
+  let opened: Promise<OpenFile> | undefined;
   let [changes, closed] = [0, false];
 
-  async function ask<T>(run: (queries: Queries, now: number) => T): Promise<T> {
+  async function ask<T>(run: (file: OpenFile, now: number) => T): Promise<T> {
     if (closed) throw new Error("The store is closed");
-    opened ??= openDatabase(sqlite, path, patience).then(toQueries);
-    const queries = await opened.catch((cause) => {
+    opened ??= openDatabase(sqlite, path, patience);
+    const file = await opened.catch((cause) => {
       opened = undefined;
       throw new Error(`Cannot open ${path}: ${cause.message}`, { cause });
     });
-    return run(queries, clock.now());
+    return run(file, clock.now());
   }
-  const change = <T>(run: (queries: Queries, now: number) => T): Promise<T> =>
-    ask((queries, now) => {
-      if (changes++ % CHANGES_PER_CLEANING === 0) queries.clean(now);
-      return run(queries, now);
+  /** Does all or nothing, and nobody else writes meanwhile. */
+  const change = <T>(run: (query: Query, now: number) => T): Promise<T> =>
+    ask(({ query }, now) => {
+      query("BEGIN IMMEDIATE");
+      try {
+        const cleans = changes++ % CHANGES_PER_CLEANING === 0;
+        for (const table of cleans ? ["entries", "places"] : []) query(`DELETE FROM ${table} WHERE until <= ?`, now);
+        const result = run(query, now);
+        query("COMMIT");
+        return result;
+      } catch (thrown) {
+        query("ROLLBACK");
+        throw thrown;
+      }
     });
   return {
     shared: true,
-    get: (key) => ask(({ get }, now) => parseJson(get(key, now) ?? "")),
-    list: (prefix) => ask(({ list }, now) => list(prefix, now).map(({ key, value }) => [key, parseJson(value)])),
-    set: (key, value, ms = Infinity) => change(({ set }, now) => set(key, value, now + ms)),
-    swap: (key, before, after, ms = Infinity) => change(({ swap }, now) => swap(key, before, after, now, now + ms)),
-    take: (id, windows) => change(({ take }, now) => take(id, windows, now)),
-    free: (id, key) => ask(({ free }) => free(id, key)),
+    get: (key) => ask(({ query }, now) => parseJson(readEntry(query, key, now) ?? "")),
+    list: (prefix) =>
+      ask(({ query }, now) => {
+        const sql = "SELECT key, value FROM entries WHERE key >= ? AND key < ? || char(1114111) AND until > ?";
+        return query(sql, prefix, prefix, now).map(({ key, value }) => [key as string, parseJson(value as string)]);
+      }),
+    set: (key, value, ms = Infinity) => change((query, now) => writeEntry(query, key, value, now + ms)),
+    swap: (key, before, after, ms = Infinity) =>
+      change((query, now) => {
+        const same = readEntry(query, key, now) === JSON.stringify(before);
+        if (same) writeEntry(query, key, after, now + ms);
+        return same;
+      }),
+    take: (id, windows) =>
+      change((query, now) => {
+        const others = "SELECT until FROM places WHERE key = ? AND id <> ? AND until > ?";
+        const ends = windows.map(({ key }) => query(others, key, id, now).map(({ until }) => until as number));
+        const taken = toTaken(windows, ends, now);
+        const kept = taken.wait > 0 ? [] : windows.filter(({ ms }) => ms > 0);
+        for (const { key, ms } of kept) query("INSERT OR REPLACE INTO places VALUES (?, ?, ?)", key, id, now + ms);
+        return taken;
+      }),
+    free: (id, key) => ask(({ query }) => void query("DELETE FROM places WHERE key = ? AND id = ?", key, id)),
     async close() {
       const closing = opened && ask(({ close }) => close()).catch(() => {}); // After what was asked before.
       closed = true;

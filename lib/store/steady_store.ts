@@ -30,21 +30,23 @@ export function createSteadyStore(remote: Store, options: SteadyStoreOptions): S
   const { name, warn = () => {}, clock = systemClock } = options;
   const local = createMemoryStore([], clock);
   const missed = new Map<string, Missed>();
-  let [away, returning, closed] = [false, false, false];
-  let askAgainAt = 0;
+  let [away, closed] = [false, false];
+  /** When it is asked about again, nobody asking now. */
+  let askAgainAt = Infinity;
 
   function miss(what: string, ms: number, tell: Missed["tell"], base?: Missed["base"]): void {
     missed.set(what, { until: clock.now() + ms, tell, base });
   }
 
   function leave(cause: Error): void {
-    askAgainAt = clock.now() + PAUSE;
-    if (!away) warn(`${name} is away (${cause.message}): limits count for this process alone until it is back`);
+    if (away) return;
     away = true;
+    askAgainAt = clock.now() + PAUSE;
+    warn(`${name} is away (${cause.message}): limits count for this process alone until it is back`);
   }
 
   async function comeBack(): Promise<void> {
-    returning = true;
+    askAgainAt = Infinity;
     for (const [what, { until }] of missed) if (until <= clock.now()) missed.delete(what);
     try {
       await remote.set("steady check", true, PAUSE); // One that can be read but not written is not back.
@@ -59,13 +61,12 @@ export function createSteadyStore(remote: Store, options: SteadyStoreOptions): S
     } catch {
       askAgainAt = clock.now() + PAUSE;
     }
-    returning = false;
   }
 
   /** Asks the other store, or this process where that is away. */
   async function ask<T>(there: () => Promise<T>, here: () => Promise<T>): Promise<T> {
     if (closed) throw new Error("The store is closed");
-    if (away && !returning && clock.now() >= askAgainAt) comeBack();
+    if (clock.now() >= askAgainAt) comeBack();
     try {
       if (!away) return await there();
     } catch (thrown) {

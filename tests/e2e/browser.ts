@@ -14,6 +14,9 @@ const browserPath = BROWSERS.find(existsSync);
 /** Why tests of pages are left out; where everything must run they fail instead. */
 export const NO_BROWSER = browserPath || process.env.CI === "true" ? false : `needs ${BROWSERS.join(" or ")}`;
 
+/** A name by which the browser finds this machine, and takes it for another one. */
+export const TEAM_HOST = "proxy.team.example";
+
 const require = createRequire(join(ROOT, "tests/e2e/package.json"));
 
 /** What is used of Playwright's page; its types are not there where only the proxy is built. */
@@ -60,7 +63,7 @@ export async function openPage(t: Cleaner, width = 1280): Promise<OpenPage> {
   const { chromium } = require("playwright-core");
   const browser: Browser = await chromium.launch({
     executablePath: browserPath ?? BROWSERS[0],
-    args: ["--no-sandbox"],
+    args: ["--no-sandbox", `--host-resolver-rules=MAP ${TEAM_HOST} 127.0.0.1`],
   });
   t.after(() => browser.close());
   const page = await browser.newPage({ viewport: { width, height: 900 } });

@@ -5,7 +5,7 @@ import { loadRedis } from "../../lib/store/redis_client.ts";
 import { createRedisStore, type RedisStoreOptions } from "../../lib/store/redis_store.ts";
 import { createSteadyStore } from "../../lib/store/steady_store.ts";
 import type { Store } from "../../lib/store/store.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { FakeClock, settle } from "../support/fake_clock.ts";
 import { findFreePort, startRedis, testRedis } from "../support/redis_server.ts";
 import { testStore } from "./contract.ts";
 
@@ -146,6 +146,17 @@ testRedis("a store goes on when Redis was killed and is there again, and when th
   assert.equal(await store.get("a 1"), undefined);
   await store.set("a 1", 2);
   assert.equal(await store.get("a 1"), 2);
+});
+
+testRedis("what waits for an answer when the connection breaks is told that", async (t) => {
+  const server = await startRedis(t);
+  const store = await open(t, { url: server.url });
+  await store.set("a 1", 1);
+  await server.signal("SIGSTOP");
+  const asked = ["a 1", "a 2"].map((key) => assert.rejects(store.get(key), /ECONNRESET|Socket closed/));
+  await settle();
+  await server.signal("SIGKILL");
+  await Promise.all(asked);
 });
 
 testRedis("a Redis that stands still is not waited for", async (t) => {

@@ -19,19 +19,17 @@ const $ = (id) => document.getElementById(id);
 
 const keep = (store, name, value) => {
   try {
-    return value === undefined ? store().getItem(name) ?? "" : store().setItem(name, value);
+    return value === undefined ? globalThis[store][name] ?? "" : globalThis[store][name] = value;
   } catch {
     return ""; // Some browsers forbid it; then nothing is remembered.
   }
 };
-const session = () => sessionStorage;
-const local = () => localStorage;
 
 // ---- What is known
 
 let state;
 let skew = 0;
-let key = keep(session, "arbiter-key");
+let key = keep("sessionStorage", "arbiter-key");
 const requests = new Map();
 const sessions = new Map();
 
@@ -210,13 +208,11 @@ function drawBars(id, logs, field, format, extreme) {
   const bars = shown.map((log, i) => {
     const height = Math.max(log[field] / most * 76, 1.5);
     const x = 300 - (shown.length - i) * step;
-    return rect(x + step * .15, 80 - height, step * .7, height, log.failed ? "bar bad" : "bar");
+    return rect(x + step * .15, 80 - height, step * .7, height, log.failed ? "fallback" : "stream");
   });
   const numbers = `median ${format(median(values))}, ${extreme} ${format(most)}`;
-  const text = shown.length > 0 ? `The last ${shown.length}: ${numbers}` : "No answer yet.";
   $(id).replaceChildren(...bars);
-  $(id).setAttribute("aria-label", text);
-  set($(`${id}-words`), text);
+  set($(`${id}-words`), shown.length > 0 ? `The last ${shown.length}: ${numbers}` : "No answer yet.");
 }
 
 function drawTiles() {
@@ -293,7 +289,7 @@ function draw() {
   align(
     $("events"),
     events,
-    () => make("li", {}, make("time"), make("span")),
+    () => make("li", {}, make("time", { class: "soft" }), make("span")),
     (item, { at, text, bad }) => {
       set(item.children[0], clock(at));
       set(item.children[1], text);
@@ -334,7 +330,7 @@ function heard(how, message) {
   take(message);
 }
 
-function say(text, name = "") {
+function say(text, name = "hold") {
   set($("connection"), text);
   $("connection").className = name;
 }
@@ -397,7 +393,7 @@ async function run() {
     if (how === "locked") {
       openDoor(key !== "");
       key = "";
-      keep(session, "arbiter-key", "");
+      keep("sessionStorage", "arbiter-key", "");
       return;
     }
     say(how ? "The proxy refuses this page" : "The connection is lost, trying again …", "lost");
@@ -409,7 +405,7 @@ async function run() {
 $("door").addEventListener("submit", (event) => {
   event.preventDefault();
   key = $("key").value.trim();
-  keep(session, "arbiter-key", key);
+  keep("sessionStorage", "arbiter-key", key);
   $("key").value = "";
   $("door").hidden = true;
   say("Connecting …");
@@ -419,18 +415,16 @@ $("door").addEventListener("submit", (event) => {
 // ---- Light and dark
 
 const THEMES = ["auto", "dark", "light"];
-const dark = matchMedia("(prefers-color-scheme: dark)");
-let theme = THEMES.find((name) => name === keep(local, "arbiter-theme")) ?? "auto";
+let theme = THEMES.find((name) => name === keep("localStorage", "arbiter-theme")) ?? "auto";
 function paint() {
-  document.documentElement.dataset.theme = theme === "auto" ? dark.matches ? "dark" : "light" : theme;
+  document.documentElement.style.colorScheme = theme === "auto" ? "" : theme;
   set($("theme"), `Theme: ${theme}`);
 }
 $("theme").addEventListener("click", () => {
   theme = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length];
-  keep(local, "arbiter-theme", theme);
+  keep("localStorage", "arbiter-theme", theme);
   paint();
 });
-dark.addEventListener("change", paint);
 paint();
 
 setInterval(() => {
