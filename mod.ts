@@ -1431,7 +1431,6 @@ const harmonyChannel: Grammar = function* (reader) {
     yield* reader.take("<|call|>", "<|end|>", "<|return|>");
     return [call];
   }
-  reader.commit();
   yield* reader.pass(header.includes("analysis") ? "thinking" : "text", ...HARMONY_ENDS);
   yield* reader.take("<|end|>", "<|return|>");
   return [];
@@ -1670,7 +1669,6 @@ const k3Channel: Grammar = function* (reader) {
     if ((yield* reader.take(K3_SEPARATOR)) === undefined) return undefined;
     const { tool = "", key, type } = toK3Attributes(attributes);
     if (name === "think" || name === "response") {
-      reader.commit();
       yield* reader.pass(name === "think" ? "thinking" : "text", K3_CLOSE, K3_OPEN, "<|end_of_msg|>");
     } else if (name === "call") [call, json, torn] = [{ name: tool, arguments: [] }, undefined, true];
     else if (name === "argument" && key !== undefined) {
@@ -1858,7 +1856,6 @@ const museChannel: Grammar = function* (reader, tools) {
   if ((yield* reader.take("<|message|>")) === undefined) return undefined;
   const recipient = /to=([\w.:-]+)/.exec(header)?.[1] ?? "user";
   if (recipient !== "self" && recipient !== "user") return yield* museCalls(reader, tools);
-  reader.commit();
   yield* reader.pass(recipient === "self" ? "thinking" : "text", "<|eom|>", "<|eot|>", "<|start|>");
   return [];
 };
@@ -6005,11 +6002,6 @@ class Scanner {
     this.#trim = this.#opened = options.startsInThinking === true;
   }
 
-  /** Notes that thinking comes elsewhere, so that the answer does not begin in it. */
-  startInText(): void {
-    if (this.#atStart) [this.#kind, this.#opened] = ["text", false];
-  }
-
   /** Takes the next piece of the answer. */
   feed(text: string): Found[] {
     if (this.#ended) return [];
@@ -6070,7 +6062,7 @@ class Scanner {
     this.#pending = this.#pending.slice(trigger.marker.length);
     if (trigger.mode) {
       // Of a lone tag at the end of a line only the tag goes.
-      this.#trim ||= this.#opened || this.#code.lineStart || !trigger.marker.startsWith("</");
+      this.#trim = this.#opened || this.#code.lineStart || !trigger.marker.startsWith("</");
       this.#startAnew(trigger.mode);
       this.#opened = trigger.mode === "thinking";
     } else if (trigger.end) [this.#ended, this.#pending] = [true, ""];
@@ -6398,9 +6390,10 @@ class ToolCall {
     this.#schema = this.#tools.get(this.#name)?.input_schema;
   }
 
-  /** The arguments with their keys in order, once they are complete; made once, since all calls are compared. */
+  /** What the complete arguments mean, with keys in order; made once, since all calls are compared. */
   get sorted(): string | undefined {
-    return this.complete ? this.#sorted ??= JSON.stringify(sortKeys(parseJson(this.#text))) : undefined;
+    if (!this.complete) return undefined;
+    return this.#sorted ??= JSON.stringify(sortKeys(readArguments(this.#text, this.#schema)?.value));
   }
 
   /** Whether arguments have begun, are not complete and may go on; looking at their text each time would be quadratic. */
@@ -6802,12 +6795,10 @@ export class ChunkTranslator {
    */
   flush(): MessageStreamEvent[] {
     const cut = isCut(this.#finishReason);
-    this.#endField("thinking", cut);
-    this.#endField("text", cut);
+    this.#endField(cut);
     const half = this.#calls.flush(cut);
     if (this.#calls.count > 0 || this.#blocks.open !== "text") this.#dropFiller();
-    this.#late += this.#filler;
-    if (this.#late !== "") this.#blocks.append("text", this.#late);
+    this.#sendFiller();
     this.#blocks.close();
     if (this.#blocks.count === 0 && !cut && this.#stopSequence === null) {
       throw new BadAnswer("empty", "was empty");
@@ -6822,17 +6813,13 @@ export class ChunkTranslator {
 
   #feedDelta(delta: ChatDelta): void {
     const reasoning = toReasoning(delta);
-    if (reasoning !== "") {
-      this.#scanners.text.startInText();
-      this.#feedField("thinking", reasoning);
-    }
+    if (reasoning !== "") this.#feedField("thinking", reasoning);
     const content = toContentText(delta);
     const text = this.#family.continuesCalls ? this.#calls.absorb(content) : content;
     if (text !== "") this.#feedField("text", text);
     const calls = toCallDeltas(delta);
     if (calls.length === 0) return;
-    this.#endField("thinking", true, true);
-    this.#endField("text", true, true);
+    this.#endField(true, true);
     this.#dropFiller();
     for (const call of calls) this.#outputChars += JSON.stringify(call.function?.arguments ?? "").length;
     this.#calls.feed(calls);
@@ -6841,14 +6828,14 @@ export class ChunkTranslator {
   #feedField(field: "text" | "thinking", text: string): void {
     this.#outputChars += text.length;
     if (this.#guard.feed(text)) throw new BadAnswer("degenerate", "has become nothing but repetition");
-    if (field !== this.#field) this.#endField(this.#field);
+    if (field !== this.#field) this.#endField();
     this.#field = field;
     this.#scanners[field].feed(text).forEach((found) => this.#add(found));
   }
 
-  /** Lets go of what a field has held back: something else has come, and what is half a call by then is none. */
-  #endField(field: "text" | "thinking", cut = true, called = false): void {
-    this.#scanners[field].flush(cut, called).forEach((found) => this.#add(found));
+  /** Lets go of what the field has held back: something else has come, and what is half a call by then is none. */
+  #endField(cut = true, called = false): void {
+    this.#scanners[this.#field].flush(cut, called).forEach((found) => this.#add(found));
   }
 
   #add(found: Found): void {
@@ -6858,7 +6845,7 @@ export class ChunkTranslator {
     } else if (found.kind === "thinking") {
       this.#dropFiller();
       // Thinking in the middle of a call has no place in the grammar; nothing depends on it.
-      if (this.#calls.settle()) this.#blocks.append("thinking", found.text);
+      if (this.#settle()) this.#blocks.append("thinking", found.text);
     } else {
       this.#filler += found.text;
       if (!this.#isFiller()) this.#sendFiller();
@@ -6867,9 +6854,17 @@ export class ChunkTranslator {
 
   /** Sends what was held back, or keeps it for after the call that is open. */
   #sendFiller(): void {
-    if (this.#calls.settle()) this.#blocks.append("text", this.#filler);
-    else this.#late += this.#filler;
+    this.#late += this.#filler;
     this.#filler = "";
+    this.#settle();
+  }
+
+  /** Closes the call that is open, if it is complete, and sends what had to wait for that; tells whether none is open. */
+  #settle(): boolean {
+    if (!this.#calls.settle()) return false;
+    if (this.#late !== "") this.#blocks.append("text", this.#late);
+    this.#late = "";
+    return true;
   }
 
   /** Whether the text held back may still turn out to be nothing: blanks, Kimi's `(no content)`, a run of `!`. */

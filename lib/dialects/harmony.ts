@@ -28,7 +28,6 @@ const harmonyChannel: Grammar = function* (reader) {
     yield* reader.take("<|call|>", "<|end|>", "<|return|>");
     return [call];
   }
-  reader.commit();
   yield* reader.pass(header.includes("analysis") ? "thinking" : "text", ...HARMONY_ENDS);
   yield* reader.take("<|end|>", "<|return|>");
   return [];

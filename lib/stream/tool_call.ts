@@ -3,7 +3,7 @@ import type { DeclaredTools } from "../dialects/grammar.ts";
 import { JsonScanner } from "../dialects/json_scanner.ts";
 import { resolveToolName } from "../dialects/tool_names.ts";
 import type { JsonObject } from "../wire/anthropic.ts";
-import { parseJson, sortKeys } from "../wire/json.ts";
+import { sortKeys } from "../wire/json.ts";
 import type { ToolCallDelta } from "../wire/openai.ts";
 import { BadAnswer } from "./bad_answer.ts";
 
@@ -48,9 +48,10 @@ export class ToolCall {
     this.#schema = this.#tools.get(this.#name)?.input_schema;
   }
 
-  /** The arguments with their keys in order, once they are complete; made once, since all calls are compared. */
+  /** What the complete arguments mean, with keys in order; made once, since all calls are compared. */
   get sorted(): string | undefined {
-    return this.complete ? this.#sorted ??= JSON.stringify(sortKeys(parseJson(this.#text))) : undefined;
+    if (!this.complete) return undefined;
+    return this.#sorted ??= JSON.stringify(sortKeys(readArguments(this.#text, this.#schema)?.value));
   }
 
   /** Whether arguments have begun, are not complete and may go on; looking at their text each time would be quadratic. */

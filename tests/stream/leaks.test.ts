@@ -125,6 +125,7 @@ describe("a call that comes as a call and in the text runs once", () => {
     ["the call without its arguments first", [calls(call(0, "c1", "Read", "{}")), chunk({ content: text })]],
     ["the call without its arguments last", [chunk({ content: text }), calls(call(0, "c1", "Read", "{}"))]],
     ["with other blanks", [chunk({ content: text }), calls(call(0, "c1", "Read", '{ "path" : "a.ts" }'))]],
+    ["in a string of its own", [chunk({ content: text }), calls(call(0, "c1", "Read", JSON.stringify(READ)))]],
   ];
   for (const [name, chunks] of rows) {
     test(name, () => {

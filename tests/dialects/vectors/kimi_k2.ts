@@ -333,6 +333,7 @@ export const KIMI_K2: FamilyVectors = {
       expected: ["thinking:is `</think>` a tag\nor ` a tick?", "text:Yes."],
     },
     { name: "a closing tag without an opening one", text: "so\n</think>\nYes.", expected: ["text:so\nYes."] },
+    { name: "such a tag where a line begins", text: "so\n</think>Yes.", expected: ["text:so\nYes."] },
     {
       name: "thinking that the template has opened, and a call that ends it",
       text: `\nI need a.${READ}Done.`,
