@@ -6371,13 +6371,13 @@ class ToolCall {
   #pending = "";
   #sorted: string | undefined;
 
-  constructor(tools: DeclaredTools, { index, id }: ToolCallDelta = {}, found = false, follows?: ToolCall) {
+  constructor(tools: DeclaredTools, index?: ToolCallDelta["index"], found = false, follows?: ToolCall) {
     this.#tools = tools;
     this.follows = follows;
     this.index = index;
-    this.id = id;
     this.found = found;
     this.#scanner = this.#createScanner();
+    if (follows) this.name = follows.name;
   }
 
   /** The name: the tool's if one is meant, else what the host wrote. */
@@ -6390,10 +6390,9 @@ class ToolCall {
     this.#schema = this.#tools.get(this.#name)?.input_schema;
   }
 
-  /** What the complete arguments mean, with keys in order; made once, since all calls are compared. */
-  get sorted(): string | undefined {
-    if (!this.complete) return undefined;
-    return this.#sorted ??= JSON.stringify(sortKeys(readArguments(this.#text, this.#schema)?.value));
+  /** What the arguments mean, once all have come, with keys in order; nothing if nobody can read them. */
+  get sorted(): string {
+    return this.#sorted ??= JSON.stringify(sortKeys(readArguments(this.#text, this.#schema)?.value)) ?? "";
   }
 
   /** Whether arguments have begun, are not complete and may go on; looking at their text each time would be quadratic. */
@@ -6424,7 +6423,7 @@ class ToolCall {
   /** Whether `piece` is all of the arguments so far over again, as snapshots and repetitions are. */
   repeats(piece: string): boolean {
     const { length } = this.#fed;
-    return (length > 1 || this.#fed === "{") && piece.length >= length && piece.startsWith(this.#fed);
+    return (length > 1 || this.#fed === "{") && piece.startsWith(this.#fed);
   }
 
   /** Takes the next piece of the arguments; gives what follows their end: another call's arguments, or junk. */
@@ -6433,7 +6432,7 @@ class ToolCall {
     const fresh = snapshot ? piece.slice(this.#fed.length) : piece;
     this.#fed += fresh;
     let rest = this.#scan(fresh);
-    while (this.complete && this.empty && /^\s*[{["]/.test(rest)) {
+    while (this.empty && /^\s*[{["]/.test(rest)) {
       this.#scanner = this.#createScanner();
       [this.#text, this.#pending] = ["", ""];
       rest = this.#scan(rest);
@@ -6470,9 +6469,8 @@ class ToolCall {
   }
 
   #scan(piece: string): string {
-    if (this.complete) return piece;
     const rest = this.#scanner.feed(piece);
-    const read = rest === "" ? piece : piece.slice(0, -rest.length);
+    const read = piece.slice(0, piece.length - rest.length);
     this.#text += read;
     this.#pending += read;
     return rest;
@@ -6494,10 +6492,10 @@ function toArgumentText(value: unknown): string {
   return typeof value === "string" ? value : value == null ? "" : JSON.stringify(value);
 }
 
-/** Whether two calls are one: hosts send what their parser found and leave the same call in the text. */
+/** Whether two whole calls are one: hosts send what their parser found and leave the same call in the text. */
 function isSame(one: ToolCall, other: ToolCall): boolean {
   if (one.name !== other.name) return false;
-  return one.empty || other.empty || (one.sorted !== undefined && one.sorted === other.sorted);
+  return one.empty || other.empty || (one.sorted !== "" && one.sorted === other.sorted);
 }
 
 /**
@@ -6531,7 +6529,7 @@ class ToolCallAssembler {
   feed(deltas: readonly ToolCallDelta[]): void {
     for (const delta of deltas) {
       const text = toArgumentText(delta.function?.arguments);
-      const call = this.#find(delta, text);
+      const call = this.#find(delta, text) ?? this.#push(new ToolCall(this.#tools, delta.index));
       call.id ??= delta.id;
       this.#setName(call, delta.function?.name ?? "");
       this.#feedArguments(call, text);
@@ -6539,14 +6537,12 @@ class ToolCallAssembler {
     this.#advance();
   }
 
-  /** Takes a call that was found in text, unless it has come as a call before; a call without arguments gets its. */
+  /** Takes a call that was found in text; one without arguments that is still open gets its. */
   add(found: FoundCall): void {
-    const call = new ToolCall(this.#tools, {}, true);
+    const twin = this.#calls.slice(this.#closed).find((call) => !call.found && call.empty && call.name === found.name);
+    const call = twin ?? this.#push(new ToolCall(this.#tools, undefined, true));
     call.name = found.name;
     call.feed(found.arguments);
-    const twin = this.#calls.find((other) => !other.found && isSame(other, call));
-    if (twin?.empty && this.#calls.indexOf(twin) >= this.#closed) twin.feed(found.arguments);
-    else if (!twin) this.#push(call);
     this.#advance();
   }
 
@@ -6556,7 +6552,7 @@ class ToolCallAssembler {
    */
   absorb(text: string): string {
     const call = this.#calls[this.#closed];
-    if (!call?.running || call.found) return text;
+    if (!call?.running) return text;
     const rest = call.feed(text);
     this.#advance();
     return rest;
@@ -6584,44 +6580,37 @@ class ToolCallAssembler {
     return broken;
   }
 
-  #find(delta: ToolCallDelta, text: string): ToolCall {
-    const { id, index, function: called } = delta;
+  /** The call that a delta goes on with, if it is none of its own. */
+  #find({ id, index, function: called }: ToolCallDelta, text: string): ToolCall | undefined {
     const name = called?.name;
     // Hosts may give each piece an id of its own: one that is not known tells of another call only with a name.
     const byId = index == null && id && (name || this.#calls.some((call) => call.id === id));
     const last = this.#calls.findLast((call) => {
       return !call.found && (byId ? call.id === id : index == null || call.index === index);
     });
-    if (!last) return this.#add(delta);
-    if (!name || last.name === "") return last;
+    if (!last || !name || last.name === "") return last;
     // One index for several calls: another id, or a name after the arguments were complete.
-    if (id && last.id && id !== last.id) return this.#add(delta);
+    if (id && last.id && id !== last.id) return undefined;
     if (!last.complete) return last;
     const repeats = text === "" || last.empty ? name === last.name : last.repeats(text);
-    return repeats ? last : this.#add(delta);
+    return repeats ? last : undefined;
   }
 
-  #add(delta: ToolCallDelta, follows?: ToolCall): ToolCall {
-    const call = new ToolCall(this.#tools, delta, false, follows);
-    if (follows) call.name = follows.name;
-    this.#push(call);
-    return call;
-  }
-
-  #push(call: ToolCall): void {
+  #push(call: ToolCall): ToolCall {
     if (this.#calls.push(call) > MOST_CALLS) throw new BadAnswer("degenerate", "has become nothing but tool calls");
+    return call;
   }
 
   /** Names come whole, late, or again with each piece; rarely in pieces. */
   #setName(call: ToolCall, piece: string): void {
-    if (piece === "" || piece === call.name || this.#tools.has(call.name)) return;
+    if (piece === "" || this.#tools.has(call.name)) return;
     const longer = call.name + piece;
     call.name = [...this.#tools.keys()].some((name) => name.startsWith(longer)) ? longer : piece;
   }
 
   #feedArguments(call: ToolCall, text: string): void {
     for (let rest = call.feed(text).trimStart(); rest.startsWith("{");) {
-      rest = this.#add({ index: call.index }, call).feed(rest).trimStart();
+      rest = this.#push(new ToolCall(this.#tools, call.index, false, call)).feed(rest).trimStart();
     }
   }
 
@@ -6629,7 +6618,7 @@ class ToolCallAssembler {
   #advance(): void {
     for (let call = this.#calls[this.#closed]; call; call = this.#calls[this.#closed]) {
       // What was found in text may come as a call as well: then only the whole tells whether it is another one.
-      const twins = this.#calls.some(({ found, name }) => found && !call.found && name === call.name);
+      const twins = this.#calls.some(({ found, name }) => found !== call.found && name === call.name);
       const piece = call.name === "" || twins || call.follows ? "" : call.take();
       if (piece !== "") this.#send(call, piece);
       if (call.name === "" || !call.settled || this.#closed === this.#calls.length - 1) return;
@@ -6649,7 +6638,7 @@ class ToolCallAssembler {
     // A call without a name goes on as well: the client tells the model that it is no tool.
     if (call.name === "") call.name = "unnamed";
     const twin = this.#calls.slice(0, this.#closed).some((other) => {
-      return (other === call.follows || (other.found && !call.found)) && isSame(other, call);
+      return (other === call.follows || other.found !== call.found) && isSame(other, call);
     });
     if (!twin) {
       this.#send(call, call.finish(cut));

@@ -29,13 +29,13 @@ export class ToolCall {
   #pending = "";
   #sorted: string | undefined;
 
-  constructor(tools: DeclaredTools, { index, id }: ToolCallDelta = {}, found = false, follows?: ToolCall) {
+  constructor(tools: DeclaredTools, index?: ToolCallDelta["index"], found = false, follows?: ToolCall) {
     this.#tools = tools;
     this.follows = follows;
     this.index = index;
-    this.id = id;
     this.found = found;
     this.#scanner = this.#createScanner();
+    if (follows) this.name = follows.name;
   }
 
   /** The name: the tool's if one is meant, else what the host wrote. */
@@ -48,10 +48,9 @@ export class ToolCall {
     this.#schema = this.#tools.get(this.#name)?.input_schema;
   }
 
-  /** What the complete arguments mean, with keys in order; made once, since all calls are compared. */
-  get sorted(): string | undefined {
-    if (!this.complete) return undefined;
-    return this.#sorted ??= JSON.stringify(sortKeys(readArguments(this.#text, this.#schema)?.value));
+  /** What the arguments mean, once all have come, with keys in order; nothing if nobody can read them. */
+  get sorted(): string {
+    return this.#sorted ??= JSON.stringify(sortKeys(readArguments(this.#text, this.#schema)?.value)) ?? "";
   }
 
   /** Whether arguments have begun, are not complete and may go on; looking at their text each time would be quadratic. */
@@ -82,7 +81,7 @@ export class ToolCall {
   /** Whether `piece` is all of the arguments so far over again, as snapshots and repetitions are. */
   repeats(piece: string): boolean {
     const { length } = this.#fed;
-    return (length > 1 || this.#fed === "{") && piece.length >= length && piece.startsWith(this.#fed);
+    return (length > 1 || this.#fed === "{") && piece.startsWith(this.#fed);
   }
 
   /** Takes the next piece of the arguments; gives what follows their end: another call's arguments, or junk. */
@@ -91,7 +90,7 @@ export class ToolCall {
     const fresh = snapshot ? piece.slice(this.#fed.length) : piece;
     this.#fed += fresh;
     let rest = this.#scan(fresh);
-    while (this.complete && this.empty && /^\s*[{["]/.test(rest)) {
+    while (this.empty && /^\s*[{["]/.test(rest)) {
       this.#scanner = this.#createScanner();
       [this.#text, this.#pending] = ["", ""];
       rest = this.#scan(rest);
@@ -128,9 +127,8 @@ export class ToolCall {
   }
 
   #scan(piece: string): string {
-    if (this.complete) return piece;
     const rest = this.#scanner.feed(piece);
-    const read = rest === "" ? piece : piece.slice(0, -rest.length);
+    const read = piece.slice(0, piece.length - rest.length);
     this.#text += read;
     this.#pending += read;
     return rest;
