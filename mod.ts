@@ -1259,7 +1259,7 @@ function jsonCalls(open: string, close: string | undefined, ...limits: string[])
   };
 }
 
-/** Calls in a grammar of their own or as JSON: models that have learned both mix them up. */
+/** Calls in a grammar of their own, which begins behind `open`, or as JSON: models that have learned both mix them up. */
 function orJson(grammar: Grammar, open: string, close: string): Grammar {
   const json = jsonCalls(open, close);
   return function* (reader, tools) {
@@ -1289,9 +1289,7 @@ function functionXml(open: string, close: string): Grammar {
     [close]: [open],
   };
   return function* (reader, tools) {
-    yield* reader.take(open);
     for (let some = false;; some = true) {
-      yield* reader.space();
       const begin = yield* reader.take("<function=", "<function ", "<function");
       if (begin === undefined) return some ? [] : undefined;
       const name = yield* reader.name();
@@ -1370,7 +1368,6 @@ function* glmSpace(reader: Reader): Reading<void> {
  * key without a value is dropped.
  */
 const glmCall: Grammar = function* (reader, tools) {
-  yield* reader.token("<tool_call>");
   const head = yield* reader.name();
   if (head === "") return undefined;
   const fields: Field[] = [];
@@ -1616,7 +1613,6 @@ const kimiCall: Grammar = function* (reader, tools) {
   yield* reader.space();
   if (id === "" || (yield* reader.peek(KIMI_ARGUMENTS)) === undefined) return undefined;
   while ((yield* reader.take(KIMI_ARGUMENTS)) !== undefined) {
-    yield* reader.space();
     const call = { name: toKimiName(id, tools), arguments: yield* reader.json(...KIMI_ENDS) };
     const rest = yield* reader.until(["<"], MAX_TAG);
     const next = /^[\s}\]]*(?:\S*?(functions\.[\w.-]+:\d+)\s*)?$/.exec(rest);
@@ -1625,7 +1621,6 @@ const kimiCall: Grammar = function* (reader, tools) {
     id = next?.[1] ?? "";
     yield* reader.take(KIMI_END);
     yield [call];
-    if (!goesOn) return [];
   }
   return [];
 };
@@ -7369,9 +7364,7 @@ function toChatMessages(
       results.push(...blocks.filter((block) => block.type === "tool_result"));
       // Most templates take a system message in front only.
       if (role !== "system") parts.push(...others);
-      else if (others.length > 0) {
-        parts.push({ type: "text", text: toReminder(toText(others)) });
-      }
+      else if (others.length > 0) parts.push({ type: "text", text: toReminder(toText(others)) });
     }
     parts.unshift(...addResults(results));
     const last = chat.at(-1);
@@ -8429,8 +8422,7 @@ const MARK = "@";
 /** So often is learned from an answer; a host that changes something in each chunk has no template. */
 const MOST_LESSONS = 3;
 /** What makes a literal other than the text it stands for, or none. */
-// deno-lint-ignore no-control-regex
-const NOT_PLAIN = /["\\\u0000-\u001f]/;
+const NOT_PLAIN = /["\\\p{Cc}]/u;
 
 /** Reads the chunks of one answer; of those that differ in their text only, just one is parsed. */
 class ChunkTemplate {

@@ -106,9 +106,7 @@ export function toChatMessages(
       results.push(...blocks.filter((block) => block.type === "tool_result"));
       // Most templates take a system message in front only.
       if (role !== "system") parts.push(...others);
-      else if (others.length > 0) {
-        parts.push({ type: "text", text: toReminder(toText(others)) });
-      }
+      else if (others.length > 0) parts.push({ type: "text", text: toReminder(toText(others)) });
     }
     parts.unshift(...addResults(results));
     const last = chat.at(-1);
