@@ -1415,21 +1415,18 @@ const harmonyChannel: Grammar = function* (reader) {
   for (;;) {
     const token = yield* reader.take("<|start|>", "<|channel|>", "<|constrain|>", HARMONY_MESSAGE);
     if (token === HARMONY_MESSAGE) break;
-    yield* reader.space();
     const word = yield* reader.while(/[\w.=:-]/);
     if ((token === undefined && word === "") || !HARMONY_WORD.test(word)) return undefined;
-    header += `${token ?? ""}${word} `;
+    header += `${word} `;
     yield* reader.space();
   }
   const name = /to=(?:functions\.)?([\w.:-]+)/.exec(header)?.[1];
   if (name !== undefined) {
-    yield* reader.space();
     const call = { name, arguments: yield* reader.json(...HARMONY_ENDS) };
     yield* reader.take("<|call|>", "<|end|>", "<|return|>");
     return [call];
   }
   yield* reader.pass(header.includes("analysis") ? "thinking" : "text", ...HARMONY_ENDS);
-  yield* reader.take("<|end|>", "<|return|>");
   return [];
 };
 
@@ -6527,7 +6524,10 @@ class ToolCallAssembler {
       const call = this.#find(delta, text) ?? this.#push(new ToolCall(this.#tools, delta.index));
       call.id ??= delta.id;
       this.#setName(call, delta.function?.name ?? "");
-      this.#feedArguments(call, text);
+      let rest = call.feed(text).trimStart();
+      while (rest.startsWith("{")) {
+        rest = this.#push(new ToolCall(this.#tools, call.index, false, call)).feed(rest).trimStart();
+      }
     }
     this.#advance();
   }
@@ -6556,7 +6556,7 @@ class ToolCallAssembler {
   /** Closes the call that is being sent if it is complete; tells whether another block may follow. */
   settle(): boolean {
     const call = this.#calls[this.#closed];
-    if (call?.settled) this.#close(call, false);
+    if (call?.settled) this.#close(call);
     return this.#closed >= this.#calls.length;
   }
 
@@ -6603,12 +6603,6 @@ class ToolCallAssembler {
     call.name = [...this.#tools.keys()].some((name) => name.startsWith(longer)) ? longer : piece;
   }
 
-  #feedArguments(call: ToolCall, text: string): void {
-    for (let rest = call.feed(text).trimStart(); rest.startsWith("{");) {
-      rest = this.#push(new ToolCall(this.#tools, call.index, false, call)).feed(rest).trimStart();
-    }
-  }
-
   /** Sends on what is certain; closes each complete call that another one follows. */
   #advance(): void {
     for (let call = this.#calls[this.#closed]; call; call = this.#calls[this.#closed]) {
@@ -6617,7 +6611,7 @@ class ToolCallAssembler {
       const piece = call.name === "" || twins || call.follows ? "" : call.take();
       if (piece !== "") this.#send(call, piece);
       if (call.name === "" || !call.settled || this.#closed === this.#calls.length - 1) return;
-      this.#close(call, false);
+      this.#close(call);
     }
   }
 
@@ -6629,7 +6623,7 @@ class ToolCallAssembler {
     if (piece !== "") this.#blocks.append("tool_use", piece);
   }
 
-  #close(call: ToolCall, cut: boolean): void {
+  #close(call: ToolCall, cut = false): void {
     // A call without a name goes on as well: the client tells the model that it is no tool.
     if (call.name === "") call.name = "unnamed";
     const twin = this.#calls.slice(0, this.#closed).some((other) => {

@@ -54,7 +54,10 @@ export class ToolCallAssembler {
       const call = this.#find(delta, text) ?? this.#push(new ToolCall(this.#tools, delta.index));
       call.id ??= delta.id;
       this.#setName(call, delta.function?.name ?? "");
-      this.#feedArguments(call, text);
+      let rest = call.feed(text).trimStart();
+      while (rest.startsWith("{")) {
+        rest = this.#push(new ToolCall(this.#tools, call.index, false, call)).feed(rest).trimStart();
+      }
     }
     this.#advance();
   }
@@ -83,7 +86,7 @@ export class ToolCallAssembler {
   /** Closes the call that is being sent if it is complete; tells whether another block may follow. */
   settle(): boolean {
     const call = this.#calls[this.#closed];
-    if (call?.settled) this.#close(call, false);
+    if (call?.settled) this.#close(call);
     return this.#closed >= this.#calls.length;
   }
 
@@ -130,12 +133,6 @@ export class ToolCallAssembler {
     call.name = [...this.#tools.keys()].some((name) => name.startsWith(longer)) ? longer : piece;
   }
 
-  #feedArguments(call: ToolCall, text: string): void {
-    for (let rest = call.feed(text).trimStart(); rest.startsWith("{");) {
-      rest = this.#push(new ToolCall(this.#tools, call.index, false, call)).feed(rest).trimStart();
-    }
-  }
-
   /** Sends on what is certain; closes each complete call that another one follows. */
   #advance(): void {
     for (let call = this.#calls[this.#closed]; call; call = this.#calls[this.#closed]) {
@@ -144,7 +141,7 @@ export class ToolCallAssembler {
       const piece = call.name === "" || twins || call.follows ? "" : call.take();
       if (piece !== "") this.#send(call, piece);
       if (call.name === "" || !call.settled || this.#closed === this.#calls.length - 1) return;
-      this.#close(call, false);
+      this.#close(call);
     }
   }
 
@@ -156,7 +153,7 @@ export class ToolCallAssembler {
     if (piece !== "") this.#blocks.append("tool_use", piece);
   }
 
-  #close(call: ToolCall, cut: boolean): void {
+  #close(call: ToolCall, cut = false): void {
     // A call without a name goes on as well: the client tells the model that it is no tool.
     if (call.name === "") call.name = "unnamed";
     const twin = this.#calls.slice(0, this.#closed).some((other) => {
