@@ -1743,11 +1743,7 @@ function toM3Value({ text, children }: M3Element): unknown {
 }
 
 function toM3Call(element: M3Element): WrittenCall {
-  const value = toM3Value(element);
-  return {
-    name: toAttribute(element.tag, "name") ?? "",
-    arguments: typeof value === "string" ? "" : JSON.stringify(value),
-  };
+  return { name: toAttribute(element.tag, "name") ?? "", arguments: JSON.stringify(toM3Value(element)) };
 }
 
 /** MiniMax M3's calls: a mark before each tag, `invoke` elements whose children are the arguments. */
@@ -1794,7 +1790,6 @@ const MINIMAX: readonly Trigger[] = [
 /** What MiniMax M3 leaks. */
 const MINIMAX_M3: readonly Trigger[] = [
   { marker: M3_MARK, grammar: m3Calls },
-  { marker: "</thinking>", mode: "text" },
   ...MINIMAX,
 ];
 // lib/dialects/mistral.ts -------------------------------------------------------------------

@@ -148,6 +148,11 @@ export const MINIMAX_M3: FamilyVectors = {
       expected: ["list_all{}"],
     },
     {
+      name: "M3: arguments as JSON",
+      text: m3('<tool_call><invoke name="ls">') + '{"path":"."}' + m3("</invoke></tool_call>"),
+      expected: ['ls{"path":"."}'],
+    },
+    {
       name: "M3: calls whose end is missing",
       text: m3('<tool_call><invoke name="ls"><path>.</path></invoke>'),
       expected: ['ls{"path":"."}'],
