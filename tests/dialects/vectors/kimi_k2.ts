@@ -403,6 +403,11 @@ export const KIMI_K2: FamilyVectors = {
       expected: ["text:A"],
     },
     {
+      name: "Python: a tool_use that was cut",
+      text: "[{'type': 'tool_use', 'name': 'Write', 'input': {'path': 'a', 'content': 'half",
+      expected: ["text:[{'type': 'tool_use', 'name': 'Write', 'input': {'path': 'a', 'content': 'half"],
+    },
+    {
       name: "Python: a tool_use alone",
       text: "{'type': 'tool_use', 'id': 'toolu_x', 'name': 'Read', 'input': {'path': '/a', 'limit': None}}",
       expected: ['Read{"path":"/a","limit":null}'],

@@ -7,6 +7,13 @@ const LS = invoke("ls", parameter("path", "."));
 
 const M2_VECTORS: Vector[] = [
   {
+    name: "ends of values missing",
+    text: m2(
+      '<invoke name="ls">\n<parameter name="path">.\n</invoke>\n<invoke name="Read"><parameter name="path">a</invoke>',
+    ),
+    expected: ['ls{"path":".\\n"}', 'Read{"path":"a"}'],
+  },
+  {
     name: "a call after thinking and text",
     text: `<think>\nHm.\n</think>\n\nOk.\n${m2(LS)}`,
     expected: ["thinking:Hm.\n", "text:Ok.\n", 'ls{"path":"."}'],
