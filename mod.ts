@@ -5037,18 +5037,11 @@ export const systemClock: Clock = {
 
 /** Waits some milliseconds, for ever if they are `Infinity`; rejects with the signal's reason as soon as it fires. */
 function sleep(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    let forget = () => {};
-    const wake = () => {
-      forget();
-      resolve();
-    };
-    const cancel = Number.isFinite(ms) ? clock.after(ms, wake) : () => {};
-    forget = onAbort(signal, () => {
-      cancel();
-      reject(signal.reason);
-    });
+  let cancel = () => {};
+  const slept = new Promise<void>((wake) => {
+    if (Number.isFinite(ms)) cancel = clock.after(ms, wake);
   });
+  return abortable(signal, slept).finally(() => cancel());
 }
 // lib/store/store.ts ------------------------------------------------------------------------
 /**
