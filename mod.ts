@@ -691,7 +691,6 @@ class Reader {
     const pattern = toPattern(markers);
     for (;;) {
       const ahead = this.#window.slice(this.#at, this.#at + LOOK_AHEAD);
-      pattern.lastIndex = 0;
       const found = pattern.exec(ahead)?.[0];
       if (found !== undefined || this.ended || ahead.length === LOOK_AHEAD) return found;
       yield;
@@ -951,7 +950,7 @@ function invokeXml(wrapper: string, ...prefixes: string[]): Grammar {
         yield* reader.space();
         const tag = yield* reader.take(...tags("parameter"), "<name>", "<tool_name>", "<arguments>", "<parameters>");
         if (tag === undefined) break;
-        if (tag === "<name>" || tag === "<tool_name>") name = (yield* reader.while(/[^<]/, MAX_TAG)).trim();
+        if (tag === "<name>" || tag === "<tool_name>") name = yield* reader.while(/[^<]/, MAX_TAG);
         else if (tag.endsWith(">")) json = yield* reader.json("</");
         else {
           const attributes = yield* reader.tag();
@@ -5685,7 +5684,7 @@ function toContentBlocks(content: ClientChatContent | undefined): ContentBlockPa
 
 /** Arguments are JSON in a string, but some clients replay the object, and nothing for no arguments. */
 function toInput(args: unknown): JsonObject {
-  return isJsonObject(args) ? args : parseInput(typeof args === "string" ? args || "{}" : JSON.stringify(args ?? {}));
+  return isJsonObject(args) ? args : parseInput(String(args || "{}"));
 }
 
 function toBlocksOf(message: ClientChatMessage): ContentBlockParam[] {
@@ -5701,11 +5700,11 @@ function toBlocksOf(message: ClientChatMessage): ContentBlockParam[] {
 }
 
 /** Translates a message; the results of parallel calls come one by one and belong into one message. */
-function addMessage(messages: MessageParam[], message: ClientChatMessage, before?: ClientChatMessage): MessageParam[] {
+function addMessage(messages: MessageParam[], message: ClientChatMessage): MessageParam[] {
   const { role } = message;
   const content = toBlocksOf(message);
   const last = messages.at(-1)?.content;
-  if (role === "tool" && before?.role === "tool" && Array.isArray(last)) last.push(...content);
+  if (role === "tool" && Array.isArray(last) && last[0]?.type === "tool_result") last.push(...content);
   else messages.push({ role: role === "tool" ? "user" : role === "developer" ? "system" : role, content });
   return messages;
 }
@@ -5738,7 +5737,7 @@ function toMessagesRequest(chat: ClientChatRequest): { request: MessagesRequest;
   const [told, said] = begin < 0 ? [[], messages] : [messages.slice(0, begin), messages.slice(begin)];
   const request: MessagesRequest = {
     model,
-    messages: said.reduce<MessageParam[]>((all, message, i) => addMessage(all, message, said[i - 1]), []),
+    messages: said.reduce<MessageParam[]>(addMessage, []),
     max_tokens: chat.max_completion_tokens ?? chat.max_tokens ?? USUAL_MAX_TOKENS,
     stream: chat.stream ?? false,
   };

@@ -44,7 +44,7 @@ export function invokeXml(wrapper: string, ...prefixes: string[]): Grammar {
         yield* reader.space();
         const tag = yield* reader.take(...tags("parameter"), "<name>", "<tool_name>", "<arguments>", "<parameters>");
         if (tag === undefined) break;
-        if (tag === "<name>" || tag === "<tool_name>") name = (yield* reader.while(/[^<]/, MAX_TAG)).trim();
+        if (tag === "<name>" || tag === "<tool_name>") name = yield* reader.while(/[^<]/, MAX_TAG);
         else if (tag.endsWith(">")) json = yield* reader.json("</");
         else {
           const attributes = yield* reader.tag();
