@@ -920,20 +920,21 @@ function toAttribute(tag: string, name: string): string | undefined {
  * An attribute `string="false"` says that a value is JSON. An `invoke` may hold a JSON object instead of parameters, or
  * its name and arguments as children. A value ends where something follows that may; markup in it belongs to it.
  *
- * @param wrapper The tag around the calls, as it was found.
- * @param prefixes What may stand before `invoke` and `parameter`; models mix them.
+ * @param prefixes What may stand before the names of the tags; models mix them.
+ * @param others What else may be the tag around the calls.
  */
-function invokeXml(wrapper: string, ...prefixes: string[]): Grammar {
+function invokeXml(prefixes: readonly string[], ...others: string[]): Grammar {
   const tags = (...names: string[]) => prefixes.flatMap((prefix) => names.map((name) => `<${prefix}${name}`));
   const ends = (...names: string[]) => prefixes.flatMap((prefix) => names.map((name) => `</${prefix}${name}>`));
-  const closers = [...ends("function_calls", "tool_calls"), wrapper.replace("<", "</")];
+  const wrappers = [...tags("function_calls>", "tool_calls>"), ...others];
+  const closers = wrappers.map((tag) => tag.replace("<", "</"));
   const valueEnds = Object.fromEntries([
     ...ends("parameter").map((end) => [end, [...tags("parameter"), ...ends("invoke"), ...closers]]),
     ...ends("invoke").map((end) => [end, [...tags("invoke"), ...closers]]),
   ]);
-  const opens = [...tags("parameter", "invoke"), wrapper];
+  const opens = [...tags("parameter", "invoke"), ...wrappers];
   return function* (reader) {
-    yield* reader.take(wrapper);
+    yield* reader.take(...wrappers);
     for (let some = false;; some = true) {
       yield* reader.space();
       if ((yield* reader.take(...closers)) !== undefined) return [];
@@ -1018,15 +1019,12 @@ const DEEPSEEK: readonly Trigger[] = [
 const DSML_MARKS = ["｜DSML｜", "｜｜DSML｜｜", "‖DSML‖", "|DSML|"];
 const DSML_PREFIXES = [...DSML_MARKS, ""];
 const DSML_WRAPPERS = DSML_PREFIXES.flatMap((prefix) => [`${prefix}function_calls>`, `${prefix}tool_calls>`]);
+const dsmlCalls = invokeXml(DSML_PREFIXES);
 
 /** What DeepSeek V3.2 and V4 leak: DSML, with its tags in any spelling, with or without a wrapper. */
 const DSML: readonly Trigger[] = [
-  ...DSML_MARKS.map((mark) => ({
-    marker: `<${mark}invoke`,
-    grammar: invokeXml(`<${mark}tool_calls>`, ...DSML_PREFIXES),
-  })),
-  ...DSML_WRAPPERS.map((tag) => ({ marker: `<${tag}`, grammar: invokeXml(`<${tag}`, ...DSML_PREFIXES) })),
-  ...DSML_WRAPPERS.map((tag) => ({ marker: `</${tag}` })),
+  ...DSML_MARKS.map((mark) => ({ marker: `<${mark}invoke`, grammar: dsmlCalls })),
+  ...DSML_WRAPPERS.flatMap((tag): Trigger[] => [{ marker: `<${tag}`, grammar: dsmlCalls }, { marker: `</${tag}` }]),
   ...DEEPSEEK,
 ];
 // lib/dialects/arguments.ts -----------------------------------------------------------------
@@ -1782,7 +1780,7 @@ const m3Calls: Grammar = function* (reader) {
 
 /** What MiniMax M2 to M2.7 leak. */
 const MINIMAX: readonly Trigger[] = [
-  ...[MINIMAX_WRAPPER, '<invoke name="'].map((marker) => ({ marker, grammar: invokeXml(MINIMAX_WRAPPER, "") })),
+  ...[MINIMAX_WRAPPER, '<invoke name="'].map((marker) => ({ marker, grammar: invokeXml([""], MINIMAX_WRAPPER) })),
   { marker: "</minimax:tool_call>" },
 ];
 
@@ -1829,7 +1827,7 @@ const MISTRAL: readonly Trigger[] = [
   { marker: "</s>", grammar: mistralEnd },
 ];
 // lib/dialects/muse.ts ----------------------------------------------------------------------
-const museCalls = invokeXml("<atem:function_calls>", "atem:", "");
+const museCalls = invokeXml(["atem:", ""]);
 
 /**
  * Muse's channels: `<|start|>assistant to=self<|message|>…<|eom|>` is thinking, `to=user` the answer, and what is
@@ -5903,13 +5901,13 @@ function findByArguments(value: JsonObject, tools: DeclaredTools): string | unde
  */
 function toFoundCall(written: WrittenCall, tools: DeclaredTools, whole: boolean): FoundCall | undefined {
   if (written.torn || (whole && written.cut)) return undefined;
-  const schemaOf = (name: string | undefined) => name === undefined ? undefined : tools.get(name)?.input_schema;
   let name = resolveToolName(written.name, tools);
+  const schema = tools.get(name ?? "")?.input_schema;
   if (typeof written.arguments !== "string") {
     if (name === undefined) return undefined;
-    return { kind: "call", name, arguments: JSON.stringify(toObject(written.arguments, schemaOf(name))) };
+    return { kind: "call", name, arguments: JSON.stringify(toObject(written.arguments, schema)) };
   }
-  const read = readArguments(written.arguments, schemaOf(name));
+  const read = readArguments(written.arguments, schema);
   if (!read || read.torn || (whole && read.cut)) return undefined;
   if (name === undefined && /^(?:call_|chatcmpl-|toolu_)/.test(written.name)) name = findByArguments(read.value, tools);
   return name === undefined ? undefined : { kind: "call", name, arguments: JSON.stringify(read.value) };

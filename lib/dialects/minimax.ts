@@ -59,7 +59,7 @@ const m3Calls: Grammar = function* (reader) {
 
 /** What MiniMax M2 to M2.7 leak. */
 export const MINIMAX: readonly Trigger[] = [
-  ...[MINIMAX_WRAPPER, '<invoke name="'].map((marker) => ({ marker, grammar: invokeXml(MINIMAX_WRAPPER, "") })),
+  ...[MINIMAX_WRAPPER, '<invoke name="'].map((marker) => ({ marker, grammar: invokeXml([""], MINIMAX_WRAPPER) })),
   { marker: "</minimax:tool_call>" },
 ];
 

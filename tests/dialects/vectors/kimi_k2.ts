@@ -403,6 +403,11 @@ export const KIMI_K2: FamilyVectors = {
       expected: ["text:A"],
     },
     {
+      name: "a quoted end in arguments that are broken behind it",
+      text: section(call("Write", "{\"path\": \"a<|tool_call_end|>b\", 'content': 'c',}")),
+      expected: ['Write{"path":"a<|tool_call_end|>b","content":"c"}'],
+    },
+    {
       name: "Python: a tool_use that was cut",
       text: "[{'type': 'tool_use', 'name': 'Write', 'input': {'path': 'a', 'content': 'half",
       expected: ["text:[{'type': 'tool_use', 'name': 'Write', 'input': {'path': 'a', 'content': 'half"],
