@@ -478,10 +478,10 @@ class TolerantParser {
     const char = this.#text.charAt(this.at++);
     const length = CODE_LENGTHS[char] ?? 0;
     const digits = this.#text.slice(this.at, this.at + length);
-    if (length > 0 && digits.length === length && /^[\da-fA-F]+$/.test(digits)) {
+    if (digits.length === length && /^[\da-fA-F]+$/.test(digits)) {
       this.at += length;
       const code = parseInt(digits, 16);
-      return code > 0x10ffff ? "\uFFFD" : length === 8 ? String.fromCodePoint(code) : String.fromCharCode(code);
+      return code > 0x10ffff ? "\uFFFD" : String.fromCodePoint(code);
     }
     if (char in ESCAPES) return ESCAPES[char] ?? "";
     // A backslash before anything else was meant: Windows paths, regular expressions.
@@ -1053,7 +1053,7 @@ function toTypes(schema: unknown): readonly string[] {
   if (Array.isArray(type)) return type.map(toTypeName);
   const options = Array.isArray(anyOf) ? anyOf : Array.isArray(oneOf) ? oneOf : [];
   if (options.length > 0) return options.every((option) => toTypes(option).length > 0) ? options.flatMap(toTypes) : [];
-  return Array.isArray(values) ? [...new Set(values.map((value) => value === null ? "null" : typeof value))] : [];
+  return Array.isArray(values) ? [...new Set(values.map(toType))] : [];
 }
 
 /** The fields a schema declares. */
@@ -1104,14 +1104,12 @@ function coerce(value: unknown, schema: unknown): unknown {
   if (!isJsonObject(schema) || types.length === 0 || types.includes("string") && typeof value === "string") {
     return value;
   }
-  let read = typeof value === "string" ? readAs(value, types) : value;
-  if (types.length === 1 && types[0] === "string" && typeof read !== "string" && read !== null) {
-    read = JSON.stringify(read);
-  }
-  if (types.length === 1 && types[0] === "array" && !Array.isArray(read)) {
+  const read = typeof value === "string" ? readAs(value, types) : value;
+  const only = types.length === 1 && read !== null ? types[0] : undefined;
+  if (only === "string") return JSON.stringify(read);
+  if (only === "array" && !Array.isArray(read)) {
     const item = coerce(read, schema.items);
-    const itemTypes = toTypes(schema.items);
-    if (read !== null && itemTypes.length > 0 && fits(item, itemTypes)) return [item];
+    if (fits(item, toTypes(schema.items))) return [item];
   }
   if (Array.isArray(read)) return read.map((item) => coerce(item, schema.items));
   return isJsonObject(read) ? coerceFields(read, schema) : read;
@@ -1188,7 +1186,7 @@ function continueJson(sent: string, value: JsonObject): string | undefined {
   }
   for (const [key, field] of Object.entries(value)) {
     if (keys.includes(key)) continue;
-    rest += `${keys.length > 0 || rest !== "" ? "," : ""}${JSON.stringify(key)}:${JSON.stringify(field)}`;
+    rest += `,${JSON.stringify(key)}:${JSON.stringify(field)}`;
   }
   rest += "}";
   const whole = parseJson(sent + rest);
