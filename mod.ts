@@ -7093,10 +7093,8 @@ function toImagePart({ type, media_type, data, url }: JsonObject, { vision, warn
 function toDocumentParts(block: ContentBlockParam & { type: "document" }, options: ContentOptions): ChatPart[] {
   const { title, context } = block;
   const { type, media_type, data, url, content } = block.source;
-  if (type === "content" && Array.isArray(content)) {
-    return [...toTextParts(title, context), ...toPartsOf(content, options)];
-  }
-  const plain = type === "text" ? data : type === "content" ? content : undefined;
+  if (Array.isArray(content)) return [...toTextParts(title, context), ...toPartsOf(content, options)];
+  const plain = type === "text" ? data : content;
   if (typeof plain === "string") return toTextParts(title, context, plain);
   options.warn(`Cannot show a document of type '${media_type ?? type}': replaced by a note`);
   const name = [title, url].filter((part) => typeof part === "string").map((part) => ` "${part}"`).join(" from");
@@ -7124,12 +7122,9 @@ function toParts(block: ContentBlockParam, options: ContentOptions): ChatPart[] 
 }
 
 /** Translates content that may be a plain string, absent, or blocks; tool results are not its concern. */
-function toPartsOf(
-  content: string | readonly (ContentBlockParam | ChatPart)[] | null | undefined,
-  options: ContentOptions,
-): ChatPart[] {
+function toPartsOf(content: MessageContent | undefined, options: ContentOptions): ChatPart[] {
   if (typeof content === "string") return toTextParts(content);
-  return content?.flatMap((block) => block.type === "image_url" ? [block] : toParts(block, options)) ?? [];
+  return content?.flatMap((block) => toParts(block, options)) ?? [];
 }
 
 /** Joins the text of parts with blank lines between. */
@@ -7321,8 +7316,8 @@ function toChatMessages(
       else if (!block.type.endsWith("thinking")) texts.push(block);
     }
     // Many templates want roles to alternate, and a client's turn may have come to nothing.
-    const before = chat.at(-1)?.role === "assistant" ? chat.pop()?.content : undefined;
-    const text = toText([...toPartsOf(before, options), ...toPartsOf(texts, options)]);
+    const before = chat.at(-1)?.role === "assistant" ? chat.pop()?.content : "";
+    const text = [before, toText(toPartsOf(texts, options))].filter(Boolean).join("\n\n");
     const tool_calls = waiting.slice(0, singleCalls ? 1 : Infinity).map(([, call]) => call);
     const none = typeof replaysThinking === "string" && waiting.length > 0 ? " " : "";
     const thinking = withThinking && thoughts.filter((thought) => thought.trim() !== "").join("\n\n") || none;
