@@ -49,7 +49,7 @@ function toContentBlocks(content: ClientChatContent | undefined): ContentBlockPa
 
 /** Arguments are JSON in a string, but some clients replay the object, and nothing for no arguments. */
 function toInput(args: unknown): JsonObject {
-  return isJsonObject(args) ? args : parseInput(String(args || "{}"));
+  return isJsonObject(args) ? args : parseInput(typeof args === "string" ? args || "{}" : JSON.stringify(args ?? {}));
 }
 
 function toBlocksOf(message: ClientChatMessage): ContentBlockParam[] {
