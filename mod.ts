@@ -6398,7 +6398,7 @@ class ToolCall {
   /** Whether `piece` is all of the arguments so far over again, as snapshots and repetitions are. */
   repeats(piece: string): boolean {
     const { length } = this.#fed;
-    return (length > 1 || this.#fed === "{") && piece.startsWith(this.#fed);
+    return (length > 1 || this.#fed === "{") && piece.length >= length && piece.startsWith(this.#fed);
   }
 
   /** Takes the next piece of the arguments; gives what follows their end: another call's arguments, or junk. */
@@ -6407,7 +6407,7 @@ class ToolCall {
     const fresh = snapshot ? piece.slice(this.#fed.length) : piece;
     this.#fed += fresh;
     let rest = this.#scan(fresh);
-    while (this.empty && /^\s*[{["]/.test(rest)) {
+    while (this.complete && this.empty && /^\s*[{["]/.test(rest)) {
       this.#scanner = this.#createScanner();
       [this.#text, this.#pending] = ["", ""];
       rest = this.#scan(rest);
