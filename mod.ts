@@ -1656,6 +1656,7 @@ const k3Channel: Grammar = function* (reader) {
     if ((yield* reader.take(K3_SEPARATOR)) === undefined) return undefined;
     const { tool = "", key, type } = toK3Attributes(attributes);
     if (name === "think" || name === "response") {
+      reader.commit();
       yield* reader.pass(name === "think" ? "thinking" : "text", K3_CLOSE, K3_OPEN, "<|end_of_msg|>");
     } else if (name === "call") [call, json, torn] = [{ name: tool, arguments: [] }, undefined, true];
     else if (name === "argument" && key !== undefined) {
