@@ -478,10 +478,10 @@ class TolerantParser {
     const char = this.#text.charAt(this.at++);
     const length = CODE_LENGTHS[char] ?? 0;
     const digits = this.#text.slice(this.at, this.at + length);
-    if (length > 0 && digits.length === length && /^[\da-fA-F]+$/.test(digits)) {
+    if (digits.length === length && /^[\da-fA-F]+$/.test(digits)) {
       this.at += length;
       const code = parseInt(digits, 16);
-      return code > 0x10ffff ? "\uFFFD" : length === 8 ? String.fromCodePoint(code) : String.fromCharCode(code);
+      return code > 0x10ffff ? "\uFFFD" : String.fromCodePoint(code);
     }
     if (char in ESCAPES) return ESCAPES[char] ?? "";
     // A backslash before anything else was meant: Windows paths, regular expressions.
@@ -691,7 +691,6 @@ class Reader {
     const pattern = toPattern(markers);
     for (;;) {
       const ahead = this.#window.slice(this.#at, this.#at + LOOK_AHEAD);
-      pattern.lastIndex = 0;
       const found = pattern.exec(ahead)?.[0];
       if (found !== undefined || this.ended || ahead.length === LOOK_AHEAD) return found;
       yield;
@@ -921,20 +920,21 @@ function toAttribute(tag: string, name: string): string | undefined {
  * An attribute `string="false"` says that a value is JSON. An `invoke` may hold a JSON object instead of parameters, or
  * its name and arguments as children. A value ends where something follows that may; markup in it belongs to it.
  *
- * @param wrapper The tag around the calls, as it was found.
- * @param prefixes What may stand before `invoke` and `parameter`; models mix them.
+ * @param prefixes What may stand before the names of the tags; models mix them.
+ * @param others What else may be the tag around the calls.
  */
-function invokeXml(wrapper: string, ...prefixes: string[]): Grammar {
+function invokeXml(prefixes: readonly string[], ...others: string[]): Grammar {
   const tags = (...names: string[]) => prefixes.flatMap((prefix) => names.map((name) => `<${prefix}${name}`));
   const ends = (...names: string[]) => prefixes.flatMap((prefix) => names.map((name) => `</${prefix}${name}>`));
-  const closers = [...ends("function_calls", "tool_calls"), wrapper.replace("<", "</")];
+  const wrappers = [...tags("function_calls>", "tool_calls>"), ...others];
+  const closers = wrappers.map((tag) => tag.replace("<", "</"));
   const valueEnds = Object.fromEntries([
     ...ends("parameter").map((end) => [end, [...tags("parameter"), ...ends("invoke"), ...closers]]),
     ...ends("invoke").map((end) => [end, [...tags("invoke"), ...closers]]),
   ]);
-  const opens = [...tags("parameter", "invoke"), wrapper];
+  const opens = [...tags("parameter", "invoke"), ...wrappers];
   return function* (reader) {
-    yield* reader.take(wrapper);
+    yield* reader.take(...wrappers);
     for (let some = false;; some = true) {
       yield* reader.space();
       if ((yield* reader.take(...closers)) !== undefined) return [];
@@ -951,7 +951,7 @@ function invokeXml(wrapper: string, ...prefixes: string[]): Grammar {
         yield* reader.space();
         const tag = yield* reader.take(...tags("parameter"), "<name>", "<tool_name>", "<arguments>", "<parameters>");
         if (tag === undefined) break;
-        if (tag === "<name>" || tag === "<tool_name>") name = (yield* reader.while(/[^<]/, MAX_TAG)).trim();
+        if (tag === "<name>" || tag === "<tool_name>") name = yield* reader.while(/[^<]/, MAX_TAG);
         else if (tag.endsWith(">")) json = yield* reader.json("</");
         else {
           const attributes = yield* reader.tag();
@@ -1019,15 +1019,12 @@ const DEEPSEEK: readonly Trigger[] = [
 const DSML_MARKS = ["｜DSML｜", "｜｜DSML｜｜", "‖DSML‖", "|DSML|"];
 const DSML_PREFIXES = [...DSML_MARKS, ""];
 const DSML_WRAPPERS = DSML_PREFIXES.flatMap((prefix) => [`${prefix}function_calls>`, `${prefix}tool_calls>`]);
+const dsmlCalls = invokeXml(DSML_PREFIXES);
 
 /** What DeepSeek V3.2 and V4 leak: DSML, with its tags in any spelling, with or without a wrapper. */
 const DSML: readonly Trigger[] = [
-  ...DSML_MARKS.map((mark) => ({
-    marker: `<${mark}invoke`,
-    grammar: invokeXml(`<${mark}tool_calls>`, ...DSML_PREFIXES),
-  })),
-  ...DSML_WRAPPERS.map((tag) => ({ marker: `<${tag}`, grammar: invokeXml(`<${tag}`, ...DSML_PREFIXES) })),
-  ...DSML_WRAPPERS.map((tag) => ({ marker: `</${tag}` })),
+  ...DSML_MARKS.map((mark) => ({ marker: `<${mark}invoke`, grammar: dsmlCalls })),
+  ...DSML_WRAPPERS.flatMap((tag): Trigger[] => [{ marker: `<${tag}`, grammar: dsmlCalls }, { marker: `</${tag}` }]),
   ...DEEPSEEK,
 ];
 // lib/dialects/arguments.ts -----------------------------------------------------------------
@@ -1056,7 +1053,7 @@ function toTypes(schema: unknown): readonly string[] {
   if (Array.isArray(type)) return type.map(toTypeName);
   const options = Array.isArray(anyOf) ? anyOf : Array.isArray(oneOf) ? oneOf : [];
   if (options.length > 0) return options.every((option) => toTypes(option).length > 0) ? options.flatMap(toTypes) : [];
-  return Array.isArray(values) ? [...new Set(values.map((value) => value === null ? "null" : typeof value))] : [];
+  return Array.isArray(values) ? [...new Set(values.map(toType))] : [];
 }
 
 /** The fields a schema declares. */
@@ -1107,14 +1104,12 @@ function coerce(value: unknown, schema: unknown): unknown {
   if (!isJsonObject(schema) || types.length === 0 || types.includes("string") && typeof value === "string") {
     return value;
   }
-  let read = typeof value === "string" ? readAs(value, types) : value;
-  if (types.length === 1 && types[0] === "string" && typeof read !== "string" && read !== null) {
-    read = JSON.stringify(read);
-  }
-  if (types.length === 1 && types[0] === "array" && !Array.isArray(read)) {
+  const read = typeof value === "string" ? readAs(value, types) : value;
+  const only = types.length === 1 && read !== null ? types[0] : undefined;
+  if (only === "string") return JSON.stringify(read);
+  if (only === "array" && !Array.isArray(read)) {
     const item = coerce(read, schema.items);
-    const itemTypes = toTypes(schema.items);
-    if (read !== null && itemTypes.length > 0 && fits(item, itemTypes)) return [item];
+    if (fits(item, toTypes(schema.items))) return [item];
   }
   if (Array.isArray(read)) return read.map((item) => coerce(item, schema.items));
   return isJsonObject(read) ? coerceFields(read, schema) : read;
@@ -1191,7 +1186,7 @@ function continueJson(sent: string, value: JsonObject): string | undefined {
   }
   for (const [key, field] of Object.entries(value)) {
     if (keys.includes(key)) continue;
-    rest += `${keys.length > 0 || rest !== "" ? "," : ""}${JSON.stringify(key)}:${JSON.stringify(field)}`;
+    rest += `,${JSON.stringify(key)}:${JSON.stringify(field)}`;
   }
   rest += "}";
   const whole = parseJson(sent + rest);
@@ -1259,7 +1254,7 @@ function jsonCalls(open: string, close: string | undefined, ...limits: string[])
   };
 }
 
-/** Calls in a grammar of their own or as JSON: models that have learned both mix them up. */
+/** Calls in a grammar of their own, which begins behind `open`, or as JSON: models that have learned both mix them up. */
 function orJson(grammar: Grammar, open: string, close: string): Grammar {
   const json = jsonCalls(open, close);
   return function* (reader, tools) {
@@ -1289,9 +1284,7 @@ function functionXml(open: string, close: string): Grammar {
     [close]: [open],
   };
   return function* (reader, tools) {
-    yield* reader.take(open);
     for (let some = false;; some = true) {
-      yield* reader.space();
       const begin = yield* reader.take("<function=", "<function ", "<function");
       if (begin === undefined) return some ? [] : undefined;
       const name = yield* reader.name();
@@ -1370,7 +1363,6 @@ function* glmSpace(reader: Reader): Reading<void> {
  * key without a value is dropped.
  */
 const glmCall: Grammar = function* (reader, tools) {
-  yield* reader.token("<tool_call>");
   const head = yield* reader.name();
   if (head === "") return undefined;
   const fields: Field[] = [];
@@ -1418,22 +1410,18 @@ const harmonyChannel: Grammar = function* (reader) {
   for (;;) {
     const token = yield* reader.take("<|start|>", "<|channel|>", "<|constrain|>", HARMONY_MESSAGE);
     if (token === HARMONY_MESSAGE) break;
-    yield* reader.space();
     const word = yield* reader.while(/[\w.=:-]/);
     if ((token === undefined && word === "") || !HARMONY_WORD.test(word)) return undefined;
-    header += `${token ?? ""}${word} `;
+    header += `${word} `;
     yield* reader.space();
   }
   const name = /to=(?:functions\.)?([\w.:-]+)/.exec(header)?.[1];
   if (name !== undefined) {
-    yield* reader.space();
     const call = { name, arguments: yield* reader.json(...HARMONY_ENDS) };
     yield* reader.take("<|call|>", "<|end|>", "<|return|>");
     return [call];
   }
-  reader.commit();
   yield* reader.pass(header.includes("analysis") ? "thinking" : "text", ...HARMONY_ENDS);
-  yield* reader.take("<|end|>", "<|return|>");
   return [];
 };
 
@@ -1617,7 +1605,6 @@ const kimiCall: Grammar = function* (reader, tools) {
   yield* reader.space();
   if (id === "" || (yield* reader.peek(KIMI_ARGUMENTS)) === undefined) return undefined;
   while ((yield* reader.take(KIMI_ARGUMENTS)) !== undefined) {
-    yield* reader.space();
     const call = { name: toKimiName(id, tools), arguments: yield* reader.json(...KIMI_ENDS) };
     const rest = yield* reader.until(["<"], MAX_TAG);
     const next = /^[\s}\]]*(?:\S*?(functions\.[\w.-]+:\d+)\s*)?$/.exec(rest);
@@ -1626,7 +1613,6 @@ const kimiCall: Grammar = function* (reader, tools) {
     id = next?.[1] ?? "";
     yield* reader.take(KIMI_END);
     yield [call];
-    if (!goesOn) return [];
   }
   return [];
 };
@@ -1753,11 +1739,7 @@ function toM3Value({ text, children }: M3Element): unknown {
 }
 
 function toM3Call(element: M3Element): WrittenCall {
-  const value = toM3Value(element);
-  return {
-    name: toAttribute(element.tag, "name") ?? "",
-    arguments: typeof value === "string" ? "" : JSON.stringify(value),
-  };
+  return { name: toAttribute(element.tag, "name") ?? "", arguments: JSON.stringify(toM3Value(element)) };
 }
 
 /** MiniMax M3's calls: a mark before each tag, `invoke` elements whose children are the arguments. */
@@ -1797,14 +1779,13 @@ const m3Calls: Grammar = function* (reader) {
 
 /** What MiniMax M2 to M2.7 leak. */
 const MINIMAX: readonly Trigger[] = [
-  ...[MINIMAX_WRAPPER, '<invoke name="'].map((marker) => ({ marker, grammar: invokeXml(MINIMAX_WRAPPER, "") })),
+  ...[MINIMAX_WRAPPER, '<invoke name="'].map((marker) => ({ marker, grammar: invokeXml([""], MINIMAX_WRAPPER) })),
   { marker: "</minimax:tool_call>" },
 ];
 
 /** What MiniMax M3 leaks. */
 const MINIMAX_M3: readonly Trigger[] = [
   { marker: M3_MARK, grammar: m3Calls },
-  { marker: "</thinking>", mode: "text" },
   ...MINIMAX,
 ];
 // lib/dialects/mistral.ts -------------------------------------------------------------------
@@ -1845,7 +1826,7 @@ const MISTRAL: readonly Trigger[] = [
   { marker: "</s>", grammar: mistralEnd },
 ];
 // lib/dialects/muse.ts ----------------------------------------------------------------------
-const museCalls = invokeXml("<atem:function_calls>", "atem:", "");
+const museCalls = invokeXml(["atem:", ""]);
 
 /**
  * Muse's channels: `<|start|>assistant to=self<|message|>…<|eom|>` is thinking, `to=user` the answer, and what is
@@ -1858,7 +1839,6 @@ const museChannel: Grammar = function* (reader, tools) {
   if ((yield* reader.take("<|message|>")) === undefined) return undefined;
   const recipient = /to=([\w.:-]+)/.exec(header)?.[1] ?? "user";
   if (recipient !== "self" && recipient !== "user") return yield* museCalls(reader, tools);
-  reader.commit();
   yield* reader.pass(recipient === "self" ? "thinking" : "text", "<|eom|>", "<|eot|>", "<|start|>");
   return [];
 };
@@ -5053,18 +5033,11 @@ export const systemClock: Clock = {
 
 /** Waits some milliseconds, for ever if they are `Infinity`; rejects with the signal's reason as soon as it fires. */
 function sleep(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    let forget = () => {};
-    const wake = () => {
-      forget();
-      resolve();
-    };
-    const cancel = Number.isFinite(ms) ? clock.after(ms, wake) : () => {};
-    forget = onAbort(signal, () => {
-      cancel();
-      reject(signal.reason);
-    });
+  let cancel = () => {};
+  const slept = new Promise<void>((wake) => {
+    if (Number.isFinite(ms)) cancel = clock.after(ms, wake);
   });
+  return abortable(signal, slept).finally(() => cancel());
 }
 // lib/store/store.ts ------------------------------------------------------------------------
 /**
@@ -5720,11 +5693,11 @@ function toBlocksOf(message: ClientChatMessage): ContentBlockParam[] {
 }
 
 /** Translates a message; the results of parallel calls come one by one and belong into one message. */
-function addMessage(messages: MessageParam[], message: ClientChatMessage, before?: ClientChatMessage): MessageParam[] {
+function addMessage(messages: MessageParam[], message: ClientChatMessage): MessageParam[] {
   const { role } = message;
   const content = toBlocksOf(message);
   const last = messages.at(-1)?.content;
-  if (role === "tool" && before?.role === "tool" && Array.isArray(last)) last.push(...content);
+  if (role === "tool" && Array.isArray(last) && last[0]?.type === "tool_result") last.push(...content);
   else messages.push({ role: role === "tool" ? "user" : role === "developer" ? "system" : role, content });
   return messages;
 }
@@ -5757,7 +5730,7 @@ function toMessagesRequest(chat: ClientChatRequest): { request: MessagesRequest;
   const [told, said] = begin < 0 ? [[], messages] : [messages.slice(0, begin), messages.slice(begin)];
   const request: MessagesRequest = {
     model,
-    messages: said.reduce<MessageParam[]>((all, message, i) => addMessage(all, message, said[i - 1]), []),
+    messages: said.reduce<MessageParam[]>(addMessage, []),
     max_tokens: chat.max_completion_tokens ?? chat.max_tokens ?? USUAL_MAX_TOKENS,
     stream: chat.stream ?? false,
   };
@@ -5923,13 +5896,13 @@ function findByArguments(value: JsonObject, tools: DeclaredTools): string | unde
  */
 function toFoundCall(written: WrittenCall, tools: DeclaredTools, whole: boolean): FoundCall | undefined {
   if (written.torn || (whole && written.cut)) return undefined;
-  const schemaOf = (name: string | undefined) => name === undefined ? undefined : tools.get(name)?.input_schema;
   let name = resolveToolName(written.name, tools);
+  const schema = tools.get(name ?? "")?.input_schema;
   if (typeof written.arguments !== "string") {
     if (name === undefined) return undefined;
-    return { kind: "call", name, arguments: JSON.stringify(toObject(written.arguments, schemaOf(name))) };
+    return { kind: "call", name, arguments: JSON.stringify(toObject(written.arguments, schema)) };
   }
-  const read = readArguments(written.arguments, schemaOf(name));
+  const read = readArguments(written.arguments, schema);
   if (!read || read.torn || (whole && read.cut)) return undefined;
   if (name === undefined && /^(?:call_|chatcmpl-|toolu_)/.test(written.name)) name = findByArguments(read.value, tools);
   return name === undefined ? undefined : { kind: "call", name, arguments: JSON.stringify(read.value) };
@@ -6001,11 +5974,6 @@ class Scanner {
     this.#trim = this.#opened = options.startsInThinking === true;
   }
 
-  /** Notes that thinking comes elsewhere, so that the answer does not begin in it. */
-  startInText(): void {
-    if (this.#atStart) [this.#kind, this.#opened] = ["text", false];
-  }
-
   /** Takes the next piece of the answer. */
   feed(text: string): Found[] {
     if (this.#ended) return [];
@@ -6066,7 +6034,7 @@ class Scanner {
     this.#pending = this.#pending.slice(trigger.marker.length);
     if (trigger.mode) {
       // Of a lone tag at the end of a line only the tag goes.
-      this.#trim ||= this.#opened || this.#code.lineStart || !trigger.marker.startsWith("</");
+      this.#trim = this.#opened || this.#code.lineStart || !trigger.marker.startsWith("</");
       this.#startAnew(trigger.mode);
       this.#opened = trigger.mode === "thinking";
     } else if (trigger.end) [this.#ended, this.#pending] = [true, ""];
@@ -6375,13 +6343,13 @@ class ToolCall {
   #pending = "";
   #sorted: string | undefined;
 
-  constructor(tools: DeclaredTools, { index, id }: ToolCallDelta = {}, found = false, follows?: ToolCall) {
+  constructor(tools: DeclaredTools, index?: ToolCallDelta["index"], found = false, follows?: ToolCall) {
     this.#tools = tools;
     this.follows = follows;
     this.index = index;
-    this.id = id;
     this.found = found;
     this.#scanner = this.#createScanner();
+    if (follows) this.name = follows.name;
   }
 
   /** The name: the tool's if one is meant, else what the host wrote. */
@@ -6394,9 +6362,9 @@ class ToolCall {
     this.#schema = this.#tools.get(this.#name)?.input_schema;
   }
 
-  /** The arguments with their keys in order, once they are complete; made once, since all calls are compared. */
-  get sorted(): string | undefined {
-    return this.complete ? this.#sorted ??= JSON.stringify(sortKeys(parseJson(this.#text))) : undefined;
+  /** What the arguments mean, once all have come, with keys in order; nothing if nobody can read them. */
+  get sorted(): string {
+    return this.#sorted ??= JSON.stringify(sortKeys(readArguments(this.#text, this.#schema)?.value)) ?? "";
   }
 
   /** Whether arguments have begun, are not complete and may go on; looking at their text each time would be quadratic. */
@@ -6473,9 +6441,8 @@ class ToolCall {
   }
 
   #scan(piece: string): string {
-    if (this.complete) return piece;
     const rest = this.#scanner.feed(piece);
-    const read = rest === "" ? piece : piece.slice(0, -rest.length);
+    const read = piece.slice(0, piece.length - rest.length);
     this.#text += read;
     this.#pending += read;
     return rest;
@@ -6497,10 +6464,10 @@ function toArgumentText(value: unknown): string {
   return typeof value === "string" ? value : value == null ? "" : JSON.stringify(value);
 }
 
-/** Whether two calls are one: hosts send what their parser found and leave the same call in the text. */
+/** Whether two whole calls are one: hosts send what their parser found and leave the same call in the text. */
 function isSame(one: ToolCall, other: ToolCall): boolean {
   if (one.name !== other.name) return false;
-  return one.empty || other.empty || (one.sorted !== undefined && one.sorted === other.sorted);
+  return one.empty || other.empty || (one.sorted !== "" && one.sorted === other.sorted);
 }
 
 /**
@@ -6534,22 +6501,23 @@ class ToolCallAssembler {
   feed(deltas: readonly ToolCallDelta[]): void {
     for (const delta of deltas) {
       const text = toArgumentText(delta.function?.arguments);
-      const call = this.#find(delta, text);
+      const call = this.#find(delta, text) ?? this.#push(new ToolCall(this.#tools, delta.index));
       call.id ??= delta.id;
       this.#setName(call, delta.function?.name ?? "");
-      this.#feedArguments(call, text);
+      let rest = call.feed(text).trimStart();
+      while (rest.startsWith("{")) {
+        rest = this.#push(new ToolCall(this.#tools, call.index, false, call)).feed(rest).trimStart();
+      }
     }
     this.#advance();
   }
 
-  /** Takes a call that was found in text, unless it has come as a call before; a call without arguments gets its. */
+  /** Takes a call that was found in text; one without arguments that is still open gets its. */
   add(found: FoundCall): void {
-    const call = new ToolCall(this.#tools, {}, true);
+    const twin = this.#calls.slice(this.#closed).find((call) => !call.found && call.empty && call.name === found.name);
+    const call = twin ?? this.#push(new ToolCall(this.#tools, undefined, true));
     call.name = found.name;
     call.feed(found.arguments);
-    const twin = this.#calls.find((other) => !other.found && isSame(other, call));
-    if (twin?.empty && this.#calls.indexOf(twin) >= this.#closed) twin.feed(found.arguments);
-    else if (!twin) this.#push(call);
     this.#advance();
   }
 
@@ -6559,7 +6527,7 @@ class ToolCallAssembler {
    */
   absorb(text: string): string {
     const call = this.#calls[this.#closed];
-    if (!call?.running || call.found) return text;
+    if (!call?.running) return text;
     const rest = call.feed(text);
     this.#advance();
     return rest;
@@ -6568,7 +6536,7 @@ class ToolCallAssembler {
   /** Closes the call that is being sent if it is complete; tells whether another block may follow. */
   settle(): boolean {
     const call = this.#calls[this.#closed];
-    if (call?.settled) this.#close(call, false);
+    if (call?.settled) this.#close(call);
     return this.#closed >= this.#calls.length;
   }
 
@@ -6587,56 +6555,43 @@ class ToolCallAssembler {
     return broken;
   }
 
-  #find(delta: ToolCallDelta, text: string): ToolCall {
-    const { id, index, function: called } = delta;
+  /** The call that a delta goes on with, if it is none of its own. */
+  #find({ id, index, function: called }: ToolCallDelta, text: string): ToolCall | undefined {
     const name = called?.name;
     // Hosts may give each piece an id of its own: one that is not known tells of another call only with a name.
     const byId = index == null && id && (name || this.#calls.some((call) => call.id === id));
     const last = this.#calls.findLast((call) => {
       return !call.found && (byId ? call.id === id : index == null || call.index === index);
     });
-    if (!last) return this.#add(delta);
-    if (!name || last.name === "") return last;
+    if (!last || !name || last.name === "") return last;
     // One index for several calls: another id, or a name after the arguments were complete.
-    if (id && last.id && id !== last.id) return this.#add(delta);
+    if (id && last.id && id !== last.id) return undefined;
     if (!last.complete) return last;
     const repeats = text === "" || last.empty ? name === last.name : last.repeats(text);
-    return repeats ? last : this.#add(delta);
+    return repeats ? last : undefined;
   }
 
-  #add(delta: ToolCallDelta, follows?: ToolCall): ToolCall {
-    const call = new ToolCall(this.#tools, delta, false, follows);
-    if (follows) call.name = follows.name;
-    this.#push(call);
-    return call;
-  }
-
-  #push(call: ToolCall): void {
+  #push(call: ToolCall): ToolCall {
     if (this.#calls.push(call) > MOST_CALLS) throw new BadAnswer("degenerate", "has become nothing but tool calls");
+    return call;
   }
 
   /** Names come whole, late, or again with each piece; rarely in pieces. */
   #setName(call: ToolCall, piece: string): void {
-    if (piece === "" || piece === call.name || this.#tools.has(call.name)) return;
+    if (piece === "" || this.#tools.has(call.name)) return;
     const longer = call.name + piece;
     call.name = [...this.#tools.keys()].some((name) => name.startsWith(longer)) ? longer : piece;
-  }
-
-  #feedArguments(call: ToolCall, text: string): void {
-    for (let rest = call.feed(text).trimStart(); rest.startsWith("{");) {
-      rest = this.#add({ index: call.index }, call).feed(rest).trimStart();
-    }
   }
 
   /** Sends on what is certain; closes each complete call that another one follows. */
   #advance(): void {
     for (let call = this.#calls[this.#closed]; call; call = this.#calls[this.#closed]) {
       // What was found in text may come as a call as well: then only the whole tells whether it is another one.
-      const twins = this.#calls.some(({ found, name }) => found && !call.found && name === call.name);
+      const twins = this.#calls.some(({ found, name }) => found !== call.found && name === call.name);
       const piece = call.name === "" || twins || call.follows ? "" : call.take();
       if (piece !== "") this.#send(call, piece);
       if (call.name === "" || !call.settled || this.#closed === this.#calls.length - 1) return;
-      this.#close(call, false);
+      this.#close(call);
     }
   }
 
@@ -6648,11 +6603,11 @@ class ToolCallAssembler {
     if (piece !== "") this.#blocks.append("tool_use", piece);
   }
 
-  #close(call: ToolCall, cut: boolean): void {
+  #close(call: ToolCall, cut = false): void {
     // A call without a name goes on as well: the client tells the model that it is no tool.
     if (call.name === "") call.name = "unnamed";
     const twin = this.#calls.slice(0, this.#closed).some((other) => {
-      return (other === call.follows || (other.found && !call.found)) && isSame(other, call);
+      return (other === call.follows || other.found !== call.found) && isSame(other, call);
     });
     if (!twin) {
       this.#send(call, call.finish(cut));
@@ -6795,11 +6750,10 @@ export class ChunkTranslator {
    */
   flush(): MessageStreamEvent[] {
     const cut = isCut(this.#finishReason);
-    this.#endField("thinking", cut);
-    this.#endField("text", cut);
+    this.#endField(cut);
     const half = this.#calls.flush(cut);
     this.#dropFiller();
-    if (this.#late !== "") this.#blocks.append("text", this.#late);
+    this.#settle();
     this.#blocks.close();
     if (this.#blocks.count === 0 && !cut && this.#stopSequence === null) {
       throw new BadAnswer("empty", "was empty");
@@ -6814,17 +6768,13 @@ export class ChunkTranslator {
 
   #feedDelta(delta: ChatDelta): void {
     const reasoning = toReasoning(delta);
-    if (reasoning !== "") {
-      this.#scanners.text.startInText();
-      this.#feedField("thinking", reasoning);
-    }
+    if (reasoning !== "") this.#feedField("thinking", reasoning);
     const content = toContentText(delta);
     const text = this.#family.continuesCalls ? this.#calls.absorb(content) : content;
     if (text !== "") this.#feedField("text", text);
     const calls = toCallDeltas(delta);
     if (calls.length === 0) return;
-    this.#endField("thinking", true, true);
-    this.#endField("text", true, true);
+    this.#endField(true, true);
     this.#dropFiller();
     for (const call of calls) this.#outputChars += JSON.stringify(call.function?.arguments ?? "").length;
     this.#calls.feed(calls);
@@ -6833,14 +6783,14 @@ export class ChunkTranslator {
   #feedField(field: "text" | "thinking", text: string): void {
     this.#outputChars += text.length;
     if (this.#guard.feed(text)) throw new BadAnswer("degenerate", "has become nothing but repetition");
-    if (field !== this.#field) this.#endField(this.#field);
+    if (field !== this.#field) this.#endField();
     this.#field = field;
     this.#scanners[field].feed(text).forEach((found) => this.#add(found));
   }
 
-  /** Lets go of what a field has held back: something else has come, and what is half a call by then is none. */
-  #endField(field: "text" | "thinking", cut = true, called = false): void {
-    this.#scanners[field].flush(cut, called).forEach((found) => this.#add(found));
+  /** Lets go of what the field has held back: something else has come, and what is half a call by then is none. */
+  #endField(cut = true, called = false): void {
+    this.#scanners[this.#field].flush(cut, called).forEach((found) => this.#add(found));
   }
 
   #add(found: Found): void {
@@ -6850,7 +6800,7 @@ export class ChunkTranslator {
     } else if (found.kind === "thinking") {
       this.#dropFiller();
       // Thinking in the middle of a call has no place in the grammar; nothing depends on it.
-      if (this.#calls.settle()) this.#blocks.append("thinking", found.text);
+      if (this.#settle()) this.#blocks.append("thinking", found.text);
     } else {
       this.#filler += found.text;
       if (!this.#isFiller()) this.#sendFiller();
@@ -6859,9 +6809,17 @@ export class ChunkTranslator {
 
   /** Sends what was held back, or keeps it for after the call that is open. */
   #sendFiller(): void {
-    if (this.#calls.settle()) this.#blocks.append("text", this.#filler);
-    else this.#late += this.#filler;
+    this.#late += this.#filler;
     this.#filler = "";
+    this.#settle();
+  }
+
+  /** Closes the call that is open, if it is complete, and sends what had to wait for that; tells whether none is open. */
+  #settle(): boolean {
+    if (!this.#calls.settle()) return false;
+    if (this.#late !== "") this.#blocks.append("text", this.#late);
+    this.#late = "";
+    return true;
   }
 
   /** Whether the text held back may still turn out to be nothing: blanks, Kimi's `(no content)`, a run of `!`. */
@@ -7129,10 +7087,8 @@ function toImagePart({ type, media_type, data, url }: JsonObject, { vision, warn
 function toDocumentParts(block: ContentBlockParam & { type: "document" }, options: ContentOptions): ChatPart[] {
   const { title, context } = block;
   const { type, media_type, data, url, content } = block.source;
-  if (type === "content" && Array.isArray(content)) {
-    return [...toTextParts(title, context), ...toPartsOf(content, options)];
-  }
-  const plain = type === "text" ? data : type === "content" ? content : undefined;
+  if (Array.isArray(content)) return [...toTextParts(title, context), ...toPartsOf(content, options)];
+  const plain = type === "text" ? data : content;
   if (typeof plain === "string") return toTextParts(title, context, plain);
   options.warn(`Cannot show a document of type '${media_type ?? type}': replaced by a note`);
   const name = [title, url].filter((part) => typeof part === "string").map((part) => ` "${part}"`).join(" from");
@@ -7160,12 +7116,9 @@ function toParts(block: ContentBlockParam, options: ContentOptions): ChatPart[] 
 }
 
 /** Translates content that may be a plain string, absent, or blocks; tool results are not its concern. */
-function toPartsOf(
-  content: string | readonly (ContentBlockParam | ChatPart)[] | null | undefined,
-  options: ContentOptions,
-): ChatPart[] {
+function toPartsOf(content: MessageContent | undefined, options: ContentOptions): ChatPart[] {
   if (typeof content === "string") return toTextParts(content);
-  return content?.flatMap((block) => block.type === "image_url" ? [block] : toParts(block, options)) ?? [];
+  return content?.flatMap((block) => toParts(block, options)) ?? [];
 }
 
 /** Joins the text of parts with blank lines between. */
@@ -7357,8 +7310,8 @@ function toChatMessages(
       else if (!block.type.endsWith("thinking")) texts.push(block);
     }
     // Many templates want roles to alternate, and a client's turn may have come to nothing.
-    const before = chat.at(-1)?.role === "assistant" ? chat.pop()?.content : undefined;
-    const text = toText([...toPartsOf(before, options), ...toPartsOf(texts, options)]);
+    const before = chat.at(-1)?.role === "assistant" ? chat.pop()?.content : "";
+    const text = [before, toText(toPartsOf(texts, options))].filter(Boolean).join("\n\n");
     const tool_calls = waiting.slice(0, singleCalls ? 1 : Infinity).map(([, call]) => call);
     const none = typeof replaysThinking === "string" && waiting.length > 0 ? " " : "";
     const thinking = withThinking && thoughts.filter((thought) => thought.trim() !== "").join("\n\n") || none;
@@ -7377,9 +7330,7 @@ function toChatMessages(
       results.push(...blocks.filter((block) => block.type === "tool_result"));
       // Most templates take a system message in front only.
       if (role !== "system") parts.push(...others);
-      else if (others.length > 0) {
-        parts.push({ type: "text", text: toReminder(toText(others)) });
-      }
+      else if (others.length > 0) parts.push({ type: "text", text: toReminder(toText(others)) });
     }
     parts.unshift(...addResults(results));
     const last = chat.at(-1);
@@ -11352,8 +11303,7 @@ const MARK = "@";
 /** So often is learned from an answer; a host that changes something in each chunk has no template. */
 const MOST_LESSONS = 3;
 /** What makes a literal other than the text it stands for, or none. */
-// deno-lint-ignore no-control-regex
-const NOT_PLAIN = /["\\\u0000-\u001f]/;
+const NOT_PLAIN = /["\\\p{Cc}]/u;
 
 /** Reads the chunks of one answer; of those that differ in their text only, just one is parsed. */
 class ChunkTemplate {
@@ -12056,7 +12006,6 @@ function toPassedMessages(message: MessageParam, replays: Family["replaysThinkin
     return [{ ...message, content: [{ type: "thinking", thinking: " ", signature: UNSIGNED }, ...content] }];
   }
   const signed = content.filter((block) => block.type !== "thinking" || block.signature !== UNSIGNED);
-  if (signed.length === content.length) return [message];
   return signed.length > 0 ? [{ ...message, content: signed }] : [];
 }
 

@@ -28,7 +28,7 @@ export function toTypes(schema: unknown): readonly string[] {
   if (Array.isArray(type)) return type.map(toTypeName);
   const options = Array.isArray(anyOf) ? anyOf : Array.isArray(oneOf) ? oneOf : [];
   if (options.length > 0) return options.every((option) => toTypes(option).length > 0) ? options.flatMap(toTypes) : [];
-  return Array.isArray(values) ? [...new Set(values.map((value) => value === null ? "null" : typeof value))] : [];
+  return Array.isArray(values) ? [...new Set(values.map(toType))] : [];
 }
 
 /** The fields a schema declares. */
@@ -79,14 +79,12 @@ export function coerce(value: unknown, schema: unknown): unknown {
   if (!isJsonObject(schema) || types.length === 0 || types.includes("string") && typeof value === "string") {
     return value;
   }
-  let read = typeof value === "string" ? readAs(value, types) : value;
-  if (types.length === 1 && types[0] === "string" && typeof read !== "string" && read !== null) {
-    read = JSON.stringify(read);
-  }
-  if (types.length === 1 && types[0] === "array" && !Array.isArray(read)) {
+  const read = typeof value === "string" ? readAs(value, types) : value;
+  const only = types.length === 1 && read !== null ? types[0] : undefined;
+  if (only === "string") return JSON.stringify(read);
+  if (only === "array" && !Array.isArray(read)) {
     const item = coerce(read, schema.items);
-    const itemTypes = toTypes(schema.items);
-    if (read !== null && itemTypes.length > 0 && fits(item, itemTypes)) return [item];
+    if (fits(item, toTypes(schema.items))) return [item];
   }
   if (Array.isArray(read)) return read.map((item) => coerce(item, schema.items));
   return isJsonObject(read) ? coerceFields(read, schema) : read;
@@ -163,7 +161,7 @@ export function continueJson(sent: string, value: JsonObject): string | undefine
   }
   for (const [key, field] of Object.entries(value)) {
     if (keys.includes(key)) continue;
-    rest += `${keys.length > 0 || rest !== "" ? "," : ""}${JSON.stringify(key)}:${JSON.stringify(field)}`;
+    rest += `,${JSON.stringify(key)}:${JSON.stringify(field)}`;
   }
   rest += "}";
   const whole = parseJson(sent + rest);

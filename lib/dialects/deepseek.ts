@@ -44,14 +44,11 @@ export const DEEPSEEK: readonly Trigger[] = [
 const DSML_MARKS = ["｜DSML｜", "｜｜DSML｜｜", "‖DSML‖", "|DSML|"];
 const DSML_PREFIXES = [...DSML_MARKS, ""];
 const DSML_WRAPPERS = DSML_PREFIXES.flatMap((prefix) => [`${prefix}function_calls>`, `${prefix}tool_calls>`]);
+const dsmlCalls = invokeXml(DSML_PREFIXES);
 
 /** What DeepSeek V3.2 and V4 leak: DSML, with its tags in any spelling, with or without a wrapper. */
 export const DSML: readonly Trigger[] = [
-  ...DSML_MARKS.map((mark) => ({
-    marker: `<${mark}invoke`,
-    grammar: invokeXml(`<${mark}tool_calls>`, ...DSML_PREFIXES),
-  })),
-  ...DSML_WRAPPERS.map((tag) => ({ marker: `<${tag}`, grammar: invokeXml(`<${tag}`, ...DSML_PREFIXES) })),
-  ...DSML_WRAPPERS.map((tag) => ({ marker: `</${tag}` })),
+  ...DSML_MARKS.map((mark) => ({ marker: `<${mark}invoke`, grammar: dsmlCalls })),
+  ...DSML_WRAPPERS.flatMap((tag): Trigger[] => [{ marker: `<${tag}`, grammar: dsmlCalls }, { marker: `</${tag}` }]),
   ...DEEPSEEK,
 ];

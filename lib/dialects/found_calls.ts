@@ -47,13 +47,13 @@ function findByArguments(value: JsonObject, tools: DeclaredTools): string | unde
  */
 export function toFoundCall(written: WrittenCall, tools: DeclaredTools, whole: boolean): FoundCall | undefined {
   if (written.torn || (whole && written.cut)) return undefined;
-  const schemaOf = (name: string | undefined) => name === undefined ? undefined : tools.get(name)?.input_schema;
   let name = resolveToolName(written.name, tools);
+  const schema = tools.get(name ?? "")?.input_schema;
   if (typeof written.arguments !== "string") {
     if (name === undefined) return undefined;
-    return { kind: "call", name, arguments: JSON.stringify(toObject(written.arguments, schemaOf(name))) };
+    return { kind: "call", name, arguments: JSON.stringify(toObject(written.arguments, schema)) };
   }
-  const read = readArguments(written.arguments, schemaOf(name));
+  const read = readArguments(written.arguments, schema);
   if (!read || read.torn || (whole && read.cut)) return undefined;
   if (name === undefined && /^(?:call_|chatcmpl-|toolu_)/.test(written.name)) name = findByArguments(read.value, tools);
   return name === undefined ? undefined : { kind: "call", name, arguments: JSON.stringify(read.value) };

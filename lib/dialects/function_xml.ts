@@ -18,9 +18,7 @@ function functionXml(open: string, close: string): Grammar {
     [close]: [open],
   };
   return function* (reader, tools) {
-    yield* reader.take(open);
     for (let some = false;; some = true) {
-      yield* reader.space();
       const begin = yield* reader.take("<function=", "<function ", "<function");
       if (begin === undefined) return some ? [] : undefined;
       const name = yield* reader.name();

@@ -17,7 +17,6 @@ function* glmSpace(reader: Reader): Reading<void> {
  * key without a value is dropped.
  */
 const glmCall: Grammar = function* (reader, tools) {
-  yield* reader.token("<tool_call>");
   const head = yield* reader.name();
   if (head === "") return undefined;
   const fields: Field[] = [];

@@ -15,22 +15,18 @@ const harmonyChannel: Grammar = function* (reader) {
   for (;;) {
     const token = yield* reader.take("<|start|>", "<|channel|>", "<|constrain|>", HARMONY_MESSAGE);
     if (token === HARMONY_MESSAGE) break;
-    yield* reader.space();
     const word = yield* reader.while(/[\w.=:-]/);
     if ((token === undefined && word === "") || !HARMONY_WORD.test(word)) return undefined;
-    header += `${token ?? ""}${word} `;
+    header += `${word} `;
     yield* reader.space();
   }
   const name = /to=(?:functions\.)?([\w.:-]+)/.exec(header)?.[1];
   if (name !== undefined) {
-    yield* reader.space();
     const call = { name, arguments: yield* reader.json(...HARMONY_ENDS) };
     yield* reader.take("<|call|>", "<|end|>", "<|return|>");
     return [call];
   }
-  reader.commit();
   yield* reader.pass(header.includes("analysis") ? "thinking" : "text", ...HARMONY_ENDS);
-  yield* reader.take("<|end|>", "<|return|>");
   return [];
 };
 

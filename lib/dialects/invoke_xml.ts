@@ -14,20 +14,21 @@ export function toAttribute(tag: string, name: string): string | undefined {
  * An attribute `string="false"` says that a value is JSON. An `invoke` may hold a JSON object instead of parameters, or
  * its name and arguments as children. A value ends where something follows that may; markup in it belongs to it.
  *
- * @param wrapper The tag around the calls, as it was found.
- * @param prefixes What may stand before `invoke` and `parameter`; models mix them.
+ * @param prefixes What may stand before the names of the tags; models mix them.
+ * @param others What else may be the tag around the calls.
  */
-export function invokeXml(wrapper: string, ...prefixes: string[]): Grammar {
+export function invokeXml(prefixes: readonly string[], ...others: string[]): Grammar {
   const tags = (...names: string[]) => prefixes.flatMap((prefix) => names.map((name) => `<${prefix}${name}`));
   const ends = (...names: string[]) => prefixes.flatMap((prefix) => names.map((name) => `</${prefix}${name}>`));
-  const closers = [...ends("function_calls", "tool_calls"), wrapper.replace("<", "</")];
+  const wrappers = [...tags("function_calls>", "tool_calls>"), ...others];
+  const closers = wrappers.map((tag) => tag.replace("<", "</"));
   const valueEnds = Object.fromEntries([
     ...ends("parameter").map((end) => [end, [...tags("parameter"), ...ends("invoke"), ...closers]]),
     ...ends("invoke").map((end) => [end, [...tags("invoke"), ...closers]]),
   ]);
-  const opens = [...tags("parameter", "invoke"), wrapper];
+  const opens = [...tags("parameter", "invoke"), ...wrappers];
   return function* (reader) {
-    yield* reader.take(wrapper);
+    yield* reader.take(...wrappers);
     for (let some = false;; some = true) {
       yield* reader.space();
       if ((yield* reader.take(...closers)) !== undefined) return [];
@@ -44,7 +45,7 @@ export function invokeXml(wrapper: string, ...prefixes: string[]): Grammar {
         yield* reader.space();
         const tag = yield* reader.take(...tags("parameter"), "<name>", "<tool_name>", "<arguments>", "<parameters>");
         if (tag === undefined) break;
-        if (tag === "<name>" || tag === "<tool_name>") name = (yield* reader.while(/[^<]/, MAX_TAG)).trim();
+        if (tag === "<name>" || tag === "<tool_name>") name = yield* reader.while(/[^<]/, MAX_TAG);
         else if (tag.endsWith(">")) json = yield* reader.json("</");
         else {
           const attributes = yield* reader.tag();

@@ -62,7 +62,7 @@ export function jsonCalls(open: string, close: string | undefined, ...limits: st
   };
 }
 
-/** Calls in a grammar of their own or as JSON: models that have learned both mix them up. */
+/** Calls in a grammar of their own, which begins behind `open`, or as JSON: models that have learned both mix them up. */
 export function orJson(grammar: Grammar, open: string, close: string): Grammar {
   const json = jsonCalls(open, close);
   return function* (reader, tools) {

@@ -29,7 +29,6 @@ const kimiCall: Grammar = function* (reader, tools) {
   yield* reader.space();
   if (id === "" || (yield* reader.peek(KIMI_ARGUMENTS)) === undefined) return undefined;
   while ((yield* reader.take(KIMI_ARGUMENTS)) !== undefined) {
-    yield* reader.space();
     const call = { name: toKimiName(id, tools), arguments: yield* reader.json(...KIMI_ENDS) };
     const rest = yield* reader.until(["<"], MAX_TAG);
     const next = /^[\s}\]]*(?:\S*?(functions\.[\w.-]+:\d+)\s*)?$/.exec(rest);
@@ -38,7 +37,6 @@ const kimiCall: Grammar = function* (reader, tools) {
     id = next?.[1] ?? "";
     yield* reader.take(KIMI_END);
     yield [call];
-    if (!goesOn) return [];
   }
   return [];
 };

@@ -19,11 +19,7 @@ function toM3Value({ text, children }: M3Element): unknown {
 }
 
 function toM3Call(element: M3Element): WrittenCall {
-  const value = toM3Value(element);
-  return {
-    name: toAttribute(element.tag, "name") ?? "",
-    arguments: typeof value === "string" ? "" : JSON.stringify(value),
-  };
+  return { name: toAttribute(element.tag, "name") ?? "", arguments: JSON.stringify(toM3Value(element)) };
 }
 
 /** MiniMax M3's calls: a mark before each tag, `invoke` elements whose children are the arguments. */
@@ -63,13 +59,12 @@ const m3Calls: Grammar = function* (reader) {
 
 /** What MiniMax M2 to M2.7 leak. */
 export const MINIMAX: readonly Trigger[] = [
-  ...[MINIMAX_WRAPPER, '<invoke name="'].map((marker) => ({ marker, grammar: invokeXml(MINIMAX_WRAPPER, "") })),
+  ...[MINIMAX_WRAPPER, '<invoke name="'].map((marker) => ({ marker, grammar: invokeXml([""], MINIMAX_WRAPPER) })),
   { marker: "</minimax:tool_call>" },
 ];
 
 /** What MiniMax M3 leaks. */
 export const MINIMAX_M3: readonly Trigger[] = [
   { marker: M3_MARK, grammar: m3Calls },
-  { marker: "</thinking>", mode: "text" },
   ...MINIMAX,
 ];

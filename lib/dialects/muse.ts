@@ -2,7 +2,7 @@ import { type Grammar, toStrays, type Trigger } from "./grammar.ts";
 import { invokeXml } from "./invoke_xml.ts";
 import { MAX_TAG } from "./reader.ts";
 
-const museCalls = invokeXml("<atem:function_calls>", "atem:", "");
+const museCalls = invokeXml(["atem:", ""]);
 
 /**
  * Muse's channels: `<|start|>assistant to=self<|message|>…<|eom|>` is thinking, `to=user` the answer, and what is
@@ -15,7 +15,6 @@ const museChannel: Grammar = function* (reader, tools) {
   if ((yield* reader.take("<|message|>")) === undefined) return undefined;
   const recipient = /to=([\w.:-]+)/.exec(header)?.[1] ?? "user";
   if (recipient !== "self" && recipient !== "user") return yield* museCalls(reader, tools);
-  reader.commit();
   yield* reader.pass(recipient === "self" ? "thinking" : "text", "<|eom|>", "<|eot|>", "<|start|>");
   return [];
 };

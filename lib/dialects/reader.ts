@@ -169,7 +169,6 @@ export class Reader {
     const pattern = toPattern(markers);
     for (;;) {
       const ahead = this.#window.slice(this.#at, this.#at + LOOK_AHEAD);
-      pattern.lastIndex = 0;
       const found = pattern.exec(ahead)?.[0];
       if (found !== undefined || this.ended || ahead.length === LOOK_AHEAD) return found;
       yield;

@@ -70,11 +70,6 @@ export class Scanner {
     this.#trim = this.#opened = options.startsInThinking === true;
   }
 
-  /** Notes that thinking comes elsewhere, so that the answer does not begin in it. */
-  startInText(): void {
-    if (this.#atStart) [this.#kind, this.#opened] = ["text", false];
-  }
-
   /** Takes the next piece of the answer. */
   feed(text: string): Found[] {
     if (this.#ended) return [];
@@ -135,7 +130,7 @@ export class Scanner {
     this.#pending = this.#pending.slice(trigger.marker.length);
     if (trigger.mode) {
       // Of a lone tag at the end of a line only the tag goes.
-      this.#trim ||= this.#opened || this.#code.lineStart || !trigger.marker.startsWith("</");
+      this.#trim = this.#opened || this.#code.lineStart || !trigger.marker.startsWith("</");
       this.#startAnew(trigger.mode);
       this.#opened = trigger.mode === "thinking";
     } else if (trigger.end) [this.#ended, this.#pending] = [true, ""];

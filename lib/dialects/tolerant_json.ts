@@ -140,10 +140,10 @@ class TolerantParser {
     const char = this.#text.charAt(this.at++);
     const length = CODE_LENGTHS[char] ?? 0;
     const digits = this.#text.slice(this.at, this.at + length);
-    if (length > 0 && digits.length === length && /^[\da-fA-F]+$/.test(digits)) {
+    if (digits.length === length && /^[\da-fA-F]+$/.test(digits)) {
       this.at += length;
       const code = parseInt(digits, 16);
-      return code > 0x10ffff ? "\uFFFD" : length === 8 ? String.fromCodePoint(code) : String.fromCharCode(code);
+      return code > 0x10ffff ? "\uFFFD" : String.fromCodePoint(code);
     }
     if (char in ESCAPES) return ESCAPES[char] ?? "";
     // A backslash before anything else was meant: Windows paths, regular expressions.

@@ -6,8 +6,7 @@ const MARK = "@";
 /** So often is learned from an answer; a host that changes something in each chunk has no template. */
 const MOST_LESSONS = 3;
 /** What makes a literal other than the text it stands for, or none. */
-// deno-lint-ignore no-control-regex
-const NOT_PLAIN = /["\\\u0000-\u001f]/;
+const NOT_PLAIN = /["\\\p{Cc}]/u;
 
 /** Reads the chunks of one answer; of those that differ in their text only, just one is parsed. */
 export class ChunkTemplate {

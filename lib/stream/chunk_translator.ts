@@ -145,11 +145,10 @@ export class ChunkTranslator {
    */
   flush(): MessageStreamEvent[] {
     const cut = isCut(this.#finishReason);
-    this.#endField("thinking", cut);
-    this.#endField("text", cut);
+    this.#endField(cut);
     const half = this.#calls.flush(cut);
     this.#dropFiller();
-    if (this.#late !== "") this.#blocks.append("text", this.#late);
+    this.#settle();
     this.#blocks.close();
     if (this.#blocks.count === 0 && !cut && this.#stopSequence === null) {
       throw new BadAnswer("empty", "was empty");
@@ -164,17 +163,13 @@ export class ChunkTranslator {
 
   #feedDelta(delta: ChatDelta): void {
     const reasoning = toReasoning(delta);
-    if (reasoning !== "") {
-      this.#scanners.text.startInText();
-      this.#feedField("thinking", reasoning);
-    }
+    if (reasoning !== "") this.#feedField("thinking", reasoning);
     const content = toContentText(delta);
     const text = this.#family.continuesCalls ? this.#calls.absorb(content) : content;
     if (text !== "") this.#feedField("text", text);
     const calls = toCallDeltas(delta);
     if (calls.length === 0) return;
-    this.#endField("thinking", true, true);
-    this.#endField("text", true, true);
+    this.#endField(true, true);
     this.#dropFiller();
     for (const call of calls) this.#outputChars += JSON.stringify(call.function?.arguments ?? "").length;
     this.#calls.feed(calls);
@@ -183,14 +178,14 @@ export class ChunkTranslator {
   #feedField(field: "text" | "thinking", text: string): void {
     this.#outputChars += text.length;
     if (this.#guard.feed(text)) throw new BadAnswer("degenerate", "has become nothing but repetition");
-    if (field !== this.#field) this.#endField(this.#field);
+    if (field !== this.#field) this.#endField();
     this.#field = field;
     this.#scanners[field].feed(text).forEach((found) => this.#add(found));
   }
 
-  /** Lets go of what a field has held back: something else has come, and what is half a call by then is none. */
-  #endField(field: "text" | "thinking", cut = true, called = false): void {
-    this.#scanners[field].flush(cut, called).forEach((found) => this.#add(found));
+  /** Lets go of what the field has held back: something else has come, and what is half a call by then is none. */
+  #endField(cut = true, called = false): void {
+    this.#scanners[this.#field].flush(cut, called).forEach((found) => this.#add(found));
   }
 
   #add(found: Found): void {
@@ -200,7 +195,7 @@ export class ChunkTranslator {
     } else if (found.kind === "thinking") {
       this.#dropFiller();
       // Thinking in the middle of a call has no place in the grammar; nothing depends on it.
-      if (this.#calls.settle()) this.#blocks.append("thinking", found.text);
+      if (this.#settle()) this.#blocks.append("thinking", found.text);
     } else {
       this.#filler += found.text;
       if (!this.#isFiller()) this.#sendFiller();
@@ -209,9 +204,17 @@ export class ChunkTranslator {
 
   /** Sends what was held back, or keeps it for after the call that is open. */
   #sendFiller(): void {
-    if (this.#calls.settle()) this.#blocks.append("text", this.#filler);
-    else this.#late += this.#filler;
+    this.#late += this.#filler;
     this.#filler = "";
+    this.#settle();
+  }
+
+  /** Closes the call that is open, if it is complete, and sends what had to wait for that; tells whether none is open. */
+  #settle(): boolean {
+    if (!this.#calls.settle()) return false;
+    if (this.#late !== "") this.#blocks.append("text", this.#late);
+    this.#late = "";
+    return true;
   }
 
   /** Whether the text held back may still turn out to be nothing: blanks, Kimi's `(no content)`, a run of `!`. */

@@ -3,7 +3,7 @@ import type { DeclaredTools } from "../dialects/grammar.ts";
 import { JsonScanner } from "../dialects/json_scanner.ts";
 import { resolveToolName } from "../dialects/tool_names.ts";
 import type { JsonObject } from "../wire/anthropic.ts";
-import { parseJson, sortKeys } from "../wire/json.ts";
+import { sortKeys } from "../wire/json.ts";
 import type { ToolCallDelta } from "../wire/openai.ts";
 import { BadAnswer } from "./bad_answer.ts";
 
@@ -29,13 +29,13 @@ export class ToolCall {
   #pending = "";
   #sorted: string | undefined;
 
-  constructor(tools: DeclaredTools, { index, id }: ToolCallDelta = {}, found = false, follows?: ToolCall) {
+  constructor(tools: DeclaredTools, index?: ToolCallDelta["index"], found = false, follows?: ToolCall) {
     this.#tools = tools;
     this.follows = follows;
     this.index = index;
-    this.id = id;
     this.found = found;
     this.#scanner = this.#createScanner();
+    if (follows) this.name = follows.name;
   }
 
   /** The name: the tool's if one is meant, else what the host wrote. */
@@ -48,9 +48,9 @@ export class ToolCall {
     this.#schema = this.#tools.get(this.#name)?.input_schema;
   }
 
-  /** The arguments with their keys in order, once they are complete; made once, since all calls are compared. */
-  get sorted(): string | undefined {
-    return this.complete ? this.#sorted ??= JSON.stringify(sortKeys(parseJson(this.#text))) : undefined;
+  /** What the arguments mean, once all have come, with keys in order; nothing if nobody can read them. */
+  get sorted(): string {
+    return this.#sorted ??= JSON.stringify(sortKeys(readArguments(this.#text, this.#schema)?.value)) ?? "";
   }
 
   /** Whether arguments have begun, are not complete and may go on; looking at their text each time would be quadratic. */
@@ -127,9 +127,8 @@ export class ToolCall {
   }
 
   #scan(piece: string): string {
-    if (this.complete) return piece;
     const rest = this.#scanner.feed(piece);
-    const read = rest === "" ? piece : piece.slice(0, -rest.length);
+    const read = piece.slice(0, piece.length - rest.length);
     this.#text += read;
     this.#pending += read;
     return rest;

@@ -14,10 +14,10 @@ function toArgumentText(value: unknown): string {
   return typeof value === "string" ? value : value == null ? "" : JSON.stringify(value);
 }
 
-/** Whether two calls are one: hosts send what their parser found and leave the same call in the text. */
+/** Whether two whole calls are one: hosts send what their parser found and leave the same call in the text. */
 function isSame(one: ToolCall, other: ToolCall): boolean {
   if (one.name !== other.name) return false;
-  return one.empty || other.empty || (one.sorted !== undefined && one.sorted === other.sorted);
+  return one.empty || other.empty || (one.sorted !== "" && one.sorted === other.sorted);
 }
 
 /**
@@ -51,22 +51,23 @@ export class ToolCallAssembler {
   feed(deltas: readonly ToolCallDelta[]): void {
     for (const delta of deltas) {
       const text = toArgumentText(delta.function?.arguments);
-      const call = this.#find(delta, text);
+      const call = this.#find(delta, text) ?? this.#push(new ToolCall(this.#tools, delta.index));
       call.id ??= delta.id;
       this.#setName(call, delta.function?.name ?? "");
-      this.#feedArguments(call, text);
+      let rest = call.feed(text).trimStart();
+      while (rest.startsWith("{")) {
+        rest = this.#push(new ToolCall(this.#tools, call.index, false, call)).feed(rest).trimStart();
+      }
     }
     this.#advance();
   }
 
-  /** Takes a call that was found in text, unless it has come as a call before; a call without arguments gets its. */
+  /** Takes a call that was found in text; one without arguments that is still open gets its. */
   add(found: FoundCall): void {
-    const call = new ToolCall(this.#tools, {}, true);
+    const twin = this.#calls.slice(this.#closed).find((call) => !call.found && call.empty && call.name === found.name);
+    const call = twin ?? this.#push(new ToolCall(this.#tools, undefined, true));
     call.name = found.name;
     call.feed(found.arguments);
-    const twin = this.#calls.find((other) => !other.found && isSame(other, call));
-    if (twin?.empty && this.#calls.indexOf(twin) >= this.#closed) twin.feed(found.arguments);
-    else if (!twin) this.#push(call);
     this.#advance();
   }
 
@@ -76,7 +77,7 @@ export class ToolCallAssembler {
    */
   absorb(text: string): string {
     const call = this.#calls[this.#closed];
-    if (!call?.running || call.found) return text;
+    if (!call?.running) return text;
     const rest = call.feed(text);
     this.#advance();
     return rest;
@@ -85,7 +86,7 @@ export class ToolCallAssembler {
   /** Closes the call that is being sent if it is complete; tells whether another block may follow. */
   settle(): boolean {
     const call = this.#calls[this.#closed];
-    if (call?.settled) this.#close(call, false);
+    if (call?.settled) this.#close(call);
     return this.#closed >= this.#calls.length;
   }
 
@@ -104,56 +105,43 @@ export class ToolCallAssembler {
     return broken;
   }
 
-  #find(delta: ToolCallDelta, text: string): ToolCall {
-    const { id, index, function: called } = delta;
+  /** The call that a delta goes on with, if it is none of its own. */
+  #find({ id, index, function: called }: ToolCallDelta, text: string): ToolCall | undefined {
     const name = called?.name;
     // Hosts may give each piece an id of its own: one that is not known tells of another call only with a name.
     const byId = index == null && id && (name || this.#calls.some((call) => call.id === id));
     const last = this.#calls.findLast((call) => {
       return !call.found && (byId ? call.id === id : index == null || call.index === index);
     });
-    if (!last) return this.#add(delta);
-    if (!name || last.name === "") return last;
+    if (!last || !name || last.name === "") return last;
     // One index for several calls: another id, or a name after the arguments were complete.
-    if (id && last.id && id !== last.id) return this.#add(delta);
+    if (id && last.id && id !== last.id) return undefined;
     if (!last.complete) return last;
     const repeats = text === "" || last.empty ? name === last.name : last.repeats(text);
-    return repeats ? last : this.#add(delta);
+    return repeats ? last : undefined;
   }
 
-  #add(delta: ToolCallDelta, follows?: ToolCall): ToolCall {
-    const call = new ToolCall(this.#tools, delta, false, follows);
-    if (follows) call.name = follows.name;
-    this.#push(call);
-    return call;
-  }
-
-  #push(call: ToolCall): void {
+  #push(call: ToolCall): ToolCall {
     if (this.#calls.push(call) > MOST_CALLS) throw new BadAnswer("degenerate", "has become nothing but tool calls");
+    return call;
   }
 
   /** Names come whole, late, or again with each piece; rarely in pieces. */
   #setName(call: ToolCall, piece: string): void {
-    if (piece === "" || piece === call.name || this.#tools.has(call.name)) return;
+    if (piece === "" || this.#tools.has(call.name)) return;
     const longer = call.name + piece;
     call.name = [...this.#tools.keys()].some((name) => name.startsWith(longer)) ? longer : piece;
-  }
-
-  #feedArguments(call: ToolCall, text: string): void {
-    for (let rest = call.feed(text).trimStart(); rest.startsWith("{");) {
-      rest = this.#add({ index: call.index }, call).feed(rest).trimStart();
-    }
   }
 
   /** Sends on what is certain; closes each complete call that another one follows. */
   #advance(): void {
     for (let call = this.#calls[this.#closed]; call; call = this.#calls[this.#closed]) {
       // What was found in text may come as a call as well: then only the whole tells whether it is another one.
-      const twins = this.#calls.some(({ found, name }) => found && !call.found && name === call.name);
+      const twins = this.#calls.some(({ found, name }) => found !== call.found && name === call.name);
       const piece = call.name === "" || twins || call.follows ? "" : call.take();
       if (piece !== "") this.#send(call, piece);
       if (call.name === "" || !call.settled || this.#closed === this.#calls.length - 1) return;
-      this.#close(call, false);
+      this.#close(call);
     }
   }
 
@@ -165,11 +153,11 @@ export class ToolCallAssembler {
     if (piece !== "") this.#blocks.append("tool_use", piece);
   }
 
-  #close(call: ToolCall, cut: boolean): void {
+  #close(call: ToolCall, cut = false): void {
     // A call without a name goes on as well: the client tells the model that it is no tool.
     if (call.name === "") call.name = "unnamed";
     const twin = this.#calls.slice(0, this.#closed).some((other) => {
-      return (other === call.follows || (other.found && !call.found)) && isSame(other, call);
+      return (other === call.follows || other.found !== call.found) && isSame(other, call);
     });
     if (!twin) {
       this.#send(call, call.finish(cut));

@@ -65,11 +65,11 @@ function toBlocksOf(message: ClientChatMessage): ContentBlockParam[] {
 }
 
 /** Translates a message; the results of parallel calls come one by one and belong into one message. */
-function addMessage(messages: MessageParam[], message: ClientChatMessage, before?: ClientChatMessage): MessageParam[] {
+function addMessage(messages: MessageParam[], message: ClientChatMessage): MessageParam[] {
   const { role } = message;
   const content = toBlocksOf(message);
   const last = messages.at(-1)?.content;
-  if (role === "tool" && before?.role === "tool" && Array.isArray(last)) last.push(...content);
+  if (role === "tool" && Array.isArray(last) && last[0]?.type === "tool_result") last.push(...content);
   else messages.push({ role: role === "tool" ? "user" : role === "developer" ? "system" : role, content });
   return messages;
 }
@@ -102,7 +102,7 @@ export function toMessagesRequest(chat: ClientChatRequest): { request: MessagesR
   const [told, said] = begin < 0 ? [[], messages] : [messages.slice(0, begin), messages.slice(begin)];
   const request: MessagesRequest = {
     model,
-    messages: said.reduce<MessageParam[]>((all, message, i) => addMessage(all, message, said[i - 1]), []),
+    messages: said.reduce<MessageParam[]>(addMessage, []),
     max_tokens: chat.max_completion_tokens ?? chat.max_tokens ?? USUAL_MAX_TOKENS,
     stream: chat.stream ?? false,
   };

@@ -1,4 +1,4 @@
-import type { ContentBlockParam, JsonObject } from "../wire/anthropic.ts";
+import type { ContentBlockParam, JsonObject, MessageContent } from "../wire/anthropic.ts";
 import type { ChatPart } from "../wire/openai.ts";
 
 /** What content translation has to know: whether the model sees images, and where to tell of losses. */
@@ -20,10 +20,8 @@ function toImagePart({ type, media_type, data, url }: JsonObject, { vision, warn
 function toDocumentParts(block: ContentBlockParam & { type: "document" }, options: ContentOptions): ChatPart[] {
   const { title, context } = block;
   const { type, media_type, data, url, content } = block.source;
-  if (type === "content" && Array.isArray(content)) {
-    return [...toTextParts(title, context), ...toPartsOf(content, options)];
-  }
-  const plain = type === "text" ? data : type === "content" ? content : undefined;
+  if (Array.isArray(content)) return [...toTextParts(title, context), ...toPartsOf(content, options)];
+  const plain = type === "text" ? data : content;
   if (typeof plain === "string") return toTextParts(title, context, plain);
   options.warn(`Cannot show a document of type '${media_type ?? type}': replaced by a note`);
   const name = [title, url].filter((part) => typeof part === "string").map((part) => ` "${part}"`).join(" from");
@@ -51,12 +49,9 @@ function toParts(block: ContentBlockParam, options: ContentOptions): ChatPart[] 
 }
 
 /** Translates content that may be a plain string, absent, or blocks; tool results are not its concern. */
-export function toPartsOf(
-  content: string | readonly (ContentBlockParam | ChatPart)[] | null | undefined,
-  options: ContentOptions,
-): ChatPart[] {
+export function toPartsOf(content: MessageContent | undefined, options: ContentOptions): ChatPart[] {
   if (typeof content === "string") return toTextParts(content);
-  return content?.flatMap((block) => block.type === "image_url" ? [block] : toParts(block, options)) ?? [];
+  return content?.flatMap((block) => toParts(block, options)) ?? [];
 }
 
 /** Joins the text of parts with blank lines between. */

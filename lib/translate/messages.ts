@@ -86,8 +86,8 @@ export function toChatMessages(
       else if (!block.type.endsWith("thinking")) texts.push(block);
     }
     // Many templates want roles to alternate, and a client's turn may have come to nothing.
-    const before = chat.at(-1)?.role === "assistant" ? chat.pop()?.content : undefined;
-    const text = toText([...toPartsOf(before, options), ...toPartsOf(texts, options)]);
+    const before = chat.at(-1)?.role === "assistant" ? chat.pop()?.content : "";
+    const text = [before, toText(toPartsOf(texts, options))].filter(Boolean).join("\n\n");
     const tool_calls = waiting.slice(0, singleCalls ? 1 : Infinity).map(([, call]) => call);
     const none = typeof replaysThinking === "string" && waiting.length > 0 ? " " : "";
     const thinking = withThinking && thoughts.filter((thought) => thought.trim() !== "").join("\n\n") || none;
@@ -106,9 +106,7 @@ export function toChatMessages(
       results.push(...blocks.filter((block) => block.type === "tool_result"));
       // Most templates take a system message in front only.
       if (role !== "system") parts.push(...others);
-      else if (others.length > 0) {
-        parts.push({ type: "text", text: toReminder(toText(others)) });
-      }
+      else if (others.length > 0) parts.push({ type: "text", text: toReminder(toText(others)) });
     }
     parts.unshift(...addResults(results));
     const last = chat.at(-1);

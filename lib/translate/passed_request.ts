@@ -24,7 +24,6 @@ function toPassedMessages(message: MessageParam, replays: Family["replaysThinkin
     return [{ ...message, content: [{ type: "thinking", thinking: " ", signature: UNSIGNED }, ...content] }];
   }
   const signed = content.filter((block) => block.type !== "thinking" || block.signature !== UNSIGNED);
-  if (signed.length === content.length) return [message];
   return signed.length > 0 ? [{ ...message, content: signed }] : [];
 }
 

@@ -1,4 +1,4 @@
-import { onAbort } from "./signal.ts";
+import { abortable } from "./signal.ts";
 
 /** Time as an argument, so that tests never sleep. */
 export type Clock = {
@@ -32,16 +32,9 @@ export const systemClock: Clock = {
 
 /** Waits some milliseconds, for ever if they are `Infinity`; rejects with the signal's reason as soon as it fires. */
 export function sleep(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    let forget = () => {};
-    const wake = () => {
-      forget();
-      resolve();
-    };
-    const cancel = Number.isFinite(ms) ? clock.after(ms, wake) : () => {};
-    forget = onAbort(signal, () => {
-      cancel();
-      reject(signal.reason);
-    });
+  let cancel = () => {};
+  const slept = new Promise<void>((wake) => {
+    if (Number.isFinite(ms)) cancel = clock.after(ms, wake);
   });
+  return abortable(signal, slept).finally(() => cancel());
 }

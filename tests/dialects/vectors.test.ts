@@ -69,6 +69,7 @@ test("in reasoning, only a closing tag on a line of its own ends thinking", () =
   const rows: [text: string, ...expected: string[]][] = [
     ["Strip </think> tags. Secret.", "thinking:Strip </think> tags. Secret."],
     ["Strip\n</think> tags. Secret.", "thinking:Strip\n</think> tags. Secret."],
+    ["Strip </think>\ntags. Secret.", "thinking:Strip </think>\ntags. Secret."],
     ["Plan.\n</think>\n\nYes.", "thinking:Plan.\n", "text:Yes."],
     ["Plan.\n</think> ", "thinking:Plan.\n"],
     ["<think>Plan.</think>Yes.", "thinking:Plan.", "text:Yes."],

@@ -388,9 +388,10 @@ export const RECORDED_STREAMS: readonly RecordedStream[] = [
       calls(call(0, "c1", "Read", '{"path":')),
       chunk({ content: "Wait." }),
       calls(call(0, null, null, '"a.ts"}')),
+      chunk({ content: " Done." }),
       finish("tool_calls"),
     ],
-    expected: [`Read${READ}`, "text:Wait.", "(tool_use)"],
+    expected: [`Read${READ}`, "text:Wait. Done.", "(tool_use)"],
   },
   {
     name: "the old function_call",

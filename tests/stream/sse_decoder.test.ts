@@ -19,6 +19,7 @@ const ROWS: [name: string, text: string, expected: string[]][] = [
   ["no space after the colon", "data:a\n\n", ["a"]],
   ["two spaces, of which one belongs to the data", "data:  a\n\n", [" a"]],
   ["several data lines", "data: a\ndata: b\n\n", ["a\nb"]],
+  ["several data lines that end in CRLF", "data: a\r\ndata: b\r\n\r\n", ["a\nb"]],
   ["event names, ids, retry and comments", ": hi\nevent: x\nid: 1\nretry: 5\ndata: a\n\n: bye\n\n", ["a"]],
   ["a byte order mark", "\uFEFFdata: a\n\n", ["a"]],
   ["no blank line at the end", "data: a\n\ndata: b", ["a", "b"]],

@@ -240,6 +240,15 @@ const ROWS: Row[] = [
     ],
   },
   {
+    name: "assistant messages with nothing between as one turn",
+    messages: [user("Go"), assistant("One."), user([text("")]), assistant("Two."), user("Go on")],
+    expected: [
+      { role: "user", content: "Go" },
+      { role: "assistant", content: "One.\n\nTwo." },
+      { role: "user", content: "Go on" },
+    ],
+  },
+  {
     name: "an input that Claude Code could not parse",
     messages: [
       user("Go"),

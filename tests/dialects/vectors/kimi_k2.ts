@@ -333,6 +333,7 @@ export const KIMI_K2: FamilyVectors = {
       expected: ["thinking:is `</think>` a tag\nor ` a tick?", "text:Yes."],
     },
     { name: "a closing tag without an opening one", text: "so\n</think>\nYes.", expected: ["text:so\nYes."] },
+    { name: "such a tag where a line begins", text: "so\n</think>Yes.", expected: ["text:so\nYes."] },
     {
       name: "thinking that the template has opened, and a call that ends it",
       text: `\nI need a.${READ}Done.`,
@@ -400,6 +401,16 @@ export const KIMI_K2: FamilyVectors = {
       name: "Python: a part alone",
       text: "{'type': 'text', 'text': 'A'}",
       expected: ["text:A"],
+    },
+    {
+      name: "a quoted end in arguments that are broken behind it",
+      text: section(call("Write", "{\"path\": \"a<|tool_call_end|>b\", 'content': 'c',}")),
+      expected: ['Write{"path":"a<|tool_call_end|>b","content":"c"}'],
+    },
+    {
+      name: "Python: a tool_use that was cut",
+      text: "[{'type': 'tool_use', 'name': 'Write', 'input': {'path': 'a', 'content': 'half",
+      expected: ["text:[{'type': 'tool_use', 'name': 'Write', 'input': {'path': 'a', 'content': 'half"],
     },
     {
       name: "Python: a tool_use alone",

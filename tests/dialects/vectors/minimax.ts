@@ -7,6 +7,13 @@ const LS = invoke("ls", parameter("path", "."));
 
 const M2_VECTORS: Vector[] = [
   {
+    name: "ends of values missing",
+    text: m2(
+      '<invoke name="ls">\n<parameter name="path">.\n</invoke>\n<invoke name="Read"><parameter name="path">a</invoke>',
+    ),
+    expected: ['ls{"path":".\\n"}', 'Read{"path":"a"}'],
+  },
+  {
     name: "a call after thinking and text",
     text: `<think>\nHm.\n</think>\n\nOk.\n${m2(LS)}`,
     expected: ["thinking:Hm.\n", "text:Ok.\n", 'ls{"path":"."}'],
@@ -146,6 +153,11 @@ export const MINIMAX_M3: FamilyVectors = {
       name: "M3: a call without arguments",
       text: m3('<tool_call><invoke name="list_all"></invoke></tool_call>'),
       expected: ["list_all{}"],
+    },
+    {
+      name: "M3: arguments as JSON",
+      text: m3('<tool_call><invoke name="ls">') + '{"path":"."}' + m3("</invoke></tool_call>"),
+      expected: ['ls{"path":"."}'],
     },
     {
       name: "M3: calls whose end is missing",
