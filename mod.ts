@@ -2353,7 +2353,7 @@ export interface BackendOptions {
   /** Address up to and including `/v1`; with Anthropic's format also what is before that. */
   baseUrl?: string;
   /** The key, sent as a bearer token; a config file names a variable instead. */
-  apiKey?: string;
+  apiKey?: string | undefined;
   /** The environment variable that holds the key. */
   apiKeyEnv?: string;
   /** Upstream id of the model for the main work, if this is the default backend and nobody chose one. */
@@ -2414,11 +2414,11 @@ export type Tier = "opus" | "sonnet" | "haiku";
 /** Everything that decides where a request goes. */
 export interface RouterOptions extends RoutingOptions {
   /** Key for the default backend. */
-  apiKey?: string;
+  apiKey?: string | undefined;
   /** Address of the default backend. */
-  baseUrl?: string;
+  baseUrl?: string | undefined;
   /** The model for the main work. @default {the default backend's, else a steady one of NVIDIA's} */
-  model?: string;
+  model?: string | undefined;
   /** Models for Claude Code's tiers. @default {`model`, for haiku on NVIDIA a small one} */
   tiers?: Readonly<Partial<Record<Tier, string | undefined>>>;
   /** Whether the models of tiers may think. @default {as `thinking` says} */
@@ -2430,11 +2430,11 @@ export interface RouterOptions extends RoutingOptions {
   /** Whether models may think when the client asks for it. @default {true} */
   thinking?: boolean;
   /** Most calls of one upstream account in any `rateWindow`; 0 is no limit. @default {for NVIDIA 40, else 0} */
-  rateLimit?: number;
+  rateLimit?: number | undefined;
   /** Milliseconds in which `rateLimit` calls may start. @default {60_000} */
   rateWindow?: number;
   /** Most calls of one upstream account at once; 0 is no limit. @default {for NVIDIA 8, else 0} */
-  maxConcurrency?: number;
+  maxConcurrency?: number | undefined;
 }
 // lib/config/nearest.ts ---------------------------------------------------------------------
 /** Words that are less alike than this are not taken for each other: two letters exchanged in four leave as much. */
@@ -3448,7 +3448,7 @@ function areHeaders(headers: Record<string, string> = {}): boolean {
 function findConflicts(file: WrittenFile, known: readonly string[]): SchemaProblem[] {
   const { defaultBackend, backends = {}, modelProfiles = {}, modelMap = {} } = file;
   const names = [...new Set([...known, ...Object.keys(backends)])];
-  const uses: [path: string, backend?: string][] = [["defaultBackend", defaultBackend]];
+  const uses: [path: string, backend: string | undefined][] = [["defaultBackend", defaultBackend]];
   for (const [key, entries] of Object.entries({ modelProfiles, modelMap })) {
     for (const [name, { backend }] of Object.entries(entries)) uses.push([`${key}.${name}.backend`, backend]);
   }
@@ -4352,7 +4352,7 @@ function toFacts(asked: Asked, kind: RequestKind, verdict: TaskVerdict, found: R
   const small = verdict.tier === "speed" ? catalog.speed : undefined;
   const aside = BACKGROUND.includes(kind);
   const isSmall = aside || found.tier === "speed";
-  const facts: [applies: boolean, task: RoutedTask | undefined, why: string, usual?: Target][] = [
+  const facts: [applies: boolean, task: RoutedTask | undefined, why: string, usual?: Target | undefined][] = [
     [kind === "safety", "safety", "a check of a command", catalog.steady],
     [isSmall, "background", aside ? `a side request: ${kind}` : "the small tier", catalog.speed],
     [hasBlocks(request, "image"), "image", "there are images"],
@@ -6217,10 +6217,10 @@ export type ChatRequest = JsonObject & {
 
 /** A tool call in an answer, or a piece of one: hosts leave out whatever they like. */
 export type ToolCallDelta = {
-  index?: number | null;
-  id?: string | null;
+  index?: number | null | undefined;
+  id?: string | null | undefined;
   type?: string | null;
-  function?: { name?: string | null; arguments?: unknown } | null;
+  function?: { name?: string | null | undefined; arguments?: unknown } | null;
 };
 
 /** The changing part of a chunk, or the `message` of a whole completion. */
@@ -9121,7 +9121,10 @@ export function toChatRequest(request: MessagesRequest, options: ChatRequestOpti
   const effort = thinking ? toEffort(request) : "off";
   const think = toThinkingFields(traits, effort, options.thinkingSwitch);
   const { family } = traits;
-  const rules = { ...family, replaysThinking: traits.reasoning && effort !== "off" && family.replaysThinking };
+  const rules = {
+    ...family,
+    replaysThinking: traits.reasoning && effort !== "off" && (family.replaysThinking ?? false),
+  };
   const messages = toChatMessages(request.messages, content, rules);
   if (messages.length === 0) throw new ApiError("invalid_request_error", "messages: All of them are empty");
   const told = toText(toPartsOf(request.system, content)).replace(BILLING, "").trimStart();
@@ -10147,10 +10150,10 @@ export type RequestLog = {
   model?: string;
   replayed?: boolean;
   fellBack?: boolean;
-  firstMs?: number;
-  inputTokens?: number;
-  cachedTokens?: number;
-  outputTokens?: number;
+  firstMs?: number | undefined;
+  inputTokens?: number | undefined;
+  cachedTokens?: number | undefined;
+  outputTokens?: number | undefined;
   error?: string | undefined;
   warnings?: string[];
 };
@@ -13754,11 +13757,11 @@ export interface RedisStoreOptions {
    * Where Redis is, `redis://127.0.0.1:6379` unless told; `rediss:` for TLS, with user, password and database in it.
    * `https:` is where it takes commands over HTTP, as Upstash does.
    */
-  url?: string;
+  url?: string | undefined;
   /** The password, if the address has none; the token for HTTP. */
-  password?: string;
+  password?: string | undefined;
   /** What all keys begin with, `arbiter:` unless told. */
-  prefix?: string;
+  prefix?: string | undefined;
   /** Milliseconds to wait for an answer, 500 unless told. */
   timeout?: number;
   /** A folder that has the npm package `redis`, if it is not among the packages around Arbiter. */
@@ -15440,7 +15443,8 @@ const OPENING: ReadonlyMap<string, RegExp> = new Map([
 
 /** Variables of the current folder's `.env` but those that would let others in: whoever wrote a folder may not do that. */
 function withoutOpening(folder: Env, warn: (warning: string) => void): Env {
-  const opens = ([name, value]: [string, string?]) => Boolean(value) && OPENING.get(name)?.test(value!) === false;
+  const opens = ([name, value]: [string, string | undefined]) =>
+    Boolean(value) && OPENING.get(name)?.test(value!) === false;
   // A project's own Redis is nothing to warn of, but not to be told of Arbiter either.
   const variables = Object.entries(folder).filter(([name]) => !name.startsWith("REDIS_"));
   for (const [name] of variables.filter(opens)) {

@@ -10,11 +10,11 @@ export interface RedisStoreOptions {
    * Where Redis is, `redis://127.0.0.1:6379` unless told; `rediss:` for TLS, with user, password and database in it.
    * `https:` is where it takes commands over HTTP, as Upstash does.
    */
-  url?: string;
+  url?: string | undefined;
   /** The password, if the address has none; the token for HTTP. */
-  password?: string;
+  password?: string | undefined;
   /** What all keys begin with, `arbiter:` unless told. */
-  prefix?: string;
+  prefix?: string | undefined;
   /** Milliseconds to wait for an answer, 500 unless told. */
   timeout?: number;
   /** A folder that has the npm package `redis`, if it is not among the packages around Arbiter. */

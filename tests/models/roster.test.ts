@@ -144,7 +144,7 @@ describe("toModel()", () => {
   });
 
   const OWN: ModelRow[] = [
-    { id: "Z-AI/GLM-5.2", context: 200_000, vision: true, maxOutput: undefined },
+    { id: "Z-AI/GLM-5.2", context: 200_000, vision: true, maxOutput: undefined as never },
     { id: "me/mine", family: "Qwen3-Coder", context: 1000 },
     { id: "me/other", family: "no such family", successor: "me/mine" },
     { id: "me/mine-2", successor: "me/other" },
