@@ -26,6 +26,9 @@ const LOOPBACK = /^https?:\/\/(?:localhost|127(?:\.\d+){3}|\[::1\])(?=[:/]|$)/;
 function toBackend(name: string, given: BackendOptions, options: RouterOptions): Backend {
   const known = BACKENDS.get(name);
   const baseUrl = withoutEndSlashes(given.baseUrl ?? known?.baseUrl ?? "");
+  if (!/^https?:\/\/\S/.test(baseUrl)) {
+    throw new TypeError(`Cannot use the backend '${name}': its baseUrl must be an address such as https://host/v1`);
+  }
   // The limits of a known host are not those of another at its place.
   const usual = known?.baseUrl === baseUrl ? known : undefined;
   const limit = (key: "rateLimit" | "rateWindow" | "maxConcurrency") => given[key] ?? options[key] ?? usual?.[key];
@@ -71,11 +74,11 @@ function toBackends(options: RouterOptions, defaultBackend: string): Map<string,
 /**
  * Puts together everything names can mean.
  *
- * @throws {TypeError} If no model is chosen and none is known of the default backend.
+ * @throws {TypeError} If no model is chosen and none is known of the default backend, or a backend is unknown.
  */
 export function createCatalog(options: RouterOptions): Catalog {
   const defaultBackend = toHostName(options);
-  const { modelMap = {}, modelProfiles = {}, tiers = {} } = options;
+  const { modelMap = {}, modelProfiles = {}, models = [], tiers = {} } = options;
   const backends = toBackends(options, defaultBackend);
   const backend = backends.get(defaultBackend.toLowerCase())!;
   const mapped = Object.entries(modelMap).map(([alias, { backend, model }]): [string, ProfileOptions] => {
@@ -84,6 +87,12 @@ export function createCatalog(options: RouterOptions): Catalog {
   const profiles = new Map(
     [...mapped, ...Object.entries(modelProfiles)].map(([alias, profile]) => [alias.toLowerCase(), profile]),
   );
+  const placed = [...profiles, ...models.map(({ id, host }) => [id, { backend: host }] as const)];
+  for (const [name, { backend }] of placed) {
+    // At the default host it would be asked with a key, and for a conversation, that are not for that.
+    if (backend === undefined || backends.has(backend.toLowerCase())) continue;
+    throw new TypeError(`Cannot use the model '${name}': there is no backend '${backend}'`);
+  }
   const names: Names = { options, backend, backends, profiles };
   const toTarget = (name: string): Target => findReference(name, names) ?? { backend, model: name };
   const usual: Partial<typeof DEFAULT_MODELS> = backend.baseUrl === NVIDIA_BASE_URL ? DEFAULT_MODELS : {};

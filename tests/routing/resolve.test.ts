@@ -203,6 +203,19 @@ test("a host has a model for the main work, or one must be chosen", () => {
   assert.equal(elite({ backends: { constructor: { baseUrl: "http://a/v1" } } }), "nvidia/nemotron-3-super-120b-a12b");
 });
 
+test("a backend that nobody knows, or that has no address, is an error: another must not get its requests", () => {
+  const rows: [options: RouterOptions, message: RegExp][] = [
+    [{ modelProfiles: { Mine: { providerModel: "m", backend: "acmee" } } }, /'mine': there is no backend 'acmee'/],
+    [{ modelMap: { mine: { model: "m", backend: "acmee" } } }, /'mine': there is no backend 'acmee'/],
+    [{ models: [{ id: "a/b", host: "acmee" }] }, /'a\/b': there is no backend 'acmee'/],
+    [{ defaultBackend: "acme", model: "m" }, /'acme': its baseUrl must be an address/],
+    [{ backends: { acme: {} } }, /'acme': its baseUrl must be an address/],
+    [{ baseUrl: "localhost:8000/v1" }, /'nvidia': its baseUrl must be an address/],
+  ];
+  for (const [options, message] of rows) assert.throws(() => createCatalog(options), { name: "TypeError", message });
+  createCatalog({ modelMap: { mine: { model: "m", backend: "NIM" } } });
+});
+
 test("names of any length are read at once", () => {
   for (const name of ["-latest".repeat(200_000), "anthropic/".repeat(200_000)]) assert.equal(resolve(name), ELITE);
 });
