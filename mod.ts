@@ -2891,34 +2891,29 @@ function isHinted(headers: Headers, hints: string): boolean {
  * How each kind is known, the first row that fits counts: by Claude Code's hint headers, or by a shape nobody can type.
  * A suggestion, a recap and a new compaction differ from a turn by the user's text only: without hints they are turns.
  */
-const KIND_ROWS: readonly (readonly [RequestKind, hints: string, shaped: (asked: MessagesRequest) => boolean])[] = [
+const KIND_ROWS: readonly (readonly [RequestKind, shaped: (asked: MessagesRequest) => boolean, hints?: string])[] = [
   [
     "safety",
-    "",
     (asked) =>
       asks(asked, "<transcript>") && asked.stream !== true && asked.max_tokens <= MOST_SAFETY_TOKENS &&
       toSystemSize(asked) >= LEAST_SAFETY_SYSTEM,
   ],
-  ["quota", "", (asked) => asked.max_tokens === 1 && toQuestion(asked) === "quota"],
-  ["command_prefix", "", (asked) => isTold(asked, PREFIX_TASK) && asks(asked, "<policy_spec>", "Command:")],
-  ["file_paths", "", (asked) => isTold(asked, PATHS_TASK) && asks(asked, "Command:")],
-  [
-    "web_search",
-    "",
-    (asked) =>
-      asked.tools?.length === 1 && !!asked.tools[0]?.type?.startsWith("web_search_") &&
-      asks({ ...asked, tools: [] }, "Perform a web search for the query:"),
-  ],
-  ["web_page", "", (asked) => asks(asked, "\nWeb page content:") && toSystemSize(asked) <= MOST_PAGE_SYSTEM],
-  ["compaction", "code-compaction code-request-class=compaction", (asked) => isTold(asked, SUMMARY_TASK)],
+  ["quota", (asked) => asked.max_tokens === 1 && toQuestion(asked) === "quota"],
+  ["command_prefix", (asked) => isTold(asked, PREFIX_TASK) && asks(asked, "<policy_spec>", "Command:")],
+  ["file_paths", (asked) => isTold(asked, PATHS_TASK) && asks(asked, "Command:")],
+  ["web_search", (asked) =>
+    asked.tools?.length === 1 && !!asked.tools[0]?.type?.startsWith("web_search_") &&
+    asks({ ...asked, tools: [] }, "Perform a web search for the query:")],
+  ["web_page", (asked) => asks(asked, "\nWeb page content:") && toSystemSize(asked) <= MOST_PAGE_SYSTEM],
+  ["compaction", (asked) => isTold(asked, SUMMARY_TASK), "code-compaction code-request-class=compaction"],
   [
     "title",
-    "1p-request-class=summary-extraction",
     (asked) => wantsTitle(asked) ? asks(asked, "<session>") : asksForTopic(asked),
+    "1p-request-class=summary-extraction",
   ],
-  ["suggestion", "1p-request-class=followup-generation", () => false],
-  ["subagent", "code-agent-id code-request-class=subagent 1p-request-class=blocking-subagent", isBilledToSubagent],
-  ["auxiliary", "code-request-class=auxiliary", ({ tools }) => !tools?.length],
+  ["suggestion", () => false, "1p-request-class=followup-generation"],
+  ["subagent", isBilledToSubagent, "code-agent-id code-request-class=subagent 1p-request-class=blocking-subagent"],
+  ["auxiliary", ({ tools }) => !tools?.length, "code-request-class=auxiliary"],
 ];
 
 /**
@@ -2928,7 +2923,7 @@ const KIND_ROWS: readonly (readonly [RequestKind, hints: string, shaped: (asked:
 function toRequestKind(headers: Headers, request: MessagesRequest): RequestKind {
   const all = isHinted(headers, "code-request-class 1p-request-class");
   const [kind] =
-    KIND_ROWS.find(([, hints, shaped]) => isHinted(headers, hints) || (!(all && hints) && shaped(request))) ??
+    KIND_ROWS.find(([, shaped, hints = ""]) => isHinted(headers, hints) || (!(all && hints) && shaped(request))) ??
       ["main" as const];
   return kind;
 }
@@ -4062,6 +4057,13 @@ class BoundedMap<K, V> extends Map<K, V> {
     if (this.size > this.#most) this.delete(oldest!);
     return this;
   }
+
+  /** The value of a key, made if there is none; it is the last to go. */
+  recall(key: K, make: (key: K) => V): V {
+    const value = this.get(key) ?? make(key);
+    this.set(key, value);
+    return value;
+  }
 }
 // lib/routing/task_weights.ts ---------------------------------------------------------------
 /** Task, weight and the features that have it, written by bench/train_tasks.ts from labelled prompts. */
@@ -4169,7 +4171,7 @@ type Judgement = { task: Task | undefined; word: string };
 function judge(text: string): Judgement {
   const known = weights ??= readWeights();
   const words = toWords(text);
-  const rows = toTaskFeatures(words, text).flatMap((feature) => [known.get(feature) ?? []]);
+  const rows = toTaskFeatures(words, text).map((feature) => known.get(feature) ?? []);
   const scores = [undefined, ...TASKS].map((_, at) => rows.reduce((sum, row) => sum + (row[at] ?? 0), 0));
   const at = scores.indexOf(Math.max(...scores));
   const toWeight = (stem: string) => known.get(stem)?.[at] ?? 0;
@@ -4181,12 +4183,6 @@ function judge(text: string): Judgement {
 /** What was judged of the last texts: the requests of a turn bring the same again and again. */
 const JUDGED = new BoundedMap<string, Judgement>(100);
 
-function recall(text: string): Judgement {
-  const judgement = JUDGED.get(text) ?? judge(text);
-  JUDGED.set(text, judgement);
-  return judgement;
-}
-
 /**
  * Says what is asked for and which tier serves it: speed only for a small question or text that needs no project, never
  * amid the use of tools or when much thinking is wanted. A message that says nothing has the task of the one before.
@@ -4194,8 +4190,8 @@ function recall(text: string): Judgement {
 export function classifyTask(request: Pick<MessagesRequest, "messages"> & Partial<MessagesRequest>): TaskVerdict {
   const { messages, output_config: output } = request;
   const [[latest, at] = ["", 0], [before] = [""]] = toTypedText(messages);
-  const now = recall(latest);
-  const { task, word } = now.task ? now : recall(before);
+  const now = JUDGED.recall(latest, judge);
+  const { task, word } = now.task ? now : JUDGED.recall(before, judge);
   const busy = messages.slice(at).some((message) =>
     Array.isArray(message?.content) && message.content.some((block) => /^tool_/.test(block?.type))
   );
@@ -4256,13 +4252,10 @@ function resolveModel(asked: string, catalog: Catalog): Resolution {
 /** claude-code-router's way to give a subagent a model: the first thing in its prompt. */
 const SUBAGENT_TAG = /^<CCR-SUBAGENT-MODEL>([^<>]*)<\/CCR-SUBAGENT-MODEL>\s*/;
 
-/** Takes the tag from the beginning of content or of its text blocks; content without one stays the same object. */
-function withoutTag(content: MessageContent, note: (model: string) => void): MessageContent {
-  const strip = (text: string): string => text.replace(SUBAGENT_TAG, (_, model: string) => (note(model.trim()), ""));
-  if (typeof content === "string") return strip(content);
-  return content.map((block) =>
-    block.type === "text" && SUBAGENT_TAG.test(block.text) ? { ...block, text: strip(block.text) } : block
-  );
+/** Changes content, or each of its text blocks. */
+function mapText(content: MessageContent, change: (text: string) => string): MessageContent {
+  if (typeof content === "string") return change(content);
+  return content.map((block) => block.type === "text" ? { ...block, text: change(block.text) } : block);
 }
 
 /**
@@ -4279,14 +4272,14 @@ function takeSubagentModel(
   subagent: boolean,
 ): { model?: string; request: MessagesRequest } {
   const found: string[] = [];
-  const note = (model: string) => void found.push(model);
+  const strip = (text: string) => text.replace(SUBAGENT_TAG, (_, model: string) => (found.push(model.trim()), ""));
   const { system, messages } = request;
   const first = subagent ? messages.findIndex(({ role }) => role === "user") : -1;
   const taken = {
     ...request,
-    ...(system ? { system: withoutTag(system, note) } : {}),
+    ...(system ? { system: mapText(system, strip) } : {}),
     messages: messages.map((message, i) =>
-      i === first ? { ...message, content: withoutTag(message.content, note) } : message
+      i === first ? { ...message, content: mapText(message.content, strip) } : message
     ),
   };
   const model = found.find(Boolean);
@@ -4350,18 +4343,23 @@ const BACKGROUND: readonly RequestKind[] = ["title", "suggestion", "web_page", "
 /** Whether the words of a request are the user's. */
 const isUsersTurn = (kind: RequestKind): boolean => kind === "main" || kind === "auxiliary";
 
-/** What about a request decides, the weightiest first: a task, its words, and the model for it if nobody set one. */
-type Fact = [task: RoutedTask, why: string, usual: Target | undefined];
+/** The weightiest of what else than its name decides about a request, and the model for that. */
+type Fact = { target: Target; why: string };
 
-function toFacts(asked: Asked, kind: RequestKind, verdict: TaskVerdict, found: Resolution, catalog: Catalog): Fact[] {
-  const { request } = asked;
+function findFact(
+  { request, inputTokens }: Asked,
+  kind: RequestKind,
+  verdict: TaskVerdict,
+  found: Resolution,
+  catalog: Catalog,
+): Fact | undefined {
   // Nothing is counted for a task that has no model of its own.
-  const tokens = catalog.tasks.longcontext ? asked.inputTokens(toCandidate(found.target, catalog)) : 0;
+  const tokens = catalog.tasks.longcontext ? inputTokens(toCandidate(found.target, catalog)) : 0;
   const { task, why } = verdict;
   const small = verdict.tier === "speed" ? catalog.speed : undefined;
   const aside = BACKGROUND.includes(kind);
   const isSmall = aside || found.tier === "speed";
-  const facts: [applies: boolean, task: RoutedTask | undefined, why: string, usual?: Target | undefined][] = [
+  const rows: [applies: boolean, task: RoutedTask | undefined, why: string, usual?: Target | undefined][] = [
     [kind === "safety", "safety", "a check of a command", catalog.steady],
     [isSmall, "background", aside ? `a side request: ${kind}` : "the small tier", catalog.speed],
     [hasBlocks(request, "image"), "image", "there are images"],
@@ -4369,7 +4367,11 @@ function toFacts(asked: Asked, kind: RequestKind, verdict: TaskVerdict, found: R
     [toEffort(request) === "max", "think", "the effort is max"],
     [isUsersTurn(kind), task, why, small],
   ];
-  return facts.flatMap(([applies, task, why, usual]): Fact[] => applies && task ? [[task, why, usual]] : []);
+  for (const [applies, task, why, usual] of rows) {
+    const target = applies && task ? catalog.tasks[task] ?? usual : undefined;
+    if (target) return { target, why: `${task}: ${why}` };
+  }
+  return undefined;
 }
 
 /** Everything a target leads to: its profile's fallbacks, who follows what is gone, the main model, who else steps in. */
@@ -4404,16 +4406,13 @@ export function createRouter(options: RouterOptions): Router {
   /** Requests of a session go the same way again and again. */
   function findChain(target: Target): Candidate[] {
     const key = `${target.backend.name} ${toLabel(target, catalog)} ${target.thinking}`;
-    let chain = chains.get(key);
-    if (!chain) chains.set(key, chain = toChain(target, catalog));
-    return chain;
+    return chains.recall(key, () => toChain(target, catalog));
   }
 
   /** And ask for the same names. */
   function resolve(name: string): Resolution {
-    const known = resolved.get(name) ?? resolveModel(name, catalog);
-    if (name.length <= LONGEST_KNOWN_NAME) resolved.set(name, known);
-    return known;
+    const find = () => resolveModel(name, catalog);
+    return name.length > LONGEST_KNOWN_NAME ? find() : resolved.recall(name, find);
   }
 
   function route(asked: Asked): Route {
@@ -4425,14 +4424,11 @@ export function createRouter(options: RouterOptions): Router {
     const why = [tagged ? "named in the prompt" : named ? "named in the token" : "", found.why].filter(Boolean);
     let { target, tier } = found;
     const verdict = classifyTask(request);
-    const facts = found.chosen ? [] : toFacts({ ...asked, request }, kind, verdict, found, catalog);
-    for (const [task, words, usual] of facts) {
-      const own = catalog.tasks[task] ?? usual;
-      if (!own) continue;
-      target = own;
+    const fact = found.chosen ? undefined : findFact({ ...asked, request }, kind, verdict, found, catalog);
+    if (fact) {
+      target = fact.target;
       tier = target === catalog.speed ? "speed" : "elite";
-      why.push(`${task}: ${words}`);
-      break;
+      why.push(fact.why);
     }
     // A check of a command is answered with a word; thinking would only make it late.
     if (kind === "safety") target = { ...target, thinking: false };

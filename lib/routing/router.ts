@@ -72,18 +72,23 @@ const BACKGROUND: readonly RequestKind[] = ["title", "suggestion", "web_page", "
 /** Whether the words of a request are the user's. */
 const isUsersTurn = (kind: RequestKind): boolean => kind === "main" || kind === "auxiliary";
 
-/** What about a request decides, the weightiest first: a task, its words, and the model for it if nobody set one. */
-type Fact = [task: RoutedTask, why: string, usual: Target | undefined];
+/** The weightiest of what else than its name decides about a request, and the model for that. */
+type Fact = { target: Target; why: string };
 
-function toFacts(asked: Asked, kind: RequestKind, verdict: TaskVerdict, found: Resolution, catalog: Catalog): Fact[] {
-  const { request } = asked;
+function findFact(
+  { request, inputTokens }: Asked,
+  kind: RequestKind,
+  verdict: TaskVerdict,
+  found: Resolution,
+  catalog: Catalog,
+): Fact | undefined {
   // Nothing is counted for a task that has no model of its own.
-  const tokens = catalog.tasks.longcontext ? asked.inputTokens(toCandidate(found.target, catalog)) : 0;
+  const tokens = catalog.tasks.longcontext ? inputTokens(toCandidate(found.target, catalog)) : 0;
   const { task, why } = verdict;
   const small = verdict.tier === "speed" ? catalog.speed : undefined;
   const aside = BACKGROUND.includes(kind);
   const isSmall = aside || found.tier === "speed";
-  const facts: [applies: boolean, task: RoutedTask | undefined, why: string, usual?: Target | undefined][] = [
+  const rows: [applies: boolean, task: RoutedTask | undefined, why: string, usual?: Target | undefined][] = [
     [kind === "safety", "safety", "a check of a command", catalog.steady],
     [isSmall, "background", aside ? `a side request: ${kind}` : "the small tier", catalog.speed],
     [hasBlocks(request, "image"), "image", "there are images"],
@@ -91,7 +96,11 @@ function toFacts(asked: Asked, kind: RequestKind, verdict: TaskVerdict, found: R
     [toEffort(request) === "max", "think", "the effort is max"],
     [isUsersTurn(kind), task, why, small],
   ];
-  return facts.flatMap(([applies, task, why, usual]): Fact[] => applies && task ? [[task, why, usual]] : []);
+  for (const [applies, task, why, usual] of rows) {
+    const target = applies && task ? catalog.tasks[task] ?? usual : undefined;
+    if (target) return { target, why: `${task}: ${why}` };
+  }
+  return undefined;
 }
 
 /** Everything a target leads to: its profile's fallbacks, who follows what is gone, the main model, who else steps in. */
@@ -126,16 +135,13 @@ export function createRouter(options: RouterOptions): Router {
   /** Requests of a session go the same way again and again. */
   function findChain(target: Target): Candidate[] {
     const key = `${target.backend.name} ${toLabel(target, catalog)} ${target.thinking}`;
-    let chain = chains.get(key);
-    if (!chain) chains.set(key, chain = toChain(target, catalog));
-    return chain;
+    return chains.recall(key, () => toChain(target, catalog));
   }
 
   /** And ask for the same names. */
   function resolve(name: string): Resolution {
-    const known = resolved.get(name) ?? resolveModel(name, catalog);
-    if (name.length <= LONGEST_KNOWN_NAME) resolved.set(name, known);
-    return known;
+    const find = () => resolveModel(name, catalog);
+    return name.length > LONGEST_KNOWN_NAME ? find() : resolved.recall(name, find);
   }
 
   function route(asked: Asked): Route {
@@ -147,14 +153,11 @@ export function createRouter(options: RouterOptions): Router {
     const why = [tagged ? "named in the prompt" : named ? "named in the token" : "", found.why].filter(Boolean);
     let { target, tier } = found;
     const verdict = classifyTask(request);
-    const facts = found.chosen ? [] : toFacts({ ...asked, request }, kind, verdict, found, catalog);
-    for (const [task, words, usual] of facts) {
-      const own = catalog.tasks[task] ?? usual;
-      if (!own) continue;
-      target = own;
+    const fact = found.chosen ? undefined : findFact({ ...asked, request }, kind, verdict, found, catalog);
+    if (fact) {
+      target = fact.target;
       tier = target === catalog.speed ? "speed" : "elite";
-      why.push(`${task}: ${words}`);
-      break;
+      why.push(fact.why);
     }
     // A check of a command is answered with a word; thinking would only make it late.
     if (kind === "safety") target = { ...target, thinking: false };
