@@ -1916,12 +1916,6 @@ type ThinkingFields = { fields?: JsonObject; system?: string };
 
 const EFFORTS: readonly Effort[] = ["off", "low", "medium", "high", "max"];
 
-/** What clients call efforts in `output_config`; Claude Code has one more than hosts can tell apart. */
-const NAMED = new Map<unknown, Effort>([
-  ...EFFORTS.map((effort): [string, Effort] => [effort, effort]),
-  ["xhigh", "max"],
-]);
-
 /** Budgets below these many tokens mean these efforts; Claude Code's 31,999 for plain "on" is high. */
 const BUDGETS: readonly [below: number, effort: Effort][] = [[4096, "low"], [16_384, "medium"], [32_000, "high"]];
 
@@ -1935,8 +1929,9 @@ export function toEffort({ thinking, output_config }: Pick<MessagesRequest, "thi
   if (typeof thinking?.type !== "string" || thinking.type === "disabled") return "off";
   const { type, budget_tokens: budget } = thinking;
   if (type === "enabled" && typeof budget === "number") return BUDGETS.find(([below]) => budget < below)?.[1] ?? "max";
-  const named = NAMED.get(output_config?.effort);
-  return named === undefined || named === "off" ? "medium" : named;
+  const named = output_config?.effort;
+  // Claude Code has one more than hosts can tell apart.
+  return named === "xhigh" ? "max" : EFFORTS.slice(1).find((effort) => effort === named) ?? "medium";
 }
 
 /** Of the efforts a model knows, in order, the first that is enough, else the most. */
@@ -1959,13 +1954,7 @@ function toTemplateFields(flag: string, effort: Effort, more: JsonObject = {}): 
 /** Without it, a Nemotron that has only thought gives an empty answer. */
 const NONEMPTY = { force_nonempty_content: true };
 /** Tokens a Seed-OSS may think, of the sizes it was trained with; as long as it likes when nothing is said. */
-const SEED_BUDGETS: Record<Effort, number | undefined> = {
-  off: 0,
-  low: 1024,
-  medium: 4096,
-  high: 16_384,
-  max: undefined,
-};
+const SEED_BUDGETS: Partial<Record<Effort, number>> = { off: 0, low: 1024, medium: 4096, high: 16_384 };
 
 /**
  * The name of a switch: first those of templates, by the field or the family that has it, then those of models that
@@ -2296,14 +2285,7 @@ export const DEFAULT_MODELS: { elite: string; speed: string; fallbacks: readonly
   ],
 };
 
-/** Rows by id in lower case, made when a table is first asked. */
-const indexes = new WeakMap<readonly ModelRow[], ReadonlyMap<string, ModelRow>>();
-
-function toRow(rows: readonly ModelRow[], id: string): ModelRow | undefined {
-  let index = indexes.get(rows);
-  if (!index) indexes.set(rows, index = new Map(rows.map((row) => [row.id.toLowerCase(), row])));
-  return index.get(id.toLowerCase());
-}
+const ROWS_BY_ID: ReadonlyMap<string, ModelRow> = new Map(ROSTER.map((row) => [row.id.toLowerCase(), row]));
 
 /**
  * What is known of a model.
@@ -2312,8 +2294,10 @@ function toRow(rows: readonly ModelRow[], id: string): ModelRow | undefined {
  * @param rows The user's own rows: they override the roster's field by field.
  */
 export function toModel(id: string, rows: readonly ModelRow[] = []): Model {
-  const stated = Object.entries(toRow(rows, id) ?? {}).filter(([, value]) => value !== undefined);
-  const { family: name, ...row }: Partial<ModelRow> = { ...toRow(ROSTER, id), ...Object.fromEntries(stated) };
+  const key = id.toLowerCase();
+  const own = rows.find((row) => row.id.toLowerCase() === key) ?? {};
+  const stated = Object.entries(own).filter(([, value]) => value !== undefined);
+  const { family: name, ...row }: Partial<ModelRow> = { ...ROWS_BY_ID.get(key), ...Object.fromEntries(stated) };
   const family = FAMILIES.find((one) => one.name === name) ?? toFamily(id);
   const { vision, thinking, alwaysThinks = false } = family;
   return {
@@ -2321,7 +2305,7 @@ export function toModel(id: string, rows: readonly ModelRow[] = []): Model {
     maxOutput: Infinity,
     tools: true,
     wholeAnswers: false,
-    vision: typeof vision === "boolean" ? vision : vision.test(id.toLowerCase()),
+    vision: typeof vision === "boolean" ? vision : vision.test(key),
     reasoning: thinking !== undefined || alwaysThinks,
     ...row,
     id,

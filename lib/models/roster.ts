@@ -137,14 +137,7 @@ export const DEFAULT_MODELS: { elite: string; speed: string; fallbacks: readonly
   ],
 };
 
-/** Rows by id in lower case, made when a table is first asked. */
-const indexes = new WeakMap<readonly ModelRow[], ReadonlyMap<string, ModelRow>>();
-
-function toRow(rows: readonly ModelRow[], id: string): ModelRow | undefined {
-  let index = indexes.get(rows);
-  if (!index) indexes.set(rows, index = new Map(rows.map((row) => [row.id.toLowerCase(), row])));
-  return index.get(id.toLowerCase());
-}
+const ROWS_BY_ID: ReadonlyMap<string, ModelRow> = new Map(ROSTER.map((row) => [row.id.toLowerCase(), row]));
 
 /**
  * What is known of a model.
@@ -153,8 +146,10 @@ function toRow(rows: readonly ModelRow[], id: string): ModelRow | undefined {
  * @param rows The user's own rows: they override the roster's field by field.
  */
 export function toModel(id: string, rows: readonly ModelRow[] = []): Model {
-  const stated = Object.entries(toRow(rows, id) ?? {}).filter(([, value]) => value !== undefined);
-  const { family: name, ...row }: Partial<ModelRow> = { ...toRow(ROSTER, id), ...Object.fromEntries(stated) };
+  const key = id.toLowerCase();
+  const own = rows.find((row) => row.id.toLowerCase() === key) ?? {};
+  const stated = Object.entries(own).filter(([, value]) => value !== undefined);
+  const { family: name, ...row }: Partial<ModelRow> = { ...ROWS_BY_ID.get(key), ...Object.fromEntries(stated) };
   const family = FAMILIES.find((one) => one.name === name) ?? toFamily(id);
   const { vision, thinking, alwaysThinks = false } = family;
   return {
@@ -162,7 +157,7 @@ export function toModel(id: string, rows: readonly ModelRow[] = []): Model {
     maxOutput: Infinity,
     tools: true,
     wholeAnswers: false,
-    vision: typeof vision === "boolean" ? vision : vision.test(id.toLowerCase()),
+    vision: typeof vision === "boolean" ? vision : vision.test(key),
     reasoning: thinking !== undefined || alwaysThinks,
     ...row,
     id,
