@@ -2338,7 +2338,7 @@ export interface BackendOptions {
   baseUrl?: string;
   /** The key, sent as a bearer token; a config file names a variable instead. */
   apiKey?: string | undefined;
-  /** The environment variable that holds the key. */
+  /** The environment variable that holds the key: the command line reads it, a program is only told its name. */
   apiKeyEnv?: string;
   /** Upstream id of the model for the main work, if this is the default backend and nobody chose one. */
   defaultModel?: string;
@@ -2397,7 +2397,7 @@ export type Tier = "opus" | "sonnet" | "haiku";
 
 /** Everything that decides where a request goes. */
 export interface RouterOptions extends RoutingOptions {
-  /** Key for the default backend. */
+  /** Key for the default backend; the environment is not read. */
   apiKey?: string | undefined;
   /** Address of the default backend. */
   baseUrl?: string | undefined;
@@ -5100,7 +5100,7 @@ export class MissingEngineError extends Error {
 export type NewId = (prefix: string) => string;
 
 /**
- * Makes a random id in the form of Anthropic's own.
+ * Makes a random id in the form of Anthropic's own, for a prefix such as `msg_`.
  *
  * Ids must differ over a whole conversation: Claude Code throws away a tool call whose id it has seen before.
  */
@@ -7252,8 +7252,8 @@ function toChatTools(tools: MessagesRequest["tools"], warn: ContentOptions["warn
   });
 }
 
-/** The declared tools under the names they have upstream. */
-function toDeclaredTools(tools: MessagesRequest["tools"]): DeclaredTools {
+/** The declared tools under the names they have upstream, where longer ones than 64 characters are shortened. */
+export function toDeclaredTools(tools: MessagesRequest["tools"]): DeclaredTools {
   return new Map(tools?.map((tool) => [toFunctionName(tool.name), tool]));
 }
 
@@ -12567,7 +12567,8 @@ function toServerUrl(hostname: string, port: number): string {
 /**
  * Serves a web-standard handler over `node:http`, which Deno and Bun have too.
  *
- * `request.signal` fires when the client goes away before the answer is complete.
+ * `request.signal` fires when the client goes away before the answer is complete. Where the handler throws, or the body
+ * of its answer fails, the connection is cut.
  *
  * @throws {Error} With the code `EADDRINUSE` if the port is taken.
  */
@@ -15028,8 +15029,8 @@ function findRefusal(body: Record<string, unknown>): string | undefined {
 const DEMO_MODEL = "arbiter/demo-model";
 
 /**
- * Options of {@linkcode createStandIn}: what each model does (the demo model alone; one that is not listed does not
- * exist), the key that must be sent (any or none will do), the clock that silences run on (the machine's) and how many of
+ * Options of {@linkcode createStandIn}: what each model does (`arbiter/demo-model` alone; one that is not listed
+ * does not exist), the key that must be sent (any or none will do), the clock that silences run on (the machine's) and how many of
  * the latest requests are kept (all).
  */
 export type StandInOptions = { models?: Record<string, Script>; apiKey?: string; clock?: Clock; keep?: number };

@@ -85,6 +85,7 @@ export { estimateRequestTokens, type TokenRules } from "./tokens/request_tokens.
 export { Calibration } from "./tokens/calibration.ts";
 export { TokenCounter } from "./tokens/token_counter.ts";
 export { type ChatRequestOptions, toChatRequest, type TranslatedRequest } from "./translate/request.ts";
+export { toDeclaredTools } from "./translate/tools.ts";
 export {
   ChunkTranslator,
   type ChunkTranslatorOptions,

@@ -8,7 +8,7 @@ export interface BackendOptions {
   baseUrl?: string;
   /** The key, sent as a bearer token; a config file names a variable instead. */
   apiKey?: string | undefined;
-  /** The environment variable that holds the key. */
+  /** The environment variable that holds the key: the command line reads it, a program is only told its name. */
   apiKeyEnv?: string;
   /** Upstream id of the model for the main work, if this is the default backend and nobody chose one. */
   defaultModel?: string;
@@ -67,7 +67,7 @@ export type Tier = "opus" | "sonnet" | "haiku";
 
 /** Everything that decides where a request goes. */
 export interface RouterOptions extends RoutingOptions {
-  /** Key for the default backend. */
+  /** Key for the default backend; the environment is not read. */
   apiKey?: string | undefined;
   /** Address of the default backend. */
   baseUrl?: string | undefined;
