@@ -3780,7 +3780,7 @@ function splitName(name: string, names: Names): { target: Target; declared: bool
 
 /** Where a model of the roster is. Other hosts spell NVIDIA's ids in their own ways: there a name is what it says. */
 function toRowTarget(row: ModelRow, name: string, { backend, backends, options }: Names): Target {
-  if (row.host) return { backend: backends.get(row.host) ?? backend, model: row.id };
+  if (row.host) return { backend: backends.get(row.host.toLowerCase()) ?? backend, model: row.id };
   const own = options.models?.includes(row) || backend.name === DEFAULT_BACKEND;
   return { backend, model: own ? row.id : name };
 }
@@ -3809,9 +3809,9 @@ const RULES: readonly Rule[] = [
   },
   {
     why: "picker id",
-    find(name, names, plain) {
+    find(name, names) {
       const { id = "", thinking } = parsePickerId(name) ?? {};
-      if (id === "" || CLAUDE_NAME.test(toPlainName(id)) || plain === "") return undefined;
+      if (id === "" || CLAUDE_NAME.test(toPlainName(id))) return undefined;
       const found = parsePickerId(id) ? undefined : findReference(id, names);
       const target = found ?? { backend: names.backend, model: id };
       return thinking ? target : { ...target, thinking: false };
@@ -3853,7 +3853,7 @@ const RULES: readonly Rule[] = [
   {
     why: "short name",
     find(name, names, plain) {
-      const words = [name.toLowerCase(), plain].filter(Boolean);
+      const words = [name.toLowerCase(), plain];
       const row = findRow(names, (id) => words.some((word) => id === word || id.endsWith(`/${word}`)));
       const known = row && (row.host || names.backend.name === DEFAULT_BACKEND || names.options.models?.includes(row));
       return known ? toRowTarget(row, name, names) : undefined;
@@ -3961,7 +3961,7 @@ function toBackends(options: RouterOptions, defaultBackend: string): Map<string,
 /**
  * Puts together everything names can mean.
  *
- * @throws {TypeError} If no model is chosen and none is known of the default backend, or a backend is unknown.
+ * @throws {TypeError} If no model is chosen and none is known of the default backend, or a backend is of no use.
  */
 function createCatalog(options: RouterOptions): Catalog {
   const defaultBackend = toHostName(options);
@@ -4273,8 +4273,8 @@ function takeSubagentModel(
 /** Input tokens from which a request counts as a long one (the threshold of claude-code-router). */
 const LONG_TOKENS = 60_000;
 
-/** So many names and ways are remembered, and so long ones; clients may ask for any. */
-const [MOST_KNOWN_NAMES, LONGEST_KNOWN_NAME] = [200, 256];
+/** So many names and ways are remembered; clients may ask for any. */
+const MOST_KNOWN_NAMES = 200;
 
 /** A request, and what else is known of it. */
 export type Asked = { request: MessagesRequest; headers: Headers; inputTokens: (candidate: Candidate) => number };
@@ -4381,7 +4381,11 @@ function toChain(first: Target, catalog: Catalog): Candidate[] {
   return [...chain.values()];
 }
 
-/** Makes the router of a configuration. */
+/**
+ * Makes the router of a configuration.
+ *
+ * @throws {TypeError} If no model is chosen and none is known, or a backend or its address is of no use.
+ */
 export function createRouter(options: RouterOptions): Router {
   const catalog = createCatalog(options);
   const chains = new BoundedMap<string, Candidate[]>(MOST_KNOWN_NAMES);
@@ -4396,7 +4400,7 @@ export function createRouter(options: RouterOptions): Router {
   /** And ask for the same names. */
   function resolve(name: string): Resolution {
     const find = () => resolveModel(name, catalog);
-    return name.length > LONGEST_KNOWN_NAME ? find() : resolved.recall(name, find);
+    return name.length > LONGEST_NAME ? find() : resolved.recall(name, find);
   }
 
   function route(asked: Asked): Route {
@@ -12998,9 +13002,9 @@ export type Arbiter = {
   /** Answers one request; never rejects. */
   fetch(request: Request): Promise<Response>;
   /**
-   * Routes requests in another way from now on; answers that are on their way go on.
+   * Routes requests by these options alone from now on; answers that are on their way go on.
    *
-   * @throws {TypeError} If an API key cannot be sent.
+   * @throws {TypeError} If no model is chosen and none is known, or a backend, its address or its key is of no use.
    */
   configure(options: RouterOptions): void;
   /** Finds where requests go. */
@@ -13024,7 +13028,8 @@ function checkKeys({ catalog }: Router): void {
 /**
  * Puts a proxy together; nothing is opened before the first request.
  *
- * @throws {TypeError} If an API key cannot be sent, or the keys for clients are of no use.
+ * @throws {TypeError} If no model is chosen and none is known, or a backend, its address, its key or one for clients is
+ * of no use.
  */
 export function createArbiter(options: ArbiterOptions = {}): Arbiter {
   checkClientKeys(options.clientKeys ?? []);

@@ -31,9 +31,9 @@ export type Arbiter = {
   /** Answers one request; never rejects. */
   fetch(request: Request): Promise<Response>;
   /**
-   * Routes requests in another way from now on; answers that are on their way go on.
+   * Routes requests by these options alone from now on; answers that are on their way go on.
    *
-   * @throws {TypeError} If an API key cannot be sent.
+   * @throws {TypeError} If no model is chosen and none is known, or a backend, its address or its key is of no use.
    */
   configure(options: RouterOptions): void;
   /** Finds where requests go. */
@@ -57,7 +57,8 @@ function checkKeys({ catalog }: Router): void {
 /**
  * Puts a proxy together; nothing is opened before the first request.
  *
- * @throws {TypeError} If an API key cannot be sent, or the keys for clients are of no use.
+ * @throws {TypeError} If no model is chosen and none is known, or a backend, its address, its key or one for clients is
+ * of no use.
  */
 export function createArbiter(options: ArbiterOptions = {}): Arbiter {
   checkClientKeys(options.clientKeys ?? []);

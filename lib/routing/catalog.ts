@@ -74,7 +74,7 @@ function toBackends(options: RouterOptions, defaultBackend: string): Map<string,
 /**
  * Puts together everything names can mean.
  *
- * @throws {TypeError} If no model is chosen and none is known of the default backend, or a backend is unknown.
+ * @throws {TypeError} If no model is chosen and none is known of the default backend, or a backend is of no use.
  */
 export function createCatalog(options: RouterOptions): Catalog {
   const defaultBackend = toHostName(options);

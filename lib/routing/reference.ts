@@ -19,7 +19,7 @@ export type Names = {
 };
 
 /** Longer names are none. */
-const LONGEST_NAME = 256;
+export const LONGEST_NAME = 256;
 /** Names of Anthropic's models; others with a slash are names of an upstream. */
 export const CLAUDE_NAME = /^(?:anthropic\/)?claude|^(?:opus|sonnet|haiku|fable|default|best)\b/;
 /** Windows, dates, versions and "latest" at the end of a name of Anthropic's: they tell no other model here. */
@@ -57,7 +57,7 @@ function splitName(name: string, names: Names): { target: Target; declared: bool
 
 /** Where a model of the roster is. Other hosts spell NVIDIA's ids in their own ways: there a name is what it says. */
 function toRowTarget(row: ModelRow, name: string, { backend, backends, options }: Names): Target {
-  if (row.host) return { backend: backends.get(row.host) ?? backend, model: row.id };
+  if (row.host) return { backend: backends.get(row.host.toLowerCase()) ?? backend, model: row.id };
   const own = options.models?.includes(row) || backend.name === DEFAULT_BACKEND;
   return { backend, model: own ? row.id : name };
 }
@@ -86,9 +86,9 @@ const RULES: readonly Rule[] = [
   },
   {
     why: "picker id",
-    find(name, names, plain) {
+    find(name, names) {
       const { id = "", thinking } = parsePickerId(name) ?? {};
-      if (id === "" || CLAUDE_NAME.test(toPlainName(id)) || plain === "") return undefined;
+      if (id === "" || CLAUDE_NAME.test(toPlainName(id))) return undefined;
       const found = parsePickerId(id) ? undefined : findReference(id, names);
       const target = found ?? { backend: names.backend, model: id };
       return thinking ? target : { ...target, thinking: false };
@@ -130,7 +130,7 @@ const RULES: readonly Rule[] = [
   {
     why: "short name",
     find(name, names, plain) {
-      const words = [name.toLowerCase(), plain].filter(Boolean);
+      const words = [name.toLowerCase(), plain];
       const row = findRow(names, (id) => words.some((word) => id === word || id.endsWith(`/${word}`)));
       const known = row && (row.host || names.backend.name === DEFAULT_BACKEND || names.options.models?.includes(row));
       return known ? toRowTarget(row, name, names) : undefined;

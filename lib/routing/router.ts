@@ -8,7 +8,7 @@ import { type Catalog, createCatalog, toCandidate } from "./catalog.ts";
 import { classifyTask, type TaskVerdict } from "./classify_task.ts";
 import { hasBlocks } from "./has_blocks.ts";
 import { type RequestKind, toRequestKind } from "./request_kind.ts";
-import { findReference, findRule, type Target, toLabel } from "./reference.ts";
+import { findReference, findRule, LONGEST_NAME, type Target, toLabel } from "./reference.ts";
 import { type Resolution, resolveModel } from "./resolve.ts";
 import type { RouterOptions } from "./routing_options.ts";
 import { takeSubagentModel } from "./subagent_tag.ts";
@@ -18,8 +18,8 @@ import { findTier } from "./tier.ts";
 /** Input tokens from which a request counts as a long one (the threshold of claude-code-router). */
 const LONG_TOKENS = 60_000;
 
-/** So many names and ways are remembered, and so long ones; clients may ask for any. */
-const [MOST_KNOWN_NAMES, LONGEST_KNOWN_NAME] = [200, 256];
+/** So many names and ways are remembered; clients may ask for any. */
+const MOST_KNOWN_NAMES = 200;
 
 /** A request, and what else is known of it. */
 export type Asked = { request: MessagesRequest; headers: Headers; inputTokens: (candidate: Candidate) => number };
@@ -126,7 +126,11 @@ function toChain(first: Target, catalog: Catalog): Candidate[] {
   return [...chain.values()];
 }
 
-/** Makes the router of a configuration. */
+/**
+ * Makes the router of a configuration.
+ *
+ * @throws {TypeError} If no model is chosen and none is known, or a backend or its address is of no use.
+ */
 export function createRouter(options: RouterOptions): Router {
   const catalog = createCatalog(options);
   const chains = new BoundedMap<string, Candidate[]>(MOST_KNOWN_NAMES);
@@ -141,7 +145,7 @@ export function createRouter(options: RouterOptions): Router {
   /** And ask for the same names. */
   function resolve(name: string): Resolution {
     const find = () => resolveModel(name, catalog);
-    return name.length > LONGEST_KNOWN_NAME ? find() : resolved.recall(name, find);
+    return name.length > LONGEST_NAME ? find() : resolved.recall(name, find);
   }
 
   function route(asked: Asked): Route {

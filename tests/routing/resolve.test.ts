@@ -112,6 +112,7 @@ describe("models that are chosen:", () => {
     ["acme/fast-1", { backends: { acme: { baseUrl: "http://acme/v1" } } }, "acme/fast-1!"],
     ["ACME/fast-1", { backends: { acme: { baseUrl: "http://acme/v1" } } }, "acme/fast-1!"],
     ["fast-1", { models: [{ id: "acme/fast-1" }] }, "nvidia/acme/fast-1!"],
+    ["fast-1", { models: [{ id: "fast-1", host: "ACME" }], backends: ACME }, "acme/fast-1!"],
     ["nvidia/x", { backends: { nvidia: { headers: {} } } }, "nvidia/nvidia/x!"],
     ["opus", { backends: { nvidia: { apiKey: "key" } } }, ELITE],
     // hosts that are not NVIDIA are asked for what was said, as it was said
