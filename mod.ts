@@ -3744,9 +3744,14 @@ export type Names = {
 /** Longer names are none. */
 const LONGEST_NAME = 256;
 /** Names of Anthropic's models; others with a slash are names of an upstream. */
-const CLAUDE_NAME = /^(?:anthropic\/)?claude|^(?:opus|sonnet|haiku|fable|default|best)\b/;
+const CLAUDE_NAME = /^(?:anthropic\/)?(?:claude|(?:opus|sonnet|haiku|fable|default|best)\b)/;
 /** Windows, dates, versions and "latest" at the end of a name of Anthropic's: they tell no other model here. */
 const SUFFIXES = /(?:\[1m\]|[-@]\d{8}|-v\d+(?::\d+)?|-latest)+$/;
+
+/** A name without the window that Claude Code may write behind it. */
+function withoutWindow(name: string): string {
+  return name.trim().replace(/\[1m\]$/i, "");
+}
 
 /** A name in lower case, without the endings that say nothing about the model. */
 function toPlainName(name: string): string {
@@ -3809,10 +3814,12 @@ const RULES: readonly Rule[] = [
   },
   {
     why: "picker id",
-    find(name, names) {
-      const { id = "", thinking } = parsePickerId(name) ?? {};
-      if (id === "" || CLAUDE_NAME.test(toPlainName(id))) return undefined;
+    find(name, names, plain) {
+      const { id, thinking } = parsePickerId(name) ?? {};
+      if (id === undefined) return undefined;
       const found = parsePickerId(id) ? undefined : findReference(id, names);
+      // Anthropic's own names may have the same prefix.
+      if (!found && thinking && CLAUDE_NAME.test(plain)) return undefined;
       const target = found ?? { backend: names.backend, model: id };
       return thinking ? target : { ...target, thinking: false };
     },
@@ -3866,7 +3873,7 @@ type FoundName = { target: Target; why: string; sure: boolean };
 
 /** Finds the model that a name stands for, and by which rule; nothing for names of Anthropic's and unknown ones. */
 function findRule(name: string, names: Names): FoundName | undefined {
-  const whole = name.trim().replace(/\[1m\]$/i, "");
+  const whole = withoutWindow(name);
   // deno-lint-ignore no-control-regex
   if (whole.length > LONGEST_NAME || /[\x00-\x1f\x7f]/.test(whole)) return undefined;
   const plain = toPlainName(name);
@@ -3905,6 +3912,8 @@ export type Catalog = Names & {
   fallbacks: readonly Target[];
   /** The models for tasks. */
   tasks: Readonly<Partial<Record<RoutedTask, Target>>>;
+  /** Every model that somebody has named, or that steps in, by what it is called. */
+  listed: ReadonlyMap<string, Target>;
 };
 
 /** Hosts that run on this machine need no key. */
@@ -3996,18 +4005,28 @@ function createCatalog(options: RouterOptions): Catalog {
   const [opus, sonnet] = [toTierTarget("opus"), toTierTarget("sonnet")];
   const haiku = toTierTarget("haiku", tiers.haiku ?? usual.speed);
   const byTier = { opus, sonnet, haiku };
-  const tasks = Object.entries(options.tasks ?? {}).map(([task, name]) => {
+  const tasks = Object.entries(options.tasks ?? {}).map(([task, name]): [string, Target] => {
     const tier = findTier(name);
     return [task, tier && !findReference(name, names) ? byTier[tier] : toTarget(name)];
   });
+  const fallbacks = (options.fallbacks ?? usual.fallbacks ?? []).map(toTarget);
+  const listed = new Map<string, Target>();
+  const called = [...options.listed ?? [], ...models.map(({ id }) => id), ...profiles.keys()];
+  const all = [elite, opus, sonnet, haiku, ...fallbacks, ...tasks.map(([, target]) => target)];
+  // The first counts: a tier may have the main model, with or without thinking.
+  for (const target of [...all, ...called.flatMap((name) => findReference(name, names) ?? [])]) {
+    const label = toLabel(target, names);
+    if (!listed.has(label)) listed.set(label, target);
+  }
   return {
     ...names,
     elite,
     speed: haiku,
     steady: or(usual.elite),
     tiers: byTier,
-    fallbacks: (options.fallbacks ?? usual.fallbacks ?? []).map(toTarget),
+    fallbacks,
     tasks: Object.fromEntries(tasks),
+    listed,
   };
 }
 
@@ -4202,8 +4221,19 @@ function hasBlocks({ messages }: Pick<MessagesRequest, "messages">, ...types: st
  */
 type Resolution = { target: Target; tier: "elite" | "speed"; chosen: boolean; why: string };
 
+type FoundTarget = Pick<Resolution, "target" | "why">;
+
 function isSameTarget(a: Target, b: Target): boolean {
   return a.backend === b.backend && a.model === b.model && a.profile === b.profile && a.thinking === b.thinking;
+}
+
+/** A model that was picked from the list, which tells whether it may think, whatever its tier does. */
+function findPicked(name: string, { listed }: Catalog): FoundTarget | undefined {
+  const { id = "", thinking } = parsePickerId(name) ?? {};
+  const picked = listed.get(id);
+  if (!picked) return undefined;
+  const { thinking: _, ...target } = picked;
+  return { target: thinking ? target : { ...target, thinking: false }, why: "picker id" };
 }
 
 /**
@@ -4214,13 +4244,15 @@ function isSameTarget(a: Target, b: Target): boolean {
  * Claude Code was started with them.
  */
 function resolveModel(asked: string, catalog: Catalog): Resolution {
-  const { elite, speed, tiers, fallbacks } = catalog;
-  // The main model first: a tier may have the same, with or without thinking.
-  const named = [elite, speed, tiers.opus, tiers.sonnet].find((target) => toLabel(target, catalog) === asked);
-  if (named === elite) return { target: elite, tier: "elite", chosen: false, why: "the main model" };
-  if (named) return { target: named, tier: named === speed ? "speed" : "elite", chosen: false, why: "a tier's model" };
-  const other = fallbacks.find((target) => toLabel(target, catalog) === asked);
-  const found = other ? { target: other, why: "one that steps in" } : findRule(asked, catalog);
+  const { elite, speed, tiers, listed } = catalog;
+  const name = withoutWindow(asked);
+  const named = listed.get(name);
+  if (named && named !== elite && [speed, tiers.opus, tiers.sonnet].includes(named)) {
+    return { target: named, tier: named === speed ? "speed" : "elite", chosen: false, why: "a tier's model" };
+  }
+  const found = named
+    ? { target: named, why: named.profile ? "profile" : "a model that is listed" }
+    : findPicked(name, catalog) ?? findRule(asked, catalog);
   if (found && isSameTarget(found.target, elite)) {
     return { target: elite, tier: "elite", chosen: false, why: "the main model" };
   }
@@ -4464,15 +4496,6 @@ function toListed(id: string, display_name: string, { backend, traits }: Candida
   };
 }
 
-/** Every model that a user has named, or that steps in, under the name by which it can be asked for. */
-function toNamedTargets(catalog: Catalog): Map<string, Target> {
-  const { elite, tiers, fallbacks, profiles, tasks, options: { models = [], listed = [] } } = catalog;
-  const names = [...listed, ...models.map(({ id }) => id), ...profiles.keys()];
-  const named = names.flatMap((name) => findReference(name, catalog) ?? []);
-  const targets = [elite, ...Object.values(tiers), ...fallbacks, ...Object.values(tasks), ...named];
-  return new Map(targets.map((target) => [toLabel(target, catalog), target]));
-}
-
 /**
  * Lists models as `GET /v1/models` answers.
  *
@@ -4480,7 +4503,7 @@ function toNamedTargets(catalog: Catalog): Map<string, Target> {
  * listed once more, without.
  */
 function listModels(catalog: Catalog, picker: boolean): ListedModel[] {
-  return [...toNamedTargets(catalog)].flatMap(([name, target]) => {
+  return [...catalog.listed].flatMap(([name, target]) => {
     const candidate = toCandidate(target, catalog);
     if (!picker) return [toListed(name, name, candidate)];
     const { reasoning, family: { alwaysThinks, thinking } } = candidate.traits;
@@ -4492,9 +4515,9 @@ function listModels(catalog: Catalog, picker: boolean): ListedModel[] {
 
 /** Finds what `GET /v1/models/{id}` answers: any name of a model will do that is listed or in the roster. */
 function findModel(id: string, catalog: Catalog): ListedModel | undefined {
-  const named = toNamedTargets(catalog);
-  const target = named.get(id) ?? findReference(id, catalog);
-  const known = target && (named.has(toLabel(target, catalog)) || ROSTER.some((row) => row.id === target.model));
+  const { listed } = catalog;
+  const target = listed.get(id) ?? findReference(id, catalog);
+  const known = target && (listed.has(toLabel(target, catalog)) || ROSTER.some((row) => row.id === target.model));
   return known ? toListed(id, target.model, toCandidate(target, catalog)) : undefined;
 }
 // lib/wire/printable.ts ---------------------------------------------------------------------

@@ -2,7 +2,7 @@ import { DEFAULT_MODELS, type Model, toModel } from "../models/roster.ts";
 import { withoutEndSlashes } from "../wire/slashes.ts";
 import { BACKENDS, DEFAULT_BACKEND, NVIDIA_BASE_URL } from "./backends.ts";
 import type { Backend, Candidate } from "./candidate.ts";
-import { findReference, type Names, type Target } from "./reference.ts";
+import { findReference, type Names, type Target, toLabel } from "./reference.ts";
 import type { BackendOptions, ProfileOptions, RouterOptions, Tier } from "./routing_options.ts";
 import type { RoutedTask } from "./tasks.ts";
 import { findTier } from "./tier.ts";
@@ -18,6 +18,8 @@ export type Catalog = Names & {
   fallbacks: readonly Target[];
   /** The models for tasks. */
   tasks: Readonly<Partial<Record<RoutedTask, Target>>>;
+  /** Every model that somebody has named, or that steps in, by what it is called. */
+  listed: ReadonlyMap<string, Target>;
 };
 
 /** Hosts that run on this machine need no key. */
@@ -109,18 +111,28 @@ export function createCatalog(options: RouterOptions): Catalog {
   const [opus, sonnet] = [toTierTarget("opus"), toTierTarget("sonnet")];
   const haiku = toTierTarget("haiku", tiers.haiku ?? usual.speed);
   const byTier = { opus, sonnet, haiku };
-  const tasks = Object.entries(options.tasks ?? {}).map(([task, name]) => {
+  const tasks = Object.entries(options.tasks ?? {}).map(([task, name]): [string, Target] => {
     const tier = findTier(name);
     return [task, tier && !findReference(name, names) ? byTier[tier] : toTarget(name)];
   });
+  const fallbacks = (options.fallbacks ?? usual.fallbacks ?? []).map(toTarget);
+  const listed = new Map<string, Target>();
+  const called = [...options.listed ?? [], ...models.map(({ id }) => id), ...profiles.keys()];
+  const all = [elite, opus, sonnet, haiku, ...fallbacks, ...tasks.map(([, target]) => target)];
+  // The first counts: a tier may have the main model, with or without thinking.
+  for (const target of [...all, ...called.flatMap((name) => findReference(name, names) ?? [])]) {
+    const label = toLabel(target, names);
+    if (!listed.has(label)) listed.set(label, target);
+  }
   return {
     ...names,
     elite,
     speed: haiku,
     steady: or(usual.elite),
     tiers: byTier,
-    fallbacks: (options.fallbacks ?? usual.fallbacks ?? []).map(toTarget),
+    fallbacks,
     tasks: Object.fromEntries(tasks),
+    listed,
   };
 }
 

@@ -21,9 +21,14 @@ export type Names = {
 /** Longer names are none. */
 export const LONGEST_NAME = 256;
 /** Names of Anthropic's models; others with a slash are names of an upstream. */
-export const CLAUDE_NAME = /^(?:anthropic\/)?claude|^(?:opus|sonnet|haiku|fable|default|best)\b/;
+export const CLAUDE_NAME = /^(?:anthropic\/)?(?:claude|(?:opus|sonnet|haiku|fable|default|best)\b)/;
 /** Windows, dates, versions and "latest" at the end of a name of Anthropic's: they tell no other model here. */
 const SUFFIXES = /(?:\[1m\]|[-@]\d{8}|-v\d+(?::\d+)?|-latest)+$/;
+
+/** A name without the window that Claude Code may write behind it. */
+export function withoutWindow(name: string): string {
+  return name.trim().replace(/\[1m\]$/i, "");
+}
 
 /** A name in lower case, without the endings that say nothing about the model. */
 export function toPlainName(name: string): string {
@@ -86,10 +91,12 @@ const RULES: readonly Rule[] = [
   },
   {
     why: "picker id",
-    find(name, names) {
-      const { id = "", thinking } = parsePickerId(name) ?? {};
-      if (id === "" || CLAUDE_NAME.test(toPlainName(id))) return undefined;
+    find(name, names, plain) {
+      const { id, thinking } = parsePickerId(name) ?? {};
+      if (id === undefined) return undefined;
       const found = parsePickerId(id) ? undefined : findReference(id, names);
+      // Anthropic's own names may have the same prefix.
+      if (!found && thinking && CLAUDE_NAME.test(plain)) return undefined;
       const target = found ?? { backend: names.backend, model: id };
       return thinking ? target : { ...target, thinking: false };
     },
@@ -143,7 +150,7 @@ export type FoundName = { target: Target; why: string; sure: boolean };
 
 /** Finds the model that a name stands for, and by which rule; nothing for names of Anthropic's and unknown ones. */
 export function findRule(name: string, names: Names): FoundName | undefined {
-  const whole = name.trim().replace(/\[1m\]$/i, "");
+  const whole = withoutWindow(name);
   // deno-lint-ignore no-control-regex
   if (whole.length > LONGEST_NAME || /[\x00-\x1f\x7f]/.test(whole)) return undefined;
   const plain = toPlainName(name);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { createCatalog } from "../../lib/routing/catalog.ts";
+import { listModels } from "../../lib/routing/list_models.ts";
 import { toLabel } from "../../lib/routing/reference.ts";
 import { resolveModel } from "../../lib/routing/resolve.ts";
 import type { RouterOptions } from "../../lib/routing/routing_options.ts";
@@ -202,6 +203,51 @@ test("a host has a model for the main work, or one must be chosen", () => {
   );
   assert.throws(() => elite({ defaultBackend: "ollama" }), /No model is chosen for 'ollama': set ARBITER_MODEL/);
   assert.equal(elite({ backends: { constructor: { baseUrl: "http://a/v1" } } }), "nvidia/nemotron-3-super-120b-a12b");
+});
+
+describe("what is listed can be asked for as it is listed, in the picker with thinking and without:", () => {
+  const rows: [what: string, options: RouterOptions][] = [
+    ["without any configuration", {}],
+    ["Claudia-Router's profiles, named like Anthropic's models", CLAUDIA as RouterOptions],
+    ["profiles with the names of tiers", { modelProfiles: { Sonnet: { providerModel: "a/b" } } }],
+    ["a profile named like an id of the picker", {
+      modelMap: { "anthropic/claude-x": { backend: "zen", model: "x" } },
+    }],
+    ["Anthropic's models at another host", {
+      defaultBackend: "openrouter",
+      model: "anthropic/claude-sonnet-4.5",
+      fallbacks: ["anthropic/claude-haiku-4.5", "openai/gpt-5"],
+    }],
+    ["and by the names that Anthropic gives them", {
+      defaultBackend: "acme",
+      backends: ACME,
+      model: "claude-sonnet-5",
+      tiers: { haiku: "claude-haiku-4-5" },
+      fallbacks: ["claude-opus-4-7"],
+    }],
+    ["models of tasks, and listed ones, at a host of one's own", {
+      defaultBackend: "ollama",
+      model: "qwen3:8b",
+      listed: ["ollama/llama3.2:3b"],
+      tasks: { coding: "qwen3-coder:30b" },
+    }],
+    ["a tier that must not think", { tierThinking: { haiku: false } }],
+  ];
+  for (const [what, options] of rows) {
+    test(what, () => {
+      const catalog = createCatalog(options);
+      for (const { id } of listModels(catalog, false)) {
+        for (const name of [id, `${id}[1m]`]) {
+          assert.equal(toLabel(resolveModel(name, catalog).target, catalog), id, name);
+        }
+      }
+      for (const { id, display_name } of listModels(catalog, true)) {
+        const { target } = resolveModel(id, catalog);
+        const shown = `${toLabel(target, catalog)}${target.thinking === false ? " (no thinking)" : ""}`;
+        assert.equal(shown, display_name, id);
+      }
+    });
+  }
 });
 
 test("a backend that nobody knows, or that has no address, is an error: another must not get its requests", () => {
