@@ -4221,6 +4221,7 @@ function hasBlocks({ messages }: Pick<MessagesRequest, "messages">, ...types: st
  */
 type Resolution = { target: Target; tier: "elite" | "speed"; chosen: boolean; why: string };
 
+/** A model, and in words how it was found. */
 type FoundTarget = Pick<Resolution, "target" | "why">;
 
 function isSameTarget(a: Target, b: Target): boolean {
@@ -4350,7 +4351,7 @@ export interface Router {
 function toTokenModel(headers: Headers, catalog: Catalog): string | undefined {
   return ["x-api-key", "authorization"]
     .map((name) => /^[^:]+:(.+)$/.exec(headers.get(name) ?? "")?.[1] ?? "")
-    .find((name) => name !== "" && (findRule(name, catalog)?.sure || findTier(name)));
+    .find((name) => name !== "" && (catalog.listed.has(name) || findRule(name, catalog)?.sure || findTier(name)));
 }
 
 /** Requests that need little, and that the user does not wait for. */
@@ -4360,15 +4361,13 @@ const BACKGROUND: readonly RequestKind[] = ["title", "suggestion", "web_page", "
 const isUsersTurn = (kind: RequestKind): boolean => kind === "main" || kind === "auxiliary";
 
 /** The weightiest of what else than its name decides about a request, and the model for that. */
-type Fact = { target: Target; why: string };
-
 function findFact(
   { request, inputTokens }: Asked,
   kind: RequestKind,
   verdict: TaskVerdict,
   found: Resolution,
   catalog: Catalog,
-): Fact | undefined {
+): FoundTarget | undefined {
   // Nothing is counted for a task that has no model of its own.
   const tokens = catalog.tasks.longcontext ? inputTokens(toCandidate(found.target, catalog)) : 0;
   const { task, why } = verdict;
@@ -4423,17 +4422,14 @@ export function createRouter(options: RouterOptions): Router {
   const chains = new BoundedMap<string, Candidate[]>(MOST_KNOWN_NAMES);
   const resolved = new BoundedMap<string, Resolution>(MOST_KNOWN_NAMES);
 
-  /** Requests of a session go the same way again and again. */
-  function findChain(target: Target): Candidate[] {
-    const key = `${target.backend.name} ${toLabel(target, catalog)} ${target.thinking}`;
-    return chains.recall(key, () => toChain(target, catalog));
-  }
-
-  /** And ask for the same names. */
-  function resolve(name: string): Resolution {
-    const find = () => resolveModel(name, catalog);
-    return name.length > LONGEST_NAME ? find() : resolved.recall(name, find);
-  }
+  // Requests of a session ask for the same names, and go the same way, again and again.
+  const resolve = (name: string) =>
+    resolved.recall(name.slice(0, LONGEST_NAME + 1), (name) => resolveModel(name, catalog));
+  const findChain = (target: Target) =>
+    chains.recall(
+      `${target.backend.name} ${toLabel(target, catalog)} ${target.thinking}`,
+      () => toChain(target, catalog),
+    );
 
   function route(asked: Asked): Route {
     const kind = toRequestKind(asked.headers, asked.request);

@@ -9,7 +9,8 @@ import { findTier } from "./tier.ts";
  */
 export type Resolution = { target: Target; tier: "elite" | "speed"; chosen: boolean; why: string };
 
-type FoundTarget = Pick<Resolution, "target" | "why">;
+/** A model, and in words how it was found. */
+export type FoundTarget = Pick<Resolution, "target" | "why">;
 
 function isSameTarget(a: Target, b: Target): boolean {
   return a.backend === b.backend && a.model === b.model && a.profile === b.profile && a.thinking === b.thinking;

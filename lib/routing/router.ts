@@ -9,7 +9,7 @@ import { classifyTask, type TaskVerdict } from "./classify_task.ts";
 import { hasBlocks } from "./has_blocks.ts";
 import { type RequestKind, toRequestKind } from "./request_kind.ts";
 import { findReference, findRule, LONGEST_NAME, type Target, toLabel } from "./reference.ts";
-import { type Resolution, resolveModel } from "./resolve.ts";
+import { type FoundTarget, type Resolution, resolveModel } from "./resolve.ts";
 import type { RouterOptions } from "./routing_options.ts";
 import { takeSubagentModel } from "./subagent_tag.ts";
 import type { RoutedTask, Task } from "./tasks.ts";
@@ -63,7 +63,7 @@ export interface Router {
 function toTokenModel(headers: Headers, catalog: Catalog): string | undefined {
   return ["x-api-key", "authorization"]
     .map((name) => /^[^:]+:(.+)$/.exec(headers.get(name) ?? "")?.[1] ?? "")
-    .find((name) => name !== "" && (findRule(name, catalog)?.sure || findTier(name)));
+    .find((name) => name !== "" && (catalog.listed.has(name) || findRule(name, catalog)?.sure || findTier(name)));
 }
 
 /** Requests that need little, and that the user does not wait for. */
@@ -73,15 +73,13 @@ const BACKGROUND: readonly RequestKind[] = ["title", "suggestion", "web_page", "
 const isUsersTurn = (kind: RequestKind): boolean => kind === "main" || kind === "auxiliary";
 
 /** The weightiest of what else than its name decides about a request, and the model for that. */
-type Fact = { target: Target; why: string };
-
 function findFact(
   { request, inputTokens }: Asked,
   kind: RequestKind,
   verdict: TaskVerdict,
   found: Resolution,
   catalog: Catalog,
-): Fact | undefined {
+): FoundTarget | undefined {
   // Nothing is counted for a task that has no model of its own.
   const tokens = catalog.tasks.longcontext ? inputTokens(toCandidate(found.target, catalog)) : 0;
   const { task, why } = verdict;
@@ -136,17 +134,14 @@ export function createRouter(options: RouterOptions): Router {
   const chains = new BoundedMap<string, Candidate[]>(MOST_KNOWN_NAMES);
   const resolved = new BoundedMap<string, Resolution>(MOST_KNOWN_NAMES);
 
-  /** Requests of a session go the same way again and again. */
-  function findChain(target: Target): Candidate[] {
-    const key = `${target.backend.name} ${toLabel(target, catalog)} ${target.thinking}`;
-    return chains.recall(key, () => toChain(target, catalog));
-  }
-
-  /** And ask for the same names. */
-  function resolve(name: string): Resolution {
-    const find = () => resolveModel(name, catalog);
-    return name.length > LONGEST_NAME ? find() : resolved.recall(name, find);
-  }
+  // Requests of a session ask for the same names, and go the same way, again and again.
+  const resolve = (name: string) =>
+    resolved.recall(name.slice(0, LONGEST_NAME + 1), (name) => resolveModel(name, catalog));
+  const findChain = (target: Target) =>
+    chains.recall(
+      `${target.backend.name} ${toLabel(target, catalog)} ${target.thinking}`,
+      () => toChain(target, catalog),
+    );
 
   function route(asked: Asked): Route {
     const kind = toRequestKind(asked.headers, asked.request);
