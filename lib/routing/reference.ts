@@ -71,78 +71,55 @@ function findRow({ options }: Names, fits: (id: string) => boolean): ModelRow | 
   return [...options.models ?? [], ...ROSTER].find(({ id }) => fits(id.toLowerCase()));
 }
 
-/**
- * A way to read a name: what it is then called, and the model; `plain` is the name without its endings. Not all ways are
- * sure: any two words with a slash between may be an upstream's id.
- */
-type Rule = { why: string; unsure?: true; find(name: string, names: Names, plain: string): Target | undefined };
+/** A way to read a name; `plain` is the name without its endings. */
+type Find = (name: string, names: Names, plain: string) => Target | undefined;
 
-/** The first rule that finds something counts. */
-const RULES: readonly Rule[] = [
-  {
-    why: "profile",
-    find(name, { backends, backend, profiles }, plain) {
-      const profile = profiles.get(name.toLowerCase()) ??
-        [...profiles].find(([alias]) => toPlainName(alias) === plain)?.[1];
-      if (!profile) return undefined;
-      const host = backends.get(profile.backend?.toLowerCase() ?? "") ?? backend;
-      return { backend: host, model: profile.providerModel, profile };
-    },
-  },
-  {
-    why: "picker id",
-    find(name, names, plain) {
-      const { id, thinking } = parsePickerId(name) ?? {};
-      if (id === undefined) return undefined;
-      const found = parsePickerId(id) ? undefined : findReference(id, names);
-      // Anthropic's own names may have the same prefix.
-      if (!found && thinking && CLAUDE_NAME.test(plain)) return undefined;
-      const target = found ?? { backend: names.backend, model: id };
-      return thinking ? target : { ...target, thinking: false };
-    },
-  },
-  {
-    why: "host and model",
-    find(name, names) {
-      const { declared, target } = splitName(name, names) ?? {};
-      return declared ? target : undefined;
-    },
-  },
-  {
-    why: "name of an earlier tool",
-    find(_name, { backends, backend }, plain) {
-      const model = MODEL_ALIASES.get(plain);
-      return model === undefined ? undefined : { backend: backends.get(DEFAULT_BACKEND) ?? backend, model };
-    },
-  },
-  {
-    why: "model of the roster",
-    find(name, names, plain) {
-      const words = [name.toLowerCase(), plain];
-      const row = name.includes("/") ? findRow(names, (id) => words.includes(id)) : undefined;
-      return row && toRowTarget(row, name, names);
-    },
-  },
-  {
-    why: "host and model",
-    find: (name, names) => splitName(name, names)?.target,
-  },
-  {
-    why: "upstream id",
-    unsure: true,
-    find(name, { backend }, plain) {
-      return name.includes("/") && !CLAUDE_NAME.test(plain) ? { backend, model: name } : undefined;
-    },
-  },
-  {
-    why: "short name",
-    find(name, names, plain) {
-      const words = [name.toLowerCase(), plain];
-      const row = findRow(names, (id) => words.some((word) => id === word || id.endsWith(`/${word}`)));
-      const known = row && (row.host || names.backend.name === DEFAULT_BACKEND || names.options.models?.includes(row));
-      return known ? toRowTarget(row, name, names) : undefined;
-    },
-  },
+/**
+ * What a name is called and how it is then read, the first row that finds something counts. Not all are sure: any two
+ * words with a slash between may be an upstream's id.
+ */
+const RULES: readonly (readonly [why: string, find: Find, sure?: false])[] = [
+  ["profile", (name, { backends, backend, profiles }, plain) => {
+    const profile = profiles.get(name.toLowerCase()) ??
+      [...profiles].find(([alias]) => toPlainName(alias) === plain)?.[1];
+    if (!profile) return undefined;
+    const host = backends.get(profile.backend?.toLowerCase() ?? "") ?? backend;
+    return { backend: host, model: profile.providerModel, profile };
+  }],
+  ["picker id", (name, names, plain) => {
+    const { id, thinking } = parsePickerId(name) ?? {};
+    if (id === undefined) return undefined;
+    const found = parsePickerId(id) ? undefined : findReference(id, names);
+    // Anthropic's own names may have the same prefix.
+    if (!found && thinking && CLAUDE_NAME.test(plain)) return undefined;
+    const target = found ?? { backend: names.backend, model: id };
+    return thinking ? target : { ...target, thinking: false };
+  }],
+  ["host and model", (name, names) => {
+    const { declared, target } = splitName(name, names) ?? {};
+    return declared ? target : undefined;
+  }],
+  ["name of an earlier tool", (_name, { backends, backend }, plain) => {
+    const model = MODEL_ALIASES.get(plain);
+    return model === undefined ? undefined : { backend: backends.get(DEFAULT_BACKEND) ?? backend, model };
+  }],
+  ["model of the roster", (name, names, plain) => {
+    const words = [name.toLowerCase(), plain];
+    const row = name.includes("/") ? findRow(names, (id) => words.includes(id)) : undefined;
+    return row && toRowTarget(row, name, names);
+  }],
+  ["host and model", (name, names) => splitName(name, names)?.target],
+  [
+    "upstream id",
+    (name, { backend }, plain) => name.includes("/") && !CLAUDE_NAME.test(plain) ? { backend, model: name } : undefined,
+    false,
+  ],
+  ["short name", (name, names, plain) => {
+    const words = [name.toLowerCase(), plain];
+    const row = findRow(names, (id) => words.some((word) => id === word || id.endsWith(`/${word}`)));
+    const known = row && (row.host || names.backend.name === DEFAULT_BACKEND || names.options.models?.includes(row));
+    return known ? toRowTarget(row, name, names) : undefined;
+  }],
 ];
 
 /** What a name was found to be, in which way, and whether that is sure. */
@@ -154,9 +131,9 @@ export function findRule(name: string, names: Names): FoundName | undefined {
   // deno-lint-ignore no-control-regex
   if (whole.length > LONGEST_NAME || /[\x00-\x1f\x7f]/.test(whole)) return undefined;
   const plain = toPlainName(name);
-  for (const { why, find, unsure } of RULES) {
+  for (const [why, find, sure = true] of RULES) {
     const target = find(whole, names, plain);
-    if (target) return { target, why, sure: !unsure };
+    if (target) return { target, why, sure };
   }
   return undefined;
 }
