@@ -4989,8 +4989,8 @@ function toErrorBody(path: string, error: ApiErrorBody): ApiErrorBody | ChatErro
 /** How urgent a request is: the main loop before subagents, before what the user does not wait for. */
 type Priority = "main" | "subagent" | "background";
 
-/** The user waits for a check of a command and for a compaction; a turn waits for its searches and pages. */
-const PRIORITIES: Record<RequestKind, Priority> = {
+/** How urgent each kind is: the user waits for a check of a command and for a compaction, a turn for searches and pages. */
+const PRIORITIES: Readonly<Record<RequestKind, Priority>> = {
   main: "main",
   compaction: "main",
   safety: "main",
@@ -5004,11 +5004,6 @@ const PRIORITIES: Record<RequestKind, Priority> = {
   command_prefix: "background",
   auxiliary: "background",
 };
-
-/** Tells how urgent a kind of request is. */
-function toPriority(kind: RequestKind): Priority {
-  return PRIORITIES[kind];
-}
 // lib/wire/clock.ts -------------------------------------------------------------------------
 /** Time as an argument, so that tests never sleep. */
 export type Clock = {
@@ -9988,7 +9983,7 @@ class Chain {
     const { clock, requestTimeout } = this.#settings;
     const deadline = new Deadline(clock, signal, end - clock.now());
     try {
-      return await this.#accounts.windowOf(backend).enter(toPriority(kind), deadline.signal);
+      return await this.#accounts.windowOf(backend).enter(PRIORITIES[kind], deadline.signal);
     } catch {
       signal.throwIfAborted();
       const waited = `no call was free within ${Math.round(requestTimeout / 1000)} seconds`;

@@ -11,7 +11,7 @@ import { attempt } from "./attempt.ts";
 import { mayPass, toBackOff } from "./back_off.ts";
 import type { Call } from "./call.ts";
 import { type Candidate, toKey } from "../routing/candidate.ts";
-import { toPriority } from "../routing/priority.ts";
+import { PRIORITIES } from "../routing/priority.ts";
 import type { Answer, Send, SendOptions } from "./send.ts";
 import { Cuts } from "./cuts.ts";
 import { Deadline } from "./deadline.ts";
@@ -191,7 +191,7 @@ class Chain {
     const { clock, requestTimeout } = this.#settings;
     const deadline = new Deadline(clock, signal, end - clock.now());
     try {
-      return await this.#accounts.windowOf(backend).enter(toPriority(kind), deadline.signal);
+      return await this.#accounts.windowOf(backend).enter(PRIORITIES[kind], deadline.signal);
     } catch {
       signal.throwIfAborted();
       const waited = `no call was free within ${Math.round(requestTimeout / 1000)} seconds`;
