@@ -4470,13 +4470,13 @@ function toListed(id: string, display_name: string, { backend, traits }: Candida
 }
 
 /**
- * Lists models as `GET /v1/models` answers.
+ * Lists models as `GET /v1/models` answers; at a host that lacks its key none could be asked.
  *
  * @param picker Whether ids are made such that Claude Code shows them; then each model that can do without thinking is
  * listed once more, without.
  */
 function listModels(catalog: Catalog, picker: boolean): ListedModel[] {
-  return [...catalog.listed].flatMap(([name, target]) => {
+  return [...catalog.listed].filter(([, { backend }]) => !backend.lacks).flatMap(([name, target]) => {
     const candidate = toCandidate(target, catalog);
     if (!picker) return [toListed(name, name, candidate)];
     const { reasoning, family: { alwaysThinks, thinking } } = candidate.traits;

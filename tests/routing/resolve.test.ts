@@ -235,8 +235,10 @@ describe("what is listed can be asked for as it is listed, in the picker with th
   ];
   for (const [what, options] of rows) {
     test(what, () => {
-      const catalog = createCatalog(options);
-      for (const { id } of listModels(catalog, false)) {
+      const catalog = createCatalog({ apiKey: "key", ...options });
+      const listed = listModels(catalog, false);
+      assert.ok(listed.length > 0);
+      for (const { id } of listed) {
         for (const name of [id, `${id}[1m]`]) {
           assert.equal(toLabel(resolveModel(name, catalog).target, catalog), id, name);
         }
@@ -247,6 +249,15 @@ describe("what is listed can be asked for as it is listed, in the picker with th
         assert.equal(shown, display_name, id);
       }
     });
+  }
+});
+
+test("what cannot be asked for want of a key is not listed", () => {
+  const backends = { openrouter: { apiKey: "key" } };
+  const catalog = createCatalog({ backends, model: "openrouter/a/b", tiers: { opus: "zen/big-pickle" } });
+  for (const picker of [false, true]) {
+    const hosts = new Set(listModels(catalog, picker).map(({ owned_by }) => owned_by));
+    assert.deepEqual([...hosts], ["openrouter", "zen"]);
   }
 });
 
