@@ -2291,12 +2291,12 @@ const ROWS_BY_ID: ReadonlyMap<string, ModelRow> = new Map(ROSTER.map((row) => [r
  * What is known of a model.
  *
  * @param id Its upstream id in any case; one that no table has is known as its family, as other hosts spell it too.
- * @param rows The user's own rows: they override the roster's field by field.
+ * @param rows The user's own rows: they override the roster's field by field, the first the others.
  */
 export function toModel(id: string, rows: readonly ModelRow[] = []): Model {
   const key = id.toLowerCase();
-  const own = rows.find((row) => row.id.toLowerCase() === key) ?? {};
-  const stated = Object.entries(own).filter(([, value]) => value !== undefined);
+  const own = rows.filter((row) => row.id.toLowerCase() === key).reverse();
+  const stated = own.flatMap((row) => Object.entries(row).filter(([, value]) => value !== undefined));
   const { family: name, ...row }: Partial<ModelRow> = { ...ROWS_BY_ID.get(key), ...Object.fromEntries(stated) };
   const family = FAMILIES.find((one) => one.name === name) ?? toFamily(id);
   const { vision, thinking, alwaysThinks = false } = family;
@@ -3845,11 +3845,11 @@ const RULES: readonly (readonly [why: string, find: Find, sure?: false])[] = [
   }],
 ];
 
-/** What a name was found to be, in which way, and whether that is sure. */
-type FoundName = { target: Target; why: string; sure: boolean };
+/** The model that was found, in words how, and whether a name can have meant nothing else. */
+type FoundTarget = { target: Target; why: string; sure?: boolean };
 
 /** Finds the model that a name stands for, and by which rule; nothing for names of Anthropic's and unknown ones. */
-function findRule(name: string, names: Names): FoundName | undefined {
+function findRule(name: string, names: Names): FoundTarget | undefined {
   const whole = withoutWindow(name);
   // deno-lint-ignore no-control-regex
   if (whole.length > LONGEST_NAME || /[\x00-\x1f\x7f]/.test(whole)) return undefined;
@@ -4008,12 +4008,9 @@ function createCatalog(options: RouterOptions): Catalog {
 }
 
 /** What is known about a target: its profile goes before the user's row, and that before the roster's. */
-function toTraits({ model, profile }: Target, { options }: Names): Model {
-  const { toolCalls, vision, reasoning } = profile?.capabilities ?? {};
-  const own = { tools: toolCalls, vision, reasoning, context: profile?.context, maxOutput: profile?.maxOutput };
-  const set = Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined));
-  const row = options.models?.find(({ id }) => id.toLowerCase() === model.toLowerCase());
-  return toModel(model, [{ ...row, ...set, id: model }]);
+function toTraits({ model, profile }: Target, { options: { models = [] } }: Names): Model {
+  const { context, maxOutput, capabilities: { toolCalls: tools, vision, reasoning } = {} } = profile ?? {};
+  return toModel(model, [{ id: model, context, maxOutput, tools, vision, reasoning } as ModelRow, ...models]);
 }
 
 /** How a target is asked. */
@@ -4197,9 +4194,6 @@ function hasBlocks({ messages }: Pick<MessagesRequest, "messages">, ...types: st
  * nobody did, the task may send the request elsewhere.
  */
 type Resolution = { target: Target; tier: "elite" | "speed"; chosen: boolean; why: string };
-
-/** A model, and in words how it was found. */
-type FoundTarget = Pick<Resolution, "target" | "why">;
 
 function isSameTarget(a: Target, b: Target): boolean {
   return a.backend === b.backend && a.model === b.model && a.profile === b.profile && a.thinking === b.thinking;
@@ -9105,11 +9099,8 @@ export function toChatRequest(request: MessagesRequest, options: ChatRequestOpti
   const effort = thinking ? toEffort(request) : "off";
   const think = toThinkingFields(traits, effort, options.thinkingSwitch);
   const { family } = traits;
-  const rules = {
-    ...family,
-    replaysThinking: traits.reasoning && effort !== "off" && (family.replaysThinking ?? false),
-  };
-  const messages = toChatMessages(request.messages, content, rules);
+  const replaysThinking = traits.reasoning && effort !== "off" && (family.replaysThinking ?? false);
+  const messages = toChatMessages(request.messages, content, { ...family, replaysThinking });
   if (messages.length === 0) throw new ApiError("invalid_request_error", "messages: All of them are empty");
   const told = toText(toPartsOf(request.system, content)).replace(BILLING, "").trimStart();
   const system = [told, think.system].filter(Boolean).join("\n\n");

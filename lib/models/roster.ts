@@ -143,12 +143,12 @@ const ROWS_BY_ID: ReadonlyMap<string, ModelRow> = new Map(ROSTER.map((row) => [r
  * What is known of a model.
  *
  * @param id Its upstream id in any case; one that no table has is known as its family, as other hosts spell it too.
- * @param rows The user's own rows: they override the roster's field by field.
+ * @param rows The user's own rows: they override the roster's field by field, the first the others.
  */
 export function toModel(id: string, rows: readonly ModelRow[] = []): Model {
   const key = id.toLowerCase();
-  const own = rows.find((row) => row.id.toLowerCase() === key) ?? {};
-  const stated = Object.entries(own).filter(([, value]) => value !== undefined);
+  const own = rows.filter((row) => row.id.toLowerCase() === key).reverse();
+  const stated = own.flatMap((row) => Object.entries(row).filter(([, value]) => value !== undefined));
   const { family: name, ...row }: Partial<ModelRow> = { ...ROWS_BY_ID.get(key), ...Object.fromEntries(stated) };
   const family = FAMILIES.find((one) => one.name === name) ?? toFamily(id);
   const { vision, thinking, alwaysThinks = false } = family;

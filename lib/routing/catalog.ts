@@ -1,4 +1,4 @@
-import { DEFAULT_MODELS, type Model, toModel } from "../models/roster.ts";
+import { DEFAULT_MODELS, type Model, type ModelRow, toModel } from "../models/roster.ts";
 import { withoutEndSlashes } from "../wire/slashes.ts";
 import { BACKENDS, DEFAULT_BACKEND, NVIDIA_BASE_URL } from "./backends.ts";
 import type { Backend, Candidate } from "./candidate.ts";
@@ -137,12 +137,9 @@ export function createCatalog(options: RouterOptions): Catalog {
 }
 
 /** What is known about a target: its profile goes before the user's row, and that before the roster's. */
-function toTraits({ model, profile }: Target, { options }: Names): Model {
-  const { toolCalls, vision, reasoning } = profile?.capabilities ?? {};
-  const own = { tools: toolCalls, vision, reasoning, context: profile?.context, maxOutput: profile?.maxOutput };
-  const set = Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined));
-  const row = options.models?.find(({ id }) => id.toLowerCase() === model.toLowerCase());
-  return toModel(model, [{ ...row, ...set, id: model }]);
+function toTraits({ model, profile }: Target, { options: { models = [] } }: Names): Model {
+  const { context, maxOutput, capabilities: { toolCalls: tools, vision, reasoning } = {} } = profile ?? {};
+  return toModel(model, [{ id: model, context, maxOutput, tools, vision, reasoning } as ModelRow, ...models]);
 }
 
 /** How a target is asked. */

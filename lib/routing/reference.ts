@@ -122,11 +122,11 @@ const RULES: readonly (readonly [why: string, find: Find, sure?: false])[] = [
   }],
 ];
 
-/** What a name was found to be, in which way, and whether that is sure. */
-export type FoundName = { target: Target; why: string; sure: boolean };
+/** The model that was found, in words how, and whether a name can have meant nothing else. */
+export type FoundTarget = { target: Target; why: string; sure?: boolean };
 
 /** Finds the model that a name stands for, and by which rule; nothing for names of Anthropic's and unknown ones. */
-export function findRule(name: string, names: Names): FoundName | undefined {
+export function findRule(name: string, names: Names): FoundTarget | undefined {
   const whole = withoutWindow(name);
   // deno-lint-ignore no-control-regex
   if (whole.length > LONGEST_NAME || /[\x00-\x1f\x7f]/.test(whole)) return undefined;

@@ -1,6 +1,6 @@
 import type { Catalog } from "./catalog.ts";
 import { parsePickerId } from "./picker.ts";
-import { findRule, type Target, withoutWindow } from "./reference.ts";
+import { findRule, type FoundTarget, type Target, withoutWindow } from "./reference.ts";
 import { findTier } from "./tier.ts";
 
 /**
@@ -8,9 +8,6 @@ import { findTier } from "./tier.ts";
  * nobody did, the task may send the request elsewhere.
  */
 export type Resolution = { target: Target; tier: "elite" | "speed"; chosen: boolean; why: string };
-
-/** A model, and in words how it was found. */
-export type FoundTarget = Pick<Resolution, "target" | "why">;
 
 function isSameTarget(a: Target, b: Target): boolean {
   return a.backend === b.backend && a.model === b.model && a.profile === b.profile && a.thinking === b.thinking;
