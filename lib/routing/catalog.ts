@@ -73,6 +73,22 @@ function toBackends(options: RouterOptions, defaultBackend: string): Map<string,
   return backends;
 }
 
+/** Models that are used, and those that somebody has named, by what they are called. */
+function listTargets(used: readonly Target[], names: Names): Map<string, Target> {
+  const { options: { models = [], listed = [] }, profiles, backend } = names;
+  const find = (name: string) => findReference(name, names) ?? [];
+  const profiled = [...profiles.keys()].flatMap(find);
+  // A row may only tell more of a model that a profile asks another host for.
+  const own = models.filter(({ id }) => !profiled.some((one) => one.model === id && one.backend !== backend));
+  const targets = new Map<string, Target>();
+  // The first counts: a tier may have the main model, with or without thinking.
+  for (const target of [...used, ...[...listed, ...own.map(({ id }) => id)].flatMap(find), ...profiled]) {
+    const label = toLabel(target, names);
+    if (!targets.has(label)) targets.set(label, target);
+  }
+  return targets;
+}
+
 /**
  * Puts together everything names can mean.
  *
@@ -116,14 +132,7 @@ export function createCatalog(options: RouterOptions): Catalog {
     return [task, tier && !findReference(name, names) ? byTier[tier] : toTarget(name)];
   });
   const fallbacks = (options.fallbacks ?? usual.fallbacks ?? []).map(toTarget);
-  const listed = new Map<string, Target>();
-  const called = [...options.listed ?? [], ...models.map(({ id }) => id), ...profiles.keys()];
-  const all = [elite, opus, sonnet, haiku, ...fallbacks, ...tasks.map(([, target]) => target)];
-  // The first counts: a tier may have the main model, with or without thinking.
-  for (const target of [...all, ...called.flatMap((name) => findReference(name, names) ?? [])]) {
-    const label = toLabel(target, names);
-    if (!listed.has(label)) listed.set(label, target);
-  }
+  const used = [elite, opus, sonnet, haiku, ...fallbacks, ...tasks.map(([, target]) => target)];
   return {
     ...names,
     elite,
@@ -132,7 +141,7 @@ export function createCatalog(options: RouterOptions): Catalog {
     tiers: byTier,
     fallbacks,
     tasks: Object.fromEntries(tasks),
-    listed,
+    listed: listTargets(used, names),
   };
 }
 

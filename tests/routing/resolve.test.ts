@@ -252,6 +252,16 @@ describe("what is listed can be asked for as it is listed, in the picker with th
   }
 });
 
+test("a row that only tells more of a profile's model at another host is not listed, others are", () => {
+  const { listed } = createCatalog({
+    backends: ACME,
+    fallbacks: [],
+    modelProfiles: { careful: { backend: "acme", providerModel: "acme-large" } },
+    models: [{ id: "acme-large", context: 200_000 }, { id: "own/new", context: 100_000 }],
+  });
+  assert.deepEqual([...listed.keys()].slice(2), ["own/new", "careful"]);
+});
+
 test("what cannot be asked for want of a key is not listed", () => {
   const backends = { openrouter: { apiKey: "key" } };
   const catalog = createCatalog({ backends, model: "openrouter/a/b", tiers: { opus: "zen/big-pickle" } });
