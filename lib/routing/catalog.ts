@@ -106,11 +106,9 @@ export function createCatalog(options: RouterOptions): Catalog {
     [...mapped, ...Object.entries(modelProfiles)].map(([alias, profile]) => [alias.toLowerCase(), profile]),
   );
   const placed = [...profiles, ...models.map(({ id, host }) => [id, { backend: host }] as const)];
-  for (const [name, { backend }] of placed) {
-    // At the default host it would be asked with a key, and for a conversation, that are not for that.
-    if (backend === undefined || backends.has(backend.toLowerCase())) continue;
-    throw new TypeError(`Cannot use the model '${name}': there is no backend '${backend}'`);
-  }
+  const [name, lost] = placed.find(([, { backend: host }]) => host && !backends.has(host.toLowerCase())) ?? [];
+  // The default host would get a key and conversations that are not for it.
+  if (lost) throw new TypeError(`Cannot use the model '${name}': there is no backend '${lost.backend}'`);
   const names: Names = { options, backend, backends, profiles };
   const toTarget = (name: string): Target => findReference(name, names) ?? { backend, model: name };
   const usual: Partial<typeof DEFAULT_MODELS> = backend.baseUrl === NVIDIA_BASE_URL ? DEFAULT_MODELS : {};
