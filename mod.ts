@@ -7734,6 +7734,9 @@ type SendOptions = {
  * noticing; rejects with an `ApiError` when no candidate answers.
  */
 type Send = (request: MessagesRequest, options: SendOptions) => Promise<Answer>;
+// lib/wire/fetch.ts -------------------------------------------------------------------------
+/** What is called like the runtime's `fetch`; the type of that has more on Bun, which no other function has. */
+export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
 // lib/wire/iterate.ts -----------------------------------------------------------------------
 /** Makes an iterable of what `next` gives: in a stream of many small pieces, generators within generators cost the most. */
 function iterate<T>(next: () => Promise<IteratorResult<T, undefined>>): AsyncIterableIterator<T, undefined> {
@@ -7918,7 +7921,7 @@ function toBodyReader(body: ReadableStream<Uint8Array>): BodyReader {
 }
 
 /** Makes calls with a `fetch`. */
-function toCall(fetch: typeof globalThis.fetch): Call {
+function toCall(fetch: Fetch): Call {
   return async (url, options) => {
     const { status, headers, body } = await fetch(url, { ...options, redirect: "manual" });
     return { status, headers, ...body ? toBodyReader(body) : NO_BODY };
@@ -8261,9 +8264,9 @@ function toOverflowError(used: number, limit: number): ApiError {
   return new ApiError("invalid_request_error", `prompt is too long: ${used} tokens > ${limit} maximum`);
 }
 // lib/upstream/patient_fetch.ts -------------------------------------------------------------
-let patient: Promise<typeof fetch> | undefined;
+let patient: Promise<Fetch> | undefined;
 
-async function create(): Promise<typeof fetch> {
+async function create(): Promise<Fetch> {
   // Node gives up on a response after 300 s without headers or without a piece of the body, and a
   // model may think longer. Its dispatcher, which can be told to wait, exists after the first fetch.
   await fetch("data:,").catch(() => {});
@@ -8276,7 +8279,7 @@ async function create(): Promise<typeof fetch> {
 }
 
 /** The runtime's `fetch` without time limits of its own; deadlines are set by those who call it. */
-const patientFetch: typeof fetch = async (input, init) => await (await (patient ??= create()))(input, init);
+const patientFetch: Fetch = async (input, init) => await (await (patient ??= create()))(input, init);
 
 /** Why a call failed: Node has that in the cause, or for each address of a name, Deno behind the address. */
 function toCallFailure(thrown: unknown): string {
@@ -9819,7 +9822,7 @@ function summarizeFaults(tried: Tried): ApiError {
 /** How upstreams are called. */
 export interface ChainOptions {
   /** `fetch` for upstream calls. @default {globalThis.fetch, without its own time limits} */
-  fetch?: typeof fetch;
+  fetch?: Fetch;
   /** What calls upstreams, such as {@linkcode httpCall}. @default {what calls `fetch`} */
   call?: Call;
   /** Milliseconds until the first content of an answer must have come, whoever gives it. @default {600_000} */
@@ -13693,7 +13696,7 @@ async function createRedisConnection(
 }
 // lib/store/redis_http.ts -------------------------------------------------------------------
 /** Where Redis answers over HTTP, the token it wants, milliseconds to wait for it, what asks, and time. */
-type RedisHttpOptions = { url: string; token: string; timeout: number; fetch: typeof fetch; clock: Clock };
+type RedisHttpOptions = { url: string; token: string; timeout: number; fetch: Fetch; clock: Clock };
 
 /**
  * Asks Redis over HTTP, as Upstash and its likes offer it: each command is a list in JSON.
@@ -13753,7 +13756,7 @@ export interface RedisStoreOptions {
   /** A folder that has the npm package `redis`, if it is not among the packages around Arbiter. */
   packages?: string | undefined;
   /** What asks over HTTP. @default {the runtime's} */
-  fetch?: typeof globalThis.fetch;
+  fetch?: Fetch;
   /** Time to wait by; what ends when is told by Redis' own clock, for machines differ. */
   clock?: Clock;
 }
@@ -14385,7 +14388,7 @@ export interface ProbeOptions {
   /** Fires when nobody waits any more. */
   signal?: AbortSignal;
   /** `fetch` for upstream calls. @default {globalThis.fetch} */
-  fetch?: typeof fetch;
+  fetch?: Fetch;
   /** The clock that time limits run on. @default {systemClock} */
   clock?: Clock;
 }
@@ -15035,7 +15038,7 @@ export type StandInOptions = { models?: Record<string, Script>; apiKey?: string;
  * A fake of NVIDIA's hosted API: as strict, as talkative and, on request, as broken. It keeps well-formed chat
  * requests and counts the streams that are `open`.
  */
-export type StandIn = { fetch: typeof fetch; requests: ChatRequest[]; readonly open: number };
+export type StandIn = { fetch: Fetch; requests: ChatRequest[]; readonly open: number };
 
 /** Waits `ms` milliseconds, `Infinity` until the client goes away. */
 type Wait = (ms: number) => Promise<void>;
@@ -15161,7 +15164,7 @@ export function createStandIn(options: StandInOptions = {}): StandIn {
       return open;
     },
     async fetch(input, init) {
-      const request = new Request(input, init);
+      const request = input instanceof Request ? new Request(input, init) : new Request(String(input), init);
       const { pathname } = new URL(request.url);
       const data = Object.keys(models).map((id) => ({ id, object: "model", created: 735790403, owned_by: "arbiter" }));
       if (pathname === "/v1/models") return Response.json({ object: "list", data });
@@ -15171,7 +15174,7 @@ export function createStandIn(options: StandInOptions = {}): StandIn {
       }
       // A request made of another loses the signal that a server has put on that one.
       const { signal } = init?.signal ? { signal: init.signal } : input instanceof Request ? input : request;
-      return await answerChat(await request.json(), signal);
+      return await answerChat(await request.json() as ChatRequest, signal);
     },
   };
 }
@@ -15369,7 +15372,7 @@ const STATUS_TIMEOUT = 2_000;
 const THIS_MACHINE_NAMES = ["127.0.0.1", "localhost", "[::1]"];
 
 /** `fetch` for this machine: Deno and Bun would send that to `HTTP_PROXY`, too, unless a variable says otherwise. */
-const localFetch: typeof fetch = async (input, init) => {
+const localFetch: Fetch = async (input, init) => {
   const { env } = (await import("node:process")).default;
   for (const name of ["NO_PROXY", "no_proxy"]) {
     if (!env[name]?.includes("127.0.0.1")) env[name] = [env[name], ...THIS_MACHINE_NAMES].filter(Boolean).join(",");
@@ -16017,7 +16020,7 @@ async function runProbe(context: Context): Promise<number> {
 const LEFT_CODE = 130;
 
 /** What the first run asks with; tests bring their own. */
-type Wizard = { prompts: Prompts; write: typeof replaceFile; store: Store; fetch: typeof fetch };
+type Wizard = { prompts: Prompts; write: typeof replaceFile; store: Store; fetch: Fetch };
 
 /** Why a key is no good, from one call, or a second where a model may not be for everybody; slowness is no proof. */
 async function findKeyFault(key: string, candidates: Candidate[], options: ProbeOptions): Promise<string | undefined> {
@@ -16707,7 +16710,7 @@ const TASTE_TIMEOUT = 30_000;
 type Machine = {
   runtime: Runtime;
   release: string;
-  fetch: typeof fetch;
+  fetch: Fetch;
   now(): number;
   readText(path: string): Promise<string | undefined>;
   isWritable(folder: string): Promise<boolean>;
@@ -16761,7 +16764,7 @@ async function tryModel(options: RouterOptions, fetch: Machine["fetch"]): Promis
   const model = toLabel(catalog.elite, catalog);
   const body = JSON.stringify({ model, max_tokens: 1, messages: [{ role: "user", content: "Say yes." }] });
   const response = await arbiter.fetch(new Request("http://localhost/v1/messages", { method: "POST", body }));
-  const { error } = await response.json();
+  const { error } = await response.json() as Partial<ApiErrorBody>;
   return checkAnswer(log?.model ?? model, error);
 }
 

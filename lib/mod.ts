@@ -54,6 +54,7 @@ export {
   STATUS_BY_ERROR_TYPE,
 } from "./wire/errors.ts";
 export { type Clock, systemClock } from "./wire/clock.ts";
+export { type Fetch } from "./wire/fetch.ts";
 export { type NewId, randomId } from "./wire/ids.ts";
 export { parseMessagesRequest } from "./wire/messages_request.ts";
 export {

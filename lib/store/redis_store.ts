@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from "../wire/clock.ts";
+import type { Fetch } from "../wire/fetch.ts";
 import { parseJson } from "../wire/json.ts";
 import { createRedisConnection } from "./redis_client.ts";
 import { createRedisHttp } from "./redis_http.ts";
@@ -20,7 +21,7 @@ export interface RedisStoreOptions {
   /** A folder that has the npm package `redis`, if it is not among the packages around Arbiter. */
   packages?: string | undefined;
   /** What asks over HTTP. @default {the runtime's} */
-  fetch?: typeof globalThis.fetch;
+  fetch?: Fetch;
   /** Time to wait by; what ends when is told by Redis' own clock, for machines differ. */
   clock?: Clock;
 }

@@ -2,6 +2,7 @@ import type { Store } from "../store/store.ts";
 import type { MessagesRequest } from "../wire/anthropic.ts";
 import { type Clock, sleep } from "../wire/clock.ts";
 import { ApiError, toApiError } from "../wire/errors.ts";
+import type { Fetch } from "../wire/fetch.ts";
 import type { NewId } from "../wire/ids.ts";
 import { iterate } from "../wire/iterate.ts";
 import { isSameJson } from "../wire/json.ts";
@@ -29,7 +30,7 @@ import { toHeldUntil, toNeeded } from "./use.ts";
 /** How upstreams are called. */
 export interface ChainOptions {
   /** `fetch` for upstream calls. @default {globalThis.fetch, without its own time limits} */
-  fetch?: typeof fetch;
+  fetch?: Fetch;
   /** What calls upstreams, such as {@linkcode httpCall}. @default {what calls `fetch`} */
   call?: Call;
   /** Milliseconds until the first content of an answer must have come, whoever gives it. @default {600_000} */
