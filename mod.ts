@@ -3767,16 +3767,13 @@ function toLabel(target: Pick<Target, "backend" | "model" | "profile">, { backen
   return short ? target.model : `${target.backend.name}/${target.model}`;
 }
 
-/** Whether a host is the user's own, not one that is known anyway. */
-const isDeclared = (host: string, { options: { backends = {} } }: Names): boolean =>
-  Object.keys(backends).some((name) => !BACKENDS.has(name) && name.toLowerCase() === host.toLowerCase());
-
 /** A host and one of its models; what also owns models, such as `nvidia`, is a host before a second slash only. */
 function splitName(name: string, names: Names): { target: Target; declared: boolean } | undefined {
   const [, host = "", between, model = ""] = /^([\w.-]+)(,\s*|\/)(.+)$/.exec(name) ?? [];
   const backend = names.backends.get(host.toLowerCase());
   if (!backend) return undefined;
-  const declared = isDeclared(host, names);
+  const own = Object.keys(names.options.backends ?? {}).filter((name) => !BACKENDS.has(name));
+  const declared = own.some((name) => name.toLowerCase() === host.toLowerCase());
   const owns = () => ROSTER.some(({ id }) => id.startsWith(`${host.toLowerCase()}/`));
   return between !== "/" || declared || model.includes("/") || !owns()
     ? { target: { backend, model }, declared }
@@ -4184,16 +4181,16 @@ export function classifyTask(request: Pick<MessagesRequest, "messages"> & Partia
   return { task, tier: now.task === "fast" && !busy && !deep ? "speed" : "elite", why };
 }
 // lib/routing/has_blocks.ts -----------------------------------------------------------------
-function hasBlock(blocks: readonly ContentBlockParam[], types: readonly string[]): boolean {
-  return blocks.some((block) =>
-    types.includes(block.type) ||
-    (block.type === "tool_result" && Array.isArray(block.content) && hasBlock(block.content, types))
-  );
+function hasBlock(content: MessageContent | undefined, types: readonly string[]): boolean {
+  return Array.isArray(content) &&
+    content.some((block) =>
+      types.includes(block.type) || (block.type === "tool_result" && hasBlock(block.content, types))
+    );
 }
 
 /** Whether a block of some types is anywhere in a conversation, also in what a tool gave back. */
 function hasBlocks({ messages }: Pick<MessagesRequest, "messages">, ...types: string[]): boolean {
-  return messages.some(({ content }) => typeof content !== "string" && hasBlock(content, types));
+  return messages.some(({ content }) => hasBlock(content, types));
 }
 // lib/routing/resolve.ts --------------------------------------------------------------------
 /**
@@ -4339,15 +4336,10 @@ const BACKGROUND: readonly RequestKind[] = ["title", "suggestion", "web_page", "
 const isUsersTurn = (kind: RequestKind): boolean => kind === "main" || kind === "auxiliary";
 
 /** The weightiest of what else than its name decides about a request, and the model for that. */
-function findFact(
-  { request, inputTokens }: Asked,
-  kind: RequestKind,
-  verdict: TaskVerdict,
-  found: Resolution,
-  catalog: Catalog,
-): FoundTarget | undefined {
+function findFact(asked: Asked, kind: RequestKind, verdict: TaskVerdict, found: Resolution, catalog: Catalog) {
+  const { request } = asked;
   // Nothing is counted for a task that has no model of its own.
-  const tokens = catalog.tasks.longcontext ? inputTokens(toCandidate(found.target, catalog)) : 0;
+  const tokens = catalog.tasks.longcontext ? asked.inputTokens(toCandidate(found.target, catalog)) : 0;
   const { task, why } = verdict;
   const small = verdict.tier === "speed" ? catalog.speed : undefined;
   const aside = BACKGROUND.includes(kind);

@@ -44,16 +44,13 @@ export function toLabel(target: Pick<Target, "backend" | "model" | "profile">, {
   return short ? target.model : `${target.backend.name}/${target.model}`;
 }
 
-/** Whether a host is the user's own, not one that is known anyway. */
-const isDeclared = (host: string, { options: { backends = {} } }: Names): boolean =>
-  Object.keys(backends).some((name) => !BACKENDS.has(name) && name.toLowerCase() === host.toLowerCase());
-
 /** A host and one of its models; what also owns models, such as `nvidia`, is a host before a second slash only. */
 function splitName(name: string, names: Names): { target: Target; declared: boolean } | undefined {
   const [, host = "", between, model = ""] = /^([\w.-]+)(,\s*|\/)(.+)$/.exec(name) ?? [];
   const backend = names.backends.get(host.toLowerCase());
   if (!backend) return undefined;
-  const declared = isDeclared(host, names);
+  const own = Object.keys(names.options.backends ?? {}).filter((name) => !BACKENDS.has(name));
+  const declared = own.some((name) => name.toLowerCase() === host.toLowerCase());
   const owns = () => ROSTER.some(({ id }) => id.startsWith(`${host.toLowerCase()}/`));
   return between !== "/" || declared || model.includes("/") || !owns()
     ? { target: { backend, model }, declared }

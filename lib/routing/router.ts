@@ -8,7 +8,7 @@ import { type Catalog, createCatalog, toCandidate } from "./catalog.ts";
 import { classifyTask, type TaskVerdict } from "./classify_task.ts";
 import { hasBlocks } from "./has_blocks.ts";
 import { type RequestKind, toRequestKind } from "./request_kind.ts";
-import { findReference, findRule, type FoundTarget, LONGEST_NAME, type Target, toLabel } from "./reference.ts";
+import { findReference, findRule, LONGEST_NAME, type Target, toLabel } from "./reference.ts";
 import { type Resolution, resolveModel } from "./resolve.ts";
 import type { RouterOptions } from "./routing_options.ts";
 import { takeSubagentModel } from "./subagent_tag.ts";
@@ -73,15 +73,10 @@ const BACKGROUND: readonly RequestKind[] = ["title", "suggestion", "web_page", "
 const isUsersTurn = (kind: RequestKind): boolean => kind === "main" || kind === "auxiliary";
 
 /** The weightiest of what else than its name decides about a request, and the model for that. */
-function findFact(
-  { request, inputTokens }: Asked,
-  kind: RequestKind,
-  verdict: TaskVerdict,
-  found: Resolution,
-  catalog: Catalog,
-): FoundTarget | undefined {
+function findFact(asked: Asked, kind: RequestKind, verdict: TaskVerdict, found: Resolution, catalog: Catalog) {
+  const { request } = asked;
   // Nothing is counted for a task that has no model of its own.
-  const tokens = catalog.tasks.longcontext ? inputTokens(toCandidate(found.target, catalog)) : 0;
+  const tokens = catalog.tasks.longcontext ? asked.inputTokens(toCandidate(found.target, catalog)) : 0;
   const { task, why } = verdict;
   const small = verdict.tier === "speed" ? catalog.speed : undefined;
   const aside = BACKGROUND.includes(kind);
