@@ -1951,8 +1951,11 @@ function toTemplateFields(flag: string, effort: Effort, more: JsonObject = {}): 
   return { chat_template_kwargs: { [flag]: effort !== "off", ...more } };
 }
 
-/** Without it, a Nemotron that has only thought gives an empty answer. */
-const NONEMPTY = { force_nonempty_content: true };
+/** Fields for a Nemotron, which gives an empty answer if it has only thought, unless it is told otherwise. */
+function toNemotronFields(effort: Effort, less: JsonObject = {}): ThinkingFields {
+  return { fields: toTemplateFields("enable_thinking", effort, { force_nonempty_content: true, ...less }) };
+}
+
 /** Tokens a Seed-OSS may think, of the sizes it was trained with; as long as it likes when nothing is said. */
 const SEED_BUDGETS: Partial<Record<Effort, number>> = { off: 0, low: 1024, medium: 4096, high: 16_384 };
 
@@ -1973,15 +1976,9 @@ const THINKING_SWITCHES: Record<ThinkingSwitch, (effort: Effort) => ThinkingFiel
   "enable_thinking": (effort) => ({ fields: toTemplateFields("enable_thinking", effort) }),
   // GLM's template takes earlier thinking out of the history unless it is told to keep it.
   "glm": (effort) => ({ fields: toTemplateFields("enable_thinking", effort, { clear_thinking: false }) }),
-  "nemotron-3": (effort) => ({ fields: toTemplateFields("enable_thinking", effort, NONEMPTY) }),
-  "nemotron-3-super": (effort) => {
-    const less = effort === "low" ? { low_effort: true } : {};
-    return { fields: toTemplateFields("enable_thinking", effort, { ...NONEMPTY, ...less }) };
-  },
-  "nemotron-3-ultra": (effort) => {
-    const less = effort === "low" || effort === "medium" ? { medium_effort: true } : {};
-    return { fields: toTemplateFields("enable_thinking", effort, { ...NONEMPTY, ...less }) };
-  },
+  "nemotron-3": (effort) => toNemotronFields(effort),
+  "nemotron-3-super": (effort) => toNemotronFields(effort, effort === "low" ? { low_effort: true } : {}),
+  "nemotron-3-ultra": (effort) => toNemotronFields(effort, /^(?:low|medium)$/.test(effort) ? { medium_effort: true } : {}),
   "kimi-k3": (effort) => {
     const depth = effort === "off" ? {} : toEffortField(effort, "low", "high", "max");
     return { fields: { ...toTemplateFields("thinking", effort), ...depth } };
@@ -13001,15 +12998,7 @@ export type Arbiter = {
   close(): void;
 };
 
-function checkKeys({ catalog }: Router): void {
-  for (const { name, apiKey } of catalog.backends.values()) {
-    if (apiKey && !/^[\x21-\x7e]+$/.test(apiKey)) {
-      throw new TypeError(
-        `Cannot use the API key of '${name}': it has blanks or other characters that no header can carry`,
-      );
-    }
-  }
-}
+const UNFIT = "it has blanks or other characters that no header can carry";
 
 /**
  * Puts a proxy together; nothing is opened before the first request.
@@ -13058,7 +13047,8 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
   let router: Router;
   function configure(options: RouterOptions): void {
     const next = createRouter(options);
-    checkKeys(next);
+    const unfit = [...next.catalog.backends.values()].find(({ apiKey }) => apiKey && !/^[\x21-\x7e]+$/.test(apiKey));
+    if (unfit) throw new TypeError(`Cannot use the API key of '${unfit.name}': ${UNFIT}`);
     router = next;
   }
   configure(options);

@@ -44,15 +44,7 @@ export type Arbiter = {
   close(): void;
 };
 
-function checkKeys({ catalog }: Router): void {
-  for (const { name, apiKey } of catalog.backends.values()) {
-    if (apiKey && !/^[\x21-\x7e]+$/.test(apiKey)) {
-      throw new TypeError(
-        `Cannot use the API key of '${name}': it has blanks or other characters that no header can carry`,
-      );
-    }
-  }
-}
+const UNFIT = "it has blanks or other characters that no header can carry";
 
 /**
  * Puts a proxy together; nothing is opened before the first request.
@@ -101,7 +93,8 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
   let router: Router;
   function configure(options: RouterOptions): void {
     const next = createRouter(options);
-    checkKeys(next);
+    const unfit = [...next.catalog.backends.values()].find(({ apiKey }) => apiKey && !/^[\x21-\x7e]+$/.test(apiKey));
+    if (unfit) throw new TypeError(`Cannot use the API key of '${unfit.name}': ${UNFIT}`);
     router = next;
   }
   configure(options);
