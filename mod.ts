@@ -1896,12 +1896,6 @@ type ThinkingFields = { fields?: JsonObject; system?: string };
 
 const EFFORTS: readonly Effort[] = ["off", "low", "medium", "high", "max"];
 
-/** What clients call efforts in `output_config`; Claude Code has one more than hosts can tell apart. */
-const NAMED = new Map<unknown, Effort>([
-  ...EFFORTS.map((effort): [string, Effort] => [effort, effort]),
-  ["xhigh", "max"],
-]);
-
 /** Budgets below these many tokens mean these efforts; Claude Code's 31,999 for plain "on" is high. */
 const BUDGETS: readonly [below: number, effort: Effort][] = [[4096, "low"], [16_384, "medium"], [32_000, "high"]];
 
@@ -1915,8 +1909,9 @@ export function toEffort({ thinking, output_config }: Pick<MessagesRequest, "thi
   if (typeof thinking?.type !== "string" || thinking.type === "disabled") return "off";
   const { type, budget_tokens: budget } = thinking;
   if (type === "enabled" && typeof budget === "number") return BUDGETS.find(([below]) => budget < below)?.[1] ?? "max";
-  const named = NAMED.get(output_config?.effort);
-  return named === undefined || named === "off" ? "medium" : named;
+  const named = output_config?.effort;
+  // Claude Code has one more than hosts can tell apart.
+  return named === "xhigh" ? "max" : EFFORTS.slice(1).find((effort) => effort === named) ?? "medium";
 }
 
 /** Of the efforts a model knows, in order, the first that is enough, else the most. */
@@ -1936,16 +1931,13 @@ function toTemplateFields(flag: string, effort: Effort, more: JsonObject = {}): 
   return { chat_template_kwargs: { [flag]: effort !== "off", ...more } };
 }
 
-/** Without it, a Nemotron that has only thought gives an empty answer. */
-const NONEMPTY = { force_nonempty_content: true };
+/** Fields for a Nemotron, which gives an empty answer if it has only thought, unless it is told otherwise. */
+function toNemotronFields(effort: Effort, less: JsonObject = {}): ThinkingFields {
+  return { fields: toTemplateFields("enable_thinking", effort, { force_nonempty_content: true, ...less }) };
+}
+
 /** Tokens a Seed-OSS may think, of the sizes it was trained with; as long as it likes when nothing is said. */
-const SEED_BUDGETS: Record<Effort, number | undefined> = {
-  off: 0,
-  low: 1024,
-  medium: 4096,
-  high: 16_384,
-  max: undefined,
-};
+const SEED_BUDGETS: Partial<Record<Effort, number>> = { off: 0, low: 1024, medium: 4096, high: 16_384 };
 
 /**
  * The name of a switch: first those of templates, by the field or the family that has it, then those of models that
@@ -1964,15 +1956,9 @@ const THINKING_SWITCHES: Record<ThinkingSwitch, (effort: Effort) => ThinkingFiel
   "enable_thinking": (effort) => ({ fields: toTemplateFields("enable_thinking", effort) }),
   // GLM's template takes earlier thinking out of the history unless it is told to keep it.
   "glm": (effort) => ({ fields: toTemplateFields("enable_thinking", effort, { clear_thinking: false }) }),
-  "nemotron-3": (effort) => ({ fields: toTemplateFields("enable_thinking", effort, NONEMPTY) }),
-  "nemotron-3-super": (effort) => {
-    const less = effort === "low" ? { low_effort: true } : {};
-    return { fields: toTemplateFields("enable_thinking", effort, { ...NONEMPTY, ...less }) };
-  },
-  "nemotron-3-ultra": (effort) => {
-    const less = effort === "low" || effort === "medium" ? { medium_effort: true } : {};
-    return { fields: toTemplateFields("enable_thinking", effort, { ...NONEMPTY, ...less }) };
-  },
+  "nemotron-3": (effort) => toNemotronFields(effort),
+  "nemotron-3-super": (effort) => toNemotronFields(effort, effort === "low" ? { low_effort: true } : {}),
+  "nemotron-3-ultra": (effort) => toNemotronFields(effort, /^(?:low|medium)$/.test(effort) ? { medium_effort: true } : {}),
   "kimi-k3": (effort) => {
     const depth = effort === "off" ? {} : toEffortField(effort, "low", "high", "max");
     return { fields: { ...toTemplateFields("thinking", effort), ...depth } };
@@ -2084,7 +2070,7 @@ const FAMILIES: readonly Family[] = [
   family("Mistral Small 4", /mistral-(?:small-4|medium-3[.-]5)/, DIALECTS.mistral,
     { ...MISTRAL_TRAITS, vision: true, thinking: "mistral" }),
   family("Mistral", /mistral|mixtral|devstral|codestral|pixtral|ministral|magistral|sarvam/, DIALECTS.mistral,
-    { ...MISTRAL_TRAITS, vision: /pixtral|large-3|medium-3|small-3\.[12]/ }),
+    { ...MISTRAL_TRAITS, vision: /pixtral|large-3|medium-3|small-?3\.[12]/ }),
   family("Nemotron 3 Ultra", /nemotron-3-ultra/, DIALECTS.qwen, { thinking: "nemotron-3-ultra", digits: "single" }),
   family("Nemotron 3 Super", /nemotron-3-super/, DIALECTS.qwen, { thinking: "nemotron-3-super", digits: "single" }),
   family("Nemotron 3", /nemotron-(?:nano-)?3/, DIALECTS.qwen, { thinking: "nemotron-3", digits: "single" }),
@@ -2130,7 +2116,7 @@ const FAMILIES: readonly Family[] = [
 
 /** What is taken for granted of a model nobody has described. */
 const UNKNOWN_FAMILY: Family = family("unknown", /(?:)/, DIALECTS.plain, {
-  vision: /vl\b|vision|omni|claude|gemini|gpt-(?:4[.o]|[5-9])|grok-[4-9]/,
+  vision: /vl\b|vision|omni|claude|gemini|gpt-(?:4[.o]|[5-9])|grok-[4-9]|llava|minicpm-v/,
 });
 
 /** Finds the family of an upstream model id, such as `moonshotai/kimi-k2.6`. */
@@ -2276,24 +2262,19 @@ export const DEFAULT_MODELS: { elite: string; speed: string; fallbacks: readonly
   ],
 };
 
-/** Rows by id in lower case, made when a table is first asked. */
-const indexes = new WeakMap<readonly ModelRow[], ReadonlyMap<string, ModelRow>>();
-
-function toRow(rows: readonly ModelRow[], id: string): ModelRow | undefined {
-  let index = indexes.get(rows);
-  if (!index) indexes.set(rows, index = new Map(rows.map((row) => [row.id.toLowerCase(), row])));
-  return index.get(id.toLowerCase());
-}
+const ROWS_BY_ID: ReadonlyMap<string, ModelRow> = new Map(ROSTER.map((row) => [row.id.toLowerCase(), row]));
 
 /**
  * What is known of a model.
  *
  * @param id Its upstream id in any case; one that no table has is known as its family, as other hosts spell it too.
- * @param rows The user's own rows: they override the roster's field by field.
+ * @param rows The user's own rows: they override the roster's field by field, the first the others.
  */
 export function toModel(id: string, rows: readonly ModelRow[] = []): Model {
-  const stated = Object.entries(toRow(rows, id) ?? {}).filter(([, value]) => value !== undefined);
-  const { family: name, ...row }: Partial<ModelRow> = { ...toRow(ROSTER, id), ...Object.fromEntries(stated) };
+  const key = id.toLowerCase();
+  const own = rows.filter((row) => row.id.toLowerCase() === key).reverse();
+  const stated = own.flatMap((row) => Object.entries(row).filter(([, value]) => value !== undefined));
+  const { family: name, ...row }: Partial<ModelRow> = { ...ROWS_BY_ID.get(key), ...Object.fromEntries(stated) };
   const family = FAMILIES.find((one) => one.name === name) ?? toFamily(id);
   const { vision, thinking, alwaysThinks = false } = family;
   return {
@@ -2301,7 +2282,7 @@ export function toModel(id: string, rows: readonly ModelRow[] = []): Model {
     maxOutput: Infinity,
     tools: true,
     wholeAnswers: false,
-    vision: typeof vision === "boolean" ? vision : vision.test(id.toLowerCase()),
+    vision: typeof vision === "boolean" ? vision : vision.test(key),
     reasoning: thinking !== undefined || alwaysThinks,
     ...row,
     id,
@@ -2333,8 +2314,8 @@ export interface BackendOptions {
   /** Address up to and including `/v1`; with Anthropic's format also what is before that. */
   baseUrl?: string;
   /** The key, sent as a bearer token; a config file names a variable instead. */
-  apiKey?: string;
-  /** The environment variable that holds the key. */
+  apiKey?: string | undefined;
+  /** The environment variable that holds the key: the command line reads it, a program is only told its name. */
   apiKeyEnv?: string;
   /** Upstream id of the model for the main work, if this is the default backend and nobody chose one. */
   defaultModel?: string;
@@ -2393,12 +2374,12 @@ export type Tier = "opus" | "sonnet" | "haiku";
 
 /** Everything that decides where a request goes. */
 export interface RouterOptions extends RoutingOptions {
-  /** Key for the default backend. */
-  apiKey?: string;
+  /** Key for the default backend; the environment is not read. */
+  apiKey?: string | undefined;
   /** Address of the default backend. */
-  baseUrl?: string;
+  baseUrl?: string | undefined;
   /** The model for the main work. @default {the default backend's, else a steady one of NVIDIA's} */
-  model?: string;
+  model?: string | undefined;
   /** Models for Claude Code's tiers. @default {`model`, for haiku on NVIDIA a small one} */
   tiers?: Readonly<Partial<Record<Tier, string | undefined>>>;
   /** Whether the models of tiers may think. @default {as `thinking` says} */
@@ -2410,11 +2391,11 @@ export interface RouterOptions extends RoutingOptions {
   /** Whether models may think when the client asks for it. @default {true} */
   thinking?: boolean;
   /** Most calls of one upstream account in any `rateWindow`; 0 is no limit. @default {for NVIDIA 40, else 0} */
-  rateLimit?: number;
+  rateLimit?: number | undefined;
   /** Milliseconds in which `rateLimit` calls may start. @default {60_000} */
   rateWindow?: number;
   /** Most calls of one upstream account at once; 0 is no limit. @default {for NVIDIA 8, else 0} */
-  maxConcurrency?: number;
+  maxConcurrency?: number | undefined;
 }
 // lib/config/nearest.ts ---------------------------------------------------------------------
 /** Words that are less alike than this are not taken for each other: two letters exchanged in four leave as much. */
@@ -2624,7 +2605,7 @@ const TASK_KEYS: Properties<RoutedTask> = {
   ui_complex: ofText(A_MODEL, "For designing whole user interfaces."),
   ui_quick: ofText(A_MODEL, "For small work on user interfaces."),
   fast: ofText(A_MODEL, "For short questions."),
-  think: ofText(A_MODEL, "For requests that ask for thinking."),
+  think: ofText(A_MODEL, "For requests that ask for as much thinking as can be (effort max)."),
   image: ofText(A_MODEL, "For requests with images."),
   background: ofText(A_MODEL, "For what Claude Code does by the way, such as titles."),
   safety: ofText(A_MODEL, "For checks whether a command is safe."),
@@ -2871,34 +2852,29 @@ function isHinted(headers: Headers, hints: string): boolean {
  * How each kind is known, the first row that fits counts: by Claude Code's hint headers, or by a shape nobody can type.
  * A suggestion, a recap and a new compaction differ from a turn by the user's text only: without hints they are turns.
  */
-const KIND_ROWS: readonly (readonly [RequestKind, hints: string, shaped: (asked: MessagesRequest) => boolean])[] = [
+const KIND_ROWS: readonly (readonly [RequestKind, shaped: (asked: MessagesRequest) => boolean, hints?: string])[] = [
   [
     "safety",
-    "",
     (asked) =>
       asks(asked, "<transcript>") && asked.stream !== true && asked.max_tokens <= MOST_SAFETY_TOKENS &&
       toSystemSize(asked) >= LEAST_SAFETY_SYSTEM,
   ],
-  ["quota", "", (asked) => asked.max_tokens === 1 && toQuestion(asked) === "quota"],
-  ["command_prefix", "", (asked) => isTold(asked, PREFIX_TASK) && asks(asked, "<policy_spec>", "Command:")],
-  ["file_paths", "", (asked) => isTold(asked, PATHS_TASK) && asks(asked, "Command:")],
-  [
-    "web_search",
-    "",
-    (asked) =>
-      asked.tools?.length === 1 && !!asked.tools[0]?.type?.startsWith("web_search_") &&
-      asks({ ...asked, tools: [] }, "Perform a web search for the query:"),
-  ],
-  ["web_page", "", (asked) => asks(asked, "\nWeb page content:") && toSystemSize(asked) <= MOST_PAGE_SYSTEM],
-  ["compaction", "code-compaction code-request-class=compaction", (asked) => isTold(asked, SUMMARY_TASK)],
+  ["quota", (asked) => asked.max_tokens === 1 && toQuestion(asked) === "quota"],
+  ["command_prefix", (asked) => isTold(asked, PREFIX_TASK) && asks(asked, "<policy_spec>", "Command:")],
+  ["file_paths", (asked) => isTold(asked, PATHS_TASK) && asks(asked, "Command:")],
+  ["web_search", (asked) =>
+    asked.tools?.length === 1 && !!asked.tools[0]?.type?.startsWith("web_search_") &&
+    asks({ ...asked, tools: [] }, "Perform a web search for the query:")],
+  ["web_page", (asked) => asks(asked, "\nWeb page content:") && toSystemSize(asked) <= MOST_PAGE_SYSTEM],
+  ["compaction", (asked) => isTold(asked, SUMMARY_TASK), "code-compaction code-request-class=compaction"],
   [
     "title",
-    "1p-request-class=summary-extraction",
     (asked) => wantsTitle(asked) ? asks(asked, "<session>") : asksForTopic(asked),
+    "1p-request-class=summary-extraction",
   ],
-  ["suggestion", "1p-request-class=followup-generation", () => false],
-  ["subagent", "code-agent-id code-request-class=subagent 1p-request-class=blocking-subagent", isBilledToSubagent],
-  ["auxiliary", "code-request-class=auxiliary", ({ tools }) => !tools?.length],
+  ["suggestion", () => false, "1p-request-class=followup-generation"],
+  ["subagent", isBilledToSubagent, "code-agent-id code-request-class=subagent 1p-request-class=blocking-subagent"],
+  ["auxiliary", ({ tools }) => !tools?.length, "code-request-class=auxiliary"],
 ];
 
 /**
@@ -2908,7 +2884,7 @@ const KIND_ROWS: readonly (readonly [RequestKind, hints: string, shaped: (asked:
 function toRequestKind(headers: Headers, request: MessagesRequest): RequestKind {
   const all = isHinted(headers, "code-request-class 1p-request-class");
   const [kind] =
-    KIND_ROWS.find(([, hints, shaped]) => isHinted(headers, hints) || (!(all && hints) && shaped(request))) ??
+    KIND_ROWS.find(([, shaped, hints = ""]) => isHinted(headers, hints) || (!(all && hints) && shaped(request))) ??
       ["main" as const];
   return kind;
 }
@@ -3428,7 +3404,7 @@ function areHeaders(headers: Record<string, string> = {}): boolean {
 function findConflicts(file: WrittenFile, known: readonly string[]): SchemaProblem[] {
   const { defaultBackend, backends = {}, modelProfiles = {}, modelMap = {} } = file;
   const names = [...new Set([...known, ...Object.keys(backends)])];
-  const uses: [path: string, backend?: string][] = [["defaultBackend", defaultBackend]];
+  const uses: [path: string, backend: string | undefined][] = [["defaultBackend", defaultBackend]];
   for (const [key, entries] of Object.entries({ modelProfiles, modelMap })) {
     for (const [name, { backend }] of Object.entries(entries)) uses.push([`${key}.${name}.backend`, backend]);
   }
@@ -3745,9 +3721,14 @@ export type Names = {
 /** Longer names are none. */
 const LONGEST_NAME = 256;
 /** Names of Anthropic's models; others with a slash are names of an upstream. */
-const CLAUDE_NAME = /^(?:anthropic\/)?claude|^(?:opus|sonnet|haiku|fable|default|best)\b/;
+const CLAUDE_NAME = /^(?:anthropic\/)?(?:claude|(?:opus|sonnet|haiku|fable|default|best)\b)/;
 /** Windows, dates, versions and "latest" at the end of a name of Anthropic's: they tell no other model here. */
 const SUFFIXES = /(?:\[1m\]|[-@]\d{8}|-v\d+(?::\d+)?|-latest)+$/;
+
+/** A name without the window that Claude Code may write behind it. */
+function withoutWindow(name: string): string {
+  return name.trim().replace(/\[1m\]$/i, "");
+}
 
 /** A name in lower case, without the endings that say nothing about the model. */
 function toPlainName(name: string): string {
@@ -3763,16 +3744,13 @@ function toLabel(target: Pick<Target, "backend" | "model" | "profile">, { backen
   return short ? target.model : `${target.backend.name}/${target.model}`;
 }
 
-/** Whether a host is the user's own, not one that is known anyway. */
-const isDeclared = (host: string, { options: { backends = {} } }: Names): boolean =>
-  Object.keys(backends).some((name) => !BACKENDS.has(name) && name.toLowerCase() === host.toLowerCase());
-
 /** A host and one of its models; what also owns models, such as `nvidia`, is a host before a second slash only. */
 function splitName(name: string, names: Names): { target: Target; declared: boolean } | undefined {
   const [, host = "", between, model = ""] = /^([\w.-]+)(,\s*|\/)(.+)$/.exec(name) ?? [];
   const backend = names.backends.get(host.toLowerCase());
   if (!backend) return undefined;
-  const declared = isDeclared(host, names);
+  const own = Object.keys(names.options.backends ?? {}).filter((name) => !BACKENDS.has(name));
+  const declared = own.some((name) => name.toLowerCase() === host.toLowerCase());
   const owns = () => ROSTER.some(({ id }) => id.startsWith(`${host.toLowerCase()}/`));
   return between !== "/" || declared || model.includes("/") || !owns()
     ? { target: { backend, model }, declared }
@@ -3781,7 +3759,7 @@ function splitName(name: string, names: Names): { target: Target; declared: bool
 
 /** Where a model of the roster is. Other hosts spell NVIDIA's ids in their own ways: there a name is what it says. */
 function toRowTarget(row: ModelRow, name: string, { backend, backends, options }: Names): Target {
-  if (row.host) return { backend: backends.get(row.host) ?? backend, model: row.id };
+  if (row.host) return { backend: backends.get(row.host.toLowerCase()) ?? backend, model: row.id };
   const own = options.models?.includes(row) || backend.name === DEFAULT_BACKEND;
   return { backend, model: own ? row.id : name };
 }
@@ -3790,90 +3768,69 @@ function findRow({ options }: Names, fits: (id: string) => boolean): ModelRow | 
   return [...options.models ?? [], ...ROSTER].find(({ id }) => fits(id.toLowerCase()));
 }
 
-/**
- * A way to read a name: what it is then called, and the model; `plain` is the name without its endings. Not all ways are
- * sure: any two words with a slash between may be an upstream's id.
- */
-type Rule = { why: string; unsure?: true; find(name: string, names: Names, plain: string): Target | undefined };
+/** A way to read a name; `plain` is the name without its endings. */
+type Find = (name: string, names: Names, plain: string) => Target | undefined;
 
-/** The first rule that finds something counts. */
-const RULES: readonly Rule[] = [
-  {
-    why: "profile",
-    find(name, { backends, backend, profiles }, plain) {
-      const profile = profiles.get(name.toLowerCase()) ??
-        [...profiles].find(([alias]) => toPlainName(alias) === plain)?.[1];
-      if (!profile) return undefined;
-      const host = backends.get(profile.backend?.toLowerCase() ?? "") ?? backend;
-      return { backend: host, model: profile.providerModel, profile };
-    },
-  },
-  {
-    why: "picker id",
-    find(name, names, plain) {
-      const { id = "", thinking } = parsePickerId(name) ?? {};
-      if (id === "" || CLAUDE_NAME.test(toPlainName(id)) || plain === "") return undefined;
-      const found = parsePickerId(id) ? undefined : findReference(id, names);
-      const target = found ?? { backend: names.backend, model: id };
-      return thinking ? target : { ...target, thinking: false };
-    },
-  },
-  {
-    why: "host and model",
-    find(name, names) {
-      const { declared, target } = splitName(name, names) ?? {};
-      return declared ? target : undefined;
-    },
-  },
-  {
-    why: "name of an earlier tool",
-    find(_name, { backends, backend }, plain) {
-      const model = MODEL_ALIASES.get(plain);
-      return model === undefined ? undefined : { backend: backends.get(DEFAULT_BACKEND) ?? backend, model };
-    },
-  },
-  {
-    why: "model of the roster",
-    find(name, names, plain) {
-      const words = [name.toLowerCase(), plain];
-      const row = name.includes("/") ? findRow(names, (id) => words.includes(id)) : undefined;
-      return row && toRowTarget(row, name, names);
-    },
-  },
-  {
-    why: "host and model",
-    find: (name, names) => splitName(name, names)?.target,
-  },
-  {
-    why: "upstream id",
-    unsure: true,
-    find(name, { backend }, plain) {
-      return name.includes("/") && !CLAUDE_NAME.test(plain) ? { backend, model: name } : undefined;
-    },
-  },
-  {
-    why: "short name",
-    find(name, names, plain) {
-      const words = [name.toLowerCase(), plain].filter(Boolean);
-      const row = findRow(names, (id) => words.some((word) => id === word || id.endsWith(`/${word}`)));
-      const known = row && (row.host || names.backend.name === DEFAULT_BACKEND || names.options.models?.includes(row));
-      return known ? toRowTarget(row, name, names) : undefined;
-    },
-  },
+/**
+ * What a name is called and how it is then read, the first row that finds something counts. Not all are sure: any two
+ * words with a slash between may be an upstream's id.
+ */
+const RULES: readonly (readonly [why: string, find: Find, sure?: false])[] = [
+  ["profile", (name, { backends, backend, profiles }, plain) => {
+    const profile = profiles.get(name.toLowerCase()) ??
+      [...profiles].find(([alias]) => toPlainName(alias) === plain)?.[1];
+    if (!profile) return undefined;
+    const host = backends.get(profile.backend?.toLowerCase() ?? "") ?? backend;
+    return { backend: host, model: profile.providerModel, profile };
+  }],
+  ["picker id", (name, names, plain) => {
+    const { id, thinking } = parsePickerId(name) ?? {};
+    if (id === undefined) return undefined;
+    const found = parsePickerId(id) ? undefined : findReference(id, names);
+    // Anthropic's own names may have the same prefix.
+    if (!found && thinking && CLAUDE_NAME.test(plain)) return undefined;
+    const target = found ?? { backend: names.backend, model: id };
+    return thinking ? target : { ...target, thinking: false };
+  }],
+  ["host and model", (name, names) => {
+    const { declared, target } = splitName(name, names) ?? {};
+    return declared ? target : undefined;
+  }],
+  ["name of an earlier tool", (_name, { backends, backend }, plain) => {
+    const model = MODEL_ALIASES.get(plain);
+    return model === undefined ? undefined : { backend: backends.get(DEFAULT_BACKEND) ?? backend, model };
+  }],
+  ["model of the roster", (name, names, plain) => {
+    const words = [name.toLowerCase(), plain];
+    const row = name.includes("/") ? findRow(names, (id) => words.includes(id)) : undefined;
+    return row && toRowTarget(row, name, names);
+  }],
+  ["host and model", (name, names) => splitName(name, names)?.target],
+  [
+    "upstream id",
+    (name, { backend }, plain) => name.includes("/") && !CLAUDE_NAME.test(plain) ? { backend, model: name } : undefined,
+    false,
+  ],
+  ["short name", (name, names, plain) => {
+    const words = [name.toLowerCase(), plain];
+    const row = findRow(names, (id) => words.some((word) => id === word || id.endsWith(`/${word}`)));
+    const known = row && (row.host || names.backend.name === DEFAULT_BACKEND || names.options.models?.includes(row));
+    return known ? toRowTarget(row, name, names) : undefined;
+  }],
 ];
 
-/** What a name was found to be, in which way, and whether that is sure. */
-type FoundName = { target: Target; why: string; sure: boolean };
+/** The model that was found, in words how, and whether a name can have meant nothing else. */
+type FoundTarget = { target: Target; why: string; sure?: boolean };
 
 /** Finds the model that a name stands for, and by which rule; nothing for names of Anthropic's and unknown ones. */
-function findRule(name: string, names: Names): FoundName | undefined {
-  const whole = name.trim().replace(/\[1m\]$/i, "");
+function findRule(name: string, names: Names): FoundTarget | undefined {
+  const whole = withoutWindow(name);
   // deno-lint-ignore no-control-regex
   if (whole.length > LONGEST_NAME || /[\x00-\x1f\x7f]/.test(whole)) return undefined;
   const plain = toPlainName(name);
-  for (const { why, find, unsure } of RULES) {
+  for (const [why, find, sure = true] of RULES) {
     const target = find(whole, names, plain);
-    if (target) return { target, why, sure: !unsure };
+    if (target) return { target, why, sure };
   }
   return undefined;
 }
@@ -3906,6 +3863,8 @@ export type Catalog = Names & {
   fallbacks: readonly Target[];
   /** The models for tasks. */
   tasks: Readonly<Partial<Record<RoutedTask, Target>>>;
+  /** Every model that somebody has named, or that steps in, by what it is called. */
+  listed: ReadonlyMap<string, Target>;
 };
 
 /** Hosts that run on this machine need no key. */
@@ -3914,6 +3873,9 @@ const LOOPBACK = /^https?:\/\/(?:localhost|127(?:\.\d+){3}|\[::1\])(?=[:/]|$)/;
 function toBackend(name: string, given: BackendOptions, options: RouterOptions): Backend {
   const known = BACKENDS.get(name);
   const baseUrl = withoutEndSlashes(given.baseUrl ?? known?.baseUrl ?? "");
+  if (!/^https?:\/\/\S/.test(baseUrl)) {
+    throw new TypeError(`Cannot use the backend '${name}': its baseUrl must be an address such as https://host/v1`);
+  }
   // The limits of a known host are not those of another at its place.
   const usual = known?.baseUrl === baseUrl ? known : undefined;
   const limit = (key: "rateLimit" | "rateWindow" | "maxConcurrency") => given[key] ?? options[key] ?? usual?.[key];
@@ -3956,14 +3918,30 @@ function toBackends(options: RouterOptions, defaultBackend: string): Map<string,
   return backends;
 }
 
+/** Models that are used, and those that somebody has named, by what they are called. */
+function listTargets(used: readonly Target[], names: Names): Map<string, Target> {
+  const { options: { models = [], listed = [] }, profiles, backend } = names;
+  const find = (name: string) => findReference(name, names) ?? [];
+  const profiled = [...profiles.keys()].flatMap(find);
+  // A row may only tell more of a model that a profile asks another host for.
+  const own = models.filter(({ id }) => !profiled.some((one) => one.model === id && one.backend !== backend));
+  const targets = new Map<string, Target>();
+  // The first counts: a tier may have the main model, with or without thinking.
+  for (const target of [...used, ...[...listed, ...own.map(({ id }) => id)].flatMap(find), ...profiled]) {
+    const label = toLabel(target, names);
+    if (!targets.has(label)) targets.set(label, target);
+  }
+  return targets;
+}
+
 /**
  * Puts together everything names can mean.
  *
- * @throws {TypeError} If no model is chosen and none is known of the default backend.
+ * @throws {TypeError} If no model is chosen and none is known of the default backend, or a backend is of no use.
  */
 function createCatalog(options: RouterOptions): Catalog {
   const defaultBackend = toHostName(options);
-  const { modelMap = {}, modelProfiles = {}, tiers = {} } = options;
+  const { modelMap = {}, modelProfiles = {}, models = [], tiers = {} } = options;
   const backends = toBackends(options, defaultBackend);
   const backend = backends.get(defaultBackend.toLowerCase())!;
   const mapped = Object.entries(modelMap).map(([alias, { backend, model }]): [string, ProfileOptions] => {
@@ -3972,6 +3950,10 @@ function createCatalog(options: RouterOptions): Catalog {
   const profiles = new Map(
     [...mapped, ...Object.entries(modelProfiles)].map(([alias, profile]) => [alias.toLowerCase(), profile]),
   );
+  const placed = [...profiles, ...models.map(({ id, host }) => [id, { backend: host }] as const)];
+  const [name, lost] = placed.find(([, { backend: host }]) => host && !backends.has(host.toLowerCase())) ?? [];
+  // The default host would get a key and conversations that are not for it.
+  if (lost) throw new TypeError(`Cannot use the model '${name}': there is no backend '${lost.backend}'`);
   const names: Names = { options, backend, backends, profiles };
   const toTarget = (name: string): Target => findReference(name, names) ?? { backend, model: name };
   const usual: Partial<typeof DEFAULT_MODELS> = backend.baseUrl === NVIDIA_BASE_URL ? DEFAULT_MODELS : {};
@@ -3988,28 +3970,28 @@ function createCatalog(options: RouterOptions): Catalog {
   const [opus, sonnet] = [toTierTarget("opus"), toTierTarget("sonnet")];
   const haiku = toTierTarget("haiku", tiers.haiku ?? usual.speed);
   const byTier = { opus, sonnet, haiku };
-  const tasks = Object.entries(options.tasks ?? {}).map(([task, name]) => {
+  const tasks = Object.entries(options.tasks ?? {}).map(([task, name]): [string, Target] => {
     const tier = findTier(name);
     return [task, tier && !findReference(name, names) ? byTier[tier] : toTarget(name)];
   });
+  const fallbacks = (options.fallbacks ?? usual.fallbacks ?? []).map(toTarget);
+  const used = [elite, opus, sonnet, haiku, ...fallbacks, ...tasks.map(([, target]) => target)];
   return {
     ...names,
     elite,
     speed: haiku,
     steady: or(usual.elite),
     tiers: byTier,
-    fallbacks: (options.fallbacks ?? usual.fallbacks ?? []).map(toTarget),
+    fallbacks,
     tasks: Object.fromEntries(tasks),
+    listed: listTargets(used, names),
   };
 }
 
 /** What is known about a target: its profile goes before the user's row, and that before the roster's. */
-function toTraits({ model, profile }: Target, { options }: Names): Model {
-  const { toolCalls, vision, reasoning } = profile?.capabilities ?? {};
-  const own = { tools: toolCalls, vision, reasoning, context: profile?.context, maxOutput: profile?.maxOutput };
-  const set = Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined));
-  const row = options.models?.find(({ id }) => id.toLowerCase() === model.toLowerCase());
-  return toModel(model, [{ ...row, ...set, id: model }]);
+function toTraits({ model, profile }: Target, { options: { models = [] } }: Names): Model {
+  const { context, maxOutput, capabilities: { toolCalls: tools, vision, reasoning } = {} } = profile ?? {};
+  return toModel(model, [{ id: model, context, maxOutput, tools, vision, reasoning } as ModelRow, ...models]);
 }
 
 /** How a target is asked. */
@@ -4032,6 +4014,13 @@ class BoundedMap<K, V> extends Map<K, V> {
     const [oldest] = this.keys();
     if (this.size > this.#most) this.delete(oldest!);
     return this;
+  }
+
+  /** The value of a key, made if there is none; it is the last to go. */
+  recall(key: K, make: (key: K) => V): V {
+    const value = this.get(key) ?? make(key);
+    this.set(key, value);
+    return value;
   }
 }
 // lib/routing/task_weights.ts ---------------------------------------------------------------
@@ -4140,7 +4129,7 @@ type Judgement = { task: Task | undefined; word: string };
 function judge(text: string): Judgement {
   const known = weights ??= readWeights();
   const words = toWords(text);
-  const rows = toTaskFeatures(words, text).flatMap((feature) => [known.get(feature) ?? []]);
+  const rows = toTaskFeatures(words, text).map((feature) => known.get(feature) ?? []);
   const scores = [undefined, ...TASKS].map((_, at) => rows.reduce((sum, row) => sum + (row[at] ?? 0), 0));
   const at = scores.indexOf(Math.max(...scores));
   const toWeight = (stem: string) => known.get(stem)?.[at] ?? 0;
@@ -4152,12 +4141,6 @@ function judge(text: string): Judgement {
 /** What was judged of the last texts: the requests of a turn bring the same again and again. */
 const JUDGED = new BoundedMap<string, Judgement>(100);
 
-function recall(text: string): Judgement {
-  const judgement = JUDGED.get(text) ?? judge(text);
-  JUDGED.set(text, judgement);
-  return judgement;
-}
-
 /**
  * Says what is asked for and which tier serves it: speed only for a small question or text that needs no project, never
  * amid the use of tools or when much thinking is wanted. A message that says nothing has the task of the one before.
@@ -4165,8 +4148,8 @@ function recall(text: string): Judgement {
 export function classifyTask(request: Pick<MessagesRequest, "messages"> & Partial<MessagesRequest>): TaskVerdict {
   const { messages, output_config: output } = request;
   const [[latest, at] = ["", 0], [before] = [""]] = toTypedText(messages);
-  const now = recall(latest);
-  const { task, word } = now.task ? now : recall(before);
+  const now = JUDGED.recall(latest, judge);
+  const { task, word } = now.task ? now : JUDGED.recall(before, judge);
   const busy = messages.slice(at).some((message) =>
     Array.isArray(message?.content) && message.content.some((block) => /^tool_/.test(block?.type))
   );
@@ -4175,16 +4158,16 @@ export function classifyTask(request: Pick<MessagesRequest, "messages"> & Partia
   return { task, tier: now.task === "fast" && !busy && !deep ? "speed" : "elite", why };
 }
 // lib/routing/has_blocks.ts -----------------------------------------------------------------
-function hasBlock(blocks: readonly ContentBlockParam[], types: readonly string[]): boolean {
-  return blocks.some((block) =>
-    types.includes(block.type) ||
-    (block.type === "tool_result" && Array.isArray(block.content) && hasBlock(block.content, types))
-  );
+function hasBlock(content: MessageContent | undefined, types: readonly string[]): boolean {
+  return Array.isArray(content) &&
+    content.some((block) =>
+      types.includes(block.type) || (block.type === "tool_result" && hasBlock(block.content, types))
+    );
 }
 
 /** Whether a block of some types is anywhere in a conversation, also in what a tool gave back. */
 function hasBlocks({ messages }: Pick<MessagesRequest, "messages">, ...types: string[]): boolean {
-  return messages.some(({ content }) => typeof content !== "string" && hasBlock(content, types));
+  return messages.some(({ content }) => hasBlock(content, types));
 }
 // lib/routing/resolve.ts --------------------------------------------------------------------
 /**
@@ -4197,6 +4180,15 @@ function isSameTarget(a: Target, b: Target): boolean {
   return a.backend === b.backend && a.model === b.model && a.profile === b.profile && a.thinking === b.thinking;
 }
 
+/** A model that was picked from the list, which tells whether it may think, whatever its tier does. */
+function findPicked(name: string, { listed }: Catalog): FoundTarget | undefined {
+  const { id = "", thinking } = parsePickerId(name) ?? {};
+  const picked = listed.get(id);
+  if (!picked) return undefined;
+  const { thinking: _, ...target } = picked;
+  return { target: thinking ? target : { ...target, thinking: false }, why: "picker id" };
+}
+
 /**
  * Finds the model for the name a client asked for.
  *
@@ -4205,13 +4197,15 @@ function isSameTarget(a: Target, b: Target): boolean {
  * Claude Code was started with them.
  */
 function resolveModel(asked: string, catalog: Catalog): Resolution {
-  const { elite, speed, tiers, fallbacks } = catalog;
-  // The main model first: a tier may have the same, with or without thinking.
-  const named = [elite, speed, tiers.opus, tiers.sonnet].find((target) => toLabel(target, catalog) === asked);
-  if (named === elite) return { target: elite, tier: "elite", chosen: false, why: "the main model" };
-  if (named) return { target: named, tier: named === speed ? "speed" : "elite", chosen: false, why: "a tier's model" };
-  const other = fallbacks.find((target) => toLabel(target, catalog) === asked);
-  const found = other ? { target: other, why: "one that steps in" } : findRule(asked, catalog);
+  const { elite, speed, tiers, listed } = catalog;
+  const name = withoutWindow(asked);
+  const named = listed.get(name);
+  if (named && named !== elite && [speed, tiers.opus, tiers.sonnet].includes(named)) {
+    return { target: named, tier: named === speed ? "speed" : "elite", chosen: false, why: "a tier's model" };
+  }
+  const found = named
+    ? { target: named, why: named.profile ? "profile" : "a model that is listed" }
+    : findPicked(name, catalog) ?? findRule(asked, catalog);
   if (found && isSameTarget(found.target, elite)) {
     return { target: elite, tier: "elite", chosen: false, why: "the main model" };
   }
@@ -4227,13 +4221,10 @@ function resolveModel(asked: string, catalog: Catalog): Resolution {
 /** claude-code-router's way to give a subagent a model: the first thing in its prompt. */
 const SUBAGENT_TAG = /^<CCR-SUBAGENT-MODEL>([^<>]*)<\/CCR-SUBAGENT-MODEL>\s*/;
 
-/** Takes the tag from the beginning of content or of its text blocks; content without one stays the same object. */
-function withoutTag(content: MessageContent, note: (model: string) => void): MessageContent {
-  const strip = (text: string): string => text.replace(SUBAGENT_TAG, (_, model: string) => (note(model.trim()), ""));
-  if (typeof content === "string") return strip(content);
-  return content.map((block) =>
-    block.type === "text" && SUBAGENT_TAG.test(block.text) ? { ...block, text: strip(block.text) } : block
-  );
+/** Changes content, or each of its text blocks. */
+function mapText(content: MessageContent, change: (text: string) => string): MessageContent {
+  if (typeof content === "string") return change(content);
+  return content.map((block) => block.type === "text" ? { ...block, text: change(block.text) } : block);
 }
 
 /**
@@ -4250,14 +4241,14 @@ function takeSubagentModel(
   subagent: boolean,
 ): { model?: string; request: MessagesRequest } {
   const found: string[] = [];
-  const note = (model: string) => void found.push(model);
+  const strip = (text: string) => text.replace(SUBAGENT_TAG, (_, model: string) => (found.push(model.trim()), ""));
   const { system, messages } = request;
   const first = subagent ? messages.findIndex(({ role }) => role === "user") : -1;
   const taken = {
     ...request,
-    ...(system ? { system: withoutTag(system, note) } : {}),
+    ...(system ? { system: mapText(system, strip) } : {}),
     messages: messages.map((message, i) =>
-      i === first ? { ...message, content: withoutTag(message.content, note) } : message
+      i === first ? { ...message, content: mapText(message.content, strip) } : message
     ),
   };
   const model = found.find(Boolean);
@@ -4267,8 +4258,8 @@ function takeSubagentModel(
 /** Input tokens from which a request counts as a long one (the threshold of claude-code-router). */
 const LONG_TOKENS = 60_000;
 
-/** So many names and ways are remembered, and so long ones; clients may ask for any. */
-const [MOST_KNOWN_NAMES, LONGEST_KNOWN_NAME] = [200, 256];
+/** So many names and ways are remembered; clients may ask for any. */
+const MOST_KNOWN_NAMES = 200;
 
 /** A request, and what else is known of it. */
 export type Asked = { request: MessagesRequest; headers: Headers; inputTokens: (candidate: Candidate) => number };
@@ -4312,7 +4303,7 @@ export interface Router {
 function toTokenModel(headers: Headers, catalog: Catalog): string | undefined {
   return ["x-api-key", "authorization"]
     .map((name) => /^[^:]+:(.+)$/.exec(headers.get(name) ?? "")?.[1] ?? "")
-    .find((name) => name !== "" && (findRule(name, catalog)?.sure || findTier(name)));
+    .find((name) => name !== "" && (catalog.listed.has(name) || findRule(name, catalog)?.sure || findTier(name)));
 }
 
 /** Requests that need little, and that the user does not wait for. */
@@ -4321,10 +4312,8 @@ const BACKGROUND: readonly RequestKind[] = ["title", "suggestion", "web_page", "
 /** Whether the words of a request are the user's. */
 const isUsersTurn = (kind: RequestKind): boolean => kind === "main" || kind === "auxiliary";
 
-/** What about a request decides, the weightiest first: a task, its words, and the model for it if nobody set one. */
-type Fact = [task: RoutedTask, why: string, usual: Target | undefined];
-
-function toFacts(asked: Asked, kind: RequestKind, verdict: TaskVerdict, found: Resolution, catalog: Catalog): Fact[] {
+/** The weightiest of what else than its name decides about a request, and the model for that. */
+function findFact(asked: Asked, kind: RequestKind, verdict: TaskVerdict, found: Resolution, catalog: Catalog) {
   const { request } = asked;
   // Nothing is counted for a task that has no model of its own.
   const tokens = catalog.tasks.longcontext ? asked.inputTokens(toCandidate(found.target, catalog)) : 0;
@@ -4332,7 +4321,7 @@ function toFacts(asked: Asked, kind: RequestKind, verdict: TaskVerdict, found: R
   const small = verdict.tier === "speed" ? catalog.speed : undefined;
   const aside = BACKGROUND.includes(kind);
   const isSmall = aside || found.tier === "speed";
-  const facts: [applies: boolean, task: RoutedTask | undefined, why: string, usual?: Target][] = [
+  const rows: [applies: boolean, task: RoutedTask | undefined, why: string, usual?: Target | undefined][] = [
     [kind === "safety", "safety", "a check of a command", catalog.steady],
     [isSmall, "background", aside ? `a side request: ${kind}` : "the small tier", catalog.speed],
     [hasBlocks(request, "image"), "image", "there are images"],
@@ -4340,7 +4329,11 @@ function toFacts(asked: Asked, kind: RequestKind, verdict: TaskVerdict, found: R
     [toEffort(request) === "max", "think", "the effort is max"],
     [isUsersTurn(kind), task, why, small],
   ];
-  return facts.flatMap(([applies, task, why, usual]): Fact[] => applies && task ? [[task, why, usual]] : []);
+  for (const [applies, task, why, usual] of rows) {
+    const target = applies && task ? catalog.tasks[task] ?? usual : undefined;
+    if (target) return { target, why: `${task}: ${why}` };
+  }
+  return undefined;
 }
 
 /** Everything a target leads to: its profile's fallbacks, who follows what is gone, the main model, who else steps in. */
@@ -4366,26 +4359,24 @@ function toChain(first: Target, catalog: Catalog): Candidate[] {
   return [...chain.values()];
 }
 
-/** Makes the router of a configuration. */
+/**
+ * Makes the router of a configuration.
+ *
+ * @throws {TypeError} If no model is chosen and none is known, or a backend or its address is of no use.
+ */
 export function createRouter(options: RouterOptions): Router {
   const catalog = createCatalog(options);
   const chains = new BoundedMap<string, Candidate[]>(MOST_KNOWN_NAMES);
   const resolved = new BoundedMap<string, Resolution>(MOST_KNOWN_NAMES);
 
-  /** Requests of a session go the same way again and again. */
-  function findChain(target: Target): Candidate[] {
-    const key = `${target.backend.name} ${toLabel(target, catalog)} ${target.thinking}`;
-    let chain = chains.get(key);
-    if (!chain) chains.set(key, chain = toChain(target, catalog));
-    return chain;
-  }
-
-  /** And ask for the same names. */
-  function resolve(name: string): Resolution {
-    const known = resolved.get(name) ?? resolveModel(name, catalog);
-    if (name.length <= LONGEST_KNOWN_NAME) resolved.set(name, known);
-    return known;
-  }
+  // Requests of a session ask for the same names, and go the same way, again and again.
+  const resolve = (name: string) =>
+    resolved.recall(name.slice(0, LONGEST_NAME + 1), (name) => resolveModel(name, catalog));
+  const findChain = (target: Target) =>
+    chains.recall(
+      `${target.backend.name} ${toLabel(target, catalog)} ${target.thinking}`,
+      () => toChain(target, catalog),
+    );
 
   function route(asked: Asked): Route {
     const kind = toRequestKind(asked.headers, asked.request);
@@ -4396,14 +4387,11 @@ export function createRouter(options: RouterOptions): Router {
     const why = [tagged ? "named in the prompt" : named ? "named in the token" : "", found.why].filter(Boolean);
     let { target, tier } = found;
     const verdict = classifyTask(request);
-    const facts = found.chosen ? [] : toFacts({ ...asked, request }, kind, verdict, found, catalog);
-    for (const [task, words, usual] of facts) {
-      const own = catalog.tasks[task] ?? usual;
-      if (!own) continue;
-      target = own;
+    const fact = found.chosen ? undefined : findFact({ ...asked, request }, kind, verdict, found, catalog);
+    if (fact) {
+      target = fact.target;
       tier = target === catalog.speed ? "speed" : "elite";
-      why.push(`${task}: ${words}`);
-      break;
+      why.push(fact.why);
     }
     // A check of a command is answered with a word; thinking would only make it late.
     if (kind === "safety") target = { ...target, thinking: false };
@@ -4451,23 +4439,14 @@ function toListed(id: string, display_name: string, { backend, traits }: Candida
   };
 }
 
-/** Every model that a user has named, or that steps in, under the name by which it can be asked for. */
-function toNamedTargets(catalog: Catalog): Map<string, Target> {
-  const { elite, tiers, fallbacks, profiles, tasks, options: { models = [], listed = [] } } = catalog;
-  const names = [...listed, ...models.map(({ id }) => id), ...profiles.keys()];
-  const named = names.flatMap((name) => findReference(name, catalog) ?? []);
-  const targets = [elite, ...Object.values(tiers), ...fallbacks, ...Object.values(tasks), ...named];
-  return new Map(targets.map((target) => [toLabel(target, catalog), target]));
-}
-
 /**
- * Lists models as `GET /v1/models` answers.
+ * Lists models as `GET /v1/models` answers; at a host that lacks its key none could be asked.
  *
  * @param picker Whether ids are made such that Claude Code shows them; then each model that can do without thinking is
  * listed once more, without.
  */
 function listModels(catalog: Catalog, picker: boolean): ListedModel[] {
-  return [...toNamedTargets(catalog)].flatMap(([name, target]) => {
+  return [...catalog.listed].filter(([, { backend }]) => !backend.lacks).flatMap(([name, target]) => {
     const candidate = toCandidate(target, catalog);
     if (!picker) return [toListed(name, name, candidate)];
     const { reasoning, family: { alwaysThinks, thinking } } = candidate.traits;
@@ -4479,9 +4458,9 @@ function listModels(catalog: Catalog, picker: boolean): ListedModel[] {
 
 /** Finds what `GET /v1/models/{id}` answers: any name of a model will do that is listed or in the roster. */
 function findModel(id: string, catalog: Catalog): ListedModel | undefined {
-  const named = toNamedTargets(catalog);
-  const target = named.get(id) ?? findReference(id, catalog);
-  const known = target && (named.has(toLabel(target, catalog)) || ROSTER.some((row) => row.id === target.model));
+  const { listed } = catalog;
+  const target = listed.get(id) ?? findReference(id, catalog);
+  const known = target && (listed.has(toLabel(target, catalog)) || ROSTER.some((row) => row.id === target.model));
   return known ? toListed(id, target.model, toCandidate(target, catalog)) : undefined;
 }
 // lib/wire/printable.ts ---------------------------------------------------------------------
@@ -4980,8 +4959,8 @@ function toErrorBody(path: string, error: ApiErrorBody): ApiErrorBody | ChatErro
 /** How urgent a request is: the main loop before subagents, before what the user does not wait for. */
 type Priority = "main" | "subagent" | "background";
 
-/** The user waits for a check of a command and for a compaction; a turn waits for its searches and pages. */
-const PRIORITIES: Record<RequestKind, Priority> = {
+/** How urgent each kind is: the user waits for a check of a command and for a compaction, a turn for searches and pages. */
+const PRIORITIES: Readonly<Record<RequestKind, Priority>> = {
   main: "main",
   compaction: "main",
   safety: "main",
@@ -4995,11 +4974,6 @@ const PRIORITIES: Record<RequestKind, Priority> = {
   command_prefix: "background",
   auxiliary: "background",
 };
-
-/** Tells how urgent a kind of request is. */
-function toPriority(kind: RequestKind): Priority {
-  return PRIORITIES[kind];
-}
 // lib/wire/clock.ts -------------------------------------------------------------------------
 /** Time as an argument, so that tests never sleep. */
 export type Clock = {
@@ -5084,7 +5058,7 @@ export class MissingEngineError extends Error {
 export type NewId = (prefix: string) => string;
 
 /**
- * Makes a random id in the form of Anthropic's own.
+ * Makes a random id in the form of Anthropic's own, for a prefix such as `msg_`.
  *
  * Ids must differ over a whole conversation: Claude Code throws away a tool call whose id it has seen before.
  */
@@ -6181,10 +6155,10 @@ export type ChatRequest = JsonObject & {
 
 /** A tool call in an answer, or a piece of one: hosts leave out whatever they like. */
 export type ToolCallDelta = {
-  index?: number | null;
-  id?: string | null;
+  index?: number | null | undefined;
+  id?: string | null | undefined;
   type?: string | null;
-  function?: { name?: string | null; arguments?: unknown } | null;
+  function?: { name?: string | null | undefined; arguments?: unknown } | null;
 };
 
 /** The changing part of a chunk, or the `message` of a whole completion. */
@@ -7208,8 +7182,8 @@ function toChatTools(tools: MessagesRequest["tools"], warn: ContentOptions["warn
   });
 }
 
-/** The declared tools under the names they have upstream. */
-function toDeclaredTools(tools: MessagesRequest["tools"]): DeclaredTools {
+/** The declared tools under the names they have upstream, where longer ones than 64 characters are shortened. */
+export function toDeclaredTools(tools: MessagesRequest["tools"]): DeclaredTools {
   return new Map(tools?.map((tool) => [toFunctionName(tool.name), tool]));
 }
 
@@ -7678,6 +7652,9 @@ type SendOptions = {
  * noticing; rejects with an `ApiError` when no candidate answers.
  */
 type Send = (request: MessagesRequest, options: SendOptions) => Promise<Answer>;
+// lib/wire/fetch.ts -------------------------------------------------------------------------
+/** What is called like the runtime's `fetch`; the type of that has more on Bun, which no other function has. */
+export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
 // lib/upstream/call.ts ----------------------------------------------------------------------
 /** What is asked of a host. */
 export type CallOptions = {
@@ -7736,7 +7713,7 @@ function toBodyReader(body: ReadableStream<Uint8Array>): BodyReader {
 }
 
 /** Makes calls with a `fetch`. */
-function toCall(fetch: typeof globalThis.fetch): Call {
+function toCall(fetch: Fetch): Call {
   return async (url, options) => {
     const { status, headers, body } = await fetch(url, { ...options, redirect: "manual" });
     return { status, headers, ...body ? toBodyReader(body) : NO_BODY };
@@ -7746,7 +7723,7 @@ function toCall(fetch: typeof globalThis.fetch): Call {
 /** How upstreams are called. */
 export interface ChainOptions {
   /** `fetch` for upstream calls. @default {globalThis.fetch, without its own time limits} */
-  fetch?: typeof fetch;
+  fetch?: Fetch;
   /** What calls upstreams, such as {@linkcode httpCall}. @default {what calls `fetch`} */
   call?: Call;
   /** Milliseconds until the first content of an answer must have come, whoever gives it. @default {600_000} */
@@ -8153,10 +8130,10 @@ export type RequestLog = {
   model?: string;
   replayed?: boolean;
   fellBack?: boolean;
-  firstMs?: number;
-  inputTokens?: number;
-  cachedTokens?: number;
-  outputTokens?: number;
+  firstMs?: number | undefined;
+  inputTokens?: number | undefined;
+  cachedTokens?: number | undefined;
+  outputTokens?: number | undefined;
   error?: string | undefined;
   warnings?: string[];
 };
@@ -8624,7 +8601,7 @@ class Sessions {
   readonly #sessions = new BoundedMap<string, Session>(MOST_SESSIONS);
   readonly #clock: Clock;
   readonly #store: Store | undefined;
-  readonly #process = randomId("");
+  #process: string | undefined;
   /** What is to be written. */
   readonly #changed = new Set<string>();
   #cancel = () => {};
@@ -8657,7 +8634,7 @@ class Sessions {
   /** All of them, the one that asked last first. */
   async list(): Promise<Session[]> {
     const stored = await this.#store?.list(PREFIX_OF_PARTS).catch(() => []) ?? [];
-    const others = stored.flatMap(([key, part]) => key.endsWith(this.#process) || !isSession(part) ? [] : [part]);
+    const others = stored.flatMap(([key, part]) => key.endsWith(` ${this.#process}`) || !isSession(part) ? [] : [part]);
     const joined = new Map<string, Session>();
     for (const part of [...this.#sessions.values()].reverse().concat(others)) {
       const known = joined.get(part.id);
@@ -8681,7 +8658,9 @@ class Sessions {
     this.#cancel();
     for (const id of this.#changed) {
       const part = this.#sessions.get(id);
-      if (part) this.#store?.set(`${PREFIX_OF_PARTS}${id} ${this.#process}`, part, PART_LIFE).catch(() => {});
+      // Made now: Workers may not make anything random before the first request.
+      const key = `${PREFIX_OF_PARTS}${id} ${this.#process ??= randomId("")}`;
+      if (part) this.#store?.set(key, part, PART_LIFE).catch(() => {});
     }
     this.#changed.clear();
   }
@@ -10518,7 +10497,8 @@ function toServerUrl(hostname: string, port: number): string {
 /**
  * Serves a web-standard handler over `node:http`, which Deno and Bun have too.
  *
- * `request.signal` fires when the client goes away before the answer is complete.
+ * `request.signal` fires when the client goes away before the answer is complete. Where the handler throws, or the body
+ * of its answer fails, the connection is cut.
  *
  * @throws {Error} With the code `EADDRINUSE` if the port is taken.
  */
@@ -10995,9 +10975,9 @@ export function createMemoryStore(
   };
 }
 // lib/upstream/patient_fetch.ts -------------------------------------------------------------
-let patient: Promise<typeof fetch> | undefined;
+let patient: Promise<Fetch> | undefined;
 
-async function create(): Promise<typeof fetch> {
+async function create(): Promise<Fetch> {
   // Node gives up on a response after 300 s without headers or without a piece of the body, and a
   // model may think longer. Its dispatcher, which can be told to wait, exists after the first fetch.
   await fetch("data:,").catch(() => {});
@@ -11010,7 +10990,7 @@ async function create(): Promise<typeof fetch> {
 }
 
 /** The runtime's `fetch` without time limits of its own; deadlines are set by those who call it. */
-const patientFetch: typeof fetch = async (input, init) => await (await (patient ??= create()))(input, init);
+const patientFetch: Fetch = async (input, init) => await (await (patient ??= create()))(input, init);
 
 /** Why a call failed: Node has that in the cause, or for each address of a name, Deno behind the address. */
 function toCallFailure(thrown: unknown): string {
@@ -11966,8 +11946,8 @@ export function toChatRequest(request: MessagesRequest, options: ChatRequestOpti
   const effort = thinking ? toEffort(request) : "off";
   const think = toThinkingFields(traits, effort, options.thinkingSwitch);
   const { family } = traits;
-  const rules = { ...family, replaysThinking: traits.reasoning && effort !== "off" && family.replaysThinking };
-  const messages = toChatMessages(request.messages, content, rules);
+  const replaysThinking = traits.reasoning && effort !== "off" && (family.replaysThinking ?? false);
+  const messages = toChatMessages(request.messages, content, { ...family, replaysThinking });
   if (messages.length === 0) throw new ApiError("invalid_request_error", "messages: All of them are empty");
   const told = toText(toPartsOf(request.system, content)).replace(BILLING, "").trimStart();
   const system = [told, think.system].filter(Boolean).join("\n\n");
@@ -12748,7 +12728,7 @@ class Chain {
   ): Promise<Answer["events"]> {
     const { clock, patience } = this.#settings;
     const { signal, tokens, kind, end, hasOthers } = turn;
-    const leave = await this.#accounts.enter(candidate.backend, toPriority(kind), signal, end - clock.now());
+    const leave = await this.#accounts.enter(candidate.backend, PRIORITIES[kind], signal, end - clock.now());
     turn.onTry?.(candidate);
     const tell = this.#health.begin(toKey(candidate));
     let release = () => {};
@@ -12833,9 +12813,9 @@ export type Arbiter = {
   /** Answers one request; never rejects. */
   fetch(request: Request): Promise<Response>;
   /**
-   * Routes requests in another way from now on; answers that are on their way go on.
+   * Routes requests by these options alone from now on; answers that are on their way go on.
    *
-   * @throws {TypeError} If an API key cannot be sent.
+   * @throws {TypeError} If no model is chosen and none is known, or a backend, its address or its key is of no use.
    */
   configure(options: RouterOptions): void;
   /** Finds where requests go. */
@@ -12846,20 +12826,13 @@ export type Arbiter = {
   close(): void;
 };
 
-function checkKeys({ catalog }: Router): void {
-  for (const { name, apiKey } of catalog.backends.values()) {
-    if (apiKey && !/^[\x21-\x7e]+$/.test(apiKey)) {
-      throw new TypeError(
-        `Cannot use the API key of '${name}': it has blanks or other characters that no header can carry`,
-      );
-    }
-  }
-}
+const UNFIT = "it has blanks or other characters that no header can carry";
 
 /**
  * Puts a proxy together; nothing is opened before the first request.
  *
- * @throws {TypeError} If an API key cannot be sent, or the keys for clients are of no use.
+ * @throws {TypeError} If no model is chosen and none is known, or a backend, its address, its key or one for clients is
+ * of no use.
  */
 export function createArbiter(options: ArbiterOptions = {}): Arbiter {
   checkClientKeys(options.clientKeys ?? []);
@@ -12902,7 +12875,8 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
   let router: Router;
   function configure(options: RouterOptions): void {
     const next = createRouter(options);
-    checkKeys(next);
+    const unfit = [...next.catalog.backends.values()].find(({ apiKey }) => apiKey && !/^[\x21-\x7e]+$/.test(apiKey));
+    if (unfit) throw new TypeError(`Cannot use the API key of '${unfit.name}': ${UNFIT}`);
     router = next;
   }
   configure(options);
@@ -13537,7 +13511,7 @@ async function createRedisConnection(
 }
 // lib/store/redis_http.ts -------------------------------------------------------------------
 /** Where Redis answers over HTTP, the token it wants, milliseconds to wait for it, what asks, and time. */
-type RedisHttpOptions = { url: string; token: string; timeout: number; fetch: typeof fetch; clock: Clock };
+type RedisHttpOptions = { url: string; token: string; timeout: number; fetch: Fetch; clock: Clock };
 
 /**
  * Asks Redis over HTTP, as Upstash and its likes offer it: each command is a list in JSON.
@@ -13587,17 +13561,17 @@ export interface RedisStoreOptions {
    * Where Redis is, `redis://127.0.0.1:6379` unless told; `rediss:` for TLS, with user, password and database in it.
    * `https:` is where it takes commands over HTTP, as Upstash does.
    */
-  url?: string;
+  url?: string | undefined;
   /** The password, if the address has none; the token for HTTP. */
-  password?: string;
+  password?: string | undefined;
   /** What all keys begin with, `arbiter:` unless told. */
-  prefix?: string;
+  prefix?: string | undefined;
   /** Milliseconds to wait for an answer, 500 unless told. */
   timeout?: number;
   /** A folder that has the npm package `redis`, if it is not among the packages around Arbiter. */
   packages?: string | undefined;
   /** What asks over HTTP. @default {the runtime's} */
-  fetch?: typeof globalThis.fetch;
+  fetch?: Fetch;
   /** Time to wait by; what ends when is told by Redis' own clock, for machines differ. */
   clock?: Clock;
 }
@@ -14220,7 +14194,7 @@ export interface ProbeOptions {
   /** Fires when nobody waits any more. */
   signal?: AbortSignal;
   /** `fetch` for upstream calls. @default {globalThis.fetch} */
-  fetch?: typeof fetch;
+  fetch?: Fetch;
   /** The clock that time limits run on. @default {systemClock} */
   clock?: Clock;
 }
@@ -14860,8 +14834,8 @@ function findRefusal(body: Record<string, unknown>): string | undefined {
 const DEMO_MODEL = "arbiter/demo-model";
 
 /**
- * Options of {@linkcode createStandIn}: what each model does (the demo model alone; one that is not listed does not
- * exist), the key that must be sent (any or none will do), the clock that silences run on (the machine's) and how many of
+ * Options of {@linkcode createStandIn}: what each model does (`arbiter/demo-model` alone; one that is not listed
+ * does not exist), the key that must be sent (any or none will do), the clock that silences run on (the machine's) and how many of
  * the latest requests are kept (all).
  */
 export type StandInOptions = { models?: Record<string, Script>; apiKey?: string; clock?: Clock; keep?: number };
@@ -14870,7 +14844,7 @@ export type StandInOptions = { models?: Record<string, Script>; apiKey?: string;
  * A fake of NVIDIA's hosted API: as strict, as talkative and, on request, as broken. It keeps well-formed chat
  * requests and counts the streams that are `open`.
  */
-export type StandIn = { fetch: typeof fetch; requests: ChatRequest[]; readonly open: number };
+export type StandIn = { fetch: Fetch; requests: ChatRequest[]; readonly open: number };
 
 /** Waits `ms` milliseconds, `Infinity` until the client goes away. */
 type Wait = (ms: number) => Promise<void>;
@@ -14996,7 +14970,7 @@ export function createStandIn(options: StandInOptions = {}): StandIn {
       return open;
     },
     async fetch(input, init) {
-      const request = new Request(input, init);
+      const request = input instanceof Request ? new Request(input, init) : new Request(String(input), init);
       const { pathname } = new URL(request.url);
       const data = Object.keys(models).map((id) => ({ id, object: "model", created: 735790403, owned_by: "arbiter" }));
       if (pathname === "/v1/models") return Response.json({ object: "list", data });
@@ -15006,7 +14980,7 @@ export function createStandIn(options: StandInOptions = {}): StandIn {
       }
       // A request made of another loses the signal that a server has put on that one.
       const { signal } = init?.signal ? { signal: init.signal } : input instanceof Request ? input : request;
-      return await answerChat(await request.json(), signal);
+      return await answerChat(await request.json() as ChatRequest, signal);
     },
   };
 }
@@ -15204,7 +15178,7 @@ const STATUS_TIMEOUT = 2_000;
 const THIS_MACHINE_NAMES = ["127.0.0.1", "localhost", "[::1]"];
 
 /** `fetch` for this machine: Deno and Bun would send that to `HTTP_PROXY`, too, unless a variable says otherwise. */
-const localFetch: typeof fetch = async (input, init) => {
+const localFetch: Fetch = async (input, init) => {
   const { env } = (await import("node:process")).default;
   for (const name of ["NO_PROXY", "no_proxy"]) {
     if (!env[name]?.includes("127.0.0.1")) env[name] = [env[name], ...THIS_MACHINE_NAMES].filter(Boolean).join(",");
@@ -15264,7 +15238,8 @@ const OPENING: ReadonlyMap<string, RegExp> = new Map([
 
 /** Variables of the current folder's `.env` but those that would let others in: whoever wrote a folder may not do that. */
 function withoutOpening(folder: Env, warn: (warning: string) => void): Env {
-  const opens = ([name, value]: [string, string?]) => Boolean(value) && OPENING.get(name)?.test(value!) === false;
+  const opens = ([name, value]: [string, string | undefined]) =>
+    Boolean(value) && OPENING.get(name)?.test(value!) === false;
   // A project's own Redis is nothing to warn of, but not to be told of Arbiter either.
   const variables = Object.entries(folder).filter(([name]) => !name.startsWith("REDIS_"));
   for (const [name] of variables.filter(opens)) {
@@ -15851,7 +15826,7 @@ async function runProbe(context: Context): Promise<number> {
 const LEFT_CODE = 130;
 
 /** What the first run asks with; tests bring their own. */
-type Wizard = { prompts: Prompts; write: typeof replaceFile; store: Store; fetch: typeof fetch };
+type Wizard = { prompts: Prompts; write: typeof replaceFile; store: Store; fetch: Fetch };
 
 /** Why a key is no good, from one call, or a second where a model may not be for everybody; slowness is no proof. */
 async function findKeyFault(key: string, candidates: Candidate[], options: ProbeOptions): Promise<string | undefined> {
@@ -16541,7 +16516,7 @@ const TASTE_TIMEOUT = 30_000;
 type Machine = {
   runtime: Runtime;
   release: string;
-  fetch: typeof fetch;
+  fetch: Fetch;
   now(): number;
   readText(path: string): Promise<string | undefined>;
   isWritable(folder: string): Promise<boolean>;
@@ -16595,7 +16570,7 @@ async function tryModel(options: RouterOptions, fetch: Machine["fetch"]): Promis
   const model = toLabel(catalog.elite, catalog);
   const body = JSON.stringify({ model, max_tokens: 1, messages: [{ role: "user", content: "Say yes." }] });
   const response = await arbiter.fetch(new Request("http://localhost/v1/messages", { method: "POST", body }));
-  const { error } = await response.json();
+  const { error } = await response.json() as Partial<ApiErrorBody>;
   return checkAnswer(log?.model ?? model, error);
 }
 

@@ -31,9 +31,9 @@ export type Arbiter = {
   /** Answers one request; never rejects. */
   fetch(request: Request): Promise<Response>;
   /**
-   * Routes requests in another way from now on; answers that are on their way go on.
+   * Routes requests by these options alone from now on; answers that are on their way go on.
    *
-   * @throws {TypeError} If an API key cannot be sent.
+   * @throws {TypeError} If no model is chosen and none is known, or a backend, its address or its key is of no use.
    */
   configure(options: RouterOptions): void;
   /** Finds where requests go. */
@@ -44,20 +44,13 @@ export type Arbiter = {
   close(): void;
 };
 
-function checkKeys({ catalog }: Router): void {
-  for (const { name, apiKey } of catalog.backends.values()) {
-    if (apiKey && !/^[\x21-\x7e]+$/.test(apiKey)) {
-      throw new TypeError(
-        `Cannot use the API key of '${name}': it has blanks or other characters that no header can carry`,
-      );
-    }
-  }
-}
+const UNFIT = "it has blanks or other characters that no header can carry";
 
 /**
  * Puts a proxy together; nothing is opened before the first request.
  *
- * @throws {TypeError} If an API key cannot be sent, or the keys for clients are of no use.
+ * @throws {TypeError} If no model is chosen and none is known, or a backend, its address, its key or one for clients is
+ * of no use.
  */
 export function createArbiter(options: ArbiterOptions = {}): Arbiter {
   checkClientKeys(options.clientKeys ?? []);
@@ -100,7 +93,8 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
   let router: Router;
   function configure(options: RouterOptions): void {
     const next = createRouter(options);
-    checkKeys(next);
+    const unfit = [...next.catalog.backends.values()].find(({ apiKey }) => apiKey && !/^[\x21-\x7e]+$/.test(apiKey));
+    if (unfit) throw new TypeError(`Cannot use the API key of '${unfit.name}': ${UNFIT}`);
     router = next;
   }
   configure(options);

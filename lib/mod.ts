@@ -54,6 +54,7 @@ export {
   STATUS_BY_ERROR_TYPE,
 } from "./wire/errors.ts";
 export { type Clock, systemClock } from "./wire/clock.ts";
+export { type Fetch } from "./wire/fetch.ts";
 export { type NewId, randomId } from "./wire/ids.ts";
 export { parseMessagesRequest } from "./wire/messages_request.ts";
 export {
@@ -85,6 +86,7 @@ export { estimateRequestTokens, type TokenRules } from "./tokens/request_tokens.
 export { Calibration } from "./tokens/calibration.ts";
 export { TokenCounter } from "./tokens/token_counter.ts";
 export { type ChatRequestOptions, toChatRequest, type TranslatedRequest } from "./translate/request.ts";
+export { toDeclaredTools } from "./translate/tools.ts";
 export {
   ChunkTranslator,
   type ChunkTranslatorOptions,

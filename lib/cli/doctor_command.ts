@@ -10,6 +10,8 @@ import { serve } from "../server/serve.ts";
 import { createMemoryStore } from "../store/memory_store.ts";
 import { patientFetch } from "../upstream/patient_fetch.ts";
 import { VERSION } from "../version.ts";
+import type { ApiErrorBody } from "../wire/errors.ts";
+import type { Fetch } from "../wire/fetch.ts";
 import { findOnPath, readLastLine } from "./child.ts";
 import {
   checkAnswer,
@@ -45,7 +47,7 @@ const TASTE_TIMEOUT = 30_000;
 export type Machine = {
   runtime: Runtime;
   release: string;
-  fetch: typeof fetch;
+  fetch: Fetch;
   now(): number;
   readText(path: string): Promise<string | undefined>;
   isWritable(folder: string): Promise<boolean>;
@@ -99,7 +101,7 @@ async function tryModel(options: RouterOptions, fetch: Machine["fetch"]): Promis
   const model = toLabel(catalog.elite, catalog);
   const body = JSON.stringify({ model, max_tokens: 1, messages: [{ role: "user", content: "Say yes." }] });
   const response = await arbiter.fetch(new Request("http://localhost/v1/messages", { method: "POST", body }));
-  const { error } = await response.json();
+  const { error } = await response.json() as Partial<ApiErrorBody>;
   return checkAnswer(log?.model ?? model, error);
 }
 

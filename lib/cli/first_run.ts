@@ -5,6 +5,7 @@ import { replaceFile } from "../store/replace_file.ts";
 import type { Store } from "../store/store.ts";
 import { patientFetch } from "../upstream/patient_fetch.ts";
 import { probeModels, type ProbeOptions } from "../upstream/probe.ts";
+import type { Fetch } from "../wire/fetch.ts";
 import { PROBE_LIFE, toAvailability } from "./badges.ts";
 import { readChoice, toChoice, writeChoice } from "./choice.ts";
 import type { Context } from "./io.ts";
@@ -21,7 +22,7 @@ import { namesModel, readRouterOptions } from "./router_options.ts";
 export const LEFT_CODE = 130;
 
 /** What the first run asks with; tests bring their own. */
-export type Wizard = { prompts: Prompts; write: typeof replaceFile; store: Store; fetch: typeof fetch };
+export type Wizard = { prompts: Prompts; write: typeof replaceFile; store: Store; fetch: Fetch };
 
 /** Why a key is no good, from one call, or a second where a model may not be for everybody; slowness is no proof. */
 async function findKeyFault(key: string, candidates: Candidate[], options: ProbeOptions): Promise<string | undefined> {

@@ -20,7 +20,8 @@ const OPENING: ReadonlyMap<string, RegExp> = new Map([
 
 /** Variables of the current folder's `.env` but those that would let others in: whoever wrote a folder may not do that. */
 export function withoutOpening(folder: Env, warn: (warning: string) => void): Env {
-  const opens = ([name, value]: [string, string?]) => Boolean(value) && OPENING.get(name)?.test(value!) === false;
+  const opens = ([name, value]: [string, string | undefined]) =>
+    Boolean(value) && OPENING.get(name)?.test(value!) === false;
   // A project's own Redis is nothing to warn of, but not to be told of Arbiter either.
   const variables = Object.entries(folder).filter(([name]) => !name.startsWith("REDIS_"));
   for (const [name] of variables.filter(opens)) {

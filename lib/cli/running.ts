@@ -1,5 +1,6 @@
 import { toServerUrl } from "../server/serve.ts";
 import { type ArbiterStatus, STATUS_PATH } from "../server/stats.ts";
+import type { Fetch } from "../wire/fetch.ts";
 import { isJsonObject, parseJson } from "../wire/json.ts";
 import type { Context } from "./io.ts";
 import { readOwnToken } from "./run_file.ts";
@@ -11,7 +12,7 @@ const STATUS_TIMEOUT = 2_000;
 const THIS_MACHINE_NAMES = ["127.0.0.1", "localhost", "[::1]"];
 
 /** `fetch` for this machine: Deno and Bun would send that to `HTTP_PROXY`, too, unless a variable says otherwise. */
-export const localFetch: typeof fetch = async (input, init) => {
+export const localFetch: Fetch = async (input, init) => {
   const { env } = (await import("node:process")).default;
   for (const name of ["NO_PROXY", "no_proxy"]) {
     if (!env[name]?.includes("127.0.0.1")) env[name] = [env[name], ...THIS_MACHINE_NAMES].filter(Boolean).join(",");

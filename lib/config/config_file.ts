@@ -41,7 +41,7 @@ function areHeaders(headers: Record<string, string> = {}): boolean {
 function findConflicts(file: WrittenFile, known: readonly string[]): SchemaProblem[] {
   const { defaultBackend, backends = {}, modelProfiles = {}, modelMap = {} } = file;
   const names = [...new Set([...known, ...Object.keys(backends)])];
-  const uses: [path: string, backend?: string][] = [["defaultBackend", defaultBackend]];
+  const uses: [path: string, backend: string | undefined][] = [["defaultBackend", defaultBackend]];
   for (const [key, entries] of Object.entries({ modelProfiles, modelMap })) {
     for (const [name, { backend }] of Object.entries(entries)) uses.push([`${key}.${name}.backend`, backend]);
   }

@@ -98,7 +98,7 @@ const TASK_KEYS: Properties<RoutedTask> = {
   ui_complex: ofText(A_MODEL, "For designing whole user interfaces."),
   ui_quick: ofText(A_MODEL, "For small work on user interfaces."),
   fast: ofText(A_MODEL, "For short questions."),
-  think: ofText(A_MODEL, "For requests that ask for thinking."),
+  think: ofText(A_MODEL, "For requests that ask for as much thinking as can be (effort max)."),
   image: ofText(A_MODEL, "For requests with images."),
   background: ofText(A_MODEL, "For what Claude Code does by the way, such as titles."),
   safety: ofText(A_MODEL, "For checks whether a command is safe."),

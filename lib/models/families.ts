@@ -75,7 +75,7 @@ export const FAMILIES: readonly Family[] = [
   family("Mistral Small 4", /mistral-(?:small-4|medium-3[.-]5)/, DIALECTS.mistral,
     { ...MISTRAL_TRAITS, vision: true, thinking: "mistral" }),
   family("Mistral", /mistral|mixtral|devstral|codestral|pixtral|ministral|magistral|sarvam/, DIALECTS.mistral,
-    { ...MISTRAL_TRAITS, vision: /pixtral|large-3|medium-3|small-3\.[12]/ }),
+    { ...MISTRAL_TRAITS, vision: /pixtral|large-3|medium-3|small-?3\.[12]/ }),
   family("Nemotron 3 Ultra", /nemotron-3-ultra/, DIALECTS.qwen, { thinking: "nemotron-3-ultra", digits: "single" }),
   family("Nemotron 3 Super", /nemotron-3-super/, DIALECTS.qwen, { thinking: "nemotron-3-super", digits: "single" }),
   family("Nemotron 3", /nemotron-(?:nano-)?3/, DIALECTS.qwen, { thinking: "nemotron-3", digits: "single" }),
@@ -121,7 +121,7 @@ export const FAMILIES: readonly Family[] = [
 
 /** What is taken for granted of a model nobody has described. */
 const UNKNOWN_FAMILY: Family = family("unknown", /(?:)/, DIALECTS.plain, {
-  vision: /vl\b|vision|omni|claude|gemini|gpt-(?:4[.o]|[5-9])|grok-[4-9]/,
+  vision: /vl\b|vision|omni|claude|gemini|gpt-(?:4[.o]|[5-9])|grok-[4-9]|llava|minicpm-v/,
 });
 
 /** Finds the family of an upstream model id, such as `moonshotai/kimi-k2.6`. */

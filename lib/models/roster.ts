@@ -137,24 +137,19 @@ export const DEFAULT_MODELS: { elite: string; speed: string; fallbacks: readonly
   ],
 };
 
-/** Rows by id in lower case, made when a table is first asked. */
-const indexes = new WeakMap<readonly ModelRow[], ReadonlyMap<string, ModelRow>>();
-
-function toRow(rows: readonly ModelRow[], id: string): ModelRow | undefined {
-  let index = indexes.get(rows);
-  if (!index) indexes.set(rows, index = new Map(rows.map((row) => [row.id.toLowerCase(), row])));
-  return index.get(id.toLowerCase());
-}
+const ROWS_BY_ID: ReadonlyMap<string, ModelRow> = new Map(ROSTER.map((row) => [row.id.toLowerCase(), row]));
 
 /**
  * What is known of a model.
  *
  * @param id Its upstream id in any case; one that no table has is known as its family, as other hosts spell it too.
- * @param rows The user's own rows: they override the roster's field by field.
+ * @param rows The user's own rows: they override the roster's field by field, the first the others.
  */
 export function toModel(id: string, rows: readonly ModelRow[] = []): Model {
-  const stated = Object.entries(toRow(rows, id) ?? {}).filter(([, value]) => value !== undefined);
-  const { family: name, ...row }: Partial<ModelRow> = { ...toRow(ROSTER, id), ...Object.fromEntries(stated) };
+  const key = id.toLowerCase();
+  const own = rows.filter((row) => row.id.toLowerCase() === key).reverse();
+  const stated = own.flatMap((row) => Object.entries(row).filter(([, value]) => value !== undefined));
+  const { family: name, ...row }: Partial<ModelRow> = { ...ROWS_BY_ID.get(key), ...Object.fromEntries(stated) };
   const family = FAMILIES.find((one) => one.name === name) ?? toFamily(id);
   const { vision, thinking, alwaysThinks = false } = family;
   return {
@@ -162,7 +157,7 @@ export function toModel(id: string, rows: readonly ModelRow[] = []): Model {
     maxOutput: Infinity,
     tools: true,
     wholeAnswers: false,
-    vision: typeof vision === "boolean" ? vision : vision.test(id.toLowerCase()),
+    vision: typeof vision === "boolean" ? vision : vision.test(key),
     reasoning: thinking !== undefined || alwaysThinks,
     ...row,
     id,

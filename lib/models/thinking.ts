@@ -8,12 +8,6 @@ export type ThinkingFields = { fields?: JsonObject; system?: string };
 
 const EFFORTS: readonly Effort[] = ["off", "low", "medium", "high", "max"];
 
-/** What clients call efforts in `output_config`; Claude Code has one more than hosts can tell apart. */
-const NAMED = new Map<unknown, Effort>([
-  ...EFFORTS.map((effort): [string, Effort] => [effort, effort]),
-  ["xhigh", "max"],
-]);
-
 /** Budgets below these many tokens mean these efforts; Claude Code's 31,999 for plain "on" is high. */
 const BUDGETS: readonly [below: number, effort: Effort][] = [[4096, "low"], [16_384, "medium"], [32_000, "high"]];
 
@@ -27,8 +21,9 @@ export function toEffort({ thinking, output_config }: Pick<MessagesRequest, "thi
   if (typeof thinking?.type !== "string" || thinking.type === "disabled") return "off";
   const { type, budget_tokens: budget } = thinking;
   if (type === "enabled" && typeof budget === "number") return BUDGETS.find(([below]) => budget < below)?.[1] ?? "max";
-  const named = NAMED.get(output_config?.effort);
-  return named === undefined || named === "off" ? "medium" : named;
+  const named = output_config?.effort;
+  // Claude Code has one more than hosts can tell apart.
+  return named === "xhigh" ? "max" : EFFORTS.slice(1).find((effort) => effort === named) ?? "medium";
 }
 
 /** Of the efforts a model knows, in order, the first that is enough, else the most. */
@@ -48,16 +43,13 @@ function toTemplateFields(flag: string, effort: Effort, more: JsonObject = {}): 
   return { chat_template_kwargs: { [flag]: effort !== "off", ...more } };
 }
 
-/** Without it, a Nemotron that has only thought gives an empty answer. */
-const NONEMPTY = { force_nonempty_content: true };
+/** Fields for a Nemotron, which gives an empty answer if it has only thought, unless it is told otherwise. */
+function toNemotronFields(effort: Effort, less: JsonObject = {}): ThinkingFields {
+  return { fields: toTemplateFields("enable_thinking", effort, { force_nonempty_content: true, ...less }) };
+}
+
 /** Tokens a Seed-OSS may think, of the sizes it was trained with; as long as it likes when nothing is said. */
-const SEED_BUDGETS: Record<Effort, number | undefined> = {
-  off: 0,
-  low: 1024,
-  medium: 4096,
-  high: 16_384,
-  max: undefined,
-};
+const SEED_BUDGETS: Partial<Record<Effort, number>> = { off: 0, low: 1024, medium: 4096, high: 16_384 };
 
 /**
  * The name of a switch: first those of templates, by the field or the family that has it, then those of models that
@@ -76,15 +68,9 @@ export const THINKING_SWITCHES: Record<ThinkingSwitch, (effort: Effort) => Think
   "enable_thinking": (effort) => ({ fields: toTemplateFields("enable_thinking", effort) }),
   // GLM's template takes earlier thinking out of the history unless it is told to keep it.
   "glm": (effort) => ({ fields: toTemplateFields("enable_thinking", effort, { clear_thinking: false }) }),
-  "nemotron-3": (effort) => ({ fields: toTemplateFields("enable_thinking", effort, NONEMPTY) }),
-  "nemotron-3-super": (effort) => {
-    const less = effort === "low" ? { low_effort: true } : {};
-    return { fields: toTemplateFields("enable_thinking", effort, { ...NONEMPTY, ...less }) };
-  },
-  "nemotron-3-ultra": (effort) => {
-    const less = effort === "low" || effort === "medium" ? { medium_effort: true } : {};
-    return { fields: toTemplateFields("enable_thinking", effort, { ...NONEMPTY, ...less }) };
-  },
+  "nemotron-3": (effort) => toNemotronFields(effort),
+  "nemotron-3-super": (effort) => toNemotronFields(effort, effort === "low" ? { low_effort: true } : {}),
+  "nemotron-3-ultra": (effort) => toNemotronFields(effort, /^(?:low|medium)$/.test(effort) ? { medium_effort: true } : {}),
   "kimi-k3": (effort) => {
     const depth = effort === "off" ? {} : toEffortField(effort, "low", "high", "max");
     return { fields: { ...toTemplateFields("thinking", effort), ...depth } };

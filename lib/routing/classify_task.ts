@@ -57,7 +57,7 @@ type Judgement = { task: Task | undefined; word: string };
 function judge(text: string): Judgement {
   const known = weights ??= readWeights();
   const words = toWords(text);
-  const rows = toTaskFeatures(words, text).flatMap((feature) => [known.get(feature) ?? []]);
+  const rows = toTaskFeatures(words, text).map((feature) => known.get(feature) ?? []);
   const scores = [undefined, ...TASKS].map((_, at) => rows.reduce((sum, row) => sum + (row[at] ?? 0), 0));
   const at = scores.indexOf(Math.max(...scores));
   const toWeight = (stem: string) => known.get(stem)?.[at] ?? 0;
@@ -69,12 +69,6 @@ function judge(text: string): Judgement {
 /** What was judged of the last texts: the requests of a turn bring the same again and again. */
 const JUDGED = new BoundedMap<string, Judgement>(100);
 
-function recall(text: string): Judgement {
-  const judgement = JUDGED.get(text) ?? judge(text);
-  JUDGED.set(text, judgement);
-  return judgement;
-}
-
 /**
  * Says what is asked for and which tier serves it: speed only for a small question or text that needs no project, never
  * amid the use of tools or when much thinking is wanted. A message that says nothing has the task of the one before.
@@ -82,8 +76,8 @@ function recall(text: string): Judgement {
 export function classifyTask(request: Pick<MessagesRequest, "messages"> & Partial<MessagesRequest>): TaskVerdict {
   const { messages, output_config: output } = request;
   const [[latest, at] = ["", 0], [before] = [""]] = toTypedText(messages);
-  const now = recall(latest);
-  const { task, word } = now.task ? now : recall(before);
+  const now = JUDGED.recall(latest, judge);
+  const { task, word } = now.task ? now : JUDGED.recall(before, judge);
   const busy = messages.slice(at).some((message) =>
     Array.isArray(message?.content) && message.content.some((block) => /^tool_/.test(block?.type))
   );

@@ -3,7 +3,7 @@ import type { JsonObject } from "../wire/anthropic.ts";
 import type { Candidate } from "./candidate.ts";
 import { type Catalog, toCandidate } from "./catalog.ts";
 import { toPickerId } from "./picker.ts";
-import { findReference, type Target, toLabel } from "./reference.ts";
+import { findReference, toLabel } from "./reference.ts";
 
 /** A model in a list of models: Anthropic's fields, and OpenAI's. */
 export type ListedModel = JsonObject & { id: string };
@@ -29,23 +29,14 @@ function toListed(id: string, display_name: string, { backend, traits }: Candida
   };
 }
 
-/** Every model that a user has named, or that steps in, under the name by which it can be asked for. */
-function toNamedTargets(catalog: Catalog): Map<string, Target> {
-  const { elite, tiers, fallbacks, profiles, tasks, options: { models = [], listed = [] } } = catalog;
-  const names = [...listed, ...models.map(({ id }) => id), ...profiles.keys()];
-  const named = names.flatMap((name) => findReference(name, catalog) ?? []);
-  const targets = [elite, ...Object.values(tiers), ...fallbacks, ...Object.values(tasks), ...named];
-  return new Map(targets.map((target) => [toLabel(target, catalog), target]));
-}
-
 /**
- * Lists models as `GET /v1/models` answers.
+ * Lists models as `GET /v1/models` answers; at a host that lacks its key none could be asked.
  *
  * @param picker Whether ids are made such that Claude Code shows them; then each model that can do without thinking is
  * listed once more, without.
  */
 export function listModels(catalog: Catalog, picker: boolean): ListedModel[] {
-  return [...toNamedTargets(catalog)].flatMap(([name, target]) => {
+  return [...catalog.listed].filter(([, { backend }]) => !backend.lacks).flatMap(([name, target]) => {
     const candidate = toCandidate(target, catalog);
     if (!picker) return [toListed(name, name, candidate)];
     const { reasoning, family: { alwaysThinks, thinking } } = candidate.traits;
@@ -57,8 +48,8 @@ export function listModels(catalog: Catalog, picker: boolean): ListedModel[] {
 
 /** Finds what `GET /v1/models/{id}` answers: any name of a model will do that is listed or in the roster. */
 export function findModel(id: string, catalog: Catalog): ListedModel | undefined {
-  const named = toNamedTargets(catalog);
-  const target = named.get(id) ?? findReference(id, catalog);
-  const known = target && (named.has(toLabel(target, catalog)) || ROSTER.some((row) => row.id === target.model));
+  const { listed } = catalog;
+  const target = listed.get(id) ?? findReference(id, catalog);
+  const known = target && (listed.has(toLabel(target, catalog)) || ROSTER.some((row) => row.id === target.model));
   return known ? toListed(id, target.model, toCandidate(target, catalog)) : undefined;
 }

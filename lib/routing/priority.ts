@@ -3,8 +3,8 @@ import type { RequestKind } from "./request_kind.ts";
 /** How urgent a request is: the main loop before subagents, before what the user does not wait for. */
 export type Priority = "main" | "subagent" | "background";
 
-/** The user waits for a check of a command and for a compaction; a turn waits for its searches and pages. */
-const PRIORITIES: Record<RequestKind, Priority> = {
+/** How urgent each kind is: the user waits for a check of a command and for a compaction, a turn for searches and pages. */
+export const PRIORITIES: Readonly<Record<RequestKind, Priority>> = {
   main: "main",
   compaction: "main",
   safety: "main",
@@ -18,8 +18,3 @@ const PRIORITIES: Record<RequestKind, Priority> = {
   command_prefix: "background",
   auxiliary: "background",
 };
-
-/** Tells how urgent a kind of request is. */
-export function toPriority(kind: RequestKind): Priority {
-  return PRIORITIES[kind];
-}

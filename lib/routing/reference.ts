@@ -19,11 +19,16 @@ export type Names = {
 };
 
 /** Longer names are none. */
-const LONGEST_NAME = 256;
+export const LONGEST_NAME = 256;
 /** Names of Anthropic's models; others with a slash are names of an upstream. */
-export const CLAUDE_NAME = /^(?:anthropic\/)?claude|^(?:opus|sonnet|haiku|fable|default|best)\b/;
+export const CLAUDE_NAME = /^(?:anthropic\/)?(?:claude|(?:opus|sonnet|haiku|fable|default|best)\b)/;
 /** Windows, dates, versions and "latest" at the end of a name of Anthropic's: they tell no other model here. */
 const SUFFIXES = /(?:\[1m\]|[-@]\d{8}|-v\d+(?::\d+)?|-latest)+$/;
+
+/** A name without the window that Claude Code may write behind it. */
+export function withoutWindow(name: string): string {
+  return name.trim().replace(/\[1m\]$/i, "");
+}
 
 /** A name in lower case, without the endings that say nothing about the model. */
 export function toPlainName(name: string): string {
@@ -39,16 +44,13 @@ export function toLabel(target: Pick<Target, "backend" | "model" | "profile">, {
   return short ? target.model : `${target.backend.name}/${target.model}`;
 }
 
-/** Whether a host is the user's own, not one that is known anyway. */
-const isDeclared = (host: string, { options: { backends = {} } }: Names): boolean =>
-  Object.keys(backends).some((name) => !BACKENDS.has(name) && name.toLowerCase() === host.toLowerCase());
-
 /** A host and one of its models; what also owns models, such as `nvidia`, is a host before a second slash only. */
 function splitName(name: string, names: Names): { target: Target; declared: boolean } | undefined {
   const [, host = "", between, model = ""] = /^([\w.-]+)(,\s*|\/)(.+)$/.exec(name) ?? [];
   const backend = names.backends.get(host.toLowerCase());
   if (!backend) return undefined;
-  const declared = isDeclared(host, names);
+  const own = Object.keys(names.options.backends ?? {}).filter((name) => !BACKENDS.has(name));
+  const declared = own.some((name) => name.toLowerCase() === host.toLowerCase());
   const owns = () => ROSTER.some(({ id }) => id.startsWith(`${host.toLowerCase()}/`));
   return between !== "/" || declared || model.includes("/") || !owns()
     ? { target: { backend, model }, declared }
@@ -57,7 +59,7 @@ function splitName(name: string, names: Names): { target: Target; declared: bool
 
 /** Where a model of the roster is. Other hosts spell NVIDIA's ids in their own ways: there a name is what it says. */
 function toRowTarget(row: ModelRow, name: string, { backend, backends, options }: Names): Target {
-  if (row.host) return { backend: backends.get(row.host) ?? backend, model: row.id };
+  if (row.host) return { backend: backends.get(row.host.toLowerCase()) ?? backend, model: row.id };
   const own = options.models?.includes(row) || backend.name === DEFAULT_BACKEND;
   return { backend, model: own ? row.id : name };
 }
@@ -66,90 +68,69 @@ function findRow({ options }: Names, fits: (id: string) => boolean): ModelRow | 
   return [...options.models ?? [], ...ROSTER].find(({ id }) => fits(id.toLowerCase()));
 }
 
-/**
- * A way to read a name: what it is then called, and the model; `plain` is the name without its endings. Not all ways are
- * sure: any two words with a slash between may be an upstream's id.
- */
-type Rule = { why: string; unsure?: true; find(name: string, names: Names, plain: string): Target | undefined };
+/** A way to read a name; `plain` is the name without its endings. */
+type Find = (name: string, names: Names, plain: string) => Target | undefined;
 
-/** The first rule that finds something counts. */
-const RULES: readonly Rule[] = [
-  {
-    why: "profile",
-    find(name, { backends, backend, profiles }, plain) {
-      const profile = profiles.get(name.toLowerCase()) ??
-        [...profiles].find(([alias]) => toPlainName(alias) === plain)?.[1];
-      if (!profile) return undefined;
-      const host = backends.get(profile.backend?.toLowerCase() ?? "") ?? backend;
-      return { backend: host, model: profile.providerModel, profile };
-    },
-  },
-  {
-    why: "picker id",
-    find(name, names, plain) {
-      const { id = "", thinking } = parsePickerId(name) ?? {};
-      if (id === "" || CLAUDE_NAME.test(toPlainName(id)) || plain === "") return undefined;
-      const found = parsePickerId(id) ? undefined : findReference(id, names);
-      const target = found ?? { backend: names.backend, model: id };
-      return thinking ? target : { ...target, thinking: false };
-    },
-  },
-  {
-    why: "host and model",
-    find(name, names) {
-      const { declared, target } = splitName(name, names) ?? {};
-      return declared ? target : undefined;
-    },
-  },
-  {
-    why: "name of an earlier tool",
-    find(_name, { backends, backend }, plain) {
-      const model = MODEL_ALIASES.get(plain);
-      return model === undefined ? undefined : { backend: backends.get(DEFAULT_BACKEND) ?? backend, model };
-    },
-  },
-  {
-    why: "model of the roster",
-    find(name, names, plain) {
-      const words = [name.toLowerCase(), plain];
-      const row = name.includes("/") ? findRow(names, (id) => words.includes(id)) : undefined;
-      return row && toRowTarget(row, name, names);
-    },
-  },
-  {
-    why: "host and model",
-    find: (name, names) => splitName(name, names)?.target,
-  },
-  {
-    why: "upstream id",
-    unsure: true,
-    find(name, { backend }, plain) {
-      return name.includes("/") && !CLAUDE_NAME.test(plain) ? { backend, model: name } : undefined;
-    },
-  },
-  {
-    why: "short name",
-    find(name, names, plain) {
-      const words = [name.toLowerCase(), plain].filter(Boolean);
-      const row = findRow(names, (id) => words.some((word) => id === word || id.endsWith(`/${word}`)));
-      const known = row && (row.host || names.backend.name === DEFAULT_BACKEND || names.options.models?.includes(row));
-      return known ? toRowTarget(row, name, names) : undefined;
-    },
-  },
+/**
+ * What a name is called and how it is then read, the first row that finds something counts. Not all are sure: any two
+ * words with a slash between may be an upstream's id.
+ */
+const RULES: readonly (readonly [why: string, find: Find, sure?: false])[] = [
+  ["profile", (name, { backends, backend, profiles }, plain) => {
+    const profile = profiles.get(name.toLowerCase()) ??
+      [...profiles].find(([alias]) => toPlainName(alias) === plain)?.[1];
+    if (!profile) return undefined;
+    const host = backends.get(profile.backend?.toLowerCase() ?? "") ?? backend;
+    return { backend: host, model: profile.providerModel, profile };
+  }],
+  ["picker id", (name, names, plain) => {
+    const { id, thinking } = parsePickerId(name) ?? {};
+    if (id === undefined) return undefined;
+    const found = parsePickerId(id) ? undefined : findReference(id, names);
+    // Anthropic's own names may have the same prefix.
+    if (!found && thinking && CLAUDE_NAME.test(plain)) return undefined;
+    const target = found ?? { backend: names.backend, model: id };
+    return thinking ? target : { ...target, thinking: false };
+  }],
+  ["host and model", (name, names) => {
+    const { declared, target } = splitName(name, names) ?? {};
+    return declared ? target : undefined;
+  }],
+  ["name of an earlier tool", (_name, { backends, backend }, plain) => {
+    const model = MODEL_ALIASES.get(plain);
+    return model === undefined ? undefined : { backend: backends.get(DEFAULT_BACKEND) ?? backend, model };
+  }],
+  ["model of the roster", (name, names, plain) => {
+    const words = [name.toLowerCase(), plain];
+    const row = name.includes("/") ? findRow(names, (id) => words.includes(id)) : undefined;
+    return row && toRowTarget(row, name, names);
+  }],
+  ["host and model", (name, names) => splitName(name, names)?.target],
+  [
+    "upstream id",
+    (name, { backend }, plain) => name.includes("/") && !CLAUDE_NAME.test(plain) ? { backend, model: name } : undefined,
+    false,
+  ],
+  ["short name", (name, names, plain) => {
+    const words = [name.toLowerCase(), plain];
+    const row = findRow(names, (id) => words.some((word) => id === word || id.endsWith(`/${word}`)));
+    const known = row && (row.host || names.backend.name === DEFAULT_BACKEND || names.options.models?.includes(row));
+    return known ? toRowTarget(row, name, names) : undefined;
+  }],
 ];
 
-/** What a name was found to be, in which way, and whether that is sure. */
-export type FoundName = { target: Target; why: string; sure: boolean };
+/** The model that was found, in words how, and whether a name can have meant nothing else. */
+export type FoundTarget = { target: Target; why: string; sure?: boolean };
 
 /** Finds the model that a name stands for, and by which rule; nothing for names of Anthropic's and unknown ones. */
-export function findRule(name: string, names: Names): FoundName | undefined {
-  const whole = name.trim().replace(/\[1m\]$/i, "");
+export function findRule(name: string, names: Names): FoundTarget | undefined {
+  const whole = withoutWindow(name);
   // deno-lint-ignore no-control-regex
   if (whole.length > LONGEST_NAME || /[\x00-\x1f\x7f]/.test(whole)) return undefined;
   const plain = toPlainName(name);
-  for (const { why, find, unsure } of RULES) {
+  for (const [why, find, sure = true] of RULES) {
     const target = find(whole, names, plain);
-    if (target) return { target, why, sure: !unsure };
+    if (target) return { target, why, sure };
   }
   return undefined;
 }

@@ -85,34 +85,29 @@ function isHinted(headers: Headers, hints: string): boolean {
  * How each kind is known, the first row that fits counts: by Claude Code's hint headers, or by a shape nobody can type.
  * A suggestion, a recap and a new compaction differ from a turn by the user's text only: without hints they are turns.
  */
-const KIND_ROWS: readonly (readonly [RequestKind, hints: string, shaped: (asked: MessagesRequest) => boolean])[] = [
+const KIND_ROWS: readonly (readonly [RequestKind, shaped: (asked: MessagesRequest) => boolean, hints?: string])[] = [
   [
     "safety",
-    "",
     (asked) =>
       asks(asked, "<transcript>") && asked.stream !== true && asked.max_tokens <= MOST_SAFETY_TOKENS &&
       toSystemSize(asked) >= LEAST_SAFETY_SYSTEM,
   ],
-  ["quota", "", (asked) => asked.max_tokens === 1 && toQuestion(asked) === "quota"],
-  ["command_prefix", "", (asked) => isTold(asked, PREFIX_TASK) && asks(asked, "<policy_spec>", "Command:")],
-  ["file_paths", "", (asked) => isTold(asked, PATHS_TASK) && asks(asked, "Command:")],
-  [
-    "web_search",
-    "",
-    (asked) =>
-      asked.tools?.length === 1 && !!asked.tools[0]?.type?.startsWith("web_search_") &&
-      asks({ ...asked, tools: [] }, "Perform a web search for the query:"),
-  ],
-  ["web_page", "", (asked) => asks(asked, "\nWeb page content:") && toSystemSize(asked) <= MOST_PAGE_SYSTEM],
-  ["compaction", "code-compaction code-request-class=compaction", (asked) => isTold(asked, SUMMARY_TASK)],
+  ["quota", (asked) => asked.max_tokens === 1 && toQuestion(asked) === "quota"],
+  ["command_prefix", (asked) => isTold(asked, PREFIX_TASK) && asks(asked, "<policy_spec>", "Command:")],
+  ["file_paths", (asked) => isTold(asked, PATHS_TASK) && asks(asked, "Command:")],
+  ["web_search", (asked) =>
+    asked.tools?.length === 1 && !!asked.tools[0]?.type?.startsWith("web_search_") &&
+    asks({ ...asked, tools: [] }, "Perform a web search for the query:")],
+  ["web_page", (asked) => asks(asked, "\nWeb page content:") && toSystemSize(asked) <= MOST_PAGE_SYSTEM],
+  ["compaction", (asked) => isTold(asked, SUMMARY_TASK), "code-compaction code-request-class=compaction"],
   [
     "title",
-    "1p-request-class=summary-extraction",
     (asked) => wantsTitle(asked) ? asks(asked, "<session>") : asksForTopic(asked),
+    "1p-request-class=summary-extraction",
   ],
-  ["suggestion", "1p-request-class=followup-generation", () => false],
-  ["subagent", "code-agent-id code-request-class=subagent 1p-request-class=blocking-subagent", isBilledToSubagent],
-  ["auxiliary", "code-request-class=auxiliary", ({ tools }) => !tools?.length],
+  ["suggestion", () => false, "1p-request-class=followup-generation"],
+  ["subagent", isBilledToSubagent, "code-agent-id code-request-class=subagent 1p-request-class=blocking-subagent"],
+  ["auxiliary", ({ tools }) => !tools?.length, "code-request-class=auxiliary"],
 ];
 
 /**
@@ -122,7 +117,7 @@ const KIND_ROWS: readonly (readonly [RequestKind, hints: string, shaped: (asked:
 export function toRequestKind(headers: Headers, request: MessagesRequest): RequestKind {
   const all = isHinted(headers, "code-request-class 1p-request-class");
   const [kind] =
-    KIND_ROWS.find(([, hints, shaped]) => isHinted(headers, hints) || (!(all && hints) && shaped(request))) ??
+    KIND_ROWS.find(([, shaped, hints = ""]) => isHinted(headers, hints) || (!(all && hints) && shaped(request))) ??
       ["main" as const];
   return kind;
 }

@@ -1,5 +1,6 @@
 import type { Catalog } from "./catalog.ts";
-import { findRule, type Target, toLabel } from "./reference.ts";
+import { parsePickerId } from "./picker.ts";
+import { findRule, type FoundTarget, type Target, withoutWindow } from "./reference.ts";
 import { findTier } from "./tier.ts";
 
 /**
@@ -12,6 +13,15 @@ function isSameTarget(a: Target, b: Target): boolean {
   return a.backend === b.backend && a.model === b.model && a.profile === b.profile && a.thinking === b.thinking;
 }
 
+/** A model that was picked from the list, which tells whether it may think, whatever its tier does. */
+function findPicked(name: string, { listed }: Catalog): FoundTarget | undefined {
+  const { id = "", thinking } = parsePickerId(name) ?? {};
+  const picked = listed.get(id);
+  if (!picked) return undefined;
+  const { thinking: _, ...target } = picked;
+  return { target: thinking ? target : { ...target, thinking: false }, why: "picker id" };
+}
+
 /**
  * Finds the model for the name a client asked for.
  *
@@ -20,13 +30,15 @@ function isSameTarget(a: Target, b: Target): boolean {
  * Claude Code was started with them.
  */
 export function resolveModel(asked: string, catalog: Catalog): Resolution {
-  const { elite, speed, tiers, fallbacks } = catalog;
-  // The main model first: a tier may have the same, with or without thinking.
-  const named = [elite, speed, tiers.opus, tiers.sonnet].find((target) => toLabel(target, catalog) === asked);
-  if (named === elite) return { target: elite, tier: "elite", chosen: false, why: "the main model" };
-  if (named) return { target: named, tier: named === speed ? "speed" : "elite", chosen: false, why: "a tier's model" };
-  const other = fallbacks.find((target) => toLabel(target, catalog) === asked);
-  const found = other ? { target: other, why: "one that steps in" } : findRule(asked, catalog);
+  const { elite, speed, tiers, listed } = catalog;
+  const name = withoutWindow(asked);
+  const named = listed.get(name);
+  if (named && named !== elite && [speed, tiers.opus, tiers.sonnet].includes(named)) {
+    return { target: named, tier: named === speed ? "speed" : "elite", chosen: false, why: "a tier's model" };
+  }
+  const found = named
+    ? { target: named, why: named.profile ? "profile" : "a model that is listed" }
+    : findPicked(name, catalog) ?? findRule(asked, catalog);
   if (found && isSameTarget(found.target, elite)) {
     return { target: elite, tier: "elite", chosen: false, why: "the main model" };
   }

@@ -8,7 +8,7 @@ import { type Catalog, createCatalog, toCandidate } from "./catalog.ts";
 import { classifyTask, type TaskVerdict } from "./classify_task.ts";
 import { hasBlocks } from "./has_blocks.ts";
 import { type RequestKind, toRequestKind } from "./request_kind.ts";
-import { findReference, findRule, type Target, toLabel } from "./reference.ts";
+import { findReference, findRule, LONGEST_NAME, type Target, toLabel } from "./reference.ts";
 import { type Resolution, resolveModel } from "./resolve.ts";
 import type { RouterOptions } from "./routing_options.ts";
 import { takeSubagentModel } from "./subagent_tag.ts";
@@ -18,8 +18,8 @@ import { findTier } from "./tier.ts";
 /** Input tokens from which a request counts as a long one (the threshold of claude-code-router). */
 const LONG_TOKENS = 60_000;
 
-/** So many names and ways are remembered, and so long ones; clients may ask for any. */
-const [MOST_KNOWN_NAMES, LONGEST_KNOWN_NAME] = [200, 256];
+/** So many names and ways are remembered; clients may ask for any. */
+const MOST_KNOWN_NAMES = 200;
 
 /** A request, and what else is known of it. */
 export type Asked = { request: MessagesRequest; headers: Headers; inputTokens: (candidate: Candidate) => number };
@@ -63,7 +63,7 @@ export interface Router {
 function toTokenModel(headers: Headers, catalog: Catalog): string | undefined {
   return ["x-api-key", "authorization"]
     .map((name) => /^[^:]+:(.+)$/.exec(headers.get(name) ?? "")?.[1] ?? "")
-    .find((name) => name !== "" && (findRule(name, catalog)?.sure || findTier(name)));
+    .find((name) => name !== "" && (catalog.listed.has(name) || findRule(name, catalog)?.sure || findTier(name)));
 }
 
 /** Requests that need little, and that the user does not wait for. */
@@ -72,10 +72,8 @@ const BACKGROUND: readonly RequestKind[] = ["title", "suggestion", "web_page", "
 /** Whether the words of a request are the user's. */
 const isUsersTurn = (kind: RequestKind): boolean => kind === "main" || kind === "auxiliary";
 
-/** What about a request decides, the weightiest first: a task, its words, and the model for it if nobody set one. */
-type Fact = [task: RoutedTask, why: string, usual: Target | undefined];
-
-function toFacts(asked: Asked, kind: RequestKind, verdict: TaskVerdict, found: Resolution, catalog: Catalog): Fact[] {
+/** The weightiest of what else than its name decides about a request, and the model for that. */
+function findFact(asked: Asked, kind: RequestKind, verdict: TaskVerdict, found: Resolution, catalog: Catalog) {
   const { request } = asked;
   // Nothing is counted for a task that has no model of its own.
   const tokens = catalog.tasks.longcontext ? asked.inputTokens(toCandidate(found.target, catalog)) : 0;
@@ -83,7 +81,7 @@ function toFacts(asked: Asked, kind: RequestKind, verdict: TaskVerdict, found: R
   const small = verdict.tier === "speed" ? catalog.speed : undefined;
   const aside = BACKGROUND.includes(kind);
   const isSmall = aside || found.tier === "speed";
-  const facts: [applies: boolean, task: RoutedTask | undefined, why: string, usual?: Target][] = [
+  const rows: [applies: boolean, task: RoutedTask | undefined, why: string, usual?: Target | undefined][] = [
     [kind === "safety", "safety", "a check of a command", catalog.steady],
     [isSmall, "background", aside ? `a side request: ${kind}` : "the small tier", catalog.speed],
     [hasBlocks(request, "image"), "image", "there are images"],
@@ -91,7 +89,11 @@ function toFacts(asked: Asked, kind: RequestKind, verdict: TaskVerdict, found: R
     [toEffort(request) === "max", "think", "the effort is max"],
     [isUsersTurn(kind), task, why, small],
   ];
-  return facts.flatMap(([applies, task, why, usual]): Fact[] => applies && task ? [[task, why, usual]] : []);
+  for (const [applies, task, why, usual] of rows) {
+    const target = applies && task ? catalog.tasks[task] ?? usual : undefined;
+    if (target) return { target, why: `${task}: ${why}` };
+  }
+  return undefined;
 }
 
 /** Everything a target leads to: its profile's fallbacks, who follows what is gone, the main model, who else steps in. */
@@ -117,26 +119,24 @@ function toChain(first: Target, catalog: Catalog): Candidate[] {
   return [...chain.values()];
 }
 
-/** Makes the router of a configuration. */
+/**
+ * Makes the router of a configuration.
+ *
+ * @throws {TypeError} If no model is chosen and none is known, or a backend or its address is of no use.
+ */
 export function createRouter(options: RouterOptions): Router {
   const catalog = createCatalog(options);
   const chains = new BoundedMap<string, Candidate[]>(MOST_KNOWN_NAMES);
   const resolved = new BoundedMap<string, Resolution>(MOST_KNOWN_NAMES);
 
-  /** Requests of a session go the same way again and again. */
-  function findChain(target: Target): Candidate[] {
-    const key = `${target.backend.name} ${toLabel(target, catalog)} ${target.thinking}`;
-    let chain = chains.get(key);
-    if (!chain) chains.set(key, chain = toChain(target, catalog));
-    return chain;
-  }
-
-  /** And ask for the same names. */
-  function resolve(name: string): Resolution {
-    const known = resolved.get(name) ?? resolveModel(name, catalog);
-    if (name.length <= LONGEST_KNOWN_NAME) resolved.set(name, known);
-    return known;
-  }
+  // Requests of a session ask for the same names, and go the same way, again and again.
+  const resolve = (name: string) =>
+    resolved.recall(name.slice(0, LONGEST_NAME + 1), (name) => resolveModel(name, catalog));
+  const findChain = (target: Target) =>
+    chains.recall(
+      `${target.backend.name} ${toLabel(target, catalog)} ${target.thinking}`,
+      () => toChain(target, catalog),
+    );
 
   function route(asked: Asked): Route {
     const kind = toRequestKind(asked.headers, asked.request);
@@ -147,14 +147,11 @@ export function createRouter(options: RouterOptions): Router {
     const why = [tagged ? "named in the prompt" : named ? "named in the token" : "", found.why].filter(Boolean);
     let { target, tier } = found;
     const verdict = classifyTask(request);
-    const facts = found.chosen ? [] : toFacts({ ...asked, request }, kind, verdict, found, catalog);
-    for (const [task, words, usual] of facts) {
-      const own = catalog.tasks[task] ?? usual;
-      if (!own) continue;
-      target = own;
+    const fact = found.chosen ? undefined : findFact({ ...asked, request }, kind, verdict, found, catalog);
+    if (fact) {
+      target = fact.target;
       tier = target === catalog.speed ? "speed" : "elite";
-      why.push(`${task}: ${words}`);
-      break;
+      why.push(fact.why);
     }
     // A check of a command is answered with a word; thinking would only make it late.
     if (kind === "safety") target = { ...target, thinking: false };

@@ -7,8 +7,8 @@ export interface BackendOptions {
   /** Address up to and including `/v1`; with Anthropic's format also what is before that. */
   baseUrl?: string;
   /** The key, sent as a bearer token; a config file names a variable instead. */
-  apiKey?: string;
-  /** The environment variable that holds the key. */
+  apiKey?: string | undefined;
+  /** The environment variable that holds the key: the command line reads it, a program is only told its name. */
   apiKeyEnv?: string;
   /** Upstream id of the model for the main work, if this is the default backend and nobody chose one. */
   defaultModel?: string;
@@ -67,12 +67,12 @@ export type Tier = "opus" | "sonnet" | "haiku";
 
 /** Everything that decides where a request goes. */
 export interface RouterOptions extends RoutingOptions {
-  /** Key for the default backend. */
-  apiKey?: string;
+  /** Key for the default backend; the environment is not read. */
+  apiKey?: string | undefined;
   /** Address of the default backend. */
-  baseUrl?: string;
+  baseUrl?: string | undefined;
   /** The model for the main work. @default {the default backend's, else a steady one of NVIDIA's} */
-  model?: string;
+  model?: string | undefined;
   /** Models for Claude Code's tiers. @default {`model`, for haiku on NVIDIA a small one} */
   tiers?: Readonly<Partial<Record<Tier, string | undefined>>>;
   /** Whether the models of tiers may think. @default {as `thinking` says} */
@@ -84,9 +84,9 @@ export interface RouterOptions extends RoutingOptions {
   /** Whether models may think when the client asks for it. @default {true} */
   thinking?: boolean;
   /** Most calls of one upstream account in any `rateWindow`; 0 is no limit. @default {for NVIDIA 40, else 0} */
-  rateLimit?: number;
+  rateLimit?: number | undefined;
   /** Milliseconds in which `rateLimit` calls may start. @default {60_000} */
   rateWindow?: number;
   /** Most calls of one upstream account at once; 0 is no limit. @default {for NVIDIA 8, else 0} */
-  maxConcurrency?: number;
+  maxConcurrency?: number | undefined;
 }

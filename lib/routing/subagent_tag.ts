@@ -3,13 +3,10 @@ import type { MessageContent, MessagesRequest } from "../wire/anthropic.ts";
 /** claude-code-router's way to give a subagent a model: the first thing in its prompt. */
 const SUBAGENT_TAG = /^<CCR-SUBAGENT-MODEL>([^<>]*)<\/CCR-SUBAGENT-MODEL>\s*/;
 
-/** Takes the tag from the beginning of content or of its text blocks; content without one stays the same object. */
-function withoutTag(content: MessageContent, note: (model: string) => void): MessageContent {
-  const strip = (text: string): string => text.replace(SUBAGENT_TAG, (_, model: string) => (note(model.trim()), ""));
-  if (typeof content === "string") return strip(content);
-  return content.map((block) =>
-    block.type === "text" && SUBAGENT_TAG.test(block.text) ? { ...block, text: strip(block.text) } : block
-  );
+/** Changes content, or each of its text blocks. */
+function mapText(content: MessageContent, change: (text: string) => string): MessageContent {
+  if (typeof content === "string") return change(content);
+  return content.map((block) => block.type === "text" ? { ...block, text: change(block.text) } : block);
 }
 
 /**
@@ -26,14 +23,14 @@ export function takeSubagentModel(
   subagent: boolean,
 ): { model?: string; request: MessagesRequest } {
   const found: string[] = [];
-  const note = (model: string) => void found.push(model);
+  const strip = (text: string) => text.replace(SUBAGENT_TAG, (_, model: string) => (found.push(model.trim()), ""));
   const { system, messages } = request;
   const first = subagent ? messages.findIndex(({ role }) => role === "user") : -1;
   const taken = {
     ...request,
-    ...(system ? { system: withoutTag(system, note) } : {}),
+    ...(system ? { system: mapText(system, strip) } : {}),
     messages: messages.map((message, i) =>
-      i === first ? { ...message, content: withoutTag(message.content, note) } : message
+      i === first ? { ...message, content: mapText(message.content, strip) } : message
     ),
   };
   const model = found.find(Boolean);

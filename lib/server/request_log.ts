@@ -34,10 +34,10 @@ export type RequestLog = {
   model?: string;
   replayed?: boolean;
   fellBack?: boolean;
-  firstMs?: number;
-  inputTokens?: number;
-  cachedTokens?: number;
-  outputTokens?: number;
+  firstMs?: number | undefined;
+  inputTokens?: number | undefined;
+  cachedTokens?: number | undefined;
+  outputTokens?: number | undefined;
   error?: string | undefined;
   warnings?: string[];
 };

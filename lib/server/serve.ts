@@ -36,7 +36,8 @@ export function toServerUrl(hostname: string, port: number): string {
 /**
  * Serves a web-standard handler over `node:http`, which Deno and Bun have too.
  *
- * `request.signal` fires when the client goes away before the answer is complete.
+ * `request.signal` fires when the client goes away before the answer is complete. Where the handler throws, or the body
+ * of its answer fails, the connection is cut.
  *
  * @throws {Error} With the code `EADDRINUSE` if the port is taken.
  */

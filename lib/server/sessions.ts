@@ -39,7 +39,7 @@ export class Sessions {
   readonly #sessions = new BoundedMap<string, Session>(MOST_SESSIONS);
   readonly #clock: Clock;
   readonly #store: Store | undefined;
-  readonly #process = randomId("");
+  #process: string | undefined;
   /** What is to be written. */
   readonly #changed = new Set<string>();
   #cancel = () => {};
@@ -72,7 +72,7 @@ export class Sessions {
   /** All of them, the one that asked last first. */
   async list(): Promise<Session[]> {
     const stored = await this.#store?.list(PREFIX_OF_PARTS).catch(() => []) ?? [];
-    const others = stored.flatMap(([key, part]) => key.endsWith(this.#process) || !isSession(part) ? [] : [part]);
+    const others = stored.flatMap(([key, part]) => key.endsWith(` ${this.#process}`) || !isSession(part) ? [] : [part]);
     const joined = new Map<string, Session>();
     for (const part of [...this.#sessions.values()].reverse().concat(others)) {
       const known = joined.get(part.id);
@@ -96,7 +96,9 @@ export class Sessions {
     this.#cancel();
     for (const id of this.#changed) {
       const part = this.#sessions.get(id);
-      if (part) this.#store?.set(`${PREFIX_OF_PARTS}${id} ${this.#process}`, part, PART_LIFE).catch(() => {});
+      // Made now: Workers may not make anything random before the first request.
+      const key = `${PREFIX_OF_PARTS}${id} ${this.#process ??= randomId("")}`;
+      if (part) this.#store?.set(key, part, PART_LIFE).catch(() => {});
     }
     this.#changed.clear();
   }

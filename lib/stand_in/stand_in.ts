@@ -1,4 +1,5 @@
 import { type Clock, sleep, systemClock } from "../wire/clock.ts";
+import type { Fetch } from "../wire/fetch.ts";
 import type { ChatChoice, ChatChunk, ChatDelta, ChatRequest, ToolCallDelta } from "../wire/openai.ts";
 import { answerAsDemoModel } from "./demo_model.ts";
 import type { Script, ScriptedAnswer, Step } from "./script.ts";
@@ -8,8 +9,8 @@ import { findRefusal } from "./strictness.ts";
 export const DEMO_MODEL = "arbiter/demo-model";
 
 /**
- * Options of {@linkcode createStandIn}: what each model does (the demo model alone; one that is not listed does not
- * exist), the key that must be sent (any or none will do), the clock that silences run on (the machine's) and how many of
+ * Options of {@linkcode createStandIn}: what each model does (`arbiter/demo-model` alone; one that is not listed
+ * does not exist), the key that must be sent (any or none will do), the clock that silences run on (the machine's) and how many of
  * the latest requests are kept (all).
  */
 export type StandInOptions = { models?: Record<string, Script>; apiKey?: string; clock?: Clock; keep?: number };
@@ -18,7 +19,7 @@ export type StandInOptions = { models?: Record<string, Script>; apiKey?: string;
  * A fake of NVIDIA's hosted API: as strict, as talkative and, on request, as broken. It keeps well-formed chat
  * requests and counts the streams that are `open`.
  */
-export type StandIn = { fetch: typeof fetch; requests: ChatRequest[]; readonly open: number };
+export type StandIn = { fetch: Fetch; requests: ChatRequest[]; readonly open: number };
 
 /** Waits `ms` milliseconds, `Infinity` until the client goes away. */
 type Wait = (ms: number) => Promise<void>;
@@ -144,7 +145,7 @@ export function createStandIn(options: StandInOptions = {}): StandIn {
       return open;
     },
     async fetch(input, init) {
-      const request = new Request(input, init);
+      const request = input instanceof Request ? new Request(input, init) : new Request(String(input), init);
       const { pathname } = new URL(request.url);
       const data = Object.keys(models).map((id) => ({ id, object: "model", created: 735790403, owned_by: "arbiter" }));
       if (pathname === "/v1/models") return Response.json({ object: "list", data });
@@ -154,7 +155,7 @@ export function createStandIn(options: StandInOptions = {}): StandIn {
       }
       // A request made of another loses the signal that a server has put on that one.
       const { signal } = init?.signal ? { signal: init.signal } : input instanceof Request ? input : request;
-      return await answerChat(await request.json(), signal);
+      return await answerChat(await request.json() as ChatRequest, signal);
     },
   };
 }

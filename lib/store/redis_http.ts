@@ -1,9 +1,10 @@
 import type { Clock } from "../wire/clock.ts";
+import type { Fetch } from "../wire/fetch.ts";
 import { isJsonObject, parseJson } from "../wire/json.ts";
 import type { RedisConnection } from "./redis_client.ts";
 
 /** Where Redis answers over HTTP, the token it wants, milliseconds to wait for it, what asks, and time. */
-type RedisHttpOptions = { url: string; token: string; timeout: number; fetch: typeof fetch; clock: Clock };
+type RedisHttpOptions = { url: string; token: string; timeout: number; fetch: Fetch; clock: Clock };
 
 /**
  * Asks Redis over HTTP, as Upstash and its likes offer it: each command is a list in JSON.

@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from "../wire/clock.ts";
+import type { Fetch } from "../wire/fetch.ts";
 import { parseJson } from "../wire/json.ts";
 import { createRedisConnection } from "./redis_client.ts";
 import { createRedisHttp } from "./redis_http.ts";
@@ -10,17 +11,17 @@ export interface RedisStoreOptions {
    * Where Redis is, `redis://127.0.0.1:6379` unless told; `rediss:` for TLS, with user, password and database in it.
    * `https:` is where it takes commands over HTTP, as Upstash does.
    */
-  url?: string;
+  url?: string | undefined;
   /** The password, if the address has none; the token for HTTP. */
-  password?: string;
+  password?: string | undefined;
   /** What all keys begin with, `arbiter:` unless told. */
-  prefix?: string;
+  prefix?: string | undefined;
   /** Milliseconds to wait for an answer, 500 unless told. */
   timeout?: number;
   /** A folder that has the npm package `redis`, if it is not among the packages around Arbiter. */
   packages?: string | undefined;
   /** What asks over HTTP. @default {the runtime's} */
-  fetch?: typeof globalThis.fetch;
+  fetch?: Fetch;
   /** Time to wait by; what ends when is told by Redis' own clock, for machines differ. */
   clock?: Clock;
 }

@@ -45,8 +45,8 @@ export function toChatRequest(request: MessagesRequest, options: ChatRequestOpti
   const effort = thinking ? toEffort(request) : "off";
   const think = toThinkingFields(traits, effort, options.thinkingSwitch);
   const { family } = traits;
-  const rules = { ...family, replaysThinking: traits.reasoning && effort !== "off" && family.replaysThinking };
-  const messages = toChatMessages(request.messages, content, rules);
+  const replaysThinking = traits.reasoning && effort !== "off" && (family.replaysThinking ?? false);
+  const messages = toChatMessages(request.messages, content, { ...family, replaysThinking });
   if (messages.length === 0) throw new ApiError("invalid_request_error", "messages: All of them are empty");
   const told = toText(toPartsOf(request.system, content)).replace(BILLING, "").trimStart();
   const system = [told, think.system].filter(Boolean).join("\n\n");

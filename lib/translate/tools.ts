@@ -28,7 +28,7 @@ export function toChatTools(tools: MessagesRequest["tools"], warn: ContentOption
   });
 }
 
-/** The declared tools under the names they have upstream. */
+/** The declared tools under the names they have upstream, where longer ones than 64 characters are shortened. */
 export function toDeclaredTools(tools: MessagesRequest["tools"]): DeclaredTools {
   return new Map(tools?.map((tool) => [toFunctionName(tool.name), tool]));
 }

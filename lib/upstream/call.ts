@@ -1,3 +1,5 @@
+import type { Fetch } from "../wire/fetch.ts";
+
 /** What is asked of a host. */
 export type CallOptions = {
   method?: "GET" | "POST";
@@ -55,7 +57,7 @@ function toBodyReader(body: ReadableStream<Uint8Array>): BodyReader {
 }
 
 /** Makes calls with a `fetch`. */
-export function toCall(fetch: typeof globalThis.fetch): Call {
+export function toCall(fetch: Fetch): Call {
   return async (url, options) => {
     const { status, headers, body } = await fetch(url, { ...options, redirect: "manual" });
     return { status, headers, ...body ? toBodyReader(body) : NO_BODY };

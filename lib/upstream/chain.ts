@@ -1,5 +1,5 @@
 import { type Candidate, toKey } from "../routing/candidate.ts";
-import { toPriority } from "../routing/priority.ts";
+import { PRIORITIES } from "../routing/priority.ts";
 import type { MessagesRequest } from "../wire/anthropic.ts";
 import { sleep } from "../wire/clock.ts";
 import { type ApiError, toApiError } from "../wire/errors.ts";
@@ -156,7 +156,7 @@ export class Chain {
   ): Promise<Answer["events"]> {
     const { clock, patience } = this.#settings;
     const { signal, tokens, kind, end, hasOthers } = turn;
-    const leave = await this.#accounts.enter(candidate.backend, toPriority(kind), signal, end - clock.now());
+    const leave = await this.#accounts.enter(candidate.backend, PRIORITIES[kind], signal, end - clock.now());
     turn.onTry?.(candidate);
     const tell = this.#health.begin(toKey(candidate));
     let release = () => {};

@@ -1,12 +1,13 @@
 import type { Store } from "../store/store.ts";
 import type { Clock } from "../wire/clock.ts";
+import type { Fetch } from "../wire/fetch.ts";
 import type { NewId } from "../wire/ids.ts";
 import type { Call } from "./call.ts";
 
 /** How upstreams are called. */
 export interface ChainOptions {
   /** `fetch` for upstream calls. @default {globalThis.fetch, without its own time limits} */
-  fetch?: typeof fetch;
+  fetch?: Fetch;
   /** What calls upstreams, such as {@linkcode httpCall}. @default {what calls `fetch`} */
   call?: Call;
   /** Milliseconds until the first content of an answer must have come, whoever gives it. @default {600_000} */

@@ -1,6 +1,8 @@
-let patient: Promise<typeof fetch> | undefined;
+import type { Fetch } from "../wire/fetch.ts";
 
-async function create(): Promise<typeof fetch> {
+let patient: Promise<Fetch> | undefined;
+
+async function create(): Promise<Fetch> {
   // Node gives up on a response after 300 s without headers or without a piece of the body, and a
   // model may think longer. Its dispatcher, which can be told to wait, exists after the first fetch.
   await fetch("data:,").catch(() => {});
@@ -13,7 +15,7 @@ async function create(): Promise<typeof fetch> {
 }
 
 /** The runtime's `fetch` without time limits of its own; deadlines are set by those who call it. */
-export const patientFetch: typeof fetch = async (input, init) => await (await (patient ??= create()))(input, init);
+export const patientFetch: Fetch = async (input, init) => await (await (patient ??= create()))(input, init);
 
 /** Why a call failed: Node has that in the cause, or for each address of a name, Deno behind the address. */
 export function toCallFailure(thrown: unknown): string {

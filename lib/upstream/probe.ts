@@ -5,6 +5,7 @@ import { createMemoryStore } from "../store/memory_store.ts";
 import type { Store } from "../store/store.ts";
 import { USER_AGENT } from "../version.ts";
 import { type Clock, systemClock } from "../wire/clock.ts";
+import type { Fetch } from "../wire/fetch.ts";
 import { isJsonObject, parseJson } from "../wire/json.ts";
 import { Accounts, isSameAccount } from "./accounts.ts";
 import { toCall } from "./call.ts";
@@ -48,7 +49,7 @@ export interface ProbeOptions {
   /** Fires when nobody waits any more. */
   signal?: AbortSignal;
   /** `fetch` for upstream calls. @default {globalThis.fetch} */
-  fetch?: typeof fetch;
+  fetch?: Fetch;
   /** The clock that time limits run on. @default {systemClock} */
   clock?: Clock;
 }

@@ -14,4 +14,11 @@ export class BoundedMap<K, V> extends Map<K, V> {
     if (this.size > this.#most) this.delete(oldest!);
     return this;
   }
+
+  /** The value of a key, made if there is none; it is the last to go. */
+  recall(key: K, make: (key: K) => V): V {
+    const value = this.get(key) ?? make(key);
+    this.set(key, value);
+    return value;
+  }
 }

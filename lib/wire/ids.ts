@@ -2,7 +2,7 @@
 export type NewId = (prefix: string) => string;
 
 /**
- * Makes a random id in the form of Anthropic's own.
+ * Makes a random id in the form of Anthropic's own, for a prefix such as `msg_`.
  *
  * Ids must differ over a whole conversation: Claude Code throws away a tool call whose id it has seen before.
  */

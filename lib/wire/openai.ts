@@ -40,10 +40,10 @@ export type ChatRequest = JsonObject & {
 
 /** A tool call in an answer, or a piece of one: hosts leave out whatever they like. */
 export type ToolCallDelta = {
-  index?: number | null;
-  id?: string | null;
+  index?: number | null | undefined;
+  id?: string | null | undefined;
   type?: string | null;
-  function?: { name?: string | null; arguments?: unknown } | null;
+  function?: { name?: string | null | undefined; arguments?: unknown } | null;
 };
 
 /** The changing part of a chunk, or the `message` of a whole completion. */

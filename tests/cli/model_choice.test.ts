@@ -18,7 +18,7 @@ async function readLimits(options: RouterOptions, env: Env = {}, typed: string[]
   const context = await makeContext(["env", ...typed], { env });
   const store = await openStore(context, assert.fail);
   const { contextTokens, outputTokens } = await readModelChoice(createArbiter(options), context, store);
-  return { contextTokens, ...(outputTokens === undefined ? {} : { outputTokens }) };
+  return { contextTokens: contextTokens!, ...(outputTokens === undefined ? {} : { outputTokens }) };
 }
 
 describe("readModelChoice()", () => {

@@ -38,7 +38,7 @@ function toBody(pieces: Uint8Array[], breaks: boolean): ReadableStream<Uint8Arra
 
 function answerAs({ kind, answer, damage: changes, fault }: Host): Response {
   if (kind === "gone") throw new TypeError("fetch failed");
-  const { status, body } = FAULTS[fault];
+  const { status = 200, body } = FAULTS[fault];
   if (kind === "refuse") return new Response(typeof body === "string" ? body : JSON.stringify(body), { status });
   const headers = { "content-type": kind === "json" ? "application/json" : "text/event-stream" };
   const chunks: ChatChunk[] = [JSON.parse(answer)].flat();

@@ -144,7 +144,7 @@ describe("toModel()", () => {
   });
 
   const OWN: ModelRow[] = [
-    { id: "Z-AI/GLM-5.2", context: 200_000, vision: true, maxOutput: undefined },
+    { id: "Z-AI/GLM-5.2", context: 200_000, vision: true, maxOutput: undefined as never },
     { id: "me/mine", family: "Qwen3-Coder", context: 1000 },
     { id: "me/other", family: "no such family", successor: "me/mine" },
     { id: "me/mine-2", successor: "me/other" },
@@ -205,6 +205,10 @@ describe("images are seen", () => {
     ["glm-4.6v", true],
     ["openai/gpt-oss-120b", false],
     ["microsoft/phi-3.5-vision-instruct", true],
+    ["mistral-small3.2:24b", true],
+    ["mistral-small:24b", false],
+    ["llava:13b", true],
+    ["minicpm-v:8b", true],
     ["anthropic/claude-sonnet-5", true],
     ["gemini-2.5-flash", true],
     ["openai/gpt-4o-mini", true],

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { type Priority, toPriority } from "../../lib/routing/priority.ts";
+import { PRIORITIES, type Priority } from "../../lib/routing/priority.ts";
 import type { RequestKind } from "../../lib/routing/request_kind.ts";
 
 describe("how urgent is", () => {
@@ -10,6 +10,6 @@ describe("how urgent is", () => {
     background: ["title", "quota", "suggestion", "file_paths", "command_prefix", "auxiliary"],
   };
   for (const [priority, kinds] of Object.entries(rows)) {
-    for (const kind of kinds) test(`${kind}: ${priority}`, () => assert.equal(toPriority(kind), priority));
+    for (const kind of kinds) test(`${kind}: ${priority}`, () => assert.equal(PRIORITIES[kind], priority));
   }
 });

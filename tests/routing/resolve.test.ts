@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { createCatalog } from "../../lib/routing/catalog.ts";
+import { listModels } from "../../lib/routing/list_models.ts";
 import { toLabel } from "../../lib/routing/reference.ts";
 import { resolveModel } from "../../lib/routing/resolve.ts";
 import type { RouterOptions } from "../../lib/routing/routing_options.ts";
@@ -112,6 +113,7 @@ describe("models that are chosen:", () => {
     ["acme/fast-1", { backends: { acme: { baseUrl: "http://acme/v1" } } }, "acme/fast-1!"],
     ["ACME/fast-1", { backends: { acme: { baseUrl: "http://acme/v1" } } }, "acme/fast-1!"],
     ["fast-1", { models: [{ id: "acme/fast-1" }] }, "nvidia/acme/fast-1!"],
+    ["fast-1", { models: [{ id: "fast-1", host: "ACME" }], backends: ACME }, "acme/fast-1!"],
     ["nvidia/x", { backends: { nvidia: { headers: {} } } }, "nvidia/nvidia/x!"],
     ["opus", { backends: { nvidia: { apiKey: "key" } } }, ELITE],
     // hosts that are not NVIDIA are asked for what was said, as it was said
@@ -201,6 +203,85 @@ test("a host has a model for the main work, or one must be chosen", () => {
   );
   assert.throws(() => elite({ defaultBackend: "ollama" }), /No model is chosen for 'ollama': set ARBITER_MODEL/);
   assert.equal(elite({ backends: { constructor: { baseUrl: "http://a/v1" } } }), "nvidia/nemotron-3-super-120b-a12b");
+});
+
+describe("what is listed can be asked for as it is listed, in the picker with thinking and without:", () => {
+  const rows: [what: string, options: RouterOptions][] = [
+    ["without any configuration", {}],
+    ["Claudia-Router's profiles, named like Anthropic's models", CLAUDIA as RouterOptions],
+    ["profiles with the names of tiers", { modelProfiles: { Sonnet: { providerModel: "a/b" } } }],
+    ["a profile named like an id of the picker", {
+      modelMap: { "anthropic/claude-x": { backend: "zen", model: "x" } },
+    }],
+    ["Anthropic's models at another host", {
+      defaultBackend: "openrouter",
+      model: "anthropic/claude-sonnet-4.5",
+      fallbacks: ["anthropic/claude-haiku-4.5", "openai/gpt-5"],
+    }],
+    ["and by the names that Anthropic gives them", {
+      defaultBackend: "acme",
+      backends: ACME,
+      model: "claude-sonnet-5",
+      tiers: { haiku: "claude-haiku-4-5" },
+      fallbacks: ["claude-opus-4-7"],
+    }],
+    ["models of tasks, and listed ones, at a host of one's own", {
+      defaultBackend: "ollama",
+      model: "qwen3:8b",
+      listed: ["ollama/llama3.2:3b"],
+      tasks: { coding: "qwen3-coder:30b" },
+    }],
+    ["a tier that must not think", { tierThinking: { haiku: false } }],
+  ];
+  for (const [what, options] of rows) {
+    test(what, () => {
+      const catalog = createCatalog({ apiKey: "key", ...options });
+      const listed = listModels(catalog, false);
+      assert.ok(listed.length > 0);
+      for (const { id } of listed) {
+        for (const name of [id, `${id}[1m]`]) {
+          assert.equal(toLabel(resolveModel(name, catalog).target, catalog), id, name);
+        }
+      }
+      for (const { id, display_name } of listModels(catalog, true)) {
+        const { target } = resolveModel(id, catalog);
+        const shown = `${toLabel(target, catalog)}${target.thinking === false ? " (no thinking)" : ""}`;
+        assert.equal(shown, display_name, id);
+      }
+    });
+  }
+});
+
+test("a row that only tells more of a profile's model at another host is not listed, others are", () => {
+  const { listed } = createCatalog({
+    backends: ACME,
+    fallbacks: [],
+    modelProfiles: { careful: { backend: "acme", providerModel: "acme-large" } },
+    models: [{ id: "acme-large", context: 200_000 }, { id: "own/new", context: 100_000 }],
+  });
+  assert.deepEqual([...listed.keys()].slice(2), ["own/new", "careful"]);
+});
+
+test("what cannot be asked for want of a key is not listed", () => {
+  const backends = { openrouter: { apiKey: "key" } };
+  const catalog = createCatalog({ backends, model: "openrouter/a/b", tiers: { opus: "zen/big-pickle" } });
+  for (const picker of [false, true]) {
+    const hosts = new Set(listModels(catalog, picker).map(({ owned_by }) => owned_by));
+    assert.deepEqual([...hosts], ["openrouter", "zen"]);
+  }
+});
+
+test("a backend that nobody knows, or that has no address, is an error: another must not get its requests", () => {
+  const rows: [options: RouterOptions, message: RegExp][] = [
+    [{ modelProfiles: { Mine: { providerModel: "m", backend: "acmee" } } }, /'mine': there is no backend 'acmee'/],
+    [{ modelMap: { mine: { model: "m", backend: "acmee" } } }, /'mine': there is no backend 'acmee'/],
+    [{ models: [{ id: "a/b", host: "acmee" }] }, /'a\/b': there is no backend 'acmee'/],
+    [{ defaultBackend: "acme", model: "m" }, /'acme': its baseUrl must be an address/],
+    [{ backends: { acme: {} } }, /'acme': its baseUrl must be an address/],
+    [{ baseUrl: "localhost:8000/v1" }, /'nvidia': its baseUrl must be an address/],
+  ];
+  for (const [options, message] of rows) assert.throws(() => createCatalog(options), { name: "TypeError", message });
+  createCatalog({ modelMap: { mine: { model: "m", backend: "NIM" } } });
 });
 
 test("names of any length are read at once", () => {

@@ -125,6 +125,8 @@ describe("a model is named for one request", () => {
       assert.match(asked, /z-ai\/glm-5.2/);
       assert.equal(why[0], "named in the token");
     }
+    const options = { defaultBackend: "ollama", model: "qwen3:8b", tasks: { coding: "qwen3-coder:30b" } };
+    assert.equal(trace({ options, headers: { "x-api-key": "key:qwen3-coder:30b" } }).model, "qwen3-coder:30b");
     assert.equal(trace({ headers: { "x-api-key": "key" } }).model, SUPER);
     assert.equal(trace({ headers: { "x-api-key": "key:" } }).model, SUPER);
     for (const secret of ["user:password", "user:pass/word", "user:s3cr/et+Key=="]) {

@@ -28,18 +28,22 @@ for (const name of ["fetch", "setTimeout", "setInterval", "queueMicrotask", "add
   };
 }
 for (const name of ["log", "info", "warn", "error", "debug"] as const) console[name] = () => void done.push(name);
+const { randomUUID } = crypto;
+const { random } = Math;
+crypto.randomUUID = () => (done.push("randomUUID"), randomUUID.call(crypto));
+Math.random = () => (done.push("random"), random());
 
 const before = new Set(Object.getOwnPropertyNames(globalThis));
 const url = new URL(`../../mod${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
 const { createArbiter, createStandIn } = await import(url.href) as typeof import("../../mod.ts");
 const added = Object.getOwnPropertyNames(globalThis).filter((name) => !before.has(name));
-const doneByImport = [...done];
-for (const [name, original] of originals) scope[name] = original;
-
+const doneByImport = done.splice(0);
 const standIn = createStandIn({
   models: { m: () => ({ steps: [{ text: "Hello" }], usage: { prompt_tokens: 5, completion_tokens: 2 } }) },
 });
 const arbiter = createArbiter({ baseUrl: "http://stand-in/v1", model: "m", fetch: standIn.fetch });
+const doneByMaking = done.splice(0);
+for (const [name, original] of originals) scope[name] = original;
 
 async function ask(fields: object): Promise<[number, string]> {
   const response = await arbiter.fetch(
@@ -56,6 +60,7 @@ const report = {
   left: BARE_GLOBALS.filter((name) => scope[name] !== undefined),
   added,
   done: doneByImport,
+  made: doneByMaking,
   health: health.status,
   whole: await ask({}),
   streamed: await ask({ stream: true }),

@@ -492,7 +492,7 @@ test("tools, system prompt and settings arrive as they are, and nothing is added
 });
 
 test("a request without settings goes up without any", async () => {
-  const { model, ...rest } = await ask({ tools: undefined });
+  const { model, ...rest } = await ask({ tools: undefined as never });
   assert.ok(model);
   assert.deepEqual(rest, { messages: [{ role: "user", content: "Hello" }], max_tokens: 1000 });
 });

@@ -171,7 +171,9 @@ describe("the beginning of a call that a host's parser leaves in the text is dro
   test("but not what may be text, nor where no call follows", () => {
     const whole = calls(call(0, "c1", "Read", READ));
     const [qwen, gptOss, granite] = ["qwen/qwen3-coder-480b", "openai/gpt-oss-120b", "ibm/granite-4"];
-    for (const [model, content] of [[qwen, "1 <"], [gptOss, "I add a comment"], [granite, "It uses functools"]]) {
+    for (
+      const [model, content] of [[qwen, "1 <"], [gptOss, "I add a comment"], [granite, "It uses functools"]] as const
+    ) {
       const expected = [`text:${content}`, `Read${READ}`, "(tool_use)"];
       assert.deepEqual(read(model!, chunk({ content }), whole, finish()), expected);
     }
