@@ -3283,34 +3283,25 @@ type Kind = readonly [windows: string, xdg: string, inHome: string];
 const CONFIG: Kind = ["APPDATA", "XDG_CONFIG_HOME", ".config"];
 const STATE: Kind = ["LOCALAPPDATA", "XDG_STATE_HOME", ".local/state"];
 
-function toFolder(env: Env, platform: string, [windows, xdg, inHome]: Kind): string | undefined {
-  if (platform === "win32") return env[windows] && `${env[windows]}\\arbiter`;
-  const base = env[xdg] || (env.HOME && `${env.HOME}/${inHome}`);
-  return base && `${base}/arbiter`.replaceAll(/\/+/g, "/"); // As paths are where a file has been found.
+/** Whose files are meant: an environment, and Node's name of the platform. */
+type Place = { env: Env; platform: string };
+
+function toUserPath({ env, platform }: Place, [windows, xdg, inHome]: Kind, names: string[]): string | undefined {
+  const isWindows = platform === "win32";
+  const base = isWindows ? env[windows] : env[xdg] || (env.HOME && `${env.HOME}/${inHome}`);
+  if (!base) return undefined;
+  const path = [base, "arbiter", ...names];
+  return isWindows ? path.join("\\") : path.join("/").replaceAll(/\/+/g, "/"); // As paths are where a file has been found.
 }
 
-/** The folder for the user's configuration, by the custom of the platform; nothing if nobody knows where home is. */
-function toConfigFolder(env: Env, platform: string): string | undefined {
-  return toFolder(env, platform, CONFIG);
+/** The folder for the user's configuration, by the custom of the platform, or a file in it; nothing if home is unknown. */
+function toConfigPath(place: Place, ...names: string[]): string | undefined {
+  return toUserPath(place, CONFIG, names);
 }
 
-/** The folder for what the program remembers by itself, found in the same way. */
-function toStateFolder(env: Env, platform: string): string | undefined {
-  return toFolder(env, platform, STATE);
-}
-
-function toFile(folder: string | undefined, name: string, platform: string): string | undefined {
-  return folder && `${folder}${platform === "win32" ? "\\" : "/"}${name}`;
-}
-
-/** A file of the user's configuration; nothing if nobody knows where home is. */
-function toConfigFile(name: string, { env, platform }: { env: Env; platform: string }): string | undefined {
-  return toFile(toConfigFolder(env, platform), name, platform);
-}
-
-/** A file of what the program remembers by itself, found in the same way. */
-function toStateFile(name: string, { env, platform }: { env: Env; platform: string }): string | undefined {
-  return toFile(toStateFolder(env, platform), name, platform);
+/** The folder for what the program remembers by itself, or a file in it, found in the same way. */
+function toStatePath(place: Place, ...names: string[]): string | undefined {
+  return toUserPath(place, STATE, names);
 }
 
 /** Where nvd-claude-proxy and free-claude-code keep their variables, on each platform. */
@@ -3572,10 +3563,8 @@ async function findConfig(
   const { posix, win32 } = await import("node:path");
   const { resolve } = platform === "win32" ? win32 : posix;
   const named = toConfigName(env);
-  const folder = toConfigFolder(env, platform);
-  const own = named ? [named] : ["arbiter.json", ...(folder ? [`${folder}/arbiter.json`] : [])];
-  for (const path of own.map((name) => resolve(cwd, name))) {
-    const file = await readConfig(path, !named);
+  for (const path of named ? [named] : ["arbiter.json", toConfigPath({ env, platform }, "arbiter.json")]) {
+    const file = path && await readConfig(resolve(cwd, path), !named);
     if (file) return file;
   }
   const path = resolve(cwd, "config.json");
@@ -14182,9 +14171,9 @@ async function openSharedStore({ settings, flags, io }: Context): Promise<Store 
   if (flags.demo || store === "memory" || store === undefined) return undefined;
   try {
     // Never from the current folder: what a download brings is not run.
-    const packages = toConfigFolder(io.env, io.platform);
+    const packages = toConfigPath(io);
     if (store === "redis") return await createRedisStore({ url, prefix, password, packages });
-    const path = toStateFile("store.sqlite", io);
+    const path = toStatePath(io, "store.sqlite");
     if (path) return await createSqliteStore(path);
     throw new ConfigError("ARBITER_STORE=sqlite needs a folder for its file: set HOME");
   } catch (cause) {
@@ -14203,7 +14192,7 @@ async function openStore(context: Context, warn: (warning: string) => void): Pro
   const { settings: { store = "memory" }, flags, io } = context;
   const shared = await openSharedStore(context);
   if (shared && store !== "memory") return createSteadyStore(shared, { name: STORE_NAMES[store], warn });
-  const path = flags.demo ? undefined : toStateFile("lessons.json", io);
+  const path = flags.demo ? undefined : toStatePath(io, "lessons.json");
   return path ? createFileStore(path, warn) : createMemoryStore();
 }
 
@@ -14611,7 +14600,7 @@ type Choice = { model?: string; added: string[]; removed: string[] };
 
 /** Where the choice is kept; nowhere if nobody knows where files of a user belong. */
 function toChoicePath(io: Pick<Io, "env" | "platform">): string | undefined {
-  return toStateFile("choice.json", io);
+  return toStatePath(io, "choice.json");
 }
 
 /** Reads the choice; a file that is missing or spoilt has none. */
@@ -14645,11 +14634,6 @@ async function writeChoice(io: Io, choice: Choice, write = replaceFile): Promise
   }
 }
 // lib/cli/keep_key.ts -----------------------------------------------------------------------
-/** The file for keys in the user's config folder; nothing if nobody knows where that is. */
-function toKeyPath(io: Pick<Io, "env" | "platform">): string | undefined {
-  return toConfigFile(".env", io);
-}
-
 /** The text of a `.env` with a variable set in it; all other lines stay as they are. */
 function setVariable(text: string, name: string, value: string): string {
   const line = `${name}=${/^[\w./+=:~-]*$/.test(value) ? value : `'${value}'`}`;
@@ -15319,37 +15303,29 @@ export async function httpCall(url: string, { headers, ...options }: CallOptions
 /** What a proxy notes of itself while it listens; `started`, in milliseconds since 1970, is what it tells as `since`. */
 type RunFile = { pid: number; port: number; started: number; version: string };
 
-function toRunFolder({ env, platform }: Io): string | undefined {
-  const folder = toStateFolder(env, platform);
-  return folder && `${folder}/run`;
-}
+const toRunPath = (io: Io, ...names: string[]) => toStatePath(io, "run", ...names);
 
 /** Notes who listens on a port; gives what removes the note. Without it only `stop` does not work. */
 async function keepRunFile(io: Io, port: number, started: number): Promise<() => Promise<void>> {
-  const folder = toRunFolder(io);
-  if (!folder) return async () => {};
-  const { mkdir, writeFile } = await import("node:fs/promises");
+  const path = toRunPath(io, `${port}.json`);
   const { pid } = (await import("node:process")).default;
   const file: RunFile = { pid, port, started, version: VERSION };
-  await mkdir(folder, { recursive: true, mode: 0o700 })
-    .then(() => writeFile(`${folder}/${port}.json`, `${JSON.stringify(file)}\n`, { mode: 0o600 }))
-    .catch(() => {});
+  if (path) await replaceFile(path, `${JSON.stringify(file)}\n`).catch(() => {});
   return () => removeRunFile(io, port);
 }
 
 /** Removes the note about a port, if there is one. */
 async function removeRunFile(io: Io, port: number): Promise<void> {
   const { rm } = await import("node:fs/promises");
-  await rm(`${toRunFolder(io)}/${port}.json`, { force: true }).catch(() => {});
+  const path = toRunPath(io, `${port}.json`);
+  if (path) await rm(path, { force: true }).catch(() => {});
 }
 
 /** Reads all notes, also those of proxies that were killed: only who tells the same start is who is meant. */
 async function readRunFiles(io: Io): Promise<RunFile[]> {
-  const folder = toRunFolder(io);
-  if (!folder) return [];
   const { readdir, readFile } = await import("node:fs/promises");
-  const names = await readdir(folder).catch(() => []);
-  const texts = await Promise.all(names.map((name) => readFile(`${folder}/${name}`, "utf8").catch(() => "")));
+  const names = await readdir(toRunPath(io) ?? "").catch(() => []);
+  const texts = await Promise.all(names.map((name) => readFile(toRunPath(io, name)!, "utf8").catch(() => "")));
   return texts.map(parseJson).filter((file): file is RunFile =>
     isJsonObject(file) && ["pid", "port", "started"].every((key) => Number.isInteger(file[key])) &&
     Number(file.port) > 0 && Number(file.port) <= 65_535 && Number(file.pid) > 0 // Others are groups of processes.
@@ -15522,7 +15498,7 @@ async function readRouterOptions(
   const host = config.defaultBackend ?? DEFAULT_BACKEND;
   const outside = layers.filter((layer) => layer !== folder);
   const named = toConfigName(mergeLayers(outside));
-  const isOwn = named ? named === toConfigName(env) : file?.path === toConfigFile("arbiter.json", io);
+  const isOwn = named ? named === toConfigName(env) : file?.path === toConfigPath(io, "arbiter.json");
   checkFolderHosts(
     settings.apiKey ? { ...backends, [host]: { ...backends[host], apiKey: settings.apiKey } } : backends,
     folder,
@@ -15747,7 +15723,7 @@ const MAX_LIST_BYTES = 16 * 1024 * 1024;
 
 /** The ids that hosts listed, and when they did, by their address. */
 function createListStore(io: Io): Store {
-  const path = toStateFile("hosts.json", io);
+  const path = toStatePath(io, "hosts.json");
   return path ? createFileStore(path, io.tell) : createMemoryStore();
 }
 
@@ -16064,7 +16040,7 @@ async function askKey(context: Context, name: string, candidates: Candidate[], w
       continue;
     }
     if (key === known) return context;
-    const path = toKeyPath(io);
+    const path = toConfigPath(io, ".env");
     const keep = path ? await askLine(`Keep it in ${path}? [y/N] `) : "";
     if (keep === LEFT) return undefined;
     if (path && /^\s*y/i.test(keep)) await keepKey(io, path, name, key, write);
@@ -16167,7 +16143,7 @@ type LogFile = { write(line: string): void; close(): Promise<string> };
 
 /** Makes the log in the state folder; nothing is opened before the first line. */
 function createLogFile(io: Io, now: () => number = Date.now): LogFile {
-  const path = toStateFile("arbiter.log", io);
+  const path = toStatePath(io, "arbiter.log");
   let [told, writing] = ["", Promise.resolve()];
 
   async function append(path: string, line: string): Promise<void> {
@@ -16821,7 +16797,7 @@ async function checkStore(context: Context): Promise<Finding[]> {
 
 /** Looks for every ordinary mistake. */
 async function diagnose(context: Context, machine: Machine): Promise<Finding[]> {
-  const { io: { env, platform, cwd }, flags, settings } = context;
+  const { io: { env, cwd }, flags, settings } = context;
   const { NODE_EXTRA_CA_CERTS: certificates } = env;
   const isReadable = certificates === undefined || await machine.readText(certificates) !== undefined;
   const findings = [checkRuntime(machine.runtime), ...checkNetwork(env, machine.runtime, isReadable)];
@@ -16845,7 +16821,7 @@ async function diagnose(context: Context, machine: Machine): Promise<Finding[]> 
   const who = typeof running === "object" ? running.version : running;
   findings.push(checkPort(port, who, who ? undefined : await machine.tryPort(port)));
   findings.push(...checkLocalhost(await machine.resolve("localhost")), ...checkWsl(env, machine.release, claude));
-  const folders = { "state folder": toStateFolder(env, platform), "config folder": toConfigFolder(env, platform) };
+  const folders = { "state folder": toStatePath(context.io), "config folder": toConfigPath(context.io) };
   for (const [check, folder] of Object.entries(folders)) {
     findings.push(checkFolder(check, folder, folder !== undefined && await machine.isWritable(folder)));
   }
@@ -17125,7 +17101,7 @@ async function runReset(context: Context): Promise<number> {
   if (count > 0) io.print(`A proxy that runs does so ${when}.`);
   const { model } = await readChoice(io);
   const { access, rm } = await import("node:fs/promises");
-  const [choice, keys] = [toChoicePath(io), toKeyPath(io)];
+  const [choice, keys] = [toChoicePath(io), toConfigPath(io, ".env")];
   if (choice) {
     await rm(choice, { force: true }).catch((cause) => {
       throw new Error(`The choice cannot be forgotten: ${cause.message}`, { cause });
@@ -17497,10 +17473,9 @@ async function readDotenv(path: string): Promise<Env> {
 }
 
 /** The environment in order of weight: a variable that is set is never overwritten by a file, as in `@std/dotenv`. */
-function readEnvironment({ env, cwd, platform }: Io): Promise<Env[]> {
-  const folders = [cwd, toConfigFolder(env, platform)].filter((folder) => folder !== undefined);
-  const files = [...folders.map((folder) => `${folder}/.env`), ...toEarlierFiles(env)];
-  return Promise.all([env, ...files.map(readDotenv)]);
+function readEnvironment(io: Io): Promise<Env[]> {
+  const files = [`${io.cwd}/.env`, toConfigPath(io, ".env") ?? "", ...toEarlierFiles(io.env)];
+  return Promise.all([io.env, ...files.map(readDotenv)]);
 }
 
 async function run(typed: readonly string[], io: Io): Promise<number> {
@@ -17516,7 +17491,7 @@ async function run(typed: readonly string[], io: Io): Promise<number> {
   if (command === "completions") return say(toCompletions(args[0]!));
   const warn = (warning: string) => io.tell(`arbiter: ${warning}`);
   const [given = {}, here = {}, ...files] = await readEnvironment(io);
-  const folder = io.cwd === toConfigFolder(io.env, io.platform) ? here : withoutOpening(here, warn);
+  const folder = io.cwd === toConfigPath(io) ? here : withoutOpening(here, warn);
   const layers = [{ ARBITER_CONFIG: flags.config }, given, folder, ...files];
   const { "api-key-file": keyFile } = flags;
   const settings = resolveSettings(flags, layers, warn);

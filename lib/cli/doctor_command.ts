@@ -1,5 +1,5 @@
 import { createArbiter } from "../arbiter.ts";
-import { toConfigFolder, toStateFolder } from "../config/folders.ts";
+import { toConfigPath, toStatePath } from "../config/folders.ts";
 import { ConfigError } from "../config/settings.ts";
 import { toModel } from "../models/roster.ts";
 import { toLabel } from "../routing/reference.ts";
@@ -149,7 +149,7 @@ async function checkStore(context: Context): Promise<Finding[]> {
 
 /** Looks for every ordinary mistake. */
 export async function diagnose(context: Context, machine: Machine): Promise<Finding[]> {
-  const { io: { env, platform, cwd }, flags, settings } = context;
+  const { io: { env, cwd }, flags, settings } = context;
   const { NODE_EXTRA_CA_CERTS: certificates } = env;
   const isReadable = certificates === undefined || await machine.readText(certificates) !== undefined;
   const findings = [checkRuntime(machine.runtime), ...checkNetwork(env, machine.runtime, isReadable)];
@@ -173,7 +173,7 @@ export async function diagnose(context: Context, machine: Machine): Promise<Find
   const who = typeof running === "object" ? running.version : running;
   findings.push(checkPort(port, who, who ? undefined : await machine.tryPort(port)));
   findings.push(...checkLocalhost(await machine.resolve("localhost")), ...checkWsl(env, machine.release, claude));
-  const folders = { "state folder": toStateFolder(env, platform), "config folder": toConfigFolder(env, platform) };
+  const folders = { "state folder": toStatePath(context.io), "config folder": toConfigPath(context.io) };
   for (const [check, folder] of Object.entries(folders)) {
     findings.push(checkFolder(check, folder, folder !== undefined && await machine.isWritable(folder)));
   }

@@ -1,3 +1,4 @@
+import { toConfigPath } from "../config/folders.ts";
 import type { Candidate } from "../routing/candidate.ts";
 import { toCandidate } from "../routing/catalog.ts";
 import { toLabel } from "../routing/reference.ts";
@@ -8,7 +9,7 @@ import { probeModels, type ProbeOptions } from "../upstream/probe.ts";
 import { PROBE_LIFE, toAvailability } from "./badges.ts";
 import { readChoice, toChoice, writeChoice } from "./choice.ts";
 import type { Context } from "./io.ts";
-import { keepKey, toKeyPath } from "./keep_key.ts";
+import { keepKey } from "./keep_key.ts";
 import { LEFT } from "./line_state.ts";
 import { MenuState } from "./menu.ts";
 import { toProbed } from "./probe_command.ts";
@@ -58,7 +59,7 @@ async function askKey(context: Context, name: string, candidates: Candidate[], w
       continue;
     }
     if (key === known) return context;
-    const path = toKeyPath(io);
+    const path = toConfigPath(io, ".env");
     const keep = path ? await askLine(`Keep it in ${path}? [y/N] `) : "";
     if (keep === LEFT) return undefined;
     if (path && /^\s*y/i.test(keep)) await keepKey(io, path, name, key, write);

@@ -1,4 +1,4 @@
-import { toStateFile } from "../config/folders.ts";
+import { toStatePath } from "../config/folders.ts";
 import type { ArbiterStatus } from "../server/stats.ts";
 import { toPrintable } from "../wire/printable.ts";
 import type { Io } from "./io.ts";
@@ -12,7 +12,7 @@ export type LogFile = { write(line: string): void; close(): Promise<string> };
 
 /** Makes the log in the state folder; nothing is opened before the first line. */
 export function createLogFile(io: Io, now: () => number = Date.now): LogFile {
-  const path = toStateFile("arbiter.log", io);
+  const path = toStatePath(io, "arbiter.log");
   let [told, writing] = ["", Promise.resolve()];
 
   async function append(path: string, line: string): Promise<void> {

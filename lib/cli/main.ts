@@ -1,5 +1,5 @@
 import { readKeyFile } from "../config/config_file.ts";
-import { toConfigFolder, toEarlierFiles } from "../config/folders.ts";
+import { toConfigPath, toEarlierFiles } from "../config/folders.ts";
 import { readTextFile } from "../config/read_text_file.ts";
 import { ConfigError, type Env, resolveSettings } from "../config/settings.ts";
 import { VERSION } from "../version.ts";
@@ -41,10 +41,9 @@ async function readDotenv(path: string): Promise<Env> {
 }
 
 /** The environment in order of weight: a variable that is set is never overwritten by a file, as in `@std/dotenv`. */
-function readEnvironment({ env, cwd, platform }: Io): Promise<Env[]> {
-  const folders = [cwd, toConfigFolder(env, platform)].filter((folder) => folder !== undefined);
-  const files = [...folders.map((folder) => `${folder}/.env`), ...toEarlierFiles(env)];
-  return Promise.all([env, ...files.map(readDotenv)]);
+function readEnvironment(io: Io): Promise<Env[]> {
+  const files = [`${io.cwd}/.env`, toConfigPath(io, ".env") ?? "", ...toEarlierFiles(io.env)];
+  return Promise.all([io.env, ...files.map(readDotenv)]);
 }
 
 async function run(typed: readonly string[], io: Io): Promise<number> {
@@ -60,7 +59,7 @@ async function run(typed: readonly string[], io: Io): Promise<number> {
   if (command === "completions") return say(toCompletions(args[0]!));
   const warn = (warning: string) => io.tell(`arbiter: ${warning}`);
   const [given = {}, here = {}, ...files] = await readEnvironment(io);
-  const folder = io.cwd === toConfigFolder(io.env, io.platform) ? here : withoutOpening(here, warn);
+  const folder = io.cwd === toConfigPath(io) ? here : withoutOpening(here, warn);
   const layers = [{ ARBITER_CONFIG: flags.config }, given, folder, ...files];
   const { "api-key-file": keyFile } = flags;
   const settings = resolveSettings(flags, layers, warn);

@@ -1,4 +1,5 @@
 import type { Arbiter } from "../arbiter.ts";
+import { toConfigPath } from "../config/folders.ts";
 import { ConfigError } from "../config/settings.ts";
 import { type Model, ROSTER, toModel } from "../models/roster.ts";
 import { toKey } from "../routing/candidate.ts";
@@ -10,7 +11,6 @@ import { systemClock } from "../wire/clock.ts";
 import { readChoice, toChoicePath } from "./choice.ts";
 import type { Context } from "./io.ts";
 import { fetchHostList, readHostList, toHostRows } from "./host_lists.ts";
-import { toKeyPath } from "./keep_key.ts";
 import { openStore, readLessons } from "./open_store.ts";
 import { createConfigured } from "./proxy.ts";
 import { toAmount, toRows, wrapLines } from "./rows.ts";
@@ -167,7 +167,7 @@ export async function runReset(context: Context): Promise<number> {
   if (count > 0) io.print(`A proxy that runs does so ${when}.`);
   const { model } = await readChoice(io);
   const { access, rm } = await import("node:fs/promises");
-  const [choice, keys] = [toChoicePath(io), toKeyPath(io)];
+  const [choice, keys] = [toChoicePath(io), toConfigPath(io, ".env")];
   if (choice) {
     await rm(choice, { force: true }).catch((cause) => {
       throw new Error(`The choice cannot be forgotten: ${cause.message}`, { cause });

@@ -1,5 +1,5 @@
 import { findConfig, parseConfig, readConfig, toConfigName } from "../config/config_file.ts";
-import { toConfigFile } from "../config/folders.ts";
+import { toConfigPath } from "../config/folders.ts";
 import { type Env, resolveBackends } from "../config/settings.ts";
 import { BACKENDS, DEFAULT_BACKEND } from "../routing/backends.ts";
 import type { BackendOptions, RouterOptions } from "../routing/routing_options.ts";
@@ -49,7 +49,7 @@ export async function readRouterOptions(
   const host = config.defaultBackend ?? DEFAULT_BACKEND;
   const outside = layers.filter((layer) => layer !== folder);
   const named = toConfigName(mergeLayers(outside));
-  const isOwn = named ? named === toConfigName(env) : file?.path === toConfigFile("arbiter.json", io);
+  const isOwn = named ? named === toConfigName(env) : file?.path === toConfigPath(io, "arbiter.json");
   checkFolderHosts(
     settings.apiKey ? { ...backends, [host]: { ...backends[host], apiKey: settings.apiKey } } : backends,
     folder,
