@@ -3,8 +3,7 @@ import { type ClaudeVariables, toClaudeVariables, toToken } from "./claude_env.t
 import type { Context } from "./io.ts";
 import { readModelChoice } from "./model_choice.ts";
 import { openStore } from "./open_store.ts";
-import { readOptions, toAddress, toConfigured } from "./proxy.ts";
-import { createArbiter } from "../arbiter.ts";
+import { readAddress, readRouter } from "./proxy.ts";
 import { toServerUrl } from "../server/serve.ts";
 import { findShell, type ShellName, SHELLS } from "./shells.ts";
 
@@ -36,11 +35,10 @@ export async function runEnv(context: Context): Promise<number> {
   if (!Object.hasOwn(SHELLS, shell)) {
     throw new ConfigError(`Cannot use --shell='${shell}': expected ${Object.keys(SHELLS).join(", ")}`);
   }
-  const options = await readOptions(context, io.tell);
-  const { host, port } = toAddress(context, options);
+  const { host, port } = await readAddress(context);
   if (port === 0) throw new ConfigError("Port 0 is any free one: name the proxy's with --port");
-  const store = await openStore(context, io.tell);
-  const models = await readModelChoice(toConfigured(() => createArbiter(options)), context, store);
+  const { catalog } = await readRouter(context, io.tell);
+  const models = await readModelChoice(catalog, context, await openStore(context, io.tell));
   const variables = toClaudeVariables(io.env, toServerUrl(host, port), models, toToken(context.settings));
   if (!json) {
     for (const line of toScript(variables, shell as ShellName)) io.print(line);

@@ -15,7 +15,7 @@ import { MenuState } from "./menu.ts";
 import { toProbed } from "./probe_command.ts";
 import { createPrompts, type Prompts } from "./prompts.ts";
 import { openStore } from "./open_store.ts";
-import { createConfigured } from "./proxy.ts";
+import { readRouter } from "./proxy.ts";
 import { namesModel, readRouterOptions } from "./router_options.ts";
 
 /** Exit code of a program that was left with Ctrl-C. */
@@ -79,24 +79,22 @@ function findKept(
 /** Lets the user choose a model while all are being asked, and keeps the choice; nothing if left. */
 async function askModel(context: Context, { prompts, write, store, fetch }: Wizard): Promise<Context | undefined> {
   const { io, settings } = context;
-  const { router: { catalog } } = await createConfigured(context);
+  const { catalog } = await readRouter(context);
   const choice = await readChoice(io);
-  const probed = toProbed(catalog, choice.added);
-  const [usual = ""] = probed.keys();
-  for (const id of choice.removed) probed.delete(id);
-  const ids = new Map([...probed].map(([id, candidate]) => [candidate, id]));
-  const rows = [...probed.keys()].map((id) => ({ id, state: "pending" as const, note: "" }));
-  const menu = new MenuState(rows, usual);
+  const known = [...toProbed(catalog, choice.added)];
+  const [, usual = ""] = known[0] ?? [];
+  const probed = new Map(known.filter(([, id]) => !choice.removed.includes(id)));
+  const menu = new MenuState([...probed.values()].map((id) => ({ id, state: "pending", note: "" })), usual);
   const stop = new AbortController();
   const model = await prompts.choose(menu, (show) =>
-    probeModels([...probed.values()], {
+    probeModels([...probed.keys()], {
       skip: settings.skipCheck ?? false,
       store,
       maxAge: PROBE_LIFE,
       signal: stop.signal,
       fetch,
       onResult(result) {
-        menu.mark(ids.get(result.candidate)!, toAvailability(result));
+        menu.mark(probed.get(result.candidate)!, toAvailability(result));
         show();
       },
     }));
@@ -114,7 +112,7 @@ async function askModel(context: Context, { prompts, write, store, fetch }: Wiza
 export async function askUnset(context: Context, again = false, given?: Wizard): Promise<Context | undefined> {
   const { io, flags } = context;
   if (flags.demo || flags.yes || !io.interactive) return context;
-  const { router: { catalog } } = await createConfigured(context);
+  const { catalog } = await readRouter(context);
   const { elite, fallbacks } = catalog;
   const { lacks, apiKey } = elite.backend;
   const chooses = again || !namesModel(catalog.options);
@@ -135,7 +133,7 @@ export async function askUnset(context: Context, again = false, given?: Wizard):
 
 /** The name of the model that the main work goes to. */
 async function readMainModel(context: Context): Promise<string> {
-  const { router: { catalog } } = await createConfigured(context);
+  const { catalog } = await readRouter(context);
   return toLabel(catalog.elite, catalog);
 }
 

@@ -1,9 +1,9 @@
-import type { Arbiter } from "../arbiter.ts";
 import { toConfigPath } from "../config/folders.ts";
 import { ConfigError } from "../config/settings.ts";
 import { type Model, ROSTER, toModel } from "../models/roster.ts";
 import { toKey } from "../routing/candidate.ts";
 import { toLabel } from "../routing/reference.ts";
+import type { Router } from "../routing/router.ts";
 import { Health } from "../upstream/health.ts";
 import type { ModelFacts } from "../upstream/learned.ts";
 import { PROBE_PREFIX } from "../upstream/probe.ts";
@@ -12,7 +12,7 @@ import { readChoice, toChoicePath } from "./choice.ts";
 import type { Context } from "./io.ts";
 import { fetchHostList, readHostList, toHostRows } from "./host_lists.ts";
 import { openStore, readLessons } from "./open_store.ts";
-import { createConfigured } from "./proxy.ts";
+import { readRouter } from "./proxy.ts";
 import { toAmount, toRows, wrapLines } from "./rows.ts";
 
 /** What a model has taught, in words. */
@@ -64,7 +64,7 @@ function toModelTable(rows: (Model & { about: string })[], columns = Infinity): 
 /** Lists the roster, and what the config file adds to it; what the host did not list when it was asked is marked. */
 async function listRoster(context: Context): Promise<void> {
   const { io, flags } = context;
-  const { router: { catalog } } = await createConfigured(context);
+  const { catalog } = await readRouter(context);
   const { models = [] } = catalog.options;
   const listed = await readHostList(io, catalog.backend);
   const owned = new Set(toHostRows(catalog).map(({ id }) => id));
@@ -83,7 +83,7 @@ async function listRoster(context: Context): Promise<void> {
 /** Compares what the default host lists with the roster. */
 async function refresh(context: Context): Promise<void> {
   const { io, flags } = context;
-  const { router: { catalog } } = await createConfigured(context);
+  const { catalog } = await readRouter(context);
   const ids = await fetchHostList(io, catalog.backend, flags.demo);
   const rows = toHostRows(catalog);
   const fresh = ids.filter((id) => !rows.some((row) => row.id === id));
@@ -97,7 +97,7 @@ async function refresh(context: Context): Promise<void> {
 }
 
 /** Tells what a name stands for, where a request for it goes, with which words in it, and why. */
-async function explain({ router }: Arbiter, name: string, prompt: string, context: Context): Promise<void> {
+async function explain(router: Router, name: string, prompt: string, context: Context): Promise<void> {
   const messages = [{ role: "user" as const, content: prompt }];
   const tools = [{ name: "Bash", input_schema: {} }]; // Without tools it would not be a turn of Claude Code's.
   const request = { model: name, max_tokens: 1, messages, tools };
@@ -149,7 +149,7 @@ export async function runModels(context: Context): Promise<number> {
   if (action === "list") await listRoster(context);
   else if (action === "refresh") await refresh(context);
   else if (id === undefined) await showLessons(context);
-  else await explain(await createConfigured(context), id, prompt, context);
+  else await explain(await readRouter(context), id, prompt, context);
   return 0;
 }
 

@@ -9,7 +9,7 @@ import { fetchHostList, toHostRows } from "./host_lists.ts";
 import type { Context } from "./io.ts";
 import { wantsColor } from "./prompts.ts";
 import { openStore } from "./open_store.ts";
-import { createConfigured, toNoKey } from "./proxy.ts";
+import { readRouter, toNoKey } from "./proxy.ts";
 
 /** A name that means a target, wherever it is read; a model may begin like a host that the user has declared. */
 function toSureName(target: Target, catalog: Catalog): string {
@@ -18,12 +18,13 @@ function toSureName(target: Target, catalog: Catalog): string {
   return backend === target.backend && model === target.model ? label : `${target.backend.name}/${target.model}`;
 }
 
-/** The models in use, the main one first, and others by name, each under a name to choose it by. */
-export function toProbed(catalog: Catalog, names: readonly string[] = []): Map<string, Candidate> {
+/** The models in use, the main one first, and others by name, each with a name to choose it by. */
+export function toProbed(catalog: Catalog, names: readonly string[] = []): Map<Candidate, string> {
   const { elite, tiers, fallbacks, backend } = catalog;
   const others = names.map((name): Target => findReference(name, catalog) ?? { backend, model: name });
   const targets = [elite, ...Object.values(tiers), ...fallbacks, ...others];
-  return new Map(targets.map((target) => [toSureName(target, catalog), toCandidate(target, catalog)]));
+  const byName = new Map(targets.map((target) => [toSureName(target, catalog), toCandidate(target, catalog)]));
+  return new Map([...byName].map(([name, candidate]) => [candidate, name]));
 }
 
 /** Shows findings as they come, and `end` what it has not shown yet. */
@@ -77,21 +78,20 @@ async function readOthers(catalog: Catalog, { io, flags }: Context): Promise<str
 /** Asks models whether they answer, those in use anew; 0 when one does, or none was to be asked. */
 export async function runProbe(context: Context): Promise<number> {
   const { io, flags, settings } = context;
-  const { router: { catalog } } = await createConfigured(context, io.tell);
-  const used = toProbed(catalog);
-  const probed = new Map([...toProbed(catalog, await readOthers(catalog, context)), ...used]);
-  const inUse = new Set(used.values());
-  const ids = new Map([...probed].map(([id, candidate]) => [candidate, id]));
-  const board = flags.json ? NO_BOARD : await createBoard([...probed.keys()], io);
-  const results = await probeModels([...probed.values()], {
+  const { catalog } = await readRouter(context, io.tell);
+  const used = [...toProbed(catalog).values()];
+  const probed = toProbed(catalog, await readOthers(catalog, context));
+  const toId = (candidate: Candidate) => probed.get(candidate)!;
+  const board = flags.json ? NO_BOARD : await createBoard([...probed.values()], io);
+  const results = await probeModels([...probed.keys()], {
     skip: settings.skipCheck ?? false,
-    maxAge: (candidate) => inUse.has(candidate) ? 0 : PROBE_LIFE,
-    onResult: (result) => board.show(ids.get(result.candidate)!, toAvailability(result)),
+    maxAge: (candidate) => used.includes(toId(candidate)) ? 0 : PROBE_LIFE,
+    onResult: (result) => board.show(toId(result.candidate), toAvailability(result)),
     store: await openStore(context, io.tell),
     ...(flags.demo ? { fetch: createStandIn().fetch } : {}),
   });
   board.end();
-  const rows = results.map(({ candidate, ...result }) => ({ model: ids.get(candidate), ...result }));
+  const rows = results.map(({ candidate, ...result }) => ({ model: toId(candidate), ...result }));
   if (flags.json) io.print(JSON.stringify(rows, null, 2));
   const noKey = settings.skipCheck ? undefined : toNoKey(catalog.elite.backend);
   if (noKey) io.tell(noKey);

@@ -1,6 +1,7 @@
 import { type Arbiter, createArbiter } from "../arbiter.ts";
 import { checkHost, ConfigError, type Settings, toLocalAnswers } from "../config/settings.ts";
 import type { Backend } from "../routing/candidate.ts";
+import type { Router } from "../routing/router.ts";
 import type { RouterOptions } from "../routing/routing_options.ts";
 import { formatRequestLog, type RequestLog, toLogLine } from "../server/request_log.ts";
 import type { HandlerOptions } from "../server/options.ts";
@@ -96,14 +97,19 @@ export function toAddress({ settings }: Context, options: { port?: number | unde
 }
 
 /** What a router is made from: the demo's options, or those of flags, environment and config file. */
-export async function readOptions(context: Context, warn?: (warning: string) => void): Promise<ReadOptions> {
+async function readOptions(context: Context, warn?: (warning: string) => void): Promise<ReadOptions> {
   return context.flags.demo ? DEMO_OPTIONS : await readRouterOptions(context, undefined, warn);
 }
 
-/** Makes an Arbiter that is only looked at: what names mean to it, and where requests would go. */
-export async function createConfigured(context: Context, warn?: (warning: string) => void): Promise<Arbiter> {
+/** The address a command is about: the one that `serve` would take; where the port is said no file can stand in the way. */
+export async function readAddress(context: Context): Promise<Address> {
+  return toAddress(context, context.settings.port === undefined ? await readOptions(context) : {});
+}
+
+/** Finds out what names mean, and where requests would go. */
+export async function readRouter(context: Context, warn?: (warning: string) => void): Promise<Router> {
   const options = await readOptions(context, warn);
-  return toConfigured(() => createArbiter(options));
+  return toConfigured(() => createArbiter(options)).router;
 }
 
 /** What asks the upstream: the stand-in in a demo, `node:http` where that does as well as `fetch`. */
@@ -120,14 +126,14 @@ export async function createProxy(context: Context, write: (line: string) => voi
   const store = await openStore(context, write);
   const { port, path, ...options } = await readOptions(context, io.tell);
   const arbiter = toConfigured(() => createArbiter({ ...handling, ...options, store }));
-  const { elite: { backend } } = arbiter.router.catalog;
+  const { catalog, catalog: { elite: { backend } } } = arbiter.router;
   const noKey = toNoKey(backend);
   if (noKey) throw new ConfigError(noKey);
   const unwatch = await watchConfig(path, async () => {
     arbiter.configure(await readRouterOptions(context, path));
     write(`Read ${path} again`);
   }, (error) => write(`Kept the configuration as it was: ${error.message}`));
-  const models = await readModelChoice(arbiter, context, store);
+  const models = await readModelChoice(catalog, context, store);
   const upstream = flags.demo ? "the built-in demo model" : backend.baseUrl;
   return { arbiter, store, models, upstream, ...toAddress(context, { port }), unwatch };
 }

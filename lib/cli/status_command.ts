@@ -4,8 +4,7 @@ import { toServerUrl } from "../server/serve.ts";
 import type { ArbiterStatus } from "../server/stats.ts";
 import { sleep, systemClock } from "../wire/clock.ts";
 import type { Context } from "./io.ts";
-import { toAddress } from "./proxy.ts";
-import { readRouterOptions } from "./router_options.ts";
+import { readAddress } from "./proxy.ts";
 import { toRows } from "./rows.ts";
 import { readRunFiles, removeRunFile } from "./run_file.ts";
 import { type Address, findRunning, isPortTaken, type Occupant } from "./running.ts";
@@ -15,11 +14,6 @@ const WATCH_PAUSE = 1_000;
 const STOP_PAUSE = 100;
 /** Milliseconds a proxy, and the Claude Code in front of it, have to end. */
 const STOP_TIMEOUT = 10_000;
-
-/** The address a command is about: the one that `serve` would take; where the port is said no file can stand in the way. */
-export async function readAddress(context: Context): Promise<Address> {
-  return toAddress(context, context.settings.port === undefined ? await readRouterOptions(context) : {});
-}
 
 /** Why there is no proxy to work with on a port. */
 const NOBODY = {
