@@ -15495,30 +15495,27 @@ async function readRouterOptions(
     const key = apiKey && !own.apiKeyEnv ? { apiKey } : {};
     backends[name] = { ...own, ...key, ...(baseUrl ? { baseUrl } : {}) };
   }
+  const { apiKey, port, thinking, rateLimit, rateWindow, maxConcurrency } = settings;
   const host = config.defaultBackend ?? DEFAULT_BACKEND;
   const outside = layers.filter((layer) => layer !== folder);
   const named = toConfigName(mergeLayers(outside));
   const isOwn = named ? named === toConfigName(env) : file?.path === toConfigPath(io, "arbiter.json");
   checkFolderHosts(
-    settings.apiKey ? { ...backends, [host]: { ...backends[host], apiKey: settings.apiKey } } : backends,
+    apiKey ? { ...backends, [host]: { ...backends[host], apiKey } } : backends,
     folder,
     [resolveBackends(outside), isOwn ? config.backends : undefined],
   );
   const { model = [], opus, sonnet, haiku, opusThinking, sonnetThinking, haikuThinking } = settings;
   const typed = flags.model?.includes(",");
   const fallbacks = (typed ? undefined : settings.fallbacks) ?? (model.length > 1 ? model.slice(1) : undefined);
+  const set = { apiKey, port, thinking, rateLimit, rateWindow, maxConcurrency };
   const chosen = {
-    apiKey: settings.apiKey,
-    port: settings.port,
+    ...set,
     path: file?.path,
     // What was chosen in the menu counts least.
     model: model[0] ?? (namesModel(config) ? undefined : (await readChoice(io)).model),
     fallbacks,
     listed: model.length > 1 ? model : undefined,
-    thinking: settings.thinking,
-    rateLimit: settings.rateLimit,
-    rateWindow: settings.rateWindow,
-    maxConcurrency: settings.maxConcurrency,
   };
   const given = Object.fromEntries(Object.entries(chosen).filter(([, value]) => value !== undefined));
   const tierThinking = { opus: opusThinking, sonnet: sonnetThinking, haiku: haikuThinking };
@@ -15587,21 +15584,15 @@ function toRequestWriter(logLevel: string, write: (line: string) => void): (log:
 
 /** How clients and upstreams are treated; one earlier tool has two limits of output, a usual one and a hard one. */
 function toHandlerOptions(settings: Settings, write: (line: string) => void): HandlerOptions {
-  const { maxTokens = Infinity, hardMaxTokens = Infinity, logLevel = "info" } = settings;
-  const set = {
+  const { maxTokens = Infinity, hardMaxTokens = Infinity, logLevel = "info", allowOpen: open } = settings;
+  const { pingInterval, maxBodyBytes, requestTimeout, clientKeys, inboundRpm, showContent, visualizes } = settings;
+  const set = { pingInterval, maxBodyBytes, requestTimeout, clientKeys, open, inboundRpm, showContent, visualizes };
+  return {
+    ...Object.fromEntries(Object.entries(set).filter(([, value]) => value !== undefined)),
     localAnswers: toLocalAnswers(settings),
     maxTokens: Math.min(maxTokens, hardMaxTokens),
-    pingInterval: settings.pingInterval,
-    maxBodyBytes: settings.maxBodyBytes,
-    requestTimeout: settings.requestTimeout,
-    clientKeys: settings.clientKeys,
-    open: settings.allowOpen,
-    inboundRpm: settings.inboundRpm,
-    showContent: settings.showContent,
-    visualizes: settings.visualizes,
+    onRequest: toRequestWriter(logLevel, write),
   };
-  const given = Object.entries(set).filter(([, value]) => value !== undefined);
-  return { ...Object.fromEntries(given), onRequest: toRequestWriter(logLevel, write) };
 }
 
 /** What a library calls a wrong argument is a wrong configuration here. */
@@ -15771,9 +15762,8 @@ const CLOSE_SCREEN = "\x1b[?25h\x1b[?1049l";
 
 /** The terminal of this process, held while somebody is asked in it, and given back also when a signal ends the program. */
 type HeldTerminal = {
-  /** Opens a screen of its own, without a cursor. */
-  openScreen(): void;
-  closeScreen(): void;
+  /** Goes to a screen of its own, without a cursor, and back. */
+  toScreen(open: boolean): void;
   /** Shows again what is typed. */
   giveBack(): void;
 };
@@ -15798,7 +15788,7 @@ async function holdTerminal(): Promise<HeldTerminal> {
   };
   for (const signal of END_SIGNALS) process.on(signal, end);
   process.stdin.setRawMode(true);
-  return { openScreen: () => toScreen(true), closeScreen: () => toScreen(false), giveBack };
+  return { toScreen, giveBack };
 }
 // lib/cli/prompts.ts ------------------------------------------------------------------------
 /**
@@ -15895,9 +15885,9 @@ function createPrompts(env: Env): Prompts {
         const lines = menu.render(stderr.columns || 80, wantsColor(env), stderr.rows || 24);
         stderr.write(`\x1b[H\x1b[J${lines.join("\r\n")}`);
       };
-      const { openScreen, closeScreen } = await hold();
+      const { toScreen } = await hold();
       const begin = () => {
-        openScreen();
+        toScreen(true);
         stderr.on("resize", show);
         show();
         start(show).catch(() => {});
@@ -15911,7 +15901,7 @@ function createPrompts(env: Env): Prompts {
       } finally {
         open = false; // Results that still come must not clear what is there then.
         stderr.off("resize", show);
-        closeScreen();
+        toScreen(false);
       }
     },
   };
@@ -16924,9 +16914,10 @@ function join(width: number, about: readonly string[], sections: Readonly<Record
   return [...texts, ...parts.map(([title, lines]) => [title, ...lines].join("\n"))].join("\n\n");
 }
 
-/** The help text about a command, or about all of them. */
-function toHelp(command?: Command, columns = COLUMNS): string {
+/** The help text about the command of a name, or about all of them. */
+function toHelp(name = "", columns = COLUMNS): string {
   const width = Math.min(columns, MOST_COLUMNS);
+  const command = COMMAND_BY_NAME.get(name);
   if (command === undefined) {
     const flags = (Object.keys(FLAGS) as FlagName[]).filter((name) => !OWN_FLAGS.includes(name));
     return join(width, ["Usage: arbiter-proxy [COMMAND] [FLAGS] [-- ARGUMENTS FOR CLAUDE]", ABOUT], {
@@ -16944,11 +16935,6 @@ function toHelp(command?: Command, columns = COLUMNS): string {
     "Examples:": examples.map(toExample),
     "Exit codes:": toColumns(Object.entries({ ...EXITS, ...exits }), width),
   });
-}
-
-/** The help text for what was typed behind `help`: a command's name, or nothing. */
-function toHelpFor([name = ""]: readonly string[], columns?: number): string {
-  return toHelp(COMMAND_BY_NAME.get(name), columns);
 }
 // lib/cli/models_command.ts -----------------------------------------------------------------
 /** What a model has taught, in words. */
@@ -17484,7 +17470,7 @@ async function run(typed: readonly string[], io: Io): Promise<number> {
   };
   // Whatever is set, or set wrongly.
   if (flags.version) return say(VERSION);
-  if (command === "help") return say(toHelpFor(args, io.columns));
+  if (command === "help") return say(toHelp(args[0], io.columns));
   if (command === "completions") return say(toCompletions(args[0]!));
   const warn = (warning: string) => io.tell(`arbiter: ${warning}`);
   const [given = {}, here = {}, ...files] = await readEnvironment(io);

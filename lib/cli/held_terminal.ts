@@ -5,9 +5,8 @@ const CLOSE_SCREEN = "\x1b[?25h\x1b[?1049l";
 
 /** The terminal of this process, held while somebody is asked in it, and given back also when a signal ends the program. */
 export type HeldTerminal = {
-  /** Opens a screen of its own, without a cursor. */
-  openScreen(): void;
-  closeScreen(): void;
+  /** Goes to a screen of its own, without a cursor, and back. */
+  toScreen(open: boolean): void;
   /** Shows again what is typed. */
   giveBack(): void;
 };
@@ -32,5 +31,5 @@ export async function holdTerminal(): Promise<HeldTerminal> {
   };
   for (const signal of END_SIGNALS) process.on(signal, end);
   process.stdin.setRawMode(true);
-  return { openScreen: () => toScreen(true), closeScreen: () => toScreen(false), giveBack };
+  return { toScreen, giveBack };
 }

@@ -10,7 +10,7 @@ import { runDoctor } from "./doctor_command.ts";
 import { runEnv } from "./env_command.ts";
 import { parseCommandLine } from "./flags.ts";
 import { withoutOpening } from "./folder_files.ts";
-import { toHelpFor } from "./help.ts";
+import { toHelp } from "./help.ts";
 import { runInit } from "./first_run.ts";
 import { type Context, createIo, type Io } from "./io.ts";
 import { runModels, runReset } from "./models_command.ts";
@@ -55,7 +55,7 @@ async function run(typed: readonly string[], io: Io): Promise<number> {
   };
   // Whatever is set, or set wrongly.
   if (flags.version) return say(VERSION);
-  if (command === "help") return say(toHelpFor(args, io.columns));
+  if (command === "help") return say(toHelp(args[0], io.columns));
   if (command === "completions") return say(toCompletions(args[0]!));
   const warn = (warning: string) => io.tell(`arbiter: ${warning}`);
   const [given = {}, here = {}, ...files] = await readEnvironment(io);

@@ -97,9 +97,9 @@ export function createPrompts(env: Env): Prompts {
         const lines = menu.render(stderr.columns || 80, wantsColor(env), stderr.rows || 24);
         stderr.write(`\x1b[H\x1b[J${lines.join("\r\n")}`);
       };
-      const { openScreen, closeScreen } = await hold();
+      const { toScreen } = await hold();
       const begin = () => {
-        openScreen();
+        toScreen(true);
         stderr.on("resize", show);
         show();
         start(show).catch(() => {});
@@ -113,7 +113,7 @@ export function createPrompts(env: Env): Prompts {
       } finally {
         open = false; // Results that still come must not clear what is there then.
         stderr.off("resize", show);
-        closeScreen();
+        toScreen(false);
       }
     },
   };

@@ -65,21 +65,15 @@ export function toRequestWriter(logLevel: string, write: (line: string) => void)
 
 /** How clients and upstreams are treated; one earlier tool has two limits of output, a usual one and a hard one. */
 function toHandlerOptions(settings: Settings, write: (line: string) => void): HandlerOptions {
-  const { maxTokens = Infinity, hardMaxTokens = Infinity, logLevel = "info" } = settings;
-  const set = {
+  const { maxTokens = Infinity, hardMaxTokens = Infinity, logLevel = "info", allowOpen: open } = settings;
+  const { pingInterval, maxBodyBytes, requestTimeout, clientKeys, inboundRpm, showContent, visualizes } = settings;
+  const set = { pingInterval, maxBodyBytes, requestTimeout, clientKeys, open, inboundRpm, showContent, visualizes };
+  return {
+    ...Object.fromEntries(Object.entries(set).filter(([, value]) => value !== undefined)),
     localAnswers: toLocalAnswers(settings),
     maxTokens: Math.min(maxTokens, hardMaxTokens),
-    pingInterval: settings.pingInterval,
-    maxBodyBytes: settings.maxBodyBytes,
-    requestTimeout: settings.requestTimeout,
-    clientKeys: settings.clientKeys,
-    open: settings.allowOpen,
-    inboundRpm: settings.inboundRpm,
-    showContent: settings.showContent,
-    visualizes: settings.visualizes,
+    onRequest: toRequestWriter(logLevel, write),
   };
-  const given = Object.entries(set).filter(([, value]) => value !== undefined);
-  return { ...Object.fromEntries(given), onRequest: toRequestWriter(logLevel, write) };
 }
 
 /** What a library calls a wrong argument is a wrong configuration here. */
