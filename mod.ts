@@ -15844,7 +15844,8 @@ function createPrompts(env: Env): Prompts {
     const { default: { stderr } } = await import("node:process");
     await hold();
     const line = new LineState();
-    const answer = await readKeys(() => stderr.write(question), (key) => {
+    const asked = `${wrapLines(question, stderr.columns || undefined)} `;
+    const answer = await readKeys(() => stderr.write(asked), (key) => {
       const before = line.text;
       const end = line.feed(key);
       const gone = before.length - line.text.length;
@@ -15872,7 +15873,7 @@ function createPrompts(env: Env): Prompts {
         await start(() => {});
         stderr.write(`${menu.list().join("\n")}\n`);
         for (;;) {
-          const answer = await askLine("Number, id or address (Enter: the default): ");
+          const answer = await askLine("Number, id or address (Enter: the default):");
           const id = answer === LEFT ? LEFT : menu.pick(answer);
           if (id !== undefined) return id;
           stderr.write("That is no number of the list, and no model id.\n");
@@ -16023,7 +16024,7 @@ async function askKey(context: Context, name: string, candidates: Candidate[], w
   io.tell(known ? `Arbiter has an API key, ${name}: Enter keeps it.` : `Arbiter needs an API key, ${name}.`);
   if (name === "NVIDIA_API_KEY") io.tell("A free one is at https://build.nvidia.com");
   for (;;) {
-    const answer = await askLine("Key (it is not shown, and tried at once): ", true);
+    const answer = await askLine("Key (it is not shown, and tried at once):", true);
     if (answer === LEFT) return undefined;
     const key = answer.trim() || known;
     const stop = new AbortController();
@@ -16036,7 +16037,7 @@ async function askKey(context: Context, name: string, candidates: Candidate[], w
     }
     if (key === known) return context;
     const path = toConfigPath(io, ".env");
-    const keep = path ? await askLine(`Keep it in ${path}? [y/N] `) : "";
+    const keep = path ? await askLine(`Keep it in ${path}? [y/N]`) : "";
     if (keep === LEFT) return undefined;
     if (path && /^\s*y/i.test(keep)) await keepKey(io, path, name, key, write);
     return { ...context, layers: [{ [name]: key }, ...context.layers] };
@@ -16182,7 +16183,7 @@ const NOT_FOUND = 127;
 /** Asks a question, to which Enter means yes. */
 async function askYesNo(question: string, env: Env): Promise<boolean | typeof LEFT> {
   const { askLine, close } = createPrompts(env);
-  const answer = await askLine(`${question} [Y/n] `).finally(close);
+  const answer = await askLine(`${question} [Y/n]`).finally(close);
   return answer === LEFT ? LEFT : !/^\s*n/i.test(answer);
 }
 
@@ -17078,15 +17079,16 @@ async function runModels(context: Context): Promise<number> {
 /** Forgets the choice, and what models have taught and how they were found; keys stay. */
 async function runReset(context: Context): Promise<number> {
   const { io } = context;
+  const say = (text: string) => io.print(wrapLines(text, io.columns));
   const store = await openStore(context, io.tell);
   const learned = await readLessons(store);
   const count = learned.all().length;
   await learned.forget();
   await new Health(systemClock, store).forget();
   for (const [key] of await store.list(PROBE_PREFIX)) await store.set(key, undefined);
-  io.print(`Forgot what ${toAmount(count, "model")} had taught.`);
+  say(`Forgot what ${toAmount(count, "model")} had taught.`);
   const when = store.shared ? "with its next requests" : "at its next start";
-  if (count > 0) io.print(`A proxy that runs does so ${when}.`);
+  if (count > 0) say(`A proxy that runs does so ${when}.`);
   const { model } = await readChoice(io);
   const { access, rm } = await import("node:fs/promises");
   const [choice, keys] = [toChoicePath(io), toConfigPath(io, ".env")];
@@ -17095,8 +17097,8 @@ async function runReset(context: Context): Promise<number> {
       throw new Error(`The choice cannot be forgotten: ${cause.message}`, { cause });
     });
   }
-  if (model) io.print(`Forgot the choice of ${model}.`);
-  if (keys && await access(keys).then(() => true, () => false)) io.print(`Keys stay in ${keys}`);
+  if (model) say(`Forgot the choice of ${model}.`);
+  if (keys && await access(keys).then(() => true, () => false)) say(`Keys stay in ${keys}`);
   return 0;
 }
 // lib/cli/serve_command.ts ------------------------------------------------------------------
@@ -17133,7 +17135,8 @@ async function runServe(context: Context): Promise<number> {
   // Whoever reads that it listens may stop it at once.
   const told = new Promise((resolve) => process.once("SIGINT", resolve).once("SIGTERM", resolve));
   const server = await listen(proxy, context.io);
-  print(`Arbiter is listening on ${server.url} → ${proxy.upstream}, model ${proxy.models.elite}`);
+  const listening = `Arbiter is listening on ${server.url} → ${proxy.upstream}, model ${proxy.models.elite}`;
+  print(wrapLines(listening, context.io.columns));
   const there = context.settings.clientKeys ? " with the same ARBITER_API_KEY" : "";
   print(`To use it, in another terminal${there}: ${toUse(context, server.port, process)}, then claude`);
   print(`To watch it: ${server.url}${DASHBOARD_PATH}`);
@@ -17290,7 +17293,7 @@ async function runStop(context: Context): Promise<number> {
     await sleep(systemClock, STOP_PAUSE, new AbortController().signal);
   }
   await removeRunFile(io, port); // Windows ends processes without a word.
-  io.print(`Stopped Arbiter ${run.version} on port ${port} (process ${run.pid}).`);
+  io.print(wrapLines(`Stopped Arbiter ${run.version} on port ${port} (process ${run.pid}).`, io.columns));
   return 0;
 }
 // lib/cli/test_command.ts -------------------------------------------------------------------
@@ -17449,16 +17452,23 @@ const RUN_BY_COMMAND: Record<Exclude<Command, "help" | "completions">, (context:
   test: runTest,
 };
 
-async function readDotenv(path: string): Promise<Env> {
+/** What is not there, or is a folder, is no file. */
+const NO_FILE = ["ENOENT", "ENOTDIR", "EISDIR"];
+
+/** Reads a `.env`, which most folders have not. */
+async function readDotenv(path: string, warn: (warning: string) => void): Promise<Env> {
   const { parseEnv } = await import("node:util");
-  // Most folders have none, and an unreadable one is as good as none.
-  return { ...parseEnv(await readTextFile(path).catch(() => "")) };
+  const text = await readTextFile(path).catch((thrown) => {
+    if (!NO_FILE.includes(thrown.code)) warn(`Cannot read ${path}: ${toWhy(thrown)}`);
+    return "";
+  });
+  return { ...parseEnv(text) };
 }
 
 /** The environment in order of weight: a variable that is set is never overwritten by a file, as in `@std/dotenv`. */
-function readEnvironment(io: Io): Promise<Env[]> {
+function readEnvironment(io: Io, warn: (warning: string) => void): Promise<Env[]> {
   const files = [`${io.cwd}/.env`, toConfigPath(io, ".env") ?? "", ...toEarlierFiles(io.env)];
-  return Promise.all([io.env, ...files.map(readDotenv)]);
+  return Promise.all([io.env, ...files.map((file) => readDotenv(file, warn))]);
 }
 
 async function run(typed: readonly string[], io: Io): Promise<number> {
@@ -17473,7 +17483,7 @@ async function run(typed: readonly string[], io: Io): Promise<number> {
   if (command === "help") return say(toHelp(args[0], io.columns));
   if (command === "completions") return say(toCompletions(args[0]!));
   const warn = (warning: string) => io.tell(`arbiter: ${warning}`);
-  const [given = {}, here = {}, ...files] = await readEnvironment(io);
+  const [given = {}, here = {}, ...files] = await readEnvironment(io, warn);
   const folder = io.cwd === toConfigPath(io) ? here : withoutOpening(here, warn);
   const layers = [{ ARBITER_CONFIG: flags.config }, given, folder, ...files];
   const { "api-key-file": keyFile } = flags;

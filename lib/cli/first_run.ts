@@ -47,7 +47,7 @@ async function askKey(context: Context, name: string, candidates: Candidate[], w
   io.tell(known ? `Arbiter has an API key, ${name}: Enter keeps it.` : `Arbiter needs an API key, ${name}.`);
   if (name === "NVIDIA_API_KEY") io.tell("A free one is at https://build.nvidia.com");
   for (;;) {
-    const answer = await askLine("Key (it is not shown, and tried at once): ", true);
+    const answer = await askLine("Key (it is not shown, and tried at once):", true);
     if (answer === LEFT) return undefined;
     const key = answer.trim() || known;
     const stop = new AbortController();
@@ -60,7 +60,7 @@ async function askKey(context: Context, name: string, candidates: Candidate[], w
     }
     if (key === known) return context;
     const path = toConfigPath(io, ".env");
-    const keep = path ? await askLine(`Keep it in ${path}? [y/N] `) : "";
+    const keep = path ? await askLine(`Keep it in ${path}? [y/N]`) : "";
     if (keep === LEFT) return undefined;
     if (path && /^\s*y/i.test(keep)) await keepKey(io, path, name, key, write);
     return { ...context, layers: [{ [name]: key }, ...context.layers] };

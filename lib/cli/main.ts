@@ -1,4 +1,4 @@
-import { readKeyFile } from "../config/config_file.ts";
+import { readKeyFile, toWhy } from "../config/config_file.ts";
 import { toConfigPath, toEarlierFiles } from "../config/folders.ts";
 import { readTextFile } from "../config/read_text_file.ts";
 import { ConfigError, type Env, resolveSettings } from "../config/settings.ts";
@@ -34,16 +34,23 @@ const RUN_BY_COMMAND: Record<Exclude<Command, "help" | "completions">, (context:
   test: runTest,
 };
 
-async function readDotenv(path: string): Promise<Env> {
+/** What is not there, or is a folder, is no file. */
+const NO_FILE = ["ENOENT", "ENOTDIR", "EISDIR"];
+
+/** Reads a `.env`, which most folders have not. */
+async function readDotenv(path: string, warn: (warning: string) => void): Promise<Env> {
   const { parseEnv } = await import("node:util");
-  // Most folders have none, and an unreadable one is as good as none.
-  return { ...parseEnv(await readTextFile(path).catch(() => "")) };
+  const text = await readTextFile(path).catch((thrown) => {
+    if (!NO_FILE.includes(thrown.code)) warn(`Cannot read ${path}: ${toWhy(thrown)}`);
+    return "";
+  });
+  return { ...parseEnv(text) };
 }
 
 /** The environment in order of weight: a variable that is set is never overwritten by a file, as in `@std/dotenv`. */
-function readEnvironment(io: Io): Promise<Env[]> {
+function readEnvironment(io: Io, warn: (warning: string) => void): Promise<Env[]> {
   const files = [`${io.cwd}/.env`, toConfigPath(io, ".env") ?? "", ...toEarlierFiles(io.env)];
-  return Promise.all([io.env, ...files.map(readDotenv)]);
+  return Promise.all([io.env, ...files.map((file) => readDotenv(file, warn))]);
 }
 
 async function run(typed: readonly string[], io: Io): Promise<number> {
@@ -58,7 +65,7 @@ async function run(typed: readonly string[], io: Io): Promise<number> {
   if (command === "help") return say(toHelp(args[0], io.columns));
   if (command === "completions") return say(toCompletions(args[0]!));
   const warn = (warning: string) => io.tell(`arbiter: ${warning}`);
-  const [given = {}, here = {}, ...files] = await readEnvironment(io);
+  const [given = {}, here = {}, ...files] = await readEnvironment(io, warn);
   const folder = io.cwd === toConfigPath(io) ? here : withoutOpening(here, warn);
   const layers = [{ ARBITER_CONFIG: flags.config }, given, folder, ...files];
   const { "api-key-file": keyFile } = flags;

@@ -156,15 +156,16 @@ export async function runModels(context: Context): Promise<number> {
 /** Forgets the choice, and what models have taught and how they were found; keys stay. */
 export async function runReset(context: Context): Promise<number> {
   const { io } = context;
+  const say = (text: string) => io.print(wrapLines(text, io.columns));
   const store = await openStore(context, io.tell);
   const learned = await readLessons(store);
   const count = learned.all().length;
   await learned.forget();
   await new Health(systemClock, store).forget();
   for (const [key] of await store.list(PROBE_PREFIX)) await store.set(key, undefined);
-  io.print(`Forgot what ${toAmount(count, "model")} had taught.`);
+  say(`Forgot what ${toAmount(count, "model")} had taught.`);
   const when = store.shared ? "with its next requests" : "at its next start";
-  if (count > 0) io.print(`A proxy that runs does so ${when}.`);
+  if (count > 0) say(`A proxy that runs does so ${when}.`);
   const { model } = await readChoice(io);
   const { access, rm } = await import("node:fs/promises");
   const [choice, keys] = [toChoicePath(io), toConfigPath(io, ".env")];
@@ -173,7 +174,7 @@ export async function runReset(context: Context): Promise<number> {
       throw new Error(`The choice cannot be forgotten: ${cause.message}`, { cause });
     });
   }
-  if (model) io.print(`Forgot the choice of ${model}.`);
-  if (keys && await access(keys).then(() => true, () => false)) io.print(`Keys stay in ${keys}`);
+  if (model) say(`Forgot the choice of ${model}.`);
+  if (keys && await access(keys).then(() => true, () => false)) say(`Keys stay in ${keys}`);
   return 0;
 }

@@ -5,7 +5,7 @@ import type { ArbiterStatus } from "../server/stats.ts";
 import { sleep, systemClock } from "../wire/clock.ts";
 import type { Context } from "./io.ts";
 import { readAddress } from "./proxy.ts";
-import { toRows } from "./rows.ts";
+import { toRows, wrapLines } from "./rows.ts";
 import { readRunFiles, removeRunFile } from "./run_file.ts";
 import { type Address, findRunning, isPortTaken, type Occupant } from "./running.ts";
 
@@ -157,6 +157,6 @@ export async function runStop(context: Context): Promise<number> {
     await sleep(systemClock, STOP_PAUSE, new AbortController().signal);
   }
   await removeRunFile(io, port); // Windows ends processes without a word.
-  io.print(`Stopped Arbiter ${run.version} on port ${port} (process ${run.pid}).`);
+  io.print(wrapLines(`Stopped Arbiter ${run.version} on port ${port} (process ${run.pid}).`, io.columns));
   return 0;
 }

@@ -109,7 +109,7 @@ const UNREADABLE: Record<string, string> = {
 };
 
 /** Why a file cannot be read, in words. */
-function toWhy(thrown: unknown): string {
+export function toWhy(thrown: unknown): string {
   const { code = "", message } = thrown as Error & { code?: string };
   return UNREADABLE[code] ?? message;
 }
