@@ -16514,8 +16514,9 @@ function checkRuntime({ name, version }: Runtime): Finding {
 }
 
 /** Whether Claude Code is there and new enough. */
-function checkClaude(path: string | undefined, version: string | undefined): Finding {
+function checkClaude(path?: string, version?: string, npx?: string): Finding {
   const install = "Run npm install -g @anthropic-ai/claude-code";
+  if (!path && !npx) return found("claude", "WARN", "not on PATH, nor is npx", `Install Node.js. ${install}`);
   if (!path) return found("claude", "WARN", "not on PATH; npx would fetch it", install);
   if (!version) return found("claude", "FAIL", `${path} does not run`, install);
   const says = `${version}, ${path}`;
@@ -16694,7 +16695,7 @@ type Machine = {
   resolve(host: string): Promise<string[]>;
   tryPort(port: number): Promise<string | undefined>;
   findRunning: typeof findRunning;
-  findClaude(): Promise<[path?: string | undefined, version?: string | undefined]>;
+  findClaude(): Promise<[path: string | undefined, version?: string | undefined, npx?: string | undefined]>;
 };
 
 /** The machine this runs on. */
@@ -16727,7 +16728,7 @@ async function createMachine({ env, platform, cwd }: Io): Promise<Machine> {
     async findClaude() {
       const path = await findOnPath("claude", env, platform);
       const line = path && await readLastLine({ command: path, args: ["--version"] }, env, cwd).catch(() => undefined);
-      return [path, line?.split(" ")[0]];
+      return [path, line?.split(" ")[0], await findOnPath("npx", env, platform)];
     },
   };
 }
@@ -16806,8 +16807,8 @@ async function diagnose(context: Context, machine: Machine): Promise<Finding[]> 
     findings.push(found("settings", "FAIL", (thrown as Error).message, "Correct that first."));
   }
   findings.push(...await checkStore(context));
-  const [claude, version] = await machine.findClaude();
-  findings.push(checkClaude(claude, version), ...checkClaudeEnv(env));
+  const [claude, ...more] = await machine.findClaude();
+  findings.push(checkClaude(claude, ...more), ...checkClaudeEnv(env));
   const home = env.CLAUDE_CONFIG_DIR || `${env.HOME || env.USERPROFILE}/.claude`;
   const files = [`${home}/settings.json`, `${cwd}/.claude/settings.json`, `${cwd}/.claude/settings.local.json`];
   for (const path of new Set(files)) findings.push(...checkClaudeSettings(path, await machine.readText(path)));

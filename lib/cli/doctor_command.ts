@@ -52,7 +52,7 @@ export type Machine = {
   resolve(host: string): Promise<string[]>;
   tryPort(port: number): Promise<string | undefined>;
   findRunning: typeof findRunning;
-  findClaude(): Promise<[path?: string | undefined, version?: string | undefined]>;
+  findClaude(): Promise<[path: string | undefined, version?: string | undefined, npx?: string | undefined]>;
 };
 
 /** The machine this runs on. */
@@ -85,7 +85,7 @@ async function createMachine({ env, platform, cwd }: Io): Promise<Machine> {
     async findClaude() {
       const path = await findOnPath("claude", env, platform);
       const line = path && await readLastLine({ command: path, args: ["--version"] }, env, cwd).catch(() => undefined);
-      return [path, line?.split(" ")[0]];
+      return [path, line?.split(" ")[0], await findOnPath("npx", env, platform)];
     },
   };
 }
@@ -164,8 +164,8 @@ export async function diagnose(context: Context, machine: Machine): Promise<Find
     findings.push(found("settings", "FAIL", (thrown as Error).message, "Correct that first."));
   }
   findings.push(...await checkStore(context));
-  const [claude, version] = await machine.findClaude();
-  findings.push(checkClaude(claude, version), ...checkClaudeEnv(env));
+  const [claude, ...more] = await machine.findClaude();
+  findings.push(checkClaude(claude, ...more), ...checkClaudeEnv(env));
   const home = env.CLAUDE_CONFIG_DIR || `${env.HOME || env.USERPROFILE}/.claude`;
   const files = [`${home}/settings.json`, `${cwd}/.claude/settings.json`, `${cwd}/.claude/settings.local.json`];
   for (const path of new Set(files)) findings.push(...checkClaudeSettings(path, await machine.readText(path)));
