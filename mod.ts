@@ -5841,6 +5841,12 @@ function toAmount(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
+/** A time in words, such as `5 min`; what is less than a minute is one. */
+function toDuration(ms: number): string {
+  const minutes = Math.max(1, Math.floor(ms / 60_000));
+  return minutes < 120 ? `${minutes} min` : `${Math.floor(minutes / 60)} h`;
+}
+
 /** Breaks a text between words, so that no line is longer than `width`; a longer word stays whole. */
 function wrapText(text: string, width: number): string[] {
   const [first = "", ...words] = text.split(" ");
@@ -9432,15 +9438,10 @@ function toBadge(state: Availability["state"], color: boolean): string {
 /** Milliseconds for which what was found of a model is believed where it matters less. */
 const PROBE_LIFE = 6 * 3_600_000;
 
-/** How long ago that was, in words. */
-function toAge(ms: number): string {
-  const minutes = Math.ceil(ms / 60_000);
-  return minutes < 60 ? `${minutes} min ago` : `${Math.floor(minutes / 60)} h ago`;
-}
-
 /** What a result tells beside its badge: how long an answer took, and when, why there is none, and whom to ask instead. */
 function toAvailability({ state, ms, reason, successor, at }: ProbeResult, now = Date.now()): Availability {
-  const what = [state === "ok" ? `${ms} ms` : reason, at !== undefined && toAge(now - at)].filter(Boolean).join(" ");
+  const what = [state === "ok" ? `${ms} ms` : reason, at !== undefined && `${toDuration(now - at)} ago`].filter(Boolean)
+    .join(" ");
   return { state, note: [what, successor && `try ${successor}`].filter(Boolean).join(", ") };
 }
 
@@ -15937,33 +15938,27 @@ async function createBoard(ids: readonly string[], { env }: Context["io"]): Prom
   const findings = new Map(ids.map((id): [string, Availability] => [id, { state: "pending", note: "" }]));
   const toLines = (id: string) => toModelLines({ id, width, ...findings.get(id)! }, columns(), color);
   let drawn: string[] = [];
+  let cancel: (() => void) | undefined;
   const draw = () => {
+    cancel = undefined;
     const back = drawn.length > 0 ? `\x1b[${drawn.length}A\x1b[J` : "";
     drawn = ids.flatMap(toLines);
     stdout.write(`${back}${drawn.join("\n")}\n`);
   };
   if (live) draw();
-  let cancel: (() => void) | undefined;
   return {
     show(id, finding) {
       findings.set(id, finding);
       // What is known already comes at once: drawn for each, it would be more than a terminal takes.
-      if (live) cancel ??= systemClock.after(0, redraw);
+      if (live) cancel ??= systemClock.after(0, draw);
       else stdout.write(`${toLines(id).join("\n")}\n`);
     },
     end() {
-      if (!cancel) return;
-      cancel();
-      redraw();
+      cancel?.();
+      if (live) draw();
     },
   };
-  function redraw(): void {
-    cancel = undefined;
-    draw();
-  }
 }
-
-const NO_BOARD: Board = { show() {}, end() {} };
 
 /** The models beside those in use: those of the roster, or all that the host lists. */
 async function readOthers(catalog: Catalog, { io, flags }: Context): Promise<string[]> {
@@ -15979,15 +15974,15 @@ async function runProbe(context: Context): Promise<number> {
   const used = [...toProbed(catalog).values()];
   const probed = toProbed(catalog, await readOthers(catalog, context));
   const toId = (candidate: Candidate) => probed.get(candidate)!;
-  const board = flags.json ? NO_BOARD : await createBoard([...probed.values()], io);
+  const board = flags.json ? undefined : await createBoard([...probed.values()], io);
   const results = await probeModels([...probed.keys()], {
     skip: settings.skipCheck ?? false,
     maxAge: (candidate) => used.includes(toId(candidate)) ? 0 : PROBE_LIFE,
-    onResult: (result) => board.show(toId(result.candidate), toAvailability(result)),
+    onResult: (result) => board?.show(toId(result.candidate), toAvailability(result)),
     store: await openStore(context, io.tell),
     ...(flags.demo ? { fetch: createStandIn().fetch } : {}),
   });
-  board.end();
+  board?.end();
   const rows = results.map(({ candidate, ...result }) => ({ model: toId(candidate), ...result }));
   if (flags.json) io.print(JSON.stringify(rows, null, 2));
   const noKey = settings.skipCheck ? undefined : toNoKey(catalog.elite.backend);
@@ -17181,11 +17176,6 @@ async function tellNobody(
 
 function toCounts(counts: Readonly<Record<string, number>>): string {
   return Object.entries(counts).sort(([, a], [, b]) => b - a).map(([name, count]) => `${name} ${count}`).join(", ");
-}
-
-function toDuration(ms: number): string {
-  const minutes = Math.max(0, Math.floor(ms / 60_000));
-  return minutes < 120 ? `${minutes} min` : `${Math.floor(minutes / 60)} h`;
 }
 
 function toQuotaWords({ quota }: ArbiterStatus): string {

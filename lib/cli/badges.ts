@@ -1,5 +1,6 @@
 import type { ProbeResult, ProbeState } from "../upstream/probe.ts";
 import { toPrintable } from "../wire/printable.ts";
+import { toDuration } from "./rows.ts";
 
 /** What is told of a model: how it was found, `pending` while nobody knows, and why in a few words. */
 export type Availability = { state: ProbeState | "pending"; note: string };
@@ -24,15 +25,10 @@ function toBadge(state: Availability["state"], color: boolean): string {
 /** Milliseconds for which what was found of a model is believed where it matters less. */
 export const PROBE_LIFE = 6 * 3_600_000;
 
-/** How long ago that was, in words. */
-function toAge(ms: number): string {
-  const minutes = Math.ceil(ms / 60_000);
-  return minutes < 60 ? `${minutes} min ago` : `${Math.floor(minutes / 60)} h ago`;
-}
-
 /** What a result tells beside its badge: how long an answer took, and when, why there is none, and whom to ask instead. */
 export function toAvailability({ state, ms, reason, successor, at }: ProbeResult, now = Date.now()): Availability {
-  const what = [state === "ok" ? `${ms} ms` : reason, at !== undefined && toAge(now - at)].filter(Boolean).join(" ");
+  const what = [state === "ok" ? `${ms} ms` : reason, at !== undefined && `${toDuration(now - at)} ago`].filter(Boolean)
+    .join(" ");
   return { state, note: [what, successor && `try ${successor}`].filter(Boolean).join(", ") };
 }
 

@@ -40,33 +40,27 @@ async function createBoard(ids: readonly string[], { env }: Context["io"]): Prom
   const findings = new Map(ids.map((id): [string, Availability] => [id, { state: "pending", note: "" }]));
   const toLines = (id: string) => toModelLines({ id, width, ...findings.get(id)! }, columns(), color);
   let drawn: string[] = [];
+  let cancel: (() => void) | undefined;
   const draw = () => {
+    cancel = undefined;
     const back = drawn.length > 0 ? `\x1b[${drawn.length}A\x1b[J` : "";
     drawn = ids.flatMap(toLines);
     stdout.write(`${back}${drawn.join("\n")}\n`);
   };
   if (live) draw();
-  let cancel: (() => void) | undefined;
   return {
     show(id, finding) {
       findings.set(id, finding);
       // What is known already comes at once: drawn for each, it would be more than a terminal takes.
-      if (live) cancel ??= systemClock.after(0, redraw);
+      if (live) cancel ??= systemClock.after(0, draw);
       else stdout.write(`${toLines(id).join("\n")}\n`);
     },
     end() {
-      if (!cancel) return;
-      cancel();
-      redraw();
+      cancel?.();
+      if (live) draw();
     },
   };
-  function redraw(): void {
-    cancel = undefined;
-    draw();
-  }
 }
-
-const NO_BOARD: Board = { show() {}, end() {} };
 
 /** The models beside those in use: those of the roster, or all that the host lists. */
 async function readOthers(catalog: Catalog, { io, flags }: Context): Promise<string[]> {
@@ -82,15 +76,15 @@ export async function runProbe(context: Context): Promise<number> {
   const used = [...toProbed(catalog).values()];
   const probed = toProbed(catalog, await readOthers(catalog, context));
   const toId = (candidate: Candidate) => probed.get(candidate)!;
-  const board = flags.json ? NO_BOARD : await createBoard([...probed.values()], io);
+  const board = flags.json ? undefined : await createBoard([...probed.values()], io);
   const results = await probeModels([...probed.keys()], {
     skip: settings.skipCheck ?? false,
     maxAge: (candidate) => used.includes(toId(candidate)) ? 0 : PROBE_LIFE,
-    onResult: (result) => board.show(toId(result.candidate), toAvailability(result)),
+    onResult: (result) => board?.show(toId(result.candidate), toAvailability(result)),
     store: await openStore(context, io.tell),
     ...(flags.demo ? { fetch: createStandIn().fetch } : {}),
   });
-  board.end();
+  board?.end();
   const rows = results.map(({ candidate, ...result }) => ({ model: toId(candidate), ...result }));
   if (flags.json) io.print(JSON.stringify(rows, null, 2));
   const noKey = settings.skipCheck ? undefined : toNoKey(catalog.elite.backend);

@@ -3,6 +3,12 @@ export function toAmount(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
+/** A time in words, such as `5 min`; what is less than a minute is one. */
+export function toDuration(ms: number): string {
+  const minutes = Math.max(1, Math.floor(ms / 60_000));
+  return minutes < 120 ? `${minutes} min` : `${Math.floor(minutes / 60)} h`;
+}
+
 /** Breaks a text between words, so that no line is longer than `width`; a longer word stays whole. */
 export function wrapText(text: string, width: number): string[] {
   const [first = "", ...words] = text.split(" ");

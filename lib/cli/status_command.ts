@@ -5,7 +5,7 @@ import type { ArbiterStatus } from "../server/stats.ts";
 import { sleep, systemClock } from "../wire/clock.ts";
 import type { Context } from "./io.ts";
 import { readAddress } from "./proxy.ts";
-import { toRows, wrapLines } from "./rows.ts";
+import { toDuration, toRows, wrapLines } from "./rows.ts";
 import { readRunFiles, removeRunFile } from "./run_file.ts";
 import { type Address, findRunning, isPortTaken, type Occupant } from "./running.ts";
 
@@ -44,11 +44,6 @@ async function tellNobody(
 
 function toCounts(counts: Readonly<Record<string, number>>): string {
   return Object.entries(counts).sort(([, a], [, b]) => b - a).map(([name, count]) => `${name} ${count}`).join(", ");
-}
-
-function toDuration(ms: number): string {
-  const minutes = Math.max(0, Math.floor(ms / 60_000));
-  return minutes < 120 ? `${minutes} min` : `${Math.floor(minutes / 60)} h`;
 }
 
 function toQuotaWords({ quota }: ArbiterStatus): string {
