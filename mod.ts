@@ -3115,7 +3115,7 @@ function address(value: string): string {
 }
 
 /** One of some words, which mean what they stand beside. */
-const word = <T>(what: string, meanings: [words: string, meaning: T][]) => (value: string): T => {
+const word = <const T>(what: string, meanings: [words: string, meaning: T][]) => (value: string): T => {
   const found = meanings.find(([words]) => words.split(" ").includes(value.toLowerCase()));
   return found ? found[1] : expected(what);
 };
@@ -3140,10 +3140,6 @@ const LOG_LEVELS: [string, "info" | "error" | "silent"][] = [
   ["warn warning error critical fatal alert emergency", "error"],
   ["silent off none", "silent"],
 ];
-
-/** Where what outlives a request is kept. */
-type StoreName = "memory" | "sqlite" | "redis";
-const STORES: [string, StoreName][] = [["memory", "memory"], ["sqlite", "sqlite"], ["redis", "redis"]];
 
 /** How a value is read, the variables it may come from (Arbiter's own name first, then those of earlier tools), a flag. */
 type Row<T> = readonly [parse: (value: string) => T, names: string, flag?: string];
@@ -3185,7 +3181,10 @@ const ROWS = {
   visualizes: [onOff, "ARBITER_STREAM_VISUALIZATION R2_STREAM_VISUALIZATION"],
   targetDir: [String, "TARGET_DIR"],
   testUrl: [toBaseUrl, "", "base-url"],
-  store: [word<StoreName>("memory, sqlite or redis", STORES), "ARBITER_STORE STORAGE_ENGINE"],
+  store: [
+    word("memory, sqlite or redis", [["memory", "memory"], ["sqlite", "sqlite"], ["redis", "redis"]]),
+    "ARBITER_STORE STORAGE_ENGINE",
+  ],
   redisUrl: [String, "REDIS_URL"], // Checked only where it is used: other programs know it, too.
   redisPrefix: [String, "REDIS_PREFIX"],
   redisPassword: [String, "REDIS_PASSWORD"],
@@ -15652,9 +15651,23 @@ async function createProxy(context: Context, write: (line: string) => void): Pro
   return { arbiter, store, models, upstream, ...toAddress(context, { port }), unwatch };
 }
 
-/** Listens, and notes that for `stop`; closing the server ends the proxy. */
-async function serveNoted({ arbiter, host, store, unwatch }: ConfiguredProxy, port: number, io: Io): Promise<Server> {
-  const server = await serve(arbiter.fetch, { hostname: host, port });
+/**
+ * Listens on the proxy's port, and notes that for `stop`; if it is taken, tells `elsewhere` and takes a free one, or without
+ * it fails. Closing the server ends the proxy.
+ */
+async function listen(proxy: ConfiguredProxy, io: Io, elsewhere?: (taken: number) => void): Promise<Server> {
+  const { arbiter, host, port, store, unwatch } = proxy;
+  const open = (port: number) => serve(arbiter.fetch, { hostname: host, port });
+  const server = await open(port).catch(({ code, message }) => {
+    if (code !== "EADDRINUSE") {
+      throw new Error(
+        `Cannot listen on ${host}, port ${port} (${code ?? message}): choose others with --host and --port`,
+      );
+    }
+    if (!elsewhere) throw new Error(`Port ${port} is taken, perhaps by another Arbiter: choose another with --port`);
+    elsewhere(port);
+    return open(0);
+  });
   const forget = await keepRunFile(io, server.port, arbiter.status().since);
   return {
     ...server,
@@ -15666,24 +15679,6 @@ async function serveNoted({ arbiter, host, store, unwatch }: ConfiguredProxy, po
       await store.close();
     },
   };
-}
-
-/** Listens on the proxy's port; if it is taken, tells `elsewhere` and takes a free one, or without it fails. */
-async function listen(proxy: ConfiguredProxy, io: Io, elsewhere?: (taken: number) => void): Promise<Server> {
-  const { host, port } = proxy;
-  try {
-    return await serveNoted(proxy, port, io);
-  } catch (cause) {
-    const { code, message } = cause as Error & { code?: string };
-    if (code !== "EADDRINUSE") {
-      throw new Error(
-        `Cannot listen on ${host}, port ${port} (${code ?? message}): choose others with --host and --port`,
-      );
-    }
-    if (!elsewhere) throw new Error(`Port ${port} is taken, perhaps by another Arbiter: choose another with --port`);
-    elsewhere(port);
-    return await serveNoted(proxy, 0, io);
-  }
 }
 // lib/cli/reach.ts --------------------------------------------------------------------------
 /**
@@ -15761,16 +15756,11 @@ const END_SIGNALS = ["SIGTERM", "SIGHUP"] as const;
 const OPEN_SCREEN = "\x1b[?1049h\x1b[?25l";
 const CLOSE_SCREEN = "\x1b[?25h\x1b[?1049l";
 
-/** The terminal of this process, held while somebody is asked in it, and given back also when a signal ends the program. */
-type HeldTerminal = {
-  /** Goes to a screen of its own, without a cursor, and back. */
-  toScreen(open: boolean): void;
-  /** Shows again what is typed. */
-  giveBack(): void;
-};
-
-/** Holds the terminal: nothing of what is typed is shown any more. */
-async function holdTerminal(): Promise<HeldTerminal> {
+/**
+ * Holds the terminal while somebody is asked in it: nothing of what is typed is shown until `giveBack`, also when a signal
+ * ends the program; `toScreen` goes to a screen of its own, without a cursor, and back.
+ */
+async function holdTerminal() {
   const { constants } = await import("node:os");
   const { default: process } = await import("node:process");
   let open = false;
@@ -15925,11 +15915,8 @@ function toProbed(catalog: Catalog, names: readonly string[] = []): Map<Candidat
   return new Map([...byName].map(([name, candidate]) => [candidate, name]));
 }
 
-/** Shows findings as they come, and `end` what it has not shown yet. */
-type Board = { show(id: string, finding: Availability): void; end(): void };
-
-/** All findings in their places on a terminal that is high enough, else line by line. */
-async function createBoard(ids: readonly string[], { env }: Context["io"]): Promise<Board> {
+/** Shows findings as they come, all in their places on a terminal that is high enough, else line by line. */
+async function createBoard(ids: readonly string[], { env }: Context["io"]) {
   const { default: { stdout } } = await import("node:process");
   const width = Math.max(...ids.map((id) => id.length));
   const live = Boolean(stdout.isTTY) && env.TERM !== "dumb" && 2 * ids.length < (stdout.rows || 24);
@@ -15947,12 +15934,13 @@ async function createBoard(ids: readonly string[], { env }: Context["io"]): Prom
   };
   if (live) draw();
   return {
-    show(id, finding) {
+    show(id: string, finding: Availability) {
       findings.set(id, finding);
       // What is known already comes at once: drawn for each, it would be more than a terminal takes.
       if (live) cancel ??= systemClock.after(0, draw);
       else stdout.write(`${toLines(id).join("\n")}\n`);
     },
+    /** Shows what has come last. */
     end() {
       cancel?.();
       if (live) draw();
@@ -16679,22 +16667,11 @@ function checkFolder(check: string, folder: string | undefined, isWritable: bool
 const LOOK_TIMEOUT = 8_000;
 const TASTE_TIMEOUT = 30_000;
 
-/** What `doctor` looks at, so that tests can be any machine; what fails is the system's code for it. */
-type Machine = {
-  runtime: Runtime;
-  release: string;
-  fetch: typeof fetch;
-  now(): number;
-  readText(path: string): Promise<string | undefined>;
-  isWritable(folder: string): Promise<boolean>;
-  resolve(host: string): Promise<string[]>;
-  tryPort(port: number): Promise<string | undefined>;
-  findRunning: typeof findRunning;
-  findClaude(): Promise<[path: string | undefined, version?: string | undefined, npx?: string | undefined]>;
-};
+/** What `doctor` looks at, so that tests can be any machine. */
+type Machine = Awaited<ReturnType<typeof createMachine>>;
 
-/** The machine this runs on. */
-async function createMachine({ env, platform, cwd }: Io): Promise<Machine> {
+/** The machine this runs on; what fails is the system's code for it. */
+async function createMachine({ env, platform, cwd }: Io) {
   const { default: { versions } } = await import("node:process");
   const { access, constants, readFile } = await import("node:fs/promises");
   const { lookup } = await import("node:dns/promises");
@@ -16711,16 +16688,16 @@ async function createMachine({ env, platform, cwd }: Io): Promise<Machine> {
     release: release(),
     fetch: patientFetch,
     now: Date.now,
-    readText: (path) => readFile(path, "utf8").catch(() => undefined),
+    readText: (path: string) => readFile(path, "utf8").catch(() => undefined),
     isWritable,
-    resolve: (host) => lookup(host, { all: true }).then((all) => all.map(({ address }) => address), () => []),
-    tryPort: (port) =>
+    resolve: (host: string) => lookup(host, { all: true }).then((all) => all.map(({ address }) => address), () => []),
+    tryPort: (port: number): Promise<string | undefined> =>
       serve(() => new Response(), { port }).then(
         (server) => void server.close(),
         ({ code, message }) => code ?? message,
       ),
     findRunning,
-    async findClaude() {
+    async findClaude(): Promise<[path?: string, version?: string, npx?: string]> {
       const path = await findOnPath("claude", env, platform);
       const line = path && await readLastLine({ command: path, args: ["--version"] }, env, cwd).catch(() => undefined);
       return [path, line?.split(" ")[0], await findOnPath("npx", env, platform)];

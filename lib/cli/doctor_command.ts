@@ -28,7 +28,6 @@ import {
   checkWsl,
   type Finding,
   found,
-  type Runtime,
 } from "./doctor_checks.ts";
 import type { Context, Io } from "./io.ts";
 import { openSharedStore, openStore, readLessons, STORE_NAMES } from "./open_store.ts";
@@ -41,22 +40,11 @@ import { findRunning } from "./running.ts";
 const LOOK_TIMEOUT = 8_000;
 const TASTE_TIMEOUT = 30_000;
 
-/** What `doctor` looks at, so that tests can be any machine; what fails is the system's code for it. */
-export type Machine = {
-  runtime: Runtime;
-  release: string;
-  fetch: typeof fetch;
-  now(): number;
-  readText(path: string): Promise<string | undefined>;
-  isWritable(folder: string): Promise<boolean>;
-  resolve(host: string): Promise<string[]>;
-  tryPort(port: number): Promise<string | undefined>;
-  findRunning: typeof findRunning;
-  findClaude(): Promise<[path: string | undefined, version?: string | undefined, npx?: string | undefined]>;
-};
+/** What `doctor` looks at, so that tests can be any machine. */
+export type Machine = Awaited<ReturnType<typeof createMachine>>;
 
-/** The machine this runs on. */
-async function createMachine({ env, platform, cwd }: Io): Promise<Machine> {
+/** The machine this runs on; what fails is the system's code for it. */
+async function createMachine({ env, platform, cwd }: Io) {
   const { default: { versions } } = await import("node:process");
   const { access, constants, readFile } = await import("node:fs/promises");
   const { lookup } = await import("node:dns/promises");
@@ -73,16 +61,16 @@ async function createMachine({ env, platform, cwd }: Io): Promise<Machine> {
     release: release(),
     fetch: patientFetch,
     now: Date.now,
-    readText: (path) => readFile(path, "utf8").catch(() => undefined),
+    readText: (path: string) => readFile(path, "utf8").catch(() => undefined),
     isWritable,
-    resolve: (host) => lookup(host, { all: true }).then((all) => all.map(({ address }) => address), () => []),
-    tryPort: (port) =>
+    resolve: (host: string) => lookup(host, { all: true }).then((all) => all.map(({ address }) => address), () => []),
+    tryPort: (port: number): Promise<string | undefined> =>
       serve(() => new Response(), { port }).then(
         (server) => void server.close(),
         ({ code, message }) => code ?? message,
       ),
     findRunning,
-    async findClaude() {
+    async findClaude(): Promise<[path?: string, version?: string, npx?: string]> {
       const path = await findOnPath("claude", env, platform);
       const line = path && await readLastLine({ command: path, args: ["--version"] }, env, cwd).catch(() => undefined);
       return [path, line?.split(" ")[0], await findOnPath("npx", env, platform)];

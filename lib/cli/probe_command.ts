@@ -27,11 +27,8 @@ export function toProbed(catalog: Catalog, names: readonly string[] = []): Map<C
   return new Map([...byName].map(([name, candidate]) => [candidate, name]));
 }
 
-/** Shows findings as they come, and `end` what it has not shown yet. */
-type Board = { show(id: string, finding: Availability): void; end(): void };
-
-/** All findings in their places on a terminal that is high enough, else line by line. */
-async function createBoard(ids: readonly string[], { env }: Context["io"]): Promise<Board> {
+/** Shows findings as they come, all in their places on a terminal that is high enough, else line by line. */
+async function createBoard(ids: readonly string[], { env }: Context["io"]) {
   const { default: { stdout } } = await import("node:process");
   const width = Math.max(...ids.map((id) => id.length));
   const live = Boolean(stdout.isTTY) && env.TERM !== "dumb" && 2 * ids.length < (stdout.rows || 24);
@@ -49,12 +46,13 @@ async function createBoard(ids: readonly string[], { env }: Context["io"]): Prom
   };
   if (live) draw();
   return {
-    show(id, finding) {
+    show(id: string, finding: Availability) {
       findings.set(id, finding);
       // What is known already comes at once: drawn for each, it would be more than a terminal takes.
       if (live) cancel ??= systemClock.after(0, draw);
       else stdout.write(`${toLines(id).join("\n")}\n`);
     },
+    /** Shows what has come last. */
     end() {
       cancel?.();
       if (live) draw();

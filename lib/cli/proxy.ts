@@ -132,9 +132,23 @@ export async function createProxy(context: Context, write: (line: string) => voi
   return { arbiter, store, models, upstream, ...toAddress(context, { port }), unwatch };
 }
 
-/** Listens, and notes that for `stop`; closing the server ends the proxy. */
-async function serveNoted({ arbiter, host, store, unwatch }: ConfiguredProxy, port: number, io: Io): Promise<Server> {
-  const server = await serve(arbiter.fetch, { hostname: host, port });
+/**
+ * Listens on the proxy's port, and notes that for `stop`; if it is taken, tells `elsewhere` and takes a free one, or without
+ * it fails. Closing the server ends the proxy.
+ */
+export async function listen(proxy: ConfiguredProxy, io: Io, elsewhere?: (taken: number) => void): Promise<Server> {
+  const { arbiter, host, port, store, unwatch } = proxy;
+  const open = (port: number) => serve(arbiter.fetch, { hostname: host, port });
+  const server = await open(port).catch(({ code, message }) => {
+    if (code !== "EADDRINUSE") {
+      throw new Error(
+        `Cannot listen on ${host}, port ${port} (${code ?? message}): choose others with --host and --port`,
+      );
+    }
+    if (!elsewhere) throw new Error(`Port ${port} is taken, perhaps by another Arbiter: choose another with --port`);
+    elsewhere(port);
+    return open(0);
+  });
   const forget = await keepRunFile(io, server.port, arbiter.status().since);
   return {
     ...server,
@@ -146,22 +160,4 @@ async function serveNoted({ arbiter, host, store, unwatch }: ConfiguredProxy, po
       await store.close();
     },
   };
-}
-
-/** Listens on the proxy's port; if it is taken, tells `elsewhere` and takes a free one, or without it fails. */
-export async function listen(proxy: ConfiguredProxy, io: Io, elsewhere?: (taken: number) => void): Promise<Server> {
-  const { host, port } = proxy;
-  try {
-    return await serveNoted(proxy, port, io);
-  } catch (cause) {
-    const { code, message } = cause as Error & { code?: string };
-    if (code !== "EADDRINUSE") {
-      throw new Error(
-        `Cannot listen on ${host}, port ${port} (${code ?? message}): choose others with --host and --port`,
-      );
-    }
-    if (!elsewhere) throw new Error(`Port ${port} is taken, perhaps by another Arbiter: choose another with --port`);
-    elsewhere(port);
-    return await serveNoted(proxy, 0, io);
-  }
 }
