@@ -5908,6 +5908,11 @@ type Io = {
  */
 type Context = CommandLine & { io: Io; settings: Settings; layers: readonly Env[]; folder?: Env };
 
+/** Prints lines or, with `--json`, a value. */
+function report({ io, flags }: Context, value: unknown, lines: readonly string[]): void {
+  for (const line of flags.json ? [JSON.stringify(value, null, 2)] : lines) io.print(line);
+}
+
 /** The world of this process. */
 async function createIo(): Promise<Io> {
   const { default: process } = await import("node:process");
@@ -16797,14 +16802,13 @@ async function diagnose(context: Context, machine: Machine): Promise<Finding[]> 
 
 /** Tells what is right, what is not, and what to do about it; fails if anything keeps Arbiter from working. */
 async function runDoctor(context: Context): Promise<number> {
-  const { io, flags } = context;
+  const { io } = context;
   const findings = await diagnose(context, await createMachine(io));
   const ok = findings.every(({ state }) => state !== "FAIL");
   const rows = findings.map(({ check, state, says, fix }) =>
     [state.padEnd(4), [`${check}: ${says}`, fix].filter(Boolean).join(". ")] as const
   );
-  if (flags.json) io.print(JSON.stringify({ version: VERSION, ok, findings }, null, 2));
-  else for (const line of toRows(rows, io.columns)) io.print(line);
+  report(context, { version: VERSION, ok, findings }, toRows(rows, io.columns));
   return ok ? 0 : 1;
 }
 // lib/cli/env_command.ts --------------------------------------------------------------------
@@ -16841,14 +16845,10 @@ async function runEnv(context: Context): Promise<number> {
   const { catalog } = await readRouter(context, io.tell);
   const models = await readModelChoice(catalog, context, await openStore(context, io.tell));
   const variables = toClaudeVariables(io.env, toServerUrl(host, port), models, toToken(context.settings));
-  if (!json) {
-    for (const line of toScript(variables, shell as ShellName)) io.print(line);
-    return 0;
-  }
   const env = Object.fromEntries(variables.set.map(({ name, value }) => [name, value]));
-  io.print(JSON.stringify({ env }, null, 2));
-  for (const name of variables.unset) io.tell(`${name} would lead Claude Code elsewhere: unset it.`);
-  for (const line of AUTO_MODE) io.tell(line);
+  report(context, { env }, toScript(variables, shell as ShellName));
+  const elsewhere = variables.unset.map((name) => `${name} would lead Claude Code elsewhere: unset it.`);
+  for (const line of json ? [...elsewhere, ...AUTO_MODE] : []) io.tell(line);
   return 0;
 }
 // lib/cli/help.ts ---------------------------------------------------------------------------
@@ -16959,7 +16959,7 @@ function toModelTable(rows: (Model & { about: string })[], columns = Infinity): 
 
 /** Lists the roster, and what the config file adds to it; what the host did not list when it was asked is marked. */
 async function listRoster(context: Context): Promise<void> {
-  const { io, flags } = context;
+  const { io } = context;
   const { catalog } = await readRouter(context);
   const { models = [] } = catalog.options;
   const listed = await readHostList(io, catalog.backend);
@@ -16967,13 +16967,10 @@ async function listRoster(context: Context): Promise<void> {
   const ids = new Set([...models, ...ROSTER].map(({ id }) => id));
   const rows = [...ids].map((id) => toModel(id, models)).sort((a, b) => Number(!!a.gone) - Number(!!b.gone));
   const isListed = ({ id }: Model) => listed && owned.has(id) ? listed.includes(id) : undefined;
-  if (flags.json) {
-    const all = rows.map((row) => ({ ...toJsonModel(row), listed: isListed(row) }));
-    return io.print(JSON.stringify(all, null, 2));
-  }
+  const all = rows.map((row) => ({ ...toJsonModel(row), listed: isListed(row) }));
   const toAbout = (row: Model) =>
     toAbilities(row) + (isListed(row) === false && !row.gone ? ", not listed by the host" : "");
-  for (const line of toModelTable(rows.map((row) => ({ ...row, about: toAbout(row) })), io.columns)) io.print(line);
+  report(context, all, toModelTable(rows.map((row) => ({ ...row, about: toAbout(row) })), io.columns));
 }
 
 /** Compares what the default host lists with the roster. */
@@ -16985,11 +16982,13 @@ async function refresh(context: Context): Promise<void> {
   const fresh = ids.filter((id) => !rows.some((row) => row.id === id));
   const missing = rows.filter(({ id, gone }) => !gone && !ids.includes(id)).map(({ id }) => id);
   const host = catalog.backend.name;
-  if (flags.json) return io.print(JSON.stringify({ host, listed: ids.length, new: fresh, missing }, null, 2));
-  io.print(`${host} lists ${toAmount(ids.length, "model")}.`);
-  for (const [title, names] of [["Not in the roster:", fresh], ["In the roster, but not listed:", missing]] as const) {
-    for (const line of names.length > 0 ? [title, ...names.map((name) => `  ${name}`)] : []) io.print(line);
-  }
+  const toSection = (title: string, names: string[]) =>
+    names.length > 0 ? [title, ...names.map((id) => `  ${id}`)] : [];
+  report(context, { host, listed: ids.length, new: fresh, missing }, [
+    `${host} lists ${toAmount(ids.length, "model")}.`,
+    ...toSection("Not in the roster:", fresh),
+    ...toSection("In the roster, but not listed:", missing),
+  ]);
 }
 
 /** Tells what a name stands for, where a request for it goes, with which words in it, and why. */
@@ -17001,41 +17000,36 @@ async function explain(router: Router, name: string, prompt: string, context: Co
   const traits = wanted.traits ?? toModel(wanted.model);
   const learned = await readLessons(await openStore(context, context.io.tell));
   const lessons = toLessonWords(learned.of(wanted), learned.ratios.get(toKey(wanted)));
-  const { flags, io } = context;
-  if (flags.json) {
-    const { backend } = wanted;
-    const where = { host: backend.name, baseUrl: backend.baseUrl, family: traits.family.name };
-    const { why, task, tier, chain } = trace;
-    const limits = toJsonModel(traits);
-    return io.print(JSON.stringify({ asked: name, ...limits, ...where, why, task, tier, chain, lessons }, null, 2));
-  }
+  const { name: host, baseUrl } = wanted.backend;
+  const { why, task, tier, chain } = trace;
+  const family = traits.family.name;
+  const told = { asked: name, ...toJsonModel(traits), host, baseUrl, family, why, task, tier, chain, lessons };
   const rows = {
     asked: name,
-    model: `${toLabel(wanted, router.catalog)} (${wanted.backend.baseUrl})`,
-    why: trace.why.join(", "),
-    task: trace.task,
-    tier: trace.tier,
-    chain: trace.chain.join(", "),
-    family: traits.family.name,
+    model: `${toLabel(wanted, router.catalog)} (${baseUrl})`,
+    why: why.join(", "),
+    task,
+    tier,
+    chain: chain.join(", "),
+    family,
     limits: toLimits(traits),
     abilities: toAbilities(traits),
     taught: lessons,
   };
-  const told = Object.entries(rows).flatMap(([row, value]) => value ? [[row, value] as const] : []);
-  for (const line of toRows(told, io.columns)) io.print(line);
+  const known = Object.entries(rows).flatMap(([row, value]) => value ? [[row, value] as const] : []);
+  report(context, told, toRows(known, context.io.columns));
 }
 
 /** Shows what all models have taught. */
 async function showLessons(context: Context): Promise<void> {
-  const { io, flags } = context;
+  const { io } = context;
   const learned = await readLessons(await openStore(context, io.tell));
   const rows = learned.all().map(([key, facts]) => {
     const [host, model] = key.split(" ");
     return { model, host, lessons: toLessonWords(facts) };
   });
-  if (flags.json) return io.print(JSON.stringify(rows, null, 2));
-  for (const { model, host, lessons } of rows) io.print(wrapLines(`${model} ${lessons} (${host})`, io.columns));
-  if (rows.length === 0) io.print("No model has taught anything yet.");
+  const lines = rows.map(({ model, host, lessons }) => wrapLines(`${model} ${lessons} (${host})`, io.columns));
+  report(context, rows, lines.length > 0 ? lines : ["No model has taught anything yet."]);
 }
 
 /** Shows the roster, one model and the way to it, or what models have taught; or asks the host what it serves. */
@@ -17230,8 +17224,7 @@ async function runStatus(context: Context): Promise<number> {
   const status = await findRunning(address, context);
   if (typeof status !== "object") return await tellNobody(status, address, context);
   if (flags.watch) return await watchStatus(status, address, context);
-  if (flags.json) io.print(JSON.stringify({ port, ...status }, null, 2));
-  else for (const line of toStatusLines(status, port, Date.now(), io.columns)) io.print(line);
+  report(context, { port, ...status }, toStatusLines(status, port, Date.now(), io.columns));
   return 0;
 }
 

@@ -29,7 +29,7 @@ import {
   type Finding,
   found,
 } from "./doctor_checks.ts";
-import type { Context, Io } from "./io.ts";
+import { type Context, type Io, report } from "./io.ts";
 import { openSharedStore, openStore, readLessons, STORE_NAMES } from "./open_store.ts";
 import { DEFAULT_PORT, toAddress, toConfigured } from "./proxy.ts";
 import { readRouterOptions } from "./router_options.ts";
@@ -170,13 +170,12 @@ export async function diagnose(context: Context, machine: Machine): Promise<Find
 
 /** Tells what is right, what is not, and what to do about it; fails if anything keeps Arbiter from working. */
 export async function runDoctor(context: Context): Promise<number> {
-  const { io, flags } = context;
+  const { io } = context;
   const findings = await diagnose(context, await createMachine(io));
   const ok = findings.every(({ state }) => state !== "FAIL");
   const rows = findings.map(({ check, state, says, fix }) =>
     [state.padEnd(4), [`${check}: ${says}`, fix].filter(Boolean).join(". ")] as const
   );
-  if (flags.json) io.print(JSON.stringify({ version: VERSION, ok, findings }, null, 2));
-  else for (const line of toRows(rows, io.columns)) io.print(line);
+  report(context, { version: VERSION, ok, findings }, toRows(rows, io.columns));
   return ok ? 0 : 1;
 }

@@ -1,6 +1,6 @@
 import { ConfigError } from "../config/settings.ts";
 import { type ClaudeVariables, toClaudeVariables, toToken } from "./claude_env.ts";
-import type { Context } from "./io.ts";
+import { type Context, report } from "./io.ts";
 import { readModelChoice } from "./model_choice.ts";
 import { openStore } from "./open_store.ts";
 import { readAddress, readRouter } from "./proxy.ts";
@@ -40,13 +40,9 @@ export async function runEnv(context: Context): Promise<number> {
   const { catalog } = await readRouter(context, io.tell);
   const models = await readModelChoice(catalog, context, await openStore(context, io.tell));
   const variables = toClaudeVariables(io.env, toServerUrl(host, port), models, toToken(context.settings));
-  if (!json) {
-    for (const line of toScript(variables, shell as ShellName)) io.print(line);
-    return 0;
-  }
   const env = Object.fromEntries(variables.set.map(({ name, value }) => [name, value]));
-  io.print(JSON.stringify({ env }, null, 2));
-  for (const name of variables.unset) io.tell(`${name} would lead Claude Code elsewhere: unset it.`);
-  for (const line of AUTO_MODE) io.tell(line);
+  report(context, { env }, toScript(variables, shell as ShellName));
+  const elsewhere = variables.unset.map((name) => `${name} would lead Claude Code elsewhere: unset it.`);
+  for (const line of json ? [...elsewhere, ...AUTO_MODE] : []) io.tell(line);
   return 0;
 }

@@ -9,7 +9,7 @@ import type { ModelFacts } from "../upstream/learned.ts";
 import { PROBE_PREFIX } from "../upstream/probe.ts";
 import { systemClock } from "../wire/clock.ts";
 import { readChoice, toChoicePath } from "./choice.ts";
-import type { Context } from "./io.ts";
+import { type Context, report } from "./io.ts";
 import { fetchHostList, readHostList, toHostRows } from "./host_lists.ts";
 import { openStore, readLessons } from "./open_store.ts";
 import { readRouter } from "./proxy.ts";
@@ -63,7 +63,7 @@ function toModelTable(rows: (Model & { about: string })[], columns = Infinity): 
 
 /** Lists the roster, and what the config file adds to it; what the host did not list when it was asked is marked. */
 async function listRoster(context: Context): Promise<void> {
-  const { io, flags } = context;
+  const { io } = context;
   const { catalog } = await readRouter(context);
   const { models = [] } = catalog.options;
   const listed = await readHostList(io, catalog.backend);
@@ -71,13 +71,10 @@ async function listRoster(context: Context): Promise<void> {
   const ids = new Set([...models, ...ROSTER].map(({ id }) => id));
   const rows = [...ids].map((id) => toModel(id, models)).sort((a, b) => Number(!!a.gone) - Number(!!b.gone));
   const isListed = ({ id }: Model) => listed && owned.has(id) ? listed.includes(id) : undefined;
-  if (flags.json) {
-    const all = rows.map((row) => ({ ...toJsonModel(row), listed: isListed(row) }));
-    return io.print(JSON.stringify(all, null, 2));
-  }
+  const all = rows.map((row) => ({ ...toJsonModel(row), listed: isListed(row) }));
   const toAbout = (row: Model) =>
     toAbilities(row) + (isListed(row) === false && !row.gone ? ", not listed by the host" : "");
-  for (const line of toModelTable(rows.map((row) => ({ ...row, about: toAbout(row) })), io.columns)) io.print(line);
+  report(context, all, toModelTable(rows.map((row) => ({ ...row, about: toAbout(row) })), io.columns));
 }
 
 /** Compares what the default host lists with the roster. */
@@ -89,11 +86,13 @@ async function refresh(context: Context): Promise<void> {
   const fresh = ids.filter((id) => !rows.some((row) => row.id === id));
   const missing = rows.filter(({ id, gone }) => !gone && !ids.includes(id)).map(({ id }) => id);
   const host = catalog.backend.name;
-  if (flags.json) return io.print(JSON.stringify({ host, listed: ids.length, new: fresh, missing }, null, 2));
-  io.print(`${host} lists ${toAmount(ids.length, "model")}.`);
-  for (const [title, names] of [["Not in the roster:", fresh], ["In the roster, but not listed:", missing]] as const) {
-    for (const line of names.length > 0 ? [title, ...names.map((name) => `  ${name}`)] : []) io.print(line);
-  }
+  const toSection = (title: string, names: string[]) =>
+    names.length > 0 ? [title, ...names.map((id) => `  ${id}`)] : [];
+  report(context, { host, listed: ids.length, new: fresh, missing }, [
+    `${host} lists ${toAmount(ids.length, "model")}.`,
+    ...toSection("Not in the roster:", fresh),
+    ...toSection("In the roster, but not listed:", missing),
+  ]);
 }
 
 /** Tells what a name stands for, where a request for it goes, with which words in it, and why. */
@@ -105,41 +104,36 @@ async function explain(router: Router, name: string, prompt: string, context: Co
   const traits = wanted.traits ?? toModel(wanted.model);
   const learned = await readLessons(await openStore(context, context.io.tell));
   const lessons = toLessonWords(learned.of(wanted), learned.ratios.get(toKey(wanted)));
-  const { flags, io } = context;
-  if (flags.json) {
-    const { backend } = wanted;
-    const where = { host: backend.name, baseUrl: backend.baseUrl, family: traits.family.name };
-    const { why, task, tier, chain } = trace;
-    const limits = toJsonModel(traits);
-    return io.print(JSON.stringify({ asked: name, ...limits, ...where, why, task, tier, chain, lessons }, null, 2));
-  }
+  const { name: host, baseUrl } = wanted.backend;
+  const { why, task, tier, chain } = trace;
+  const family = traits.family.name;
+  const told = { asked: name, ...toJsonModel(traits), host, baseUrl, family, why, task, tier, chain, lessons };
   const rows = {
     asked: name,
-    model: `${toLabel(wanted, router.catalog)} (${wanted.backend.baseUrl})`,
-    why: trace.why.join(", "),
-    task: trace.task,
-    tier: trace.tier,
-    chain: trace.chain.join(", "),
-    family: traits.family.name,
+    model: `${toLabel(wanted, router.catalog)} (${baseUrl})`,
+    why: why.join(", "),
+    task,
+    tier,
+    chain: chain.join(", "),
+    family,
     limits: toLimits(traits),
     abilities: toAbilities(traits),
     taught: lessons,
   };
-  const told = Object.entries(rows).flatMap(([row, value]) => value ? [[row, value] as const] : []);
-  for (const line of toRows(told, io.columns)) io.print(line);
+  const known = Object.entries(rows).flatMap(([row, value]) => value ? [[row, value] as const] : []);
+  report(context, told, toRows(known, context.io.columns));
 }
 
 /** Shows what all models have taught. */
 async function showLessons(context: Context): Promise<void> {
-  const { io, flags } = context;
+  const { io } = context;
   const learned = await readLessons(await openStore(context, io.tell));
   const rows = learned.all().map(([key, facts]) => {
     const [host, model] = key.split(" ");
     return { model, host, lessons: toLessonWords(facts) };
   });
-  if (flags.json) return io.print(JSON.stringify(rows, null, 2));
-  for (const { model, host, lessons } of rows) io.print(wrapLines(`${model} ${lessons} (${host})`, io.columns));
-  if (rows.length === 0) io.print("No model has taught anything yet.");
+  const lines = rows.map(({ model, host, lessons }) => wrapLines(`${model} ${lessons} (${host})`, io.columns));
+  report(context, rows, lines.length > 0 ? lines : ["No model has taught anything yet."]);
 }
 
 /** Shows the roster, one model and the way to it, or what models have taught; or asks the host what it serves. */

@@ -3,7 +3,7 @@ import { PRICES_DATE } from "../server/prices.ts";
 import { toServerUrl } from "../server/serve.ts";
 import type { ArbiterStatus } from "../server/stats.ts";
 import { sleep, systemClock } from "../wire/clock.ts";
-import type { Context } from "./io.ts";
+import { type Context, report } from "./io.ts";
 import { readAddress } from "./proxy.ts";
 import { toDuration, toRows, wrapLines } from "./rows.ts";
 import { readRunFiles, removeRunFile } from "./run_file.ts";
@@ -121,8 +121,7 @@ export async function runStatus(context: Context): Promise<number> {
   const status = await findRunning(address, context);
   if (typeof status !== "object") return await tellNobody(status, address, context);
   if (flags.watch) return await watchStatus(status, address, context);
-  if (flags.json) io.print(JSON.stringify({ port, ...status }, null, 2));
-  else for (const line of toStatusLines(status, port, Date.now(), io.columns)) io.print(line);
+  report(context, { port, ...status }, toStatusLines(status, port, Date.now(), io.columns));
   return 0;
 }
 
