@@ -15409,19 +15409,16 @@ const OWN_STORE = /^(?:memory|sqlite)$/i;
 const OFF = /^(?:0|false|no|off)$/i;
 
 /** Variables by which others could reach the proxy, read along, or the folder bring a package that is run; what is safe. */
-const OPENING: ReadonlyMap<string, RegExp> = new Map([
-  ["ARBITER_HOST", OWN_MACHINE],
-  ["BRIDGE_HOST", OWN_MACHINE],
-  ["PROXY_HOST", OWN_MACHINE],
-  ["ARBITER_ALLOW_OPEN", OFF],
-  ["ARBITER_SHOW_CONTENT", OFF],
-  ["ARBITER_STORE", OWN_STORE],
-  ["STORAGE_ENGINE", OWN_STORE],
-]);
+const OPENING: readonly (readonly [names: string, safe: RegExp])[] = [
+  ["ARBITER_HOST BRIDGE_HOST PROXY_HOST", OWN_MACHINE],
+  ["ARBITER_ALLOW_OPEN ARBITER_SHOW_CONTENT", OFF],
+  ["ARBITER_STORE STORAGE_ENGINE", OWN_STORE],
+];
 
 /** Variables of the current folder's `.env` but those that would let others in: whoever wrote a folder may not do that. */
 function withoutOpening(folder: Env, warn: (warning: string) => void): Env {
-  const opens = ([name, value]: [string, string?]) => Boolean(value) && OPENING.get(name)?.test(value!) === false;
+  const opens = ([name, value]: [string, string?]) =>
+    Boolean(value) && OPENING.some(([names, safe]) => names.split(" ").includes(name) && !safe.test(value!));
   // A project's own Redis is nothing to warn of, but not to be told of Arbiter either.
   const variables = Object.entries(folder).filter(([name]) => !name.startsWith("REDIS_"));
   for (const [name] of variables.filter(opens)) {
@@ -16120,11 +16117,11 @@ async function runInit(given: Context): Promise<number> {
 /** Bytes after which the log is moved aside, in place of the one that was moved before. */
 const MAX_LOG_BYTES = 1_000_000;
 
-/** A log while the terminal belongs to Claude Code; `close` tells, as a sentence, where it is or why it is not. */
-type LogFile = { write(line: string): void; close(): Promise<string> };
-
-/** Makes the log in the state folder; nothing is opened before the first line. */
-function createLogFile(io: Io, now: () => number = Date.now): LogFile {
+/**
+ * Makes a log in the state folder, for the time in which the terminal belongs to Claude Code; nothing is opened before the
+ * first line. `close` tells, as a sentence, where it is or why it is not.
+ */
+function createLogFile(io: Io, now: () => number = Date.now) {
   const path = toStatePath(io, "arbiter.log");
   let [told, writing] = ["", Promise.resolve()];
 
@@ -16139,7 +16136,7 @@ function createLogFile(io: Io, now: () => number = Date.now): LogFile {
   }
 
   return {
-    write(line) {
+    write(line: string) {
       if (!path) return;
       const text = `${new Date(now()).toISOString()} ${toPrintable(line)}\n`;
       writing = writing.then(() => append(path, text)).catch(({ message }: Error) => {
@@ -16319,7 +16316,6 @@ const toSpellings = (name: FlagName): string[] => {
   const { short }: FlagRow = FLAGS[name];
   return [`--${name}`, ...(short ? [`-${short}`] : [])];
 };
-const toOffers = (names: readonly FlagName[]): Offer[] => names.map((name) => [`--${name}`, FLAGS[name].help]);
 const COMMAND_OFFERS: readonly Offer[] = COMMAND_ROWS.map(([name, { help }]) => [name, help]);
 
 /** What may follow a command; without one all commands may, and the flags of the default one. */
@@ -16328,11 +16324,10 @@ function toFollowing(name: string): Offer[] {
   const { words = [], flags = [] }: CommandRow = COMMANDS[command];
   const alone = !COMMAND_BY_NAME.has(name);
   const first = alone || command === "help" ? COMMAND_OFFERS : words.map((word): Offer => [word, ""]);
-  return [...first, ...toOffers([...flags, "help", ...(alone ? ["version" as const] : [])])];
+  const own: FlagName[] = [...flags, "help", ...(alone ? ["version" as const] : [])];
+  return [...first, ...own.map((name): Offer => [`--${name}`, FLAGS[name].help])];
 }
 
-/** All commands with all their names, and no command. */
-const NAMES = ["", ...COMMAND_BY_NAME.keys()];
 /** Flags before words of their own, before files, and before what nobody can know. */
 const CHOICES = FLAG_ROWS.filter(([, { values }]) => values);
 const FILES = FLAG_ROWS.filter(([, { file }]) => file).flatMap(([name]) => toSpellings(name));
@@ -16441,7 +16436,7 @@ Register-ArgumentCompleter -Native -CommandName arbiter-proxy, arbiter -ScriptBl
 ${values.join("\n")}
   }
   $following = @{
-${NAMES.map((name) => row(name, toFollowing(name).map(([word]) => word))).join("\n")}
+${["", ...COMMAND_BY_NAME.keys()].map((name) => row(name, toFollowing(name).map(([word]) => word))).join("\n")}
   }
   $typed = @($ast.CommandElements | Where-Object { $_.Extent.EndOffset -lt $position } | ForEach-Object { "$_" })
   if ($typed -contains '--') { return }
