@@ -15556,13 +15556,7 @@ function toNoKey({ lacks, name }: Backend): string | undefined {
 }
 
 /** A proxy made from settings: where it is to listen, its store, its models, its upstream's name, what ends its care for files. */
-type ConfiguredProxy = Address & {
-  arbiter: Arbiter;
-  store: Store;
-  models: ModelChoice;
-  upstream: string;
-  unwatch: () => void;
-};
+type ConfiguredProxy = Awaited<ReturnType<typeof createProxy>>;
 
 /** So many sentences about losses are remembered; clients may name what is lost as they like. */
 const MOST_WARNINGS = 200;
@@ -15634,7 +15628,7 @@ function toCaller({ flags, io }: Context): Pick<HandlerOptions, "fetch" | "call"
 }
 
 /** Makes the proxy the settings ask for; `write` takes the lines of its log. */
-async function createProxy(context: Context, write: (line: string) => void): Promise<ConfiguredProxy> {
+async function createProxy(context: Context, write: (line: string) => void) {
   const { settings, flags, io } = context;
   checkHost(settings);
   const handling = { ...toHandlerOptions(settings, write), ...toCaller(context) };

@@ -1,4 +1,4 @@
-import { type Arbiter, createArbiter } from "../arbiter.ts";
+import { createArbiter } from "../arbiter.ts";
 import { checkHost, ConfigError, type Settings, toLocalAnswers } from "../config/settings.ts";
 import type { Backend } from "../routing/candidate.ts";
 import type { Router } from "../routing/router.ts";
@@ -7,11 +7,10 @@ import { formatRequestLog, type RequestLog, toLogLine } from "../server/request_
 import type { HandlerOptions } from "../server/options.ts";
 import { STATUS_PATH } from "../server/stats.ts";
 import { serve, type Server } from "../server/serve.ts";
-import type { Store } from "../store/store.ts";
 import { createStandIn, DEMO_MODEL } from "../stand_in/stand_in.ts";
 import { httpCall, suitsHttpCall } from "../upstream/http_call.ts";
 import type { Context, Io } from "./io.ts";
-import { type ModelChoice, readModelChoice } from "./model_choice.ts";
+import { readModelChoice } from "./model_choice.ts";
 import { openStore } from "./open_store.ts";
 import { keepRunFile } from "./run_file.ts";
 import type { Address } from "./running.ts";
@@ -35,13 +34,7 @@ export function toNoKey({ lacks, name }: Backend): string | undefined {
 }
 
 /** A proxy made from settings: where it is to listen, its store, its models, its upstream's name, what ends its care for files. */
-export type ConfiguredProxy = Address & {
-  arbiter: Arbiter;
-  store: Store;
-  models: ModelChoice;
-  upstream: string;
-  unwatch: () => void;
-};
+export type ConfiguredProxy = Awaited<ReturnType<typeof createProxy>>;
 
 /** So many sentences about losses are remembered; clients may name what is lost as they like. */
 const MOST_WARNINGS = 200;
@@ -113,7 +106,7 @@ function toCaller({ flags, io }: Context): Pick<HandlerOptions, "fetch" | "call"
 }
 
 /** Makes the proxy the settings ask for; `write` takes the lines of its log. */
-export async function createProxy(context: Context, write: (line: string) => void): Promise<ConfiguredProxy> {
+export async function createProxy(context: Context, write: (line: string) => void) {
   const { settings, flags, io } = context;
   checkHost(settings);
   const handling = { ...toHandlerOptions(settings, write), ...toCaller(context) };
