@@ -5873,6 +5873,11 @@ function cutWord(word: string, width: number): string[] {
   return [...pieces, word];
 }
 
+/** Breaks a text between words, and words that are longer than a line anywhere. */
+function breakText(text: string, width: number): string[] {
+  return wrapText(text.split(" ").flatMap((word) => cutWord(word, width)).join(" "), width);
+}
+
 /**
  * Aligns rows of a label and words; words that do not fit beside it go on below, one that is longer than a line is cut.
  *
@@ -5882,8 +5887,7 @@ function toRows(rows: readonly (readonly [label: string, words: string])[], colu
   const indent = Math.max(0, ...rows.map(([label]) => label.length)) + 2;
   const width = Math.max(columns - 1 - indent, 16); // No sentence fits into less. The last column stays free.
   return rows.flatMap(([label, words]) => {
-    const pieces = words.split(" ").flatMap((word) => cutWord(word, width)).join(" ");
-    return wrapText(pieces, width).map((line, i) => `${(i === 0 ? label : "").padEnd(indent)}${line}`.trimEnd());
+    return breakText(words, width).map((line, i) => `${(i === 0 ? label : "").padEnd(indent)}${line}`.trimEnd());
   });
 }
 // lib/cli/io.ts -----------------------------------------------------------------------------
@@ -9449,21 +9453,22 @@ function toAvailability({ state, ms, reason, successor, at }: ProbeResult, now =
   return { state, note: [what, successor && `try ${successor}`].filter(Boolean).join(", ") };
 }
 
-/** About a model: a mark, the badge, the id in `width` columns, the note, in a line of its own where it does not fit. */
+/** About a model: a mark, the badge, the id in `width` columns, the note, in lines of its own where it does not fit. */
 function toModelLines(
   { mark = "", id: known, width, state, note: said }: Availability & { mark?: string; id: string; width: number },
   columns: number,
   color: boolean,
 ): string[] {
   const [id, note] = [toPrintable(known), toPrintable(said)];
-  const room = columns - 1 - mark.length - 7;
+  const indent = " ".repeat(mark.length + 7);
+  const room = Math.max(columns - 1 - indent.length, 2);
   // The end of an id says more than its beginning.
   const name = id.length > room ? `…${id.slice(1 - room)}` : id;
   const head = `${mark}${toBadge(state, color)} `;
   if (!note) return [head + name];
   const whole = `${name.padEnd(width)}  ${note}`;
   if (whole.length <= room) return [head + whole];
-  return [head + name, " ".repeat(mark.length + 7) + (note.length > room ? `${note.slice(0, room - 1)}…` : note)];
+  return [head + name, ...breakText(note, room).map((line) => indent + line)];
 }
 // lib/cli/choice.ts -------------------------------------------------------------------------
 /** What was chosen in the menu: the model, the ids added to the list and those removed from it. */
@@ -9576,10 +9581,8 @@ function toModelId(text: string): string | undefined {
 /** A model to choose, and what is known of it. */
 type MenuRow = Availability & { id: string };
 
-/** How many models are shown at once, at most: with two lines each they fit into 24. */
-const SHOWN = 8;
-/** Lines of the menu beside its list. */
-const FRAME = 4;
+/** Lines of the list, at most, and those beside it: together they fit into a terminal of 24. */
+const LIST_LINES = 19, FRAME_LINES = 4;
 const QUESTION = "Which model shall Claude Code use?";
 const CUSTOM = "Custom: any id or page address";
 const MENU_HELP = ["↑ ↓ or number moves, letters filter", "Enter chooses, Del removes, Esc leaves"];
@@ -9634,12 +9637,13 @@ class MenuState {
       return ["Model id, or build.nvidia.com/…", `> ${tail}_`, this.#problem, ...CUSTOM_HELP].map(cut);
     }
     const { text } = this.#filter;
-    const shown = Math.min(SHOWN, Math.max(1, Math.floor((height - FRAME) / 2)));
-    const first = Math.max(0, this.#cursor - shown + 1);
+    const room = Math.max(1, Math.min(LIST_LINES, height - FRAME_LINES));
+    const rows = [...this.#toLines(columns, color), [cut(`${this.#toMark(this.#found().length)}${CUSTOM}`)]];
+    let first = this.#cursor;
+    while (first > 0 && rows.slice(first - 1, this.#cursor + 1).flat().length <= room) first--;
     return [
       ...[QUESTION, text && `Filter: ${text}_`].filter(Boolean).map(cut),
-      ...[...this.#toLines(columns, color), [cut(`${this.#toMark(this.#found().length)}${CUSTOM}`)]]
-        .slice(first, first + shown).flat(),
+      ...rows.slice(first).flat().slice(0, room),
       ...MENU_HELP.map(cut),
     ];
   }
@@ -15911,13 +15915,17 @@ function toProbed(catalog: Catalog, names: readonly string[] = []): Map<Candidat
   return new Map([...byName].map(([name, candidate]) => [candidate, name]));
 }
 
+/** More characters no finding has, its name and what is left free at the ends of lines included. */
+const LONGEST = 160;
+
 /** Shows findings as they come, all in their places on a terminal that is high enough, else line by line. */
 async function createBoard(ids: readonly string[], { env }: Context["io"]) {
   const { default: { stdout } } = await import("node:process");
   const width = Math.max(...ids.map((id) => id.length));
-  const live = Boolean(stdout.isTTY) && env.TERM !== "dumb" && 2 * ids.length < (stdout.rows || 24);
   const color = Boolean(stdout.isTTY) && wantsColor(env);
   const columns = () => stdout.isTTY && stdout.columns || Infinity;
+  const most = ids.length * Math.ceil(LONGEST / (stdout.columns || 80));
+  const live = Boolean(stdout.isTTY) && env.TERM !== "dumb" && most < (stdout.rows || 24);
   const findings = new Map(ids.map((id): [string, Availability] => [id, { state: "pending", note: "" }]));
   const toLines = (id: string) => toModelLines({ id, width, ...findings.get(id)! }, columns(), color);
   let drawn: string[] = [];

@@ -27,13 +27,17 @@ export function toProbed(catalog: Catalog, names: readonly string[] = []): Map<C
   return new Map([...byName].map(([name, candidate]) => [candidate, name]));
 }
 
+/** More characters no finding has, its name and what is left free at the ends of lines included. */
+const LONGEST = 160;
+
 /** Shows findings as they come, all in their places on a terminal that is high enough, else line by line. */
 async function createBoard(ids: readonly string[], { env }: Context["io"]) {
   const { default: { stdout } } = await import("node:process");
   const width = Math.max(...ids.map((id) => id.length));
-  const live = Boolean(stdout.isTTY) && env.TERM !== "dumb" && 2 * ids.length < (stdout.rows || 24);
   const color = Boolean(stdout.isTTY) && wantsColor(env);
   const columns = () => stdout.isTTY && stdout.columns || Infinity;
+  const most = ids.length * Math.ceil(LONGEST / (stdout.columns || 80));
+  const live = Boolean(stdout.isTTY) && env.TERM !== "dumb" && most < (stdout.rows || 24);
   const findings = new Map(ids.map((id): [string, Availability] => [id, { state: "pending", note: "" }]));
   const toLines = (id: string) => toModelLines({ id, width, ...findings.get(id)! }, columns(), color);
   let drawn: string[] = [];
