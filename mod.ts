@@ -3071,7 +3071,7 @@ function address(value: string): string {
 }
 
 /** One of some words, which mean what they stand beside. */
-const word = <T>(what: string, meanings: [words: string, meaning: T][]) => (value: string): T => {
+const word = <const T>(what: string, meanings: [words: string, meaning: T][]) => (value: string): T => {
   const found = meanings.find(([words]) => words.split(" ").includes(value.toLowerCase()));
   return found ? found[1] : expected(what);
 };
@@ -3096,10 +3096,6 @@ const LOG_LEVELS: [string, "info" | "error" | "silent"][] = [
   ["warn warning error critical fatal alert emergency", "error"],
   ["silent off none", "silent"],
 ];
-
-/** Where what outlives a request is kept. */
-type StoreName = "memory" | "sqlite" | "redis";
-const STORES: [string, StoreName][] = [["memory", "memory"], ["sqlite", "sqlite"], ["redis", "redis"]];
 
 /** How a value is read, the variables it may come from (Arbiter's own name first, then those of earlier tools), a flag. */
 type Row<T> = readonly [parse: (value: string) => T, names: string, flag?: string];
@@ -3141,7 +3137,10 @@ const ROWS = {
   visualizes: [onOff, "ARBITER_STREAM_VISUALIZATION R2_STREAM_VISUALIZATION"],
   targetDir: [String, "TARGET_DIR"],
   testUrl: [toBaseUrl, "", "base-url"],
-  store: [word<StoreName>("memory, sqlite or redis", STORES), "ARBITER_STORE STORAGE_ENGINE"],
+  store: [
+    word("memory, sqlite or redis", [["memory", "memory"], ["sqlite", "sqlite"], ["redis", "redis"]]),
+    "ARBITER_STORE STORAGE_ENGINE",
+  ],
   redisUrl: [String, "REDIS_URL"], // Checked only where it is used: other programs know it, too.
   redisPrefix: [String, "REDIS_PREFIX"],
   redisPassword: [String, "REDIS_PASSWORD"],
@@ -3239,34 +3238,25 @@ type Kind = readonly [windows: string, xdg: string, inHome: string];
 const CONFIG: Kind = ["APPDATA", "XDG_CONFIG_HOME", ".config"];
 const STATE: Kind = ["LOCALAPPDATA", "XDG_STATE_HOME", ".local/state"];
 
-function toFolder(env: Env, platform: string, [windows, xdg, inHome]: Kind): string | undefined {
-  if (platform === "win32") return env[windows] && `${env[windows]}\\arbiter`;
-  const base = env[xdg] || (env.HOME && `${env.HOME}/${inHome}`);
-  return base && `${base}/arbiter`.replaceAll(/\/+/g, "/"); // As paths are where a file has been found.
+/** Whose files are meant: an environment, and Node's name of the platform. */
+type Place = { env: Env; platform: string };
+
+function toUserPath({ env, platform }: Place, [windows, xdg, inHome]: Kind, names: string[]): string | undefined {
+  const isWindows = platform === "win32";
+  const base = isWindows ? env[windows] : env[xdg] || (env.HOME && `${env.HOME}/${inHome}`);
+  if (!base) return undefined;
+  const path = [base, "arbiter", ...names];
+  return isWindows ? path.join("\\") : path.join("/").replaceAll(/\/+/g, "/"); // As paths are where a file has been found.
 }
 
-/** The folder for the user's configuration, by the custom of the platform; nothing if nobody knows where home is. */
-function toConfigFolder(env: Env, platform: string): string | undefined {
-  return toFolder(env, platform, CONFIG);
+/** The folder for the user's configuration, by the custom of the platform, or a file in it; nothing if home is unknown. */
+function toConfigPath(place: Place, ...names: string[]): string | undefined {
+  return toUserPath(place, CONFIG, names);
 }
 
-/** The folder for what the program remembers by itself, found in the same way. */
-function toStateFolder(env: Env, platform: string): string | undefined {
-  return toFolder(env, platform, STATE);
-}
-
-function toFile(folder: string | undefined, name: string, platform: string): string | undefined {
-  return folder && `${folder}${platform === "win32" ? "\\" : "/"}${name}`;
-}
-
-/** A file of the user's configuration; nothing if nobody knows where home is. */
-function toConfigFile(name: string, { env, platform }: { env: Env; platform: string }): string | undefined {
-  return toFile(toConfigFolder(env, platform), name, platform);
-}
-
-/** A file of what the program remembers by itself, found in the same way. */
-function toStateFile(name: string, { env, platform }: { env: Env; platform: string }): string | undefined {
-  return toFile(toStateFolder(env, platform), name, platform);
+/** The folder for what the program remembers by itself, or a file in it, found in the same way. */
+function toStatePath(place: Place, ...names: string[]): string | undefined {
+  return toUserPath(place, STATE, names);
 }
 
 /** Where nvd-claude-proxy and free-claude-code keep their variables, on each platform. */
@@ -3528,10 +3518,8 @@ async function findConfig(
   const { posix, win32 } = await import("node:path");
   const { resolve } = platform === "win32" ? win32 : posix;
   const named = toConfigName(env);
-  const folder = toConfigFolder(env, platform);
-  const own = named ? [named] : ["arbiter.json", ...(folder ? [`${folder}/arbiter.json`] : [])];
-  for (const path of own.map((name) => resolve(cwd, name))) {
-    const file = await readConfig(path, !named);
+  for (const path of named ? [named] : ["arbiter.json", toConfigPath({ env, platform }, "arbiter.json")]) {
+    const file = path && await readConfig(resolve(cwd, path), !named);
     if (file) return file;
   }
   const path = resolve(cwd, "config.json");
@@ -3998,470 +3986,491 @@ function toTraits({ model, profile }: Target, { options: { models = [] } }: Name
 function toCandidate(target: Target, names: Names): Candidate & { traits: Model } {
   return { ...target, traits: toTraits(target, names), thinking: target.thinking ?? names.options.thinking ?? true };
 }
-// lib/wire/bounded_map.ts -------------------------------------------------------------------
-/** A map of so many entries at most: the one that was set longest ago goes first. */
-class BoundedMap<K, V> extends Map<K, V> {
-  readonly #most: number;
+// lib/store/store.ts ------------------------------------------------------------------------
+/**
+ * At most `limit` holders of a place under `key`; each keeps it for `ms` milliseconds, unless it is given back before. Who
+ * takes it for 0 only looks whether there is one.
+ */
+export type SlidingWindow = { key: string; limit: number; ms: number };
 
-  constructor(most: number) {
-    super();
-    this.#most = most;
+/** Whether places were taken: if not, milliseconds until they may be free; and how many are left in the first window. */
+export type Taken = { wait: number; left: number };
+
+/**
+ * Remembers JSON values under keys such as `model nvidia z-ai/glm4.7`, whose first word says what they are about.
+ *
+ * What it does to one key is atomic, also where several processes share it. Whatever fails rejects: whoever asks has to
+ * do without what others know.
+ */
+export interface Store {
+  /** Whether other processes see what is kept here. */
+  readonly shared: boolean;
+  /** The value under a key, `undefined` if there is none, or its time is over. */
+  get(key: string): Promise<unknown>;
+  /** Every key that begins with `prefix`, which is a first word and a blank, with its value. */
+  list(prefix: string): Promise<[key: string, value: unknown][]>;
+  /** Keeps a value, for `ms` milliseconds if they are given; `undefined` forgets the key. */
+  set(key: string, value: unknown, ms?: number): Promise<void>;
+  /** Keeps `after` only if `before` is what is there, `undefined` for nothing; tells whether it was. */
+  swap(key: string, before: unknown, after: unknown, ms?: number): Promise<boolean>;
+  /** Takes a place in each of the windows, or in none of them; one that `id` has already lasts from now on. */
+  take(id: string, windows: readonly SlidingWindow[]): Promise<Taken>;
+  /** Gives a place back. */
+  free(id: string, key: string): Promise<void>;
+  /** Ends what holds the process open; what is asked afterwards rejects. */
+  close(): Promise<void>;
+}
+
+/** What a store is made of is not there, as its message says, together with what to install. */
+export class MissingEngineError extends Error {
+  /** Always `MissingEngineError`. */
+  override readonly name = "MissingEngineError";
+}
+// lib/translate/merge.ts --------------------------------------------------------------------
+/** The fields of both bodies; where both have an object they are merged in turn, else `over` wins, with lists too. */
+function mergeBodies(base: JsonObject, over: JsonObject): JsonObject {
+  const merged = { ...base, ...over };
+  for (const [key, value] of Object.entries(over)) {
+    const under = Object.hasOwn(base, key) ? base[key] : undefined;
+    if (isJsonObject(under) && isJsonObject(value)) merged[key] = mergeBodies(under, value);
   }
-
-  override set(key: K, value: V): this {
-    this.delete(key);
-    super.set(key, value);
-    const [oldest] = this.keys();
-    if (this.size > this.#most) this.delete(oldest!);
-    return this;
-  }
-
-  /** The value of a key, made if there is none; it is the last to go. */
-  recall(key: K, make: (key: K) => V): V {
-    const value = this.get(key) ?? make(key);
-    this.set(key, value);
-    return value;
-  }
+  return merged;
 }
-// lib/routing/task_weights.ts ---------------------------------------------------------------
-/** Task, weight and the features that have it, written by bench/train_tasks.ts from labelled prompts. */
-const TASK_WEIGHTS = `
-none -7 the -5 de defi -3 #70 #any in of use を -2 a 2 me 3 ^ok c i no 4 ^no go ja not pode あ り 继 续 5 ^merc ^好 goed good merc ok plea seco that zo あ_り は_い 好 6 ^ja ^あ ^は so は 응 7 one 8 you 12 #3
-ui_complex -8 #3 -7 me -6 #ask -5 is -4 #8 post you 가 에 -3 #code by or que this writ 는 이 -2 o 1 with 2 and chec da sear spec tabl them und イ 3 #70 ^crea aa admi all app auto book butt cont dell look mult port vari и テ 做 画 면 시 예 자 통 4 ^work bast dial filt inte make_a mit news our set stor syst tasa typo whol widg work zapr 作 和 整 色 見 面 기 5 #quote char colo crea dash draw firs flow gest menu page visu サ 管 화 6 comp dark dise info met navi paym reac reth toke ui vali 7 acce audi buil ekra guid komp prev rede step usab wire 组 8 pane 9 scre site wcag 10 desi layo 14 figm
-ui_quick -5 list me work -4 #quote app hard repo serv toke こ -3 comm does func here que we what 지 -2 all for of our per read to with い 2 #3 den la le off на 3 ^anim ^buto ^the add add_a drop form head pric simp t the top whil ー 标 튼 4 ^chan ^make bota boto bout der flex gap iets imag it layo orta plac poli scro stic swit tabe teh tele togg two up а る 右 大 放 栏 航 바 아 5 ^add bar bott el fron heig kart klei logo matc mobi navb on padd przy righ shou side tidy use whit 小 钮 격 색 운 크 6 ^poli avat buto card dark foot land modo popu px rech spin tail tool vue карт 中 色 7 ^use ajou anim arro cent deix hove link text タ 8 ikon tsx 9 butt colo css knop 10 moda кноп 11 menu 13 icon
-coding -7 ^what -5 ^whic est expl firs fron how me si toda -4 ^is arch butt come desi es full icon km of qual summ top tsx who 全 세 -3 are by figm layo line ou over term was whol y と 有 을 전 -2 #3 cont is は -1 one 1 get 2 #any an die file not on the to with 3 ^use ^writ afte al api bot ci clas clie comm cons cras el fur hand help id je log los make migr orde retr set upda upgr в し ス テ ト 写 单 결 려 4 ^refa ^rewr ^set bash clea corr cron duze env erro exce fail gith hata inst it limi lint logg mens napr node null pr py read rele reno repa rout s3 says serv smal sql synt terr tu unit up use user util when writ_a 加 更 重 돌 제 5 #code ^chec ^defi ^it ^port aggi asyn bran buil cann chan djan func goog here impl java job json logi merg modu quer refa refu requ rewr_it sqli src stag sync trac vali warn 修 动 把 支 登 일 작 6 ^debu deve ekle esli fix impo main ngin pack push pyth reso type 커 7 ^impl crea csv depl enum hook scri test посл 8 #path add bug endp pars 9 run 12 dock
-reasoning -7 list -5 clos impo mail stri 文 -4 alte je new tabe 줘 -3 das git les page sear sql 字 -2 fix и -1 um 1 #any of 2 #code ^anal abou die down for jak post な 3 ^a ^expl arqu bu cach co coll db est func leg ne proo test this thre thro uit waar у か こ 지 4 ^was ^what ^whic app arch aws bei denk dit er even expl funz hang hora jaki micr or ou poll por pros read serv sess sse syst te theo tre two was wir は 为 有 还 这 명 왜 유 5 ^does ^find ^is ^por ^weig bij deri dwa find_a gibt grad how irra licz migr mono prob prov ques reas sens sist what wies каки ли мы 什 哪 比 理 移 统 考 計 説 를 6 ^thin anal appr auth crit eval opti our send us we weig yet 7 #ask ^prov ^이 algo desi nede stra tena что 8 ^comp argu b cost n plan поче 9 math 11 why
-longcontext -5 port pour -4 #quote 시 -3 a up 로 -2 #3 #8 #any on to 1 me plik 2 #70 ^read resu src 3 ^resu ^summ and base del et give hard l les list over scri sql und whic 整 项 4 #code arch auf chec docu doku dump end expo file func moi ogni sour stel summ ve во и 总 有 结 끝 수 안 읽 파 5 anyw cada clau docs dosy durc log look neve note prze read_the term this где прое 件 体 依 出 目 코 6 acro codi comp depo enti full here pack pagi read serv tout весь 7 alle code each wszy проч 8 kod mono todo whol 全 전 9 butu tutt кодо 10 ever repo 所 11 proj 13 all
-fast -7 proj test -6 app back chan pack work -5 buil desi expo func read sche src 了 -4 code del fail hand help here logi logo mach migr mode modu step the ther tu type user и не с 고 -3 #path ^the conf even los no op opti our page so su syst thin 를 -2 #70 add comp de du n serv with 个 서 -1 die 2 ^how as me mean s time と 文 야 3 ^plur dr gz ingl of or rege sign tl to una て 以 字 得 怎 方 이 4 ^trad ^what cels cevi comm day dire dns engl f five fras git good he many poli quic re say sent sino soli tldr um unix was week what は 么 会 何 句 名 是 議 话 違 다 되 열 5 #8 ^is ^rege ^tldr ^tran cafe capi corr defi dife for how http idem ik mona one reun skro tar udp word お 五 快 무 섯 6 #3 boul coma diff iso json kilo om plur syno англ тако 英 몇 영 7 #ask ^list gram ip km shor spel 8 linu name who 11 #quote
-`;
-// lib/routing/typed_text.ts -----------------------------------------------------------------
-/** Characters of each end that are read, with reminders and without: people ask before or after what they paste. */
-const [MAX_RAW, MAX_END] = [20_000, 400];
-const [OPEN, CLOSE] = ["<system-reminder>", "</system-reminder>"];
+// lib/wire/openai.ts ------------------------------------------------------------------------
+/** A part of a user message that holds more than text. */
+export type ChatPart = { type: "text"; text: string } | { type: "image_url"; image_url: { url: string } };
 
-/** What Claude Code writes: tags with two words in their names, and sentences. */
-const INJECTED = [
-  /<\/?command-args>/g,
-  /(?<![`"'])<([a-z]+(?:[-_][a-z]+)+)>[^]*?<\/\1>/g,
-  /^\s*(?:This session is being con|Caveat: The messages|\[SUGGESTION|CRITICAL: Respond|The user stepped|Tool loaded\.)[^]*/,
-  /\[(?:Request interrupted|Image)[^\]]*\]/g,
-];
-
-function toEnds(text: string, end = MAX_END): string {
-  return text.length > 2 * end ? `${text.slice(0, end)}\n${text.slice(-end)}` : text;
-}
-
-/** A reminder that is not closed lasts to the next; one in quotes is the user's. */
-function readText(text: string): string {
-  const typed = toEnds(text, MAX_RAW).split(OPEN).reduce((before, part) => {
-    if (/[`"']$/.test(before.slice(-1))) return before + OPEN + part;
-    const end = part.indexOf(CLOSE);
-    return end < 0 ? before : before + part.slice(end + CLOSE.length);
-  });
-  return INJECTED.reduce((rest, pattern) => rest.replace(pattern, " "), toEnds(typed));
-}
-
-function readMessage(message?: MessageParam): string {
-  const { role, content } = message ?? {};
-  const blocks = role !== "user" ? [] : Array.isArray(content) ? content : [{ type: "text", text: content ?? "" }];
-  return blocks.map((block) => block?.type === "text" ? readText(`${block.text}`) : "").join("\n");
-}
-
-/** The ends of what the user typed, without code, in the last two messages with such text, the latest first; and where. */
-function toTypedText(messages: readonly MessageParam[]): [text: string, at: number][] {
-  const texts: [string, number][] = [];
-  for (let at = messages.length - 1; at >= 0 && texts.length < 2; at--) {
-    const text = toEnds(readMessage(messages[at]).trim()).replace(/```[^]*?```/g, "```");
-    if (text) texts.push([text, at]);
-  }
-  return texts;
-}
-// lib/routing/classify_task.ts --------------------------------------------------------------
-/** What is asked for, if words say so, the tier that serves it, and why: ASCII, under 60 characters. */
-export type TaskVerdict = { task: Task | undefined; tier: "elite" | "speed"; why: string };
-
-/** What a text shows beside its words: a path or file name, code, something quoted or pasted, a question. */
-const SHAPES: Record<string, RegExp> = {
-  "#path": /(?:^|[\s"'`(@])[\w.~-]*\/[\w.-]*\w|\w\.[a-z]{1,4}\b(?!\.)/i,
-  "#code": /```|\b[a-z]+[A-Z]\w|\w_\w|\w\(\)|<\/?\w+>|=>|\w(?:Error|Exception)\b|[{}]/,
-  "#quote": /["“„«「][^"”“»」]{12,}["”“»」]|:\s*\n|: \S+ \S+ \S+/,
-  "#ask": /[?？]/,
+/** A tool call of an assistant message in the history. */
+export type ChatToolCall = {
+  id: string;
+  type: "function";
+  function: { name: string; arguments: string };
+  /** What hosts add; Gemini's is a signature. */
+  extra_content?: JsonObject;
 };
-/** Up to so many words a text has a feature of its own. */
-const LENGTHS = [3, 8, 25, 70, Infinity];
-/** So many letters tell a word from others, whatever its ending and with many a slip. */
-const STEM = 4;
 
-/** Words in lower case without accents; of Chinese, Japanese and Korean each character is one. */
-function toWords(text: string): string[] {
-  const plain = text.toLowerCase().normalize("NFKD").replace(/\p{M}+/gu, "").normalize("NFC");
-  return plain.replace(/[\u3040-\u9fff\uac00-\ud7a3]/g, " $& ").split(/[^\p{L}\p{N}]+/u).filter(Boolean);
-}
+/** One message of a chat completion request. */
+export type ChatMessage =
+  | { role: "system"; content: string }
+  | { role: "user"; content: string | ChatPart[] }
+  | { role: "assistant"; content: string | null; reasoning_content?: string; tool_calls?: ChatToolCall[] }
+  | { role: "tool"; tool_call_id: string; content: string };
 
-/** What tells the task: stems of the words, of the first alone and with the second, and the shape of the text. */
-function toTaskFeatures(words: readonly string[], text: string): string[] {
-  const stems = words.map((word) => word.slice(0, STEM));
-  const shapes = Object.keys(SHAPES).filter((shape) => SHAPES[shape]!.test(text));
-  const length = `#${LENGTHS.find((most) => words.length <= most)}`;
-  return [...new Set([...stems, `^${stems[0]}`, stems.slice(0, 2).join("_"), length, "#any", ...shapes])];
-}
+/** A function the model may call. */
+export type ChatTool = { type: "function"; function: { name: string; description?: string; parameters: JsonObject } };
 
-let weights: Map<string, number[]> | undefined;
-
-/** Weights by feature, the first for no task: in the table a number stands before the features that have it. */
-function readWeights(): Map<string, number[]> {
-  const read = new Map<string, number[]>();
-  for (const line of TASK_WEIGHTS.trim().split("\n")) {
-    const [task, ...entries] = line.split(" ");
-    let weight = 0;
-    for (const entry of entries) {
-      if (/^-?\d+$/.test(entry)) weight = Number(entry);
-      else if (!read.has(entry)) read.set(entry, new Array(TASKS.length + 1).fill(0));
-      if (read.has(entry)) read.get(entry)![TASKS.indexOf(task as Task) + 1] = weight;
-    }
-  }
-  return read;
-}
-
-/** The task that most speaks for, and the word that does so most; of two as likely the first. */
-type Judgement = { task: Task | undefined; word: string };
-
-function judge(text: string): Judgement {
-  const known = weights ??= readWeights();
-  const words = toWords(text);
-  const rows = toTaskFeatures(words, text).map((feature) => known.get(feature) ?? []);
-  const scores = [undefined, ...TASKS].map((_, at) => rows.reduce((sum, row) => sum + (row[at] ?? 0), 0));
-  const at = scores.indexOf(Math.max(...scores));
-  const toWeight = (stem: string) => known.get(stem)?.[at] ?? 0;
-  const counts = words.map((word, i) => toWeight(word.slice(0, STEM)) + (i ? 0 : toWeight(`^${word.slice(0, STEM)}`)));
-  const word = words[counts.indexOf(Math.max(...counts))] ?? "";
-  return { task: TASKS[at - 1], word };
-}
-
-/** What was judged of the last texts: the requests of a turn bring the same again and again. */
-const JUDGED = new BoundedMap<string, Judgement>(100);
-
-/**
- * Says what is asked for and which tier serves it: speed only for a small question or text that needs no project, never
- * amid the use of tools or when much thinking is wanted. A message that says nothing has the task of the one before.
- */
-export function classifyTask(request: Pick<MessagesRequest, "messages"> & Partial<MessagesRequest>): TaskVerdict {
-  const { messages, output_config: output } = request;
-  const [[latest, at] = ["", 0], [before] = [""]] = toTypedText(messages);
-  const now = JUDGED.recall(latest, judge);
-  const { task, word } = now.task ? now : JUDGED.recall(before, judge);
-  const busy = messages.slice(at).some((message) =>
-    Array.isArray(message?.content) && message.content.some((block) => /^tool_/.test(block?.type))
-  );
-  const deep = /^(?:max|xhigh)$/.test(output?.effort ?? toEffort(request)) || /\bultrathink\b/i.test(latest);
-  const why = task ? `'${word.replace(/[^ -~]/g, "?").slice(0, 20)}' in the user's words` : "nothing recognised";
-  return { task, tier: now.task === "fast" && !busy && !deep ? "speed" : "elite", why };
-}
-// lib/routing/has_blocks.ts -----------------------------------------------------------------
-function hasBlock(content: MessageContent | undefined, types: readonly string[]): boolean {
-  return Array.isArray(content) &&
-    content.some((block) =>
-      types.includes(block.type) || (block.type === "tool_result" && hasBlock(block.content, types))
-    );
-}
-
-/** Whether a block of some types is anywhere in a conversation, also in what a tool gave back. */
-function hasBlocks({ messages }: Pick<MessagesRequest, "messages">, ...types: string[]): boolean {
-  return messages.some(({ content }) => hasBlock(content, types));
-}
-// lib/routing/resolve.ts --------------------------------------------------------------------
-/**
- * What a name stands for: the model, whether somebody asked for just that one, and in words how it was found. Where
- * nobody did, the task may send the request elsewhere.
- */
-type Resolution = { target: Target; tier: "elite" | "speed"; chosen: boolean; why: string };
-
-function isSameTarget(a: Target, b: Target): boolean {
-  return a.backend === b.backend && a.model === b.model && a.profile === b.profile && a.thinking === b.thinking;
-}
-
-/** A model that was picked from the list, which tells whether it may think, whatever its tier does. */
-function findPicked(name: string, { listed }: Catalog): FoundTarget | undefined {
-  const { id = "", thinking } = parsePickerId(name) ?? {};
-  const picked = listed.get(id);
-  if (!picked) return undefined;
-  const { thinking: _, ...target } = picked;
-  return { target: thinking ? target : { ...target, thinking: false }, why: "picker id" };
-}
-
-/**
- * Finds the model for the name a client asked for.
- *
- * Any name is served: Claude Code asks for models of its own (`claude-sonnet-5` to check a command) whatever the user
- * chose, and a 404 would cost a second request and confuse the user. The names of the tiers' models are nobody's choice:
- * Claude Code was started with them.
- */
-function resolveModel(asked: string, catalog: Catalog): Resolution {
-  const { elite, speed, tiers, listed } = catalog;
-  const name = withoutWindow(asked);
-  const named = listed.get(name);
-  if (named && named !== elite && [speed, tiers.opus, tiers.sonnet].includes(named)) {
-    return { target: named, tier: named === speed ? "speed" : "elite", chosen: false, why: "a tier's model" };
-  }
-  const found = named
-    ? { target: named, why: named.profile ? "profile" : "a model that is listed" }
-    : findPicked(name, catalog) ?? findRule(asked, catalog);
-  if (found && isSameTarget(found.target, elite)) {
-    return { target: elite, tier: "elite", chosen: false, why: "the main model" };
-  }
-  if (found) {
-    const tier = isSameTarget(found.target, speed) ? "speed" : "elite";
-    return { target: found.target, tier, chosen: true, why: found.why };
-  }
-  const tier = findTier(asked);
-  if (!tier) return { target: elite, tier: "elite", chosen: false, why: "no model of that name" };
-  return { target: tiers[tier], tier: tier === "haiku" ? "speed" : "elite", chosen: false, why: `tier ${tier}` };
-}
-// lib/routing/subagent_tag.ts ---------------------------------------------------------------
-/** claude-code-router's way to give a subagent a model: the first thing in its prompt. */
-const SUBAGENT_TAG = /^<CCR-SUBAGENT-MODEL>([^<>]*)<\/CCR-SUBAGENT-MODEL>\s*/;
-
-/** Changes content, or each of its text blocks. */
-function mapText(content: MessageContent, change: (text: string) => string): MessageContent {
-  if (typeof content === "string") return change(content);
-  return content.map((block) => block.type === "text" ? { ...block, text: change(block.text) } : block);
-}
-
-/**
- * Takes the model from `<CCR-SUBAGENT-MODEL>provider,model</CCR-SUBAGENT-MODEL>`, and the tag from what is sent on.
- *
- * The tag counts where the client writes it: at the very beginning of the system prompt or of one of its blocks, and for
- * a subagent also of a text of its first user message. Quoted anywhere else it is only text.
- *
- * @param subagent Whether the request is a subagent's.
- * @returns The model as it was written, with its provider; the request is not changed, a new one takes its place.
- */
-function takeSubagentModel(
-  request: MessagesRequest,
-  subagent: boolean,
-): { model?: string; request: MessagesRequest } {
-  const found: string[] = [];
-  const strip = (text: string) => text.replace(SUBAGENT_TAG, (_, model: string) => (found.push(model.trim()), ""));
-  const { system, messages } = request;
-  const first = subagent ? messages.findIndex(({ role }) => role === "user") : -1;
-  const taken = {
-    ...request,
-    ...(system ? { system: mapText(system, strip) } : {}),
-    messages: messages.map((message, i) =>
-      i === first ? { ...message, content: mapText(message.content, strip) } : message
-    ),
-  };
-  const model = found.find(Boolean);
-  return found.length === 0 ? { request } : { ...(model ? { model } : {}), request: taken };
-}
-// lib/routing/router.ts ---------------------------------------------------------------------
-/** Input tokens from which a request counts as a long one (the threshold of claude-code-router). */
-const LONG_TOKENS = 60_000;
-
-/** So many names and ways are remembered; clients may ask for any. */
-const MOST_KNOWN_NAMES = 200;
-
-/** A request, and what else is known of it. */
-export type Asked = { request: MessagesRequest; headers: Headers; inputTokens: (candidate: Candidate) => number };
-
-/** Where a request goes and why; never content, but a few of its words. */
-export type RouteTrace = {
-  /** The name the client asked for, or that was asked for instead. */
-  asked: string;
-  /** The model that is asked first, with its host where that is not the default one. */
+/** The body of `POST /chat/completions`; a family may add fields of its own. */
+export type ChatRequest = JsonObject & {
   model: string;
-  /** What the client wants of it. */
-  kind: RequestKind;
-  task?: Task | undefined;
-  tier: "elite" | "speed";
-  /** All models, in order of preference. */
-  chain: string[];
-  /** The reasons, in the order in which they were found. */
-  why: string[];
+  messages: ChatMessage[];
+  max_tokens: number;
+  stream?: boolean;
+  stream_options?: { include_usage: boolean };
+  temperature?: number;
+  top_p?: number;
+  stop?: string[];
+  tools?: ChatTool[];
+  tool_choice?: "auto" | "none" | "required" | { type: "function"; function: { name: string } };
+  parallel_tool_calls?: boolean;
+  response_format?: JsonObject;
 };
 
-/** A request as it is sent on, what it should go to, where it may go (a host may lack its key), and why. */
-export type Route = {
-  request: MessagesRequest;
-  kind: RequestKind;
-  wanted: Candidate;
-  candidates: Candidate[];
-  trace: RouteTrace;
+/** A tool call in an answer, or a piece of one: hosts leave out whatever they like. */
+export type ToolCallDelta = {
+  index?: number | null | undefined;
+  id?: string | null | undefined;
+  type?: string | null;
+  function?: { name?: string | null | undefined; arguments?: unknown } | null;
 };
 
-/** Finds where requests go. */
-export interface Router {
-  /** What it knows. */
-  readonly catalog: Catalog;
-  /** Finds the model for a name, whatever a request with it says. */
-  find(name: string): Candidate;
-  /** Finds where a request goes: nowhere if no host on the way has a key. */
-  route(asked: Asked): Route;
-}
+/** The changing part of a chunk, or the `message` of a whole completion. */
+export type ChatDelta = {
+  content?: string | { type?: string; text?: string; thinking?: unknown }[] | null;
+  refusal?: string | null;
+  reasoning_content?: string | null;
+  reasoning?: string | null;
+  reasoning_details?: { text?: string; summary?: string }[] | null;
+  tool_calls?: ToolCallDelta[] | null;
+  function_call?: ToolCallDelta["function"];
+};
 
-/** A model that is named in the token of a request, behind a colon, as with free-claude-code; all else there is secret. */
-function toTokenModel(headers: Headers, catalog: Catalog): string | undefined {
-  return ["x-api-key", "authorization"]
-    .map((name) => /^[^:]+:(.+)$/.exec(headers.get(name) ?? "")?.[1] ?? "")
-    .find((name) => name !== "" && (catalog.listed.has(name) || findRule(name, catalog)?.sure || findTier(name)));
-}
-
-/** Requests that need little, and that the user does not wait for. */
-const BACKGROUND: readonly RequestKind[] = ["title", "suggestion", "web_page", "quota", "file_paths", "command_prefix"];
-
-/** Whether the words of a request are the user's. */
-const isUsersTurn = (kind: RequestKind): boolean => kind === "main" || kind === "auxiliary";
-
-/** The weightiest of what else than its name decides about a request, and the model for that. */
-function findFact(asked: Asked, kind: RequestKind, verdict: TaskVerdict, found: Resolution, catalog: Catalog) {
-  const { request } = asked;
-  // Nothing is counted for a task that has no model of its own.
-  const tokens = catalog.tasks.longcontext ? asked.inputTokens(toCandidate(found.target, catalog)) : 0;
-  const { task, why } = verdict;
-  const small = verdict.tier === "speed" ? catalog.speed : undefined;
-  const aside = BACKGROUND.includes(kind);
-  const isSmall = aside || found.tier === "speed";
-  const rows: [applies: boolean, task: RoutedTask | undefined, why: string, usual?: Target | undefined][] = [
-    [kind === "safety", "safety", "a check of a command", catalog.steady],
-    [isSmall, "background", aside ? `a side request: ${kind}` : "the small tier", catalog.speed],
-    [hasBlocks(request, "image"), "image", "there are images"],
-    [tokens > LONG_TOKENS, "longcontext", `some ${tokens} tokens`],
-    [toEffort(request) === "max", "think", "the effort is max"],
-    [isUsersTurn(kind), task, why, small],
-  ];
-  for (const [applies, task, why, usual] of rows) {
-    const target = applies && task ? catalog.tasks[task] ?? usual : undefined;
-    if (target) return { target, why: `${task}: ${why}` };
-  }
-  return undefined;
-}
-
-/** Everything a target leads to: its profile's fallbacks, who follows what is gone, the main model, who else steps in. */
-function toChain(first: Target, catalog: Catalog): Candidate[] {
-  const { elite, fallbacks, backend, options: { models } } = catalog;
-  const own = first.profile?.fallbacks?.map((name) => findReference(name, catalog) ?? { backend, model: name }) ?? [];
-  // Other hosts have other names for what follows.
-  const isKnown = ({ backend, model }: Target) => {
-    return backend.name === DEFAULT_BACKEND || models?.some(({ id }) => id === model);
-  };
-  const toFollowers = (target: Target, gone: boolean): Target[] => {
-    if (!isKnown(target) || Boolean(toModel(target.model, models).gone) !== gone) return [];
-    return toSuccessors(target.model, models).map((model) => ({ backend: target.backend, model }));
-  };
-  const targets = [first, ...own, ...toFollowers(first, true)];
-  for (const other of [elite, ...fallbacks]) targets.push(other, ...toFollowers(other, true));
-  targets.push(...[first, ...own].flatMap((target) => toFollowers(target, false)));
-  const chain = new Map<string, Candidate>();
-  for (const target of targets) {
-    const candidate = toCandidate(first.thinking === false ? { ...target, thinking: false } : target, catalog);
-    if (!chain.has(toKey(candidate))) chain.set(toKey(candidate), candidate);
-  }
-  return [...chain.values()];
-}
+/** Token counts as OpenAI-compatible hosts report them; the prompt includes what was cached. */
+export type ChatUsage = {
+  prompt_tokens?: number | null;
+  completion_tokens?: number | null;
+  prompt_tokens_details?: { cached_tokens?: number | null } | null;
+  completion_tokens_details?: { reasoning_tokens?: number | null } | null;
+};
 
 /**
- * Makes the router of a configuration.
- *
- * @throws {TypeError} If no model is chosen and none is known, or a backend or its address is of no use.
+ * A choice of a chunk; vLLM names the stop string that ended it `stop_reason`, SGLang `matched_stop`. Moonshot has the
+ * counts here.
  */
-export function createRouter(options: RouterOptions): Router {
-  const catalog = createCatalog(options);
-  const chains = new BoundedMap<string, Candidate[]>(MOST_KNOWN_NAMES);
-  const resolved = new BoundedMap<string, Resolution>(MOST_KNOWN_NAMES);
+export type ChatChoice = {
+  delta?: ChatDelta | null;
+  message?: ChatDelta | null;
+  finish_reason?: string | null;
+  stop_reason?: unknown;
+  matched_stop?: unknown;
+  usage?: ChatUsage | null;
+};
 
-  // Requests of a session ask for the same names, and go the same way, again and again.
-  const resolve = (name: string) =>
-    resolved.recall(name.slice(0, LONGEST_NAME + 1), (name) => resolveModel(name, catalog));
-  const findChain = (target: Target) =>
-    chains.recall(
-      `${target.backend.name} ${toLabel(target, catalog)} ${target.thinking}`,
-      () => toChain(target, catalog),
-    );
-
-  function route(asked: Asked): Route {
-    const kind = toRequestKind(asked.headers, asked.request);
-    const { request, model: tagged } = takeSubagentModel(asked.request, kind === "subagent");
-    const named = toTokenModel(asked.headers, catalog);
-    const name = tagged ?? named ?? request.model;
-    const found = resolve(name);
-    const why = [tagged ? "named in the prompt" : named ? "named in the token" : "", found.why].filter(Boolean);
-    let { target, tier } = found;
-    const verdict = classifyTask(request);
-    const fact = found.chosen ? undefined : findFact({ ...asked, request }, kind, verdict, found, catalog);
-    if (fact) {
-      target = fact.target;
-      tier = target === catalog.speed ? "speed" : "elite";
-      why.push(fact.why);
-    }
-    // A check of a command is answered with a word; thinking would only make it late.
-    if (kind === "safety") target = { ...target, thinking: false };
-    const all = findChain(target);
-    const [wanted = toCandidate(target, catalog)] = all;
-    const candidates = all.filter(({ backend }) => !backend.lacks);
-    const chain = candidates.map((candidate) => toLabel(candidate, catalog));
-    const [model = toLabel(target, catalog)] = chain;
-    const closed = new Set(all.map(({ backend }) => backend).filter(({ lacks }) => lacks));
-    for (const { name, lacks } of closed) why.push(`no API key for '${name}': set ${lacks}`);
-    return {
-      // Claude Code gives up on a compaction whose answer is a call instead of a summary.
-      request: kind === "compaction" && request.tools?.length ? { ...request, tool_choice: { type: "none" } } : request,
-      kind,
-      wanted,
-      candidates,
-      trace: { asked: name, model, kind, task: isUsersTurn(kind) ? verdict.task : undefined, tier, chain, why },
-    };
-  }
-
-  return { catalog, route, find: (name) => toCandidate(resolve(name).target, catalog) };
-}
-// lib/routing/list_models.ts ----------------------------------------------------------------
-/** A model in a list of models: Anthropic's fields, and OpenAI's. */
-type ListedModel = JsonObject & { id: string };
-
-/** Nobody publishes when open models were released. */
-const EPOCH = "1970-01-01T00:00:00Z";
-
-function toLimit(tokens: number): number | null {
-  return tokens < Infinity ? tokens : null;
-}
-
-function toListed(id: string, display_name: string, { backend, traits }: Candidate & { traits: Model }): ListedModel {
-  return {
-    type: "model",
-    id,
-    display_name,
-    created_at: EPOCH,
-    max_input_tokens: toLimit(traits.context),
-    max_tokens: toLimit(traits.maxOutput),
-    object: "model",
-    created: 0,
-    owned_by: backend.name,
-  };
-}
+/** One chunk of a streamed completion; a whole completion has `message` for `delta`. */
+export type ChatChunk = { choices?: ChatChoice[]; usage?: ChatUsage | null; error?: unknown };
+// lib/wire/ids.ts ---------------------------------------------------------------------------
+/** Makes an id no other call has made, such as `msg_` followed by 24 letters and digits. */
+export type NewId = (prefix: string) => string;
 
 /**
- * Lists models as `GET /v1/models` answers; at a host that lacks its key none could be asked.
+ * Makes a random id in the form of Anthropic's own, for a prefix such as `msg_`.
  *
- * @param picker Whether ids are made such that Claude Code shows them; then each model that can do without thinking is
- * listed once more, without.
+ * Ids must differ over a whole conversation: Claude Code throws away a tool call whose id it has seen before.
  */
-function listModels(catalog: Catalog, picker: boolean): ListedModel[] {
-  return [...catalog.listed].filter(([, { backend }]) => !backend.lacks).flatMap(([name, target]) => {
-    const candidate = toCandidate(target, catalog);
-    if (!picker) return [toListed(name, name, candidate)];
-    const { reasoning, family: { alwaysThinks, thinking } } = candidate.traits;
-    const canRest = reasoning && !alwaysThinks && (thinking || target.backend.thinkingSwitch);
-    const rested = canRest ? [toListed(toPickerId(name, false), `${name} (no thinking)`, candidate)] : [];
-    return [toListed(toPickerId(name, true), name, candidate), ...rested];
+export function randomId(prefix: string): string {
+  return prefix + crypto.randomUUID().replaceAll("-", "").slice(-24);
+}
+
+/** A short text that stands for `value`: the same in each run, on each machine (FNV-1a, 53 bits). */
+function toDigest(value: string, length: number): string {
+  let [a, b] = [0x811c9dc5, 0x01000193];
+  for (let i = 0; i < value.length; i++) {
+    a = Math.imul(a ^ value.charCodeAt(i), 0x01000193);
+    b = Math.imul(b ^ value.charCodeAt(i), 0x85ebca6b) ^ (a >>> 13);
+  }
+  const number = (a >>> 0) * 2 ** 21 + ((b >>> 0) >>> 11);
+  return number.toString(36).padStart(length, "0").slice(-length);
+}
+// lib/translate/call_ids.ts -----------------------------------------------------------------
+/**
+ * Makes what gives each call of a history, in order, the id its family wants upstream.
+ *
+ * Kimi's ids count the calls from the first on; the same history always becomes the same text, which prompt caches
+ * depend on.
+ */
+function createCallIds(rule: CallIdRule = "any"): (id: string, name: string) => string {
+  let count = 0;
+  if (rule === "kimi") return (_id, name) => `functions.${name}:${count++}`;
+  return rule === "mistral" ? (id) => toDigest(id, 9) : (id) => id;
+}
+// lib/translate/content.ts ------------------------------------------------------------------
+/** What content translation has to know: whether the model sees images, and where to tell of losses. */
+type ContentOptions = { vision: boolean; warn: (warning: string) => void };
+
+const NO_IMAGE = "[An image stood here. This model cannot see images: ask for a description, or inspect the file " +
+  "with a tool.]";
+
+/** The beginning of an address at which hosts find an image. */
+const IMAGE_ADDRESS = /^(?:https?:\/\/\S|data:image\/[\w.+-]+;base64,[\w+/])/;
+
+function toImagePart({ type, media_type, data, url }: JsonObject, { vision, warn }: ContentOptions): ChatPart {
+  const address = type === "base64" ? `data:${media_type};base64,${data}` : url;
+  if (vision && IMAGE_ADDRESS.test(String(address))) return { type: "image_url", image_url: { url: String(address) } };
+  warn("Cannot show an image to the model: replaced by a note");
+  return { type: "text", text: NO_IMAGE };
+}
+
+function toDocumentParts(block: ContentBlockParam & { type: "document" }, options: ContentOptions): ChatPart[] {
+  const { title, context } = block;
+  const { type, media_type, data, url, content } = block.source;
+  if (Array.isArray(content)) return [...toTextParts(title, context), ...toPartsOf(content, options)];
+  const plain = type === "text" ? data : content;
+  if (typeof plain === "string") return toTextParts(title, context, plain);
+  options.warn(`Cannot show a document of type '${media_type ?? type}': replaced by a note`);
+  const name = [title, url].filter((part) => typeof part === "string").map((part) => ` "${part}"`).join(" from");
+  const size = typeof data === "string" ? `, ${Math.ceil(data.length * 3 / 4 / 1024)} kB` : "";
+  const note = `[A document${name} (${media_type ?? type}${size}) was attached here. It cannot be shown to ` +
+    "this model. To read it, run a tool on the file, such as `pdftotext -layout FILE -` or Python's pypdf.]";
+  return toTextParts(context, note);
+}
+
+/** One text of lines, as far as there are any. */
+function toTextParts(...lines: (string | null | undefined)[]): ChatPart[] {
+  const text = lines.filter(Boolean).join("\n");
+  return text === "" ? [] : [{ type: "text", text }];
+}
+
+function toParts(block: ContentBlockParam, options: ContentOptions): ChatPart[] {
+  if (block.type === "text") return toTextParts(block.text);
+  if (block.type === "image") return [toImagePart(block.source, options)];
+  if (block.type === "document") return toDocumentParts(block, options);
+  if (block.type === "tool_reference") return toTextParts(`The tool ${block.tool_name} is loaded now.`);
+  // Blocks of server tools, search results and whatever comes next: better shown than lost.
+  const { type, ...fields } = block as object as JsonObject;
+  options.warn(`Cannot translate a block of type '${type}': passed as text`);
+  return toTextParts(`[${type}] ${typeof fields.text === "string" ? fields.text : JSON.stringify(fields)}`);
+}
+
+/** Translates content that may be a plain string, absent, or blocks; tool results are not its concern. */
+function toPartsOf(content: MessageContent | undefined, options: ContentOptions): ChatPart[] {
+  if (typeof content === "string") return toTextParts(content);
+  return content?.flatMap((block) => toParts(block, options)) ?? [];
+}
+
+/** Joins the text of parts with blank lines between. */
+function toText(parts: ChatPart[]): string {
+  return parts.flatMap((part) => part.type === "text" ? [part.text] : []).join("\n\n");
+}
+
+/** The shortest form of parts: hosts take a plain string everywhere, a list in few places. */
+function toContent(parts: ChatPart[]): string | ChatPart[] {
+  return parts.every((part) => part.type === "text") ? toText(parts) : parts;
+}
+// lib/translate/tool_input.ts ---------------------------------------------------------------
+/** Made once of each input: what is sent is weighed, too. */
+const INPUT_TEXTS = new WeakMap<JsonObject, string>();
+
+/** The input of a call as the text that hosts take. */
+function toInputText(input: JsonObject): string {
+  const text = INPUT_TEXTS.get(input) ?? toJsonText(input);
+  INPUT_TEXTS.set(input, text);
+  return text;
+}
+
+/** Parses arguments; what is no object comes in the form in which Claude Code itself replays such calls. */
+function parseInput(json: string): JsonObject {
+  const input = parseJson(json);
+  return isJsonObject(input) ? input : toUnparsed(json);
+}
+// lib/translate/schema.ts -------------------------------------------------------------------
+const toSet = (words: string): ReadonlySet<string> => new Set(words.split(" "));
+
+/** Where JSON Schema keeps one further schema. */
+const ONE = toSet(
+  "additionalProperties contains else if items not propertyNames then unevaluatedItems unevaluatedProperties",
+);
+/** Where it keeps several, by name or in a list. */
+const MANY = toSet("$defs definitions dependentSchemas patternProperties properties allOf anyOf oneOf prefixItems");
+/** Keywords a model can do without and that some hosts refuse: llama.cpp and OpenAI cannot read Claude Code's patterns. */
+const NOISE = toSet("$schema $id $comment pattern");
+/** Limits of how often something comes, and the largest that llama.cpp makes a grammar of. */
+const REPEATS = toSet("maxLength maxItems minLength minItems");
+const MOST_REPEATS = 2000;
+
+function toEntries(schema: JsonObject): [string, unknown][] {
+  return Object.entries(schema).flatMap(([keyword, value]): [string, unknown][] => {
+    if (NOISE.has(keyword) || (REPEATS.has(keyword) && Number(value) > MOST_REPEATS)) return [];
+    // `true` and `false` are legal schemas, but several hosts accept objects only.
+    if (ONE.has(keyword)) return typeof value === "boolean" ? [] : [[keyword, toClean(value)]];
+    if (!MANY.has(keyword)) return [[keyword, value]];
+    if (!isJsonObject(value)) return [[keyword, toClean(value)]];
+    return [[keyword, Object.fromEntries(Object.entries(value).map(([name, sub]) => [name, toClean(sub)]))]];
   });
 }
 
-/** Finds what `GET /v1/models/{id}` answers: any name of a model will do that is listed or in the roster. */
-function findModel(id: string, catalog: Catalog): ListedModel | undefined {
-  const { listed } = catalog;
-  const target = listed.get(id) ?? findReference(id, catalog);
-  const known = target && (listed.has(toLabel(target, catalog)) || ROSTER.some((row) => row.id === target.model));
-  return known ? toListed(id, target.model, toCandidate(target, catalog)) : undefined;
+function toClean(schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map(toClean);
+  return isJsonObject(schema) ? Object.fromEntries(toEntries(schema)) : {};
+}
+
+/**
+ * Makes a tool's `input_schema` one that strict hosts accept, without changing what it asks for but in details.
+ *
+ * Boolean subschemas, patterns, huge limits and `$schema` go, in schema positions only: a property that is *called*
+ * `$schema` or a default value that looks like a schema stays.
+ */
+function toParameters(schema: JsonObject): JsonObject {
+  const { type = "object", properties, ...rest } = Object.fromEntries(toEntries(schema));
+  if (type !== "object") return { type, ...rest };
+  return { type, properties: isJsonObject(properties) ? properties : {}, ...rest };
+}
+// lib/translate/tools.ts --------------------------------------------------------------------
+/** Claude Code's stand-in for tools it has not loaded; nobody may call it. */
+const PLACEHOLDER = "DeferredToolPlaceholder";
+
+/**
+ * The function name for a tool: at most 64 letters, digits, `_` and `-` (OpenAI's rule).
+ *
+ * A name that breaks the rule keeps its beginning and gets a digest of the whole.
+ */
+function toFunctionName(name: string): string {
+  return /^[\w-]{1,64}$/.test(name) ? name : `${name.replace(/[^\w-]/g, "_").slice(0, 54)}_${toDigest(name, 9)}`;
+}
+
+/** Translates `tools`; Anthropic's own server tools cannot run here and are left out. */
+function toChatTools(tools: MessagesRequest["tools"], warn: ContentOptions["warn"]): ChatTool[] {
+  return (tools ?? []).flatMap(({ name, description, input_schema }): ChatTool[] => {
+    if (name === PLACEHOLDER) return [];
+    if (!input_schema) warn(`Cannot offer the server tool '${name}' to the model: it runs at Anthropic only`);
+    if (!input_schema) return [];
+    const call = { name: toFunctionName(name), ...(description ? { description } : {}) };
+    return [{ type: "function", function: { ...call, parameters: toParameters(input_schema) } }];
+  });
+}
+
+/** The declared tools under the names they have upstream, where longer ones than 64 characters are shortened. */
+export function toDeclaredTools(tools: MessagesRequest["tools"]): DeclaredTools {
+  return new Map(tools?.map((tool) => [toFunctionName(tool.name), tool]));
+}
+
+const CHOICE_NAMES = new Map<string, "required" | "none">([["any", "required"], ["none", "none"]]);
+
+/** Translates `tool_choice` with its `disable_parallel_tool_use`. */
+function toToolChoice(
+  choice: ToolChoice | undefined,
+  tools: readonly ChatTool[],
+): Pick<ChatRequest, "tool_choice" | "parallel_tool_calls"> {
+  if (!choice) return {};
+  const name = toFunctionName(choice.name ?? "");
+  // One that was left out cannot be called.
+  const named = choice.type === "tool" && tools.some((tool) => tool.function.name === name);
+  const tool_choice = named
+    ? { type: "function", function: { name } } as const
+    : CHOICE_NAMES.get(choice.type) ?? "auto";
+  return { tool_choice, ...(choice.disable_parallel_tool_use ? { parallel_tool_calls: false } : {}) };
+}
+// lib/translate/messages.ts -----------------------------------------------------------------
+const NO_OUTPUT = "(no output)"; // Tool messages must not be empty.
+const NO_RESULT = "(no result: the call was interrupted)";
+const ANSWER = "OK.";
+/** What Google's documentation has for calls whose signature is not there: clients do not keep it. */
+const UNVERIFIED = { extra_content: { google: { thought_signature: "skip_thought_signature_validator" } } };
+const IMAGE_FOLLOWS = "(the image follows the tool results)";
+
+/** The blocks of content. */
+function toBlocks(content: MessageParam["content"]): ContentBlockParam[] {
+  return typeof content === "string" ? [{ type: "text", text: content }] : content;
+}
+
+/** What the system says in the middle of a conversation, as the client says it where nobody takes that role there. */
+function toReminder(text: string): string {
+  return `<system-reminder>\n${text}\n</system-reminder>`;
+}
+
+/** Whether a message has what a person wrote, not only results and reminders: new work begins with it. */
+function isTyped({ role, content }: MessageParam): boolean {
+  return role === "user" &&
+    toBlocks(content).some((block) => block.type === "text" && /^\s*(?!<system-reminder>)\S/.test(block.text));
+}
+
+/** What a family wants of the history. */
+type HistoryRules = Pick<
+  Family,
+  "callIds" | "replaysThinking" | "answersResults" | "singleCalls" | "signsCalls"
+>;
+
+/** Consecutive messages of one side, the assistant's or the client's, are one turn. */
+function toTurns(messages: MessageParam[]): MessageParam[][] {
+  const turns: MessageParam[][] = [];
+  for (const message of messages) {
+    const last = turns.at(-1);
+    if (last && (last[0]?.role === "assistant") === (message.role === "assistant")) last.push(message);
+    else turns.push([message]);
+  }
+  return turns;
+}
+
+/**
+ * Translates `messages`, repairing what strict hosts refuse.
+ *
+ * Results follow their calls directly and in the order of the calls, whatever order they came in; a missing result is
+ * filled in, an orphan becomes user text. Text beside results comes after them. System messages from the middle become
+ * reminders. Thinking is left out, because most hosts refuse it in the history; a family that wants it back gets that
+ * of the work at hand, which begins where a person last wrote something, or all; a blank for calls that must have some.
+ */
+function toChatMessages(
+  messages: MessageParam[],
+  options: ContentOptions,
+  { callIds, replaysThinking = false, answersResults, singleCalls = false, signsCalls = false }: HistoryRules = {},
+): ChatMessage[] {
+  const chat: ChatMessage[] = [];
+  const toCallId = createCallIds(callIds);
+  /** The calls of the last assistant turn that wait for their results, in order, each with the client's own id. */
+  const waiting: [clientId: string, call: ChatToolCall][] = [];
+  /** The ids of all calls, and how many were given to calls whose own was taken. */
+  const taken = new Set<string>();
+  let copies = 1;
+
+  function addCall({ id, name, input }: ContentBlockParam & { type: "tool_use" }): void {
+    const called = { name: toFunctionName(name), arguments: toInputText(input) };
+    let callId = toCallId(id || "call", called.name);
+    // Hosts that go by the id would take two calls for one.
+    while (taken.has(callId)) callId = toCallId(`${id}_${++copies}`, called.name);
+    taken.add(callId);
+    waiting.push([id, { id: callId, type: "function", function: called, ...(signsCalls ? UNVERIFIED : {}) }]);
+  }
+
+  /** What an assistant wrote. */
+  function addAssistant(turn: MessageParam[], withThinking: boolean): void {
+    const texts: ContentBlockParam[] = [];
+    const thoughts: string[] = [];
+    for (const block of turn.flatMap(({ content }) => toBlocks(content))) {
+      if (block.type === "tool_use") addCall(block);
+      else if (block.type === "thinking") thoughts.push(block.thinking);
+      else if (!block.type.endsWith("thinking")) texts.push(block);
+    }
+    // Many templates want roles to alternate, and a client's turn may have come to nothing.
+    const before = chat.at(-1)?.role === "assistant" ? chat.pop()?.content : "";
+    const text = [before, toText(toPartsOf(texts, options))].filter(Boolean).join("\n\n");
+    const tool_calls = waiting.slice(0, singleCalls ? 1 : Infinity).map(([, call]) => call);
+    const none = typeof replaysThinking === "string" && waiting.length > 0 ? " " : "";
+    const thinking = withThinking && thoughts.filter((thought) => thought.trim() !== "").join("\n\n") || none;
+    const reasoning = thinking === "" ? {} : { reasoning_content: thinking };
+    if (tool_calls.length > 0) chat.push({ role: "assistant", content: text || null, ...reasoning, tool_calls });
+    else if (text !== "") chat.push({ role: "assistant", content: text, ...reasoning });
+  }
+
+  /** What came in return: first the results in the order of the calls, then everything else. */
+  function addClient(turn: MessageParam[]): void {
+    const results: ToolResultParam[] = [];
+    const parts: ChatPart[] = [];
+    for (const { role, content } of turn) {
+      const blocks = toBlocks(content);
+      const others = toPartsOf(blocks.filter((block) => block.type !== "tool_result"), options);
+      results.push(...blocks.filter((block) => block.type === "tool_result"));
+      // Most templates take a system message in front only.
+      if (role !== "system") parts.push(...others);
+      else if (others.length > 0) parts.push({ type: "text", text: toReminder(toText(others)) });
+    }
+    parts.unshift(...addResults(results));
+    const last = chat.at(-1);
+    // An assistant turn that came to nothing may have stood between.
+    if (last?.role === "user" && Array.isArray(last.content)) last.content.push(...parts);
+    else if (parts.length > 0) {
+      if (last?.role === "tool" && answersResults) chat.push({ role: "assistant", content: ANSWER });
+      chat.push({ role: "user", content: parts });
+    }
+  }
+
+  /** Adds a tool message for each waiting call; gives what tool messages cannot hold. */
+  function addResults(results: ToolResultParam[]): ChatPart[] {
+    const extra: ChatPart[] = [];
+    const left = new Set(results);
+    const byId = new Map<string, ToolResultParam[]>();
+    for (const result of results.reverse()) {
+      const { tool_use_id: id } = result;
+      byId.set(id, byId.get(id) ?? []).get(id)?.push(result);
+    }
+    for (const [i, [clientId, call]] of waiting.splice(0).entries()) {
+      const { id, function: { name } } = call;
+      if (singleCalls && i > 0) chat.push({ role: "assistant", content: null, tool_calls: [call] });
+      const result = byId.get(clientId)?.pop();
+      if (result) left.delete(result);
+      const parts = toPartsOf(result?.content, options);
+      const images = parts.filter((part) => part.type !== "text");
+      if (images.length > 0) extra.push({ type: "text", text: `Result of ${name}:` }, ...images);
+      if (!result) options.warn(`Cannot find the result of a call of '${name}': said to be interrupted`);
+      let content = toText(parts) || (result ? images.length > 0 ? IMAGE_FOLLOWS : NO_OUTPUT : NO_RESULT);
+      if (result?.is_error && !/error/i.test(content.slice(0, 40))) content = `Error: ${content}`;
+      chat.push({ role: "tool", tool_call_id: id, content });
+    }
+    for (const { content } of left) {
+      options.warn("Cannot find the call of a tool result: passed as text");
+      extra.push({ type: "text", text: "Result of an earlier tool call:" }, ...toPartsOf(content, options));
+    }
+    return extra;
+  }
+
+  const turns = toTurns(messages);
+  const begin = replaysThinking === "always" ? -1 : turns.findLastIndex((turn) => turn.some(isTyped));
+  turns.forEach((turn, i) => {
+    if (turn[0]?.role === "assistant") addAssistant(turn, replaysThinking !== false && i > begin);
+    else addClient(turn);
+  });
+  addResults([]);
+  for (const message of chat) {
+    if (message.role === "user" && Array.isArray(message.content)) message.content = toContent(message.content);
+  }
+  return chat;
 }
 // lib/wire/printable.ts ---------------------------------------------------------------------
 /**
@@ -4541,130 +4550,617 @@ function toApiError(thrown: unknown): ApiError {
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   return new ApiError("api_error", `Arbiter failed: ${message}`, { cause: thrown });
 }
-// lib/wire/fields.ts ------------------------------------------------------------------------
-const isString = (value: unknown): boolean => typeof value === "string";
-const areStrings = (value: unknown): boolean => Array.isArray(value) && value.every(isString);
+// lib/translate/request.ts ------------------------------------------------------------------
+/** Claude Code's first system block: accounting for Anthropic, different in each conversation. */
+const BILLING = /^x-anthropic-billing-header:[^\n]*/;
 
-const ROLES: readonly unknown[] = ["user", "assistant", "system"];
-const isWithin = (value: unknown, most: number): boolean => typeof value === "number" && value >= 0 && value <= most;
-
-/** What a field may have to be, by name: how that is said, and what fits. */
-const FIELD_KINDS: Record<string, [says: string, fits: (value: unknown) => boolean]> = {
-  string: ["a string", isString],
-  count: ["a whole number of at least 1", (value) => Number.isSafeInteger(value) && Number(value) >= 1],
-  upTo1: ["a number from 0 to 1", (value) => isWithin(value, 1)],
-  upTo2: ["a number from 0 to 2", (value) => isWithin(value, 2)],
-  boolean: ["true or false", (value) => typeof value === "boolean"],
-  role: ["'user', 'assistant' or 'system'", (value) => ROLES.includes(value)],
-  object: ["an object", isJsonObject],
-  list: ["a list", Array.isArray],
-  strings: ["a list of strings", areStrings],
-  stop: ["a string or a list of strings", (value) => isString(value) || areStrings(value)],
-  content: ["a string or a list of parts", (value) => isString(value) || Array.isArray(value)],
+/** What a request is translated for. */
+export type ChatRequestOptions = {
+  /** The upstream's name of the model. */
+  model: string;
+  /** The most output tokens to ask for; `max_tokens` is lowered to it and to what the model can. @default {Infinity} */
+  maxTokens?: number;
+  /** What is known of the model. @default {what its id tells} */
+  traits?: Model;
+  /** Whether the model may think; if not, it is told not to, whatever the client wants. @default {true} */
+  thinking?: boolean;
+  /** How the host switches thinking, if it has its own way. @default {as the model's family does} */
+  thinkingSwitch?: ThinkingSwitch;
+  /** Fields to send as they are, over all others. @default {{}} */
+  extraBody?: JsonObject;
 };
 
-/** What the text of some fields says, of each text once: every field, whether it may be absent, its kind. */
-const FIELDS = new Map<string, [name: string, optional: boolean, kind: string][]>();
-
-function parseFields(fields: string): [name: string, optional: boolean, kind: string][] {
-  const parsed = fields.split(" ").map((entry): [string, boolean, string] => {
-    const [, name = "", mark, kind = ""] = /^(\w+)(\??):(\w+)$/.exec(entry) ?? [];
-    return [name, mark !== "", kind];
-  });
-  FIELDS.set(fields, parsed);
-  return parsed;
-}
-
-/** Refuses a request because of what is at `path` in it. */
-function refuse(path: string, problem: string): never {
-  throw new ApiError("invalid_request_error", `${path}: ${problem}`);
-}
+/** A translated request and, as sentences, what could not be carried over. */
+export type TranslatedRequest = { request: ChatRequest; warnings: string[] };
 
 /**
- * Checks some fields of an object; others may be there.
+ * Translates a Messages request into a chat completion request.
  *
- * @param fields Each field and the kind it must have, such as `name:string type?:string`; `?` if it may be absent.
- * @throws {ApiError} `invalid_request_error` naming the path and what was expected there.
+ * Only fields that strict hosts know are sent, sampling only when the client set it, thinking in the way of the model's
+ * family. Everything else Claude Code adds for Anthropic (metadata, cache control, context management, betas) has no
+ * counterpart and is left out silently, because nothing the user can see depends on it.
  */
-function checkFields(value: unknown, fields: string, path: string): void {
-  if (!isJsonObject(value)) return refuse(path || "body", "Input should be an object");
-  for (const [name, optional, kind] of FIELDS.get(fields) ?? parseFields(fields)) {
-    const given = value[name] ?? undefined;
-    if (given === undefined ? optional : FIELD_KINDS[kind]?.[1](given)) continue;
-    const problem = given === undefined ? "Field required" : `Input should be ${FIELD_KINDS[kind]?.[0]}`;
-    refuse(path ? `${path}.${name}` : name, problem);
+export function toChatRequest(request: MessagesRequest, options: ChatRequestOptions): TranslatedRequest {
+  const { model, maxTokens = Infinity, traits = toModel(model), thinking = true, extraBody = {} } = options;
+  const { temperature, top_p, top_k, stop_sequences, output_config, output_format } = request;
+  const warnings = new Set<string>();
+  const content = { vision: traits.vision, warn: (warning: string) => void warnings.add(warning) };
+  const effort = thinking ? toEffort(request) : "off";
+  const think = toThinkingFields(traits, effort, options.thinkingSwitch);
+  const { family } = traits;
+  const replaysThinking = traits.reasoning && effort !== "off" && (family.replaysThinking ?? false);
+  const messages = toChatMessages(request.messages, content, { ...family, replaysThinking });
+  if (messages.length === 0) throw new ApiError("invalid_request_error", "messages: All of them are empty");
+  const told = toText(toPartsOf(request.system, content)).replace(BILLING, "").trimStart();
+  const system = [told, think.system].filter(Boolean).join("\n\n");
+  if (system !== "") messages.unshift({ role: "system", content: system });
+  const chat: ChatRequest = { model, messages, max_tokens: Math.min(request.max_tokens, maxTokens, traits.maxOutput) };
+  if (request.stream) Object.assign(chat, { stream: true, stream_options: { include_usage: true } });
+  if (temperature != null) chat.temperature = temperature;
+  if (top_p != null) chat.top_p = top_p;
+  if (top_k != null) content.warn("Cannot pass 'top_k': OpenAI's format has no such field");
+  const stop = stop_sequences?.filter(Boolean) ?? [];
+  if (stop.length > 0) chat.stop = stop;
+  const tools = toChatTools(request.tools, content.warn);
+  if (tools.length > 0 && !traits.tools) content.warn(`Cannot offer the tools: ${model} is served without tools`);
+  else if (tools.length > 0) Object.assign(chat, { tools }, toToolChoice(request.tool_choice, tools));
+  const format = output_config?.format ?? output_format;
+  if (format?.type === "json_schema") {
+    const json_schema = { name: "answer", schema: format.schema ?? {}, strict: true };
+    chat.response_format = { type: "json_schema", json_schema };
   }
+  // Where it must not think, nothing that a profile says makes it.
+  const layers = thinking ? [think.fields ?? {}, extraBody] : [extraBody, think.fields ?? {}];
+  const body = layers.reduce<JsonObject>(mergeBodies, chat) as ChatRequest;
+  return { request: body, warnings: [...warnings] };
 }
-// lib/wire/messages_request.ts --------------------------------------------------------------
-const REQUEST_FIELDS = "model:string messages:list max_tokens?:count stream?:boolean tools?:list tool_choice?:object " +
-  "stop_sequences?:strings temperature?:upTo2 top_p?:upTo1 output_config?:object output_format?:object";
-const TOOL_FIELDS = "name:string type?:string description?:string input_schema?:object";
+// lib/translate/passed_request.ts -----------------------------------------------------------
+/**
+ * A message without the thinking of models that sign nothing: who verifies signatures would refuse it. A family that wants
+ * thinking back gets it as it is; a blank for calls that must have some.
+ */
+function toPassedMessages(message: MessageParam, replays: Family["replaysThinking"]): MessageParam[] {
+  const { content } = message;
+  if (message.role !== "assistant" || typeof content === "string") return [message];
+  if (replays) {
+    const has = (type: string) => content.some((block) => block.type.endsWith(type));
+    if (replays === true || !has("tool_use") || has("thinking")) return [message];
+    return [{ ...message, content: [{ type: "thinking", thinking: " ", signature: UNSIGNED }, ...content] }];
+  }
+  const signed = content.filter((block) => block.type !== "thinking" || block.signature !== UNSIGNED);
+  return signed.length > 0 ? [{ ...message, content: signed }] : [];
+}
 
-/** The fields of each type of block, as {@linkcode checkFields} takes them. */
-const BLOCK_FIELDS = new Map([
-  ["text", "text:string"],
-  ["image", "source:object"],
-  ["document", "source:object title?:string context?:string"],
-  ["thinking", "thinking:string"],
-  ["tool_use", "id:string name:string input:object"],
-  ["tool_result", "tool_use_id:string"],
-  ["tool_reference", "tool_name:string"],
+/** Messages without the system's in the middle of them, which few hosts take: it reminds the client's side. */
+function withReminders(messages: readonly MessageParam[]): MessageParam[] {
+  const all: MessageParam[] = [];
+  let reminded: ContentBlockParam[] | undefined;
+  for (const message of messages) {
+    if (message.role !== "system") {
+      all.push(message);
+      reminded = undefined;
+      continue;
+    }
+    if (!reminded) {
+      reminded = all.at(-1)?.role === "user" ? [...toBlocks(all.pop()?.content ?? [])] : [];
+      all.push({ role: "user", content: reminded });
+    }
+    for (const block of toBlocks(message.content)) {
+      reminded.push(block.type === "text" ? { ...block, text: toReminder(block.text) } : block);
+    }
+  }
+  return all;
+}
+
+/** Anthropic takes no smaller `budget_tokens`, and none that is not below `max_tokens`. */
+const MIN_BUDGET = 1024;
+
+/**
+ * Makes the request for a host that speaks Anthropic's format: the client's own, with another model.
+ *
+ * The answer is always streamed. Thinking is fitted into the output tokens that are left; where the model must not think,
+ * or cannot in so few, what speaks of thinking goes, too.
+ */
+function toPassedRequest(
+  request: MessagesRequest,
+  { model, maxTokens = Infinity, traits = toModel(model), thinking = true, extraBody = {} }: ChatRequestOptions,
+): { request: JsonObject & { max_tokens: number }; warnings: string[] } {
+  const max_tokens = Math.min(request.max_tokens, maxTokens, traits.maxOutput);
+  const budget = request.thinking?.budget_tokens;
+  const exceeds = typeof budget === "number" && budget >= max_tokens;
+  const fits = !exceeds || max_tokens > MIN_BUDGET;
+  const { replaysThinking } = traits.family;
+  const messages = withReminders(request.messages.flatMap((message) => toPassedMessages(message, replaysThinking)));
+  const body: JsonObject = { ...request, model, messages, max_tokens, stream: true };
+  if (exceeds) body.thinking = { ...request.thinking, budget_tokens: max_tokens - 1 };
+  if (!(thinking && fits)) {
+    if (body.thinking) body.thinking = { type: "disabled" };
+    delete body.context_management;
+  }
+  const warnings = thinking && !fits ? [`Cannot let ${model} think: it has only ${max_tokens} output tokens`] : [];
+  return { request: { max_tokens, ...mergeBodies(body, extraBody) }, warnings };
+}
+// lib/upstream/fault_text.ts ----------------------------------------------------------------
+/** No more of a body is looked at when it is not JSON, in characters. */
+const MAX_BODY = 20_000;
+/** What a user is shown of a body, and what is matched: the beginning says what happened, the rest quotes. */
+const [MAX_TEXT, MAX_MATCHED] = [1000, 600];
+/** The quotations that are looked at: any other may be the user's own words, which must teach nothing. */
+const QUOTED_NAME = /^.[\w.]{1,60}.$/;
+
+/** Quotations; an apostrophe is no quote, and a quote that is not closed lasts to the end. */
+const QUOTES = /"(?:[^"\\]|\\.)*(?:"|\\?$)|`[^`]*(?:`|$)|(?<!\w)'(?:[^'\\]|\\.|'(?=\w))*(?:'|\\?$)/gs;
+
+/** Errors of Python printed as they are, with what programs put before them. */
+const PRINTED = /^(?:Error code: \d+ - |\d+ validation errors?: ?)?(?=(?:\[ ?)?\{ ?["'])/;
+
+/** Parses JSON; objects and lists also as Python prints them or with their end missing. */
+function parseBody(text: string): unknown {
+  const tolerated = () => /^[[{]/.test(text) ? parseTolerant(text.slice(0, MAX_BODY))?.value : undefined;
+  return parseJson(text) ?? tolerated();
+}
+
+/** Finds the sentence in an error of any shape; of pydantic's entries where and what, not what the user had sent. */
+function findSentence(error: unknown, depth = 0): string {
+  if (typeof error === "string") return error;
+  if (depth > 5) return "";
+  if (Array.isArray(error)) {
+    return error.slice(0, 20).map((entry) => findSentence(entry, depth + 1)).filter(Boolean).join("; ");
+  }
+  if (!isJsonObject(error)) return "";
+  if (typeof error.msg === "string") {
+    const path = (Array.isArray(error.loc) ? error.loc : []).filter((key) => /^(?:string|number)$/.test(typeof key));
+    return [path.join("."), error.msg].filter(Boolean).join(": ");
+  }
+  const { error: inner, metadata, message, detail, title } = error;
+  // OpenRouter itself says no more than "Provider returned error".
+  const raw = isJsonObject(metadata) && typeof metadata.raw === "string" && (parseBody(metadata.raw) ?? metadata.raw);
+  return [inner, raw, message, detail, title].map((value) => findSentence(value, depth + 1)).find(Boolean) ?? "";
+}
+
+function squeeze(text: string): string {
+  const plain = /^\s*<(?:[!?]|html|head|body)/i.test(text) ? text.replace(/<[^<>]*>/g, " ") : text;
+  return plain.replace(/\s+/g, " ").trim();
+}
+
+/** The sentence of a body, or the body; it may be JSON of several shapes, Python's, HTML, text or empty. */
+function unwrap(body: string): string {
+  const text = body.trimStart();
+  const sentence = /^[[{]\s*["'{]|^"/.test(text) ? findSentence(parseBody(text)) : "";
+  return squeeze((sentence || body).slice(0, MAX_BODY));
+}
+
+/** Finds the sentence in an error body, for the user. */
+function toFaultText(body: string): string {
+  return unwrap(body).slice(0, MAX_TEXT);
+}
+
+/** Finds what a server says in an error body, without what it quotes of the user. */
+function toServerWords(body: string): string {
+  const text = unwrap(body);
+  const printed = PRINTED.exec(text)?.[0];
+  const words = printed === undefined ? text : printed + findSentence(parseBody(text.slice(printed.length)));
+  return words
+    .replace(/input_value=.{0,200}?, input_type=\w+/g, "")
+    .replace(QUOTES, (quote) => QUOTED_NAME.test(quote) ? quote : '""')
+    .slice(0, MAX_MATCHED);
+}
+// lib/upstream/limits.ts --------------------------------------------------------------------
+/**
+ * What a refusal states of the model: its context, the prompt, prompt and output together, and the most output, all in
+ * tokens; fields it does not take.
+ */
+type StatedLimits = { limit?: number; used?: number; total?: number; cap?: number; fields?: string[] };
+
+/** No wording is longer; what comes after that is an echo of the request. */
+const MAX_WORDS = 1000;
+
+/** The wordings of numbers; of each group the first row that has it counts. Digits carry no separators here. */
+const NUMBERS: readonly RegExp[] = [
+  /\binputs?[`'" ]+tokens \+ [`'"]?max_new_tokens[`'"]? must be <= (?<limit>\d+)\. Given: (?<used>\d+)/, // TGI
+  /too long: (?<used>\d+) tokens > (?<limit>\d+) maximum/, // Anthropic
+  /exceed context limit: (?<used>\d+) \+ \d+ > (?<limit>\d+)/, // Anthropic
+  /context length:? (?:is|of|=)?(?: only)? ?\(?(?<limit>\d+)/, // vLLM, SGLang, Fireworks
+  /Current length is (?<total>\d+) while limit is (?<limit>\d+)/, // Cerebras
+  /model token limit: (?<limit>\d+)(?: \(requested: (?<total>\d+))?/, // Moonshot
+  /prompt length is (?<limit>\d+) but the request contains (?<used>\d+)/, // xAI
+  /token count \((?<used>\d+)\) exceeds the maximum number of tokens allowed \((?<limit>\d+)/, // Gemini
+  /max_num_tokens \((?<limit>\d+)\)/, // TRT-LLM
+  /maximum sequence length \((?<limit>\d+)\)/, // Triton
+  /max_model_len=(?:max_total_tokens=)?(?<limit>\d+)/, // vLLM
+  /(?<used>\d+) (?:tokens )?(?:in|from) (?:the|your) (?:input |request )?(?:messages|prompt)/, // OpenAI, vLLM, SGLang
+  /messages resulted in (?<used>\d+)/, // OpenAI, vLLM
+  /(?:request has|contains|passed)(?: at least)? (?<used>\d+) input tokens/, // vLLM
+  /input_tokens, value=(?<used>\d+)/, // vLLM
+  /(?:input|request) \((?<used>\d+) tokens\)/, // SGLang, llama.cpp
+  /available context size \((?<limit>\d+) tokens\)/, // llama.cpp
+  /keep the first (?<used>\d+) tokens/, // LM Studio
+  /n_keep: (?<used>\d+) ?>= n_ctx: (?<limit>\d+)/, // LM Studio
+  /prompt length \((?<used>\d+)\)/, // TRT-LLM, Triton
+  /requested (?:about |a total of )?(?<total>\d+) tokens/, // OpenRouter, OpenAI, vLLM
+  /tokens per min\w* \(TPM\): Limit (?<limit>\d+), Requested (?<total>\d+)/, // Groq, OpenAI: of a whole minute
+  /max_(?:completion_)?tokens\b[^;]{0,120}?(?:less than or equal to|<=|at most|(?:not|cannot) exceed)[\s`'"]*(?<cap>\d+)/,
+  /max_(?:completion_)?tokens\b[^;]{0,120}?maximum (?!context)\D{0,60}?(?:is|of)[\s`'":]*(?<cap>\d+)/,
+  /maximum (?!context).{0,60}?(?:max_\w*?|output |completion )tokens\D{0,40}?(?:is|of)[\s`'":]*(?<cap>\d+)/,
+  /range of max_(?:completion_)?tokens is [[(]\d+, ?(?<cap>\d+)/, // DeepSeek
+  /^max_(?:completion_)?tokens: \d+ > (?<cap>\d+)/, // Anthropic
+  /fewer max_tokens.{0,60} can only afford (?<cap>\d{5,})/, // OpenRouter, FCC#752; with less left there is no credit
+].map((pattern) => new RegExp(pattern.source.replaceAll("\\d+)", "\\d+(?!\\d*[km]\\b))"), "i")); // Not the 128 of 128k.
+
+/** What else Claude Code 2.1.328 takes for an overflow, of any provider. */
+const OVERFLOW: RegExp = new RegExp(
+  [
+    "exceeds the (?:context window|available context size|maximum number of tokens allowed)",
+    "context window exceeds limit|longer than the maximum model length|exceeded model token limit|exceed context limit",
+    "input tokens exceed the configured limit|input token length too long|maximum prompt length|input is too long",
+    "prompt exceeds max length|range of input length should be|tokens in request more than max tokens allowed",
+    "but model only supports up to|reduce the length of the messages|context exceeds your deployment",
+    "`inputs` tokens \\+ `max_new_tokens` must be|contextwindowexceedederror",
+  ].join("|"),
+  "i",
+);
+
+/** The wordings of fields a model does not take; all count. */
+const REJECTIONS: readonly RegExp[] = [
+  // NIM "Unsupported parameter(s): `a`, `b`", OpenAI "Unrecognized request argument supplied: a", Gemini 'Unknown name "a"'
+  /\bun\w+ (?:request )?(?:parameter|argument|field|name|value)[s()]*(?: supplied)?(?:: ?| (?=[`'"]))(?<fields>[\w.`'", ]+)/gi,
+  /(?<![\w.])(?<fields>[\w.]+):? Extra (?:inputs are|fields) not permitted/gi, // pydantic, as "body.a: …"
+  /support the provided [`'"](?<fields>\w+)/g, // OpenRouter
+  // NIM's kimi-k3, Groq, Cerebras, Azure "Extra parameters ['a'] are …"
+  /[`'"](?<fields>[a-z][\w.]*)[`'"]\]? (?:is|are) (?:immutable|unsupported|not (?:supported|allowed|permitted))/g,
+  /not permitted, field: [`'"](?<fields>[\w.[\]]+)/g, // Fireworks
+  /(?:invalid|Unsupported) (?<fields>thinking|tool_choice): (?:only )?type=/g, // Moonshot, Cerebras
+  /(?<fields>think)(?: value \S+ is not supported|ing$)/g, // Ollama "… does not support thinking"
+  /(?<fields>Reasoning) is mandatory/g, // OpenRouter, of a model that cannot be told not to
+  /not support(?:ed on this model:| parameter) (?<fields>\w+)/g, // xAI
+  /(?<![\w`'"./-])(?<fields>[a-z]+(?:_[a-z]+)+) (?:is|are) (?:immutable|not (?:supported|allowed|permitted))/g, // NIM
+];
+
+/** What refusals call something else than the field. */
+const FIELD_NAMES = new Map([
+  ["chat_template", ["chat_template", "chat_template_kwargs"]], // Mistral's tokenizers
+  ["think", ["reasoning_effort"]], // Ollama
+  ["Reasoning", ["reasoning"]], // OpenRouter
 ]);
 
-const SOURCE_FIELDS = "type:string media_type?:string data?:string url?:string";
+/** A list ends where two names have no comma between them. */
+function toFields(list: string): string[] {
+  const fields = list.replace(/(?<!,) +[\w`'"].*/, "").match(/\w+(?:\.\w+)*/g) ?? [];
+  return fields.flatMap((name) => FIELD_NAMES.get(name) ?? name.replace(/^body\./, ""));
+}
 
-function checkContent(content: unknown, path: string): void {
-  if (typeof content === "string") return;
-  if (!Array.isArray(content)) return refuse(path, "Input should be a string or a list of blocks");
-  content.forEach((block, i) => {
-    const at = `${path}.${i}`;
-    if (!isJsonObject(block) || typeof block.type !== "string") return refuse(at, "Block has no type");
-    checkFields(block, BLOCK_FIELDS.get(block.type) ?? "type:string", at);
-    if (block.type === "tool_result" && block.content != null) checkContent(block.content, `${at}.content`);
-    if (block.type !== "image" && block.type !== "document") return;
-    checkFields(block.source, SOURCE_FIELDS, `${at}.source`);
-    const { content: within } = block.source as JsonObject;
-    if (within != null) checkContent(within, `${at}.source.content`);
-  });
+/** Reads what the text of a refusal states of the model; numbers may be written 32768, 32,768, 32_768 or 32768.0. */
+function parseLimits(text: string): StatedLimits {
+  const words = text.slice(0, MAX_WORDS).replace(/(?<=\d)[,_](?=\d{3}(?!\d))|(?<=\d)\.\d+/g, "");
+  const limits: StatedLimits = {};
+  for (const pattern of NUMBERS) {
+    for (const [name, digits] of Object.entries(pattern.exec(words)?.groups ?? {})) {
+      const number = Number(digits);
+      if (number > 0 && Number.isSafeInteger(number)) limits[name as "limit" | "used" | "total" | "cap"] ??= number;
+    }
+  }
+  if (limits.used !== undefined) delete limits.total;
+  const fields = REJECTIONS.flatMap((pattern) =>
+    [...words.matchAll(pattern)].flatMap(({ groups }) => toFields(groups?.fields ?? ""))
+  );
+  if (fields.length > 0) limits.fields = [...new Set(fields)];
+  return limits;
+}
+// lib/upstream/faults.ts --------------------------------------------------------------------
+/** What went wrong upstream: with the account, with the request, with the model or host, with the answer. */
+type FaultKind =
+  | ("bad_key" | "moved" | "rate_limited")
+  | ("bad_request" | "rejected_field" | "no_tools" | "context_overflow" | "output_cap")
+  | ("pool_full" | "degraded" | "unavailable" | "gone" | "broken" | "gateway" | "timeout")
+  | ("cut" | "empty" | "degenerate");
+
+/**
+ * What a kind of fault means. The chain mends the request and asks the same candidate again, asks the next one, leaves
+ * the account and asks the next one of another, or stops. The model is avoided at once for `avoid` milliseconds; without,
+ * its health counts the fault. `account` is whether the fault is the account's, `final` whether time cannot help.
+ */
+type FaultMeaning = {
+  type: ApiErrorType;
+  then: "mend" | "next" | "leave" | "stop";
+  avoid?: number;
+  account?: true;
+  final?: true;
+};
+
+const [AN_HOUR, A_DAY] = [3_600_000, 86_400_000];
+
+/** All kinds of faults. */
+const FAULT_KINDS: Readonly<Record<FaultKind, FaultMeaning>> = {
+  bad_key: { type: "authentication_error", then: "leave", account: true, final: true },
+  moved: { type: "not_found_error", then: "leave", account: true, final: true },
+  bad_request: { type: "invalid_request_error", then: "stop" },
+  rejected_field: { type: "invalid_request_error", then: "mend" },
+  no_tools: { type: "invalid_request_error", then: "next" },
+  context_overflow: { type: "invalid_request_error", then: "mend" }, // Fewer output tokens may do.
+  output_cap: { type: "invalid_request_error", then: "mend" },
+  rate_limited: { type: "rate_limit_error", then: "next", avoid: 5_000, account: true }, // Models have limits, too.
+  pool_full: { type: "overloaded_error", then: "next", avoid: 2_000 },
+  degraded: { type: "overloaded_error", then: "next", avoid: 180_000 },
+  unavailable: { type: "not_found_error", then: "next", avoid: AN_HOUR, final: true }, // Firewalls say 403, too.
+  gone: { type: "not_found_error", then: "next", avoid: 30 * A_DAY, final: true },
+  broken: { type: "api_error", then: "next" },
+  gateway: { type: "overloaded_error", then: "next" },
+  timeout: { type: "timeout_error", then: "next" },
+  cut: { type: "overloaded_error", then: "next" },
+  empty: { type: "overloaded_error", then: "next" },
+  degenerate: { type: "api_error", then: "next" },
+};
+
+/** What a fault states besides: limits, milliseconds to wait, the day a model ends (in milliseconds since 1970). */
+type FaultFacts = StatedLimits & { retryAfter?: number; until?: number };
+
+/** Claude Code does not retry at all when it is told to wait longer than this many seconds. */
+const MAX_RETRY_AFTER = 60;
+/** No `retry-after` is believed beyond this many milliseconds. */
+const MAX_WAIT = 600_000;
+
+type FaultOptions = { type?: ApiErrorType | undefined; status?: number; cause?: unknown };
+
+/** A fault of an upstream, as the client sees it and as the chain reads it. */
+class UpstreamFault extends ApiError {
+  /** What went wrong. */
+  readonly kind: FaultKind;
+  /** What else the upstream stated. */
+  readonly facts: FaultFacts;
+
+  /** Makes a fault of `kind`; `options` when the client's error has another type or status than the kind. */
+  constructor(kind: FaultKind, message: string, facts: FaultFacts = {}, options: FaultOptions = {}) {
+    const { type = FAULT_KINDS[kind].type, ...rest } = options;
+    const headers: Record<string, string> = {};
+    const wait = facts.retryAfter;
+    if (wait !== undefined) headers["retry-after"] = String(Math.min(Math.ceil(wait / 1000), MAX_RETRY_AFTER));
+    if (FAULT_KINDS[kind].final) headers["x-should-retry"] = "false";
+    super(type, message, { headers, ...rest });
+    this.kind = kind;
+    this.facts = facts;
+  }
 }
 
 /**
- * Checks the body of `POST /v1/messages` or `/v1/messages/count_tokens`.
- *
- * Only what translation relies on is checked: fields and blocks of other names pass, because Claude Code adds new ones
- * with every release.
- *
- * @param needsMaxTokens Whether `max_tokens` must be there; counting does without.
- * @throws {ApiError} `invalid_request_error` naming the path and what was expected there.
+ * A kind, its statuses (none: any), its text or the limit it states, words for the user, in which `{key}` is what the key
+ * is called, a type unlike the kind's.
  */
-export function parseMessagesRequest(body: unknown, needsMaxTokens = true): MessagesRequest {
-  checkFields(body, REQUEST_FIELDS, "");
-  // What is null is as good as absent.
-  const given = Object.fromEntries(Object.entries(body as JsonObject).filter(([, value]) => value !== null));
-  if (given.thread !== undefined) {
-    // Only what is new would come. Anthropic's libraries, whose tool runners begin threads, send all when told like this.
-    const details = { error_code: "thread_unsupported_request", unsupported: ["thread"] };
-    const message = "thread: Arbiter holds no conversations: send all messages";
-    throw new ApiError("invalid_request_error", message, { details });
+type FaultRow = [FaultKind, number[], RegExp | keyof StatedLimits, says?: string, type?: ApiErrorType];
+
+const ANY = /(?:)/;
+/** Refusals of a request; 500 is also the status of an error inside a stream that has none. */
+const REFUSALS = [400, 413, 422, 500];
+const TOO_LONG = "prompt is too long";
+/** Hosts that say so with 400: OpenRouter, LM Studio (two), DeepSeek, SiliconFlow, Mistral, Z.ai. */
+const NO_MODEL =
+  /^(?:\S+ is not a valid model ID|Invalid model identifier|No models loaded|Model (?:Not|does not) Exist|Invalid model:|Unknown Model)/i;
+const NO_TOOLS = /not support tools|found that support tool use|--enable-auto-tool-choice|--tool-call-parser/;
+const MOVED = "The host sends to another address, which is not followed: correct its own";
+const NOT_YOURS = "The model is not available to this account";
+const WRONG_KEY = "The upstream refused the API key, check {key}";
+const CHECK_KEY = "The API key is wrong or has no right to this model, check {key}";
+
+/** The first row that fits counts; what none fits is `broken`. */
+const FAULTS: readonly FaultRow[] = [
+  ["degraded", [], /DEGRADED function/], // NIM 400, 2026-07: FCC#1012, 9router#2527
+  ["pool_full", [], /ResourceExhausted|total request limit reached/], // NIM 503, inside streams, without a status
+  ["gone", [], /reached its end of life/, "The model is gone"], // NIM 410, 2026-05
+  ["gone", [400], /has been decommissioned and is no longer supported/, "The model is gone"], // Groq
+  ["gone", [410], ANY, "The model is gone"],
+  ["no_tools", [404, ...REFUSALS], NO_TOOLS, "The model is served without tools"], // Ollama, OpenRouter, NIM
+  ["rejected_field", [404], /found that support the provided/], // OpenRouter, zed#36094
+  ["unavailable", [404], /Not found for account/, NOT_YOURS], // NIM, FCC#1021
+  ["unavailable", [404], ANY, "The upstream does not know this model, or its address is wrong"], // NIM "404 page not found"
+  ["unavailable", [401], /^Model \S+ is not supported|^Free promotion has ended/, NOT_YOURS], // Zen, of free models that end
+  ["bad_key", [401], ANY, WRONG_KEY], // NIM, also empty
+  ["bad_key", [400], /^(?:API key not valid|Incorrect API key provided)/, WRONG_KEY], // Gemini, xAI
+  ["unavailable", [400], NO_MODEL, "The upstream does not have this model"],
+  ["output_cap", [402], "cap"], // OpenRouter
+  ["bad_key", [402], ANY, "The account has no credit, check {key}", "billing_error"], // NIM, credits of old accounts
+  ["unavailable", [403], ANY, CHECK_KEY, "permission_error"], // NIM "Authorization failed", also for one model
+  ["context_overflow", [413, 429], /Request too large for/, TOO_LONG], // Groq, OpenAI: for a whole minute, so forever
+  ["rate_limited", [429], ANY], // NIM, hardly ever with retry-after
+  ["rate_limited", [500], /\brate.?limit|too many requests/i], // Inside streams, where the code is a word
+  ["context_overflow", REFUSALS, /prompt is too long/i], // Anthropic
+  ["context_overflow", REFUSALS, /max_tokens must be at least 1, got -|greater than max_model_len/, TOO_LONG], // vLLM
+  ["context_overflow", REFUSALS, /exceed max_num_tokens|exceeds maximum sequence length/, TOO_LONG], // TRT-LLM, Triton
+  ["context_overflow", REFUSALS, /(?:maximum|model's) context l|context_length_exceeded/i, TOO_LONG], // vLLM, SGLang
+  ["context_overflow", REFUSALS, /greater than the context length|with a larger context/, TOO_LONG], // LM Studio
+  ["context_overflow", REFUSALS, OVERFLOW, TOO_LONG], // Claude Code 2.1.328 compacts on these as well
+  ["output_cap", REFUSALS, "cap"], // FCC#955
+  ["rejected_field", REFUSALS, "fields"], // NIM, kimi-cli#2534, 9router#1887; pydantic; Mistral's tokenizers
+  ["timeout", [], /Decode wall clock timeout/], // NIM 500, after 600 s
+  ["timeout", [408, 504], ANY], // NIM 504, empty, after 300 s
+  ["moved", [301, 302, 303, 307, 308], ANY, MOVED],
+  ["cut", [], /incomplete chunked read/], // NIM
+  ["gateway", [], /temporarily overloaded/], // NIM 503
+  ["gateway", [400], /^Failed to load model/], // LM Studio
+  ["gateway", [502, 503, 529], ANY], // NIM, HTML or empty
+  ["broken", [200], ANY, "The host answers with a page, not like a model: check its address"], // Log-ins, wrong paths
+  ["degenerate", [400], /failed to call a function|tool call validation failed|output that could not be parsed/i], // Groq
+  ["bad_request", [413], ANY, "", "request_too_large"],
+  ["bad_request", [400, 422], ANY],
+];
+
+/** Milliseconds to wait, of a `retry-after` in seconds or as a date. */
+function toWait(value: string, now: number): number | undefined {
+  const isNumber = /^\d+(?:\.\d+)?$/.test(value);
+  const ms = isNumber ? Number(value) * 1000 : / GMT$/.test(value) ? Date.parse(value) - now : NaN;
+  return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), MAX_WAIT);
+}
+
+/** Shorter keys are placeholders, and may be words of the text. */
+const LEAST_SECRET_CHARS = 8;
+
+/** A text of a host without the key it was asked with: some repeat it. */
+function hideKey(text: string, { apiKey = "", keyName = "(key)" }: Candidate["backend"]): string {
+  return apiKey.length < LEAST_SECRET_CHARS ? text : text.replaceAll(apiKey, keyName);
+}
+
+/** Makes the fault of an upstream's error; `status` may also be the `code` of an error inside a stream. */
+function toUpstreamFault(
+  status: number,
+  answered: string,
+  { model, backend }: Candidate,
+  headers?: Pick<Headers, "get">,
+  now: number = Date.now(),
+): UpstreamFault {
+  const { keyName = "its API key" } = backend;
+  const body = hideKey(answered, backend);
+  const words = toServerWords(body);
+  const limits = parseLimits(words);
+  const fits = ([, statuses, sign]: FaultRow) =>
+    (statuses.length === 0 || statuses.includes(status)) &&
+    (typeof sign === "string" ? limits[sign] !== undefined : sign.test(words));
+  const [kind, , , says = "", type] = FAULTS.find(fits) ?? ["broken", [], ANY];
+  const facts: FaultFacts = FAULT_KINDS[kind].then === "mend" ? limits : {};
+  const until = Date.parse(/end of life on (\d{4}-\d\d-\d\d)/.exec(words)?.[1] ?? "");
+  if (kind === "gone" && !Number.isNaN(until)) facts.until = until;
+  const said = /\b(?:re)?try (?:again )?in (\d+(?:\.\d+)?) ?s/.exec(words)?.[1] ?? ""; // Gemini, OpenAI
+  const retryAfter = toWait(headers?.get("retry-after") ?? said, now);
+  if (retryAfter !== undefined) facts.retryAfter = retryAfter;
+  const message = [says.replace("{key}", keyName), toFaultText(body)].filter(Boolean).join(": ") ||
+    "The upstream failed";
+  return new UpstreamFault(kind, `${message} (${model}, status ${status})`, facts, { type });
+}
+
+/** Makes the error on which every Claude Code compacts the conversation: it goes by these words. */
+function toOverflowError(used: number, limit: number): ApiError {
+  return new ApiError("invalid_request_error", `prompt is too long: ${used} tokens > ${limit} maximum`);
+}
+// lib/wire/bounded_map.ts -------------------------------------------------------------------
+/** A map of so many entries at most: the one that was set longest ago goes first. */
+class BoundedMap<K, V> extends Map<K, V> {
+  readonly #most: number;
+
+  constructor(most: number) {
+    super();
+    this.#most = most;
   }
-  const request = given as MessagesRequest;
-  if (request.messages.length === 0) refuse("messages", "at least one message is required");
-  request.messages.forEach((message, i) => {
-    checkFields(message, "role:role", `messages.${i}`);
-    checkContent(message.content, `messages.${i}.content`);
-  });
-  if (request.system != null) checkContent(request.system, "system");
-  request.tools?.forEach((tool, i) => checkFields(tool, TOOL_FIELDS, `tools.${i}`));
-  const { tool_choice: choice, max_tokens: most, output_config, output_format } = request;
-  if (output_config) checkFields(output_config, "effort?:string format?:object", "output_config");
-  if (output_config?.format) checkFields(output_config.format, "type:string schema?:object", "output_config.format");
-  if (output_format) checkFields(output_format, "type:string schema?:object", "output_format");
-  if (choice) checkFields(choice, `type:string ${choice.type === "tool" ? "name" : "name?"}:string`, "tool_choice");
-  if (choice?.type === "tool" && !request.tools?.some(({ name }) => name === choice.name)) {
-    refuse("tool_choice.name", `Tool '${choice.name}' is not in tools`);
+
+  override set(key: K, value: V): this {
+    this.delete(key);
+    super.set(key, value);
+    const [oldest] = this.keys();
+    if (this.size > this.#most) this.delete(oldest!);
+    return this;
   }
-  if (needsMaxTokens && most == null) refuse("max_tokens", "Field required");
-  return request;
+
+  /** The value of a key, made if there is none; it is the last to go. */
+  recall(key: K, make: (key: K) => V): V {
+    const value = this.get(key) ?? make(key);
+    this.set(key, value);
+    return value;
+  }
+}
+// lib/store/shared_map.ts -------------------------------------------------------------------
+/** How values are kept: read from what may be anything, written, and for how many milliseconds others are told of it. */
+type SharedMapFormat<T> = {
+  parse: (stored: unknown) => T | undefined;
+  format: (value: T) => unknown;
+  toLife: (value: T | undefined) => number;
+};
+
+/** Stands for what was forgotten, so that those who still know it forget it, too. */
+const FORGOTTEN = false;
+/** So many values are known here; what was changed longest ago is forgotten first. */
+const MOST_VALUES = 1_000;
+/** So often a change is tried anew because another process was faster. */
+const MAX_TRIES = 10;
+
+/** The values under one first word, in memory and in a store; where that is shared, all processes change them together. */
+class SharedMap<T> {
+  /** What is known here. */
+  readonly values: ReadonlyMap<string, T>;
+  readonly #values = new BoundedMap<string, T>(MOST_VALUES);
+  readonly #store: Store;
+  readonly #prefix: string;
+  readonly #format: SharedMapFormat<T>;
+  /** How many changes of each key are on their way to a shared store. */
+  readonly #pending = new Map<string, number>();
+  #queue: Promise<unknown> = Promise.resolve();
+
+  /** @param prefix The first word and a blank. */
+  constructor(store: Store, prefix: string, format: SharedMapFormat<T>) {
+    this.values = this.#values;
+    this.#store = store;
+    this.#prefix = prefix;
+    this.#format = format;
+  }
+
+  /**
+   * Changes a value, here at once and then in the store; `undefined` forgets it. `update` makes the new value from the
+   * one that is there, which may be another in the store than here, so that no change of another process is lost.
+   */
+  change(key: string, update: (before: T | undefined) => T | undefined): void {
+    const before = this.#values.get(key);
+    const after = update(before);
+    if (isSameJson(before, after)) return;
+    this.#put(key, after);
+    const name = this.#prefix + key;
+    if (!this.#store.shared) {
+      this.#store.set(name, after === undefined ? undefined : this.#format.format(after)).catch(() => {});
+      return;
+    }
+    const count = (change: number) => this.#pending.set(key, (this.#pending.get(key) ?? 0) + change);
+    count(1);
+    this.#enqueue(() => this.#merge(name, update)).catch(() => {}).finally(() => count(-1));
+  }
+
+  /** Takes over what is in the store, and gives what was not known here; rejects if the store fails. */
+  sync(): Promise<[key: string, value: T][]> {
+    return this.#enqueue(async () => {
+      const news: [string, T][] = [];
+      for (const [name, stored] of await this.#store.list(this.#prefix)) {
+        const key = name.slice(this.#prefix.length);
+        if (this.#pending.get(key)) continue; // What it is about to become is known here only.
+        const value = this.#format.parse(stored);
+        if (stored === FORGOTTEN) this.#put(key, undefined);
+        if (value === undefined || isSameJson(value, this.#values.get(key))) continue;
+        this.#put(key, value);
+        news.push([key, value]);
+      }
+      return news;
+    });
+  }
+
+  /** Forgets everything, here and in the store. */
+  async forget(): Promise<void> {
+    this.#values.clear();
+    const [shared, life] = [this.#store.shared, this.#format.toLife(undefined)];
+    for (const [name] of await this.#store.list(this.#prefix)) {
+      await (shared ? this.#store.set(name, FORGOTTEN, life) : this.#store.set(name, undefined));
+    }
+  }
+
+  /** Waits until a store that is shared has what was changed here, for whoever closes it then. */
+  async saved(): Promise<void> {
+    await this.#queue;
+  }
+
+  async #merge(name: string, update: (before: T | undefined) => T | undefined): Promise<void> {
+    const { parse, format, toLife } = this.#format;
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
+      const stored = await this.#store.get(name);
+      const before = parse(stored);
+      const after = update(before);
+      if (isSameJson(before, after)) return;
+      const next = after === undefined ? FORGOTTEN : format(after);
+      if (await this.#store.swap(name, stored, next, toLife(after))) return;
+    }
+  }
+
+  #put(key: string, value: T | undefined): void {
+    if (value === undefined) this.#values.delete(key);
+    else this.#values.set(key, value);
+  }
+
+  /** Does one thing after the other, so that what was read is never older than what was written before. */
+  #enqueue<R>(job: () => Promise<R>): Promise<R> {
+    const done = this.#queue.then(job);
+    this.#queue = done.catch(() => {});
+    return done;
+  }
 }
 // lib/wire/signal.ts ------------------------------------------------------------------------
 /** What is to be done when a signal fires, behind one listener for all: Node warns of more than ten. */
@@ -4693,287 +5189,6 @@ function abortable<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
     promise.then(resolve, reject).finally(forget);
   });
 }
-// lib/wire/completion.ts --------------------------------------------------------------------
-/** Why a completion ended. */
-type FinishReason = "stop" | "length" | "tool_calls" | "content_filter";
-
-/** Token counts of a completion, in OpenAI's terms: the prompt includes what was cached. */
-type CompletionUsage = {
-  prompt_tokens: number;
-  completion_tokens: number;
-  total_tokens: number;
-  prompt_tokens_details: { cached_tokens: number };
-};
-
-/** The body of an answer to `POST /v1/chat/completions`. */
-type Completion = {
-  id: string;
-  object: "chat.completion";
-  created: number;
-  model: string;
-  choices: {
-    index: 0;
-    message: {
-      role: "assistant";
-      content: string | null;
-      refusal: null;
-      reasoning_content?: string;
-      tool_calls?: { id: string; type: "function"; function: { name: string; arguments: string } }[];
-    };
-    logprobs: null;
-    finish_reason: FinishReason;
-  }[];
-  usage: CompletionUsage;
-};
-// lib/translate/completion.ts ---------------------------------------------------------------
-/** What each `stop_reason` is called, also those that only Anthropic's own hosts give; others are an ordinary end. */
-const FINISHES = new Map<string | null, FinishReason>([
-  ["max_tokens", "length"],
-  ["model_context_window_exceeded", "length"],
-  ["tool_use", "tool_calls"],
-  ["refusal", "content_filter"],
-]);
-
-/** Translates a `stop_reason`. */
-function toFinishReason(stopReason: string | null): FinishReason {
-  return FINISHES.get(stopReason) ?? "stop";
-}
-
-/** The id of a completion for that of a message. */
-function toCompletionId(id: string): string {
-  return id.replace(/^(?:msg_)?/, "chatcmpl-");
-}
-
-/** Translates token counts of Anthropic's into OpenAI's. */
-function toCompletionUsage(usage: Usage): CompletionUsage {
-  const { input_tokens, output_tokens, cache_read_input_tokens = 0, cache_creation_input_tokens = 0 } = usage;
-  const prompt = input_tokens + cache_read_input_tokens + cache_creation_input_tokens;
-  return {
-    prompt_tokens: prompt,
-    completion_tokens: output_tokens,
-    total_tokens: prompt + output_tokens,
-    prompt_tokens_details: { cached_tokens: cache_read_input_tokens },
-  };
-}
-
-/** Translates a whole answer; `created` is in seconds. */
-function toChatCompletion(message: Message, created: number): Completion {
-  const { id, model, content, stop_reason, usage } = message;
-  const text = content.map((block) => block.type === "text" ? block.text : "").join("");
-  const reasoning_content = content.map((block) => block.type === "thinking" ? block.thinking : "").join("");
-  const tool_calls = content.flatMap((block) => {
-    if (block.type !== "tool_use") return [];
-    const called = { name: block.name, arguments: JSON.stringify(block.input) };
-    return [{ id: block.id, type: "function" as const, function: called }];
-  });
-  return {
-    id: toCompletionId(id),
-    object: "chat.completion",
-    created,
-    model,
-    choices: [{
-      index: 0,
-      message: {
-        role: "assistant",
-        content: text === "" && tool_calls.length > 0 ? null : text,
-        refusal: null,
-        ...(reasoning_content ? { reasoning_content } : {}),
-        ...(tool_calls.length > 0 ? { tool_calls } : {}),
-      },
-      logprobs: null,
-      finish_reason: toFinishReason(stop_reason),
-    }],
-    usage: toCompletionUsage(usage),
-  };
-}
-// lib/wire/chat_errors.ts -------------------------------------------------------------------
-/** The body of an error of chat completions. */
-type ChatErrorBody = { error: { message: string; type: string; code: string | null; param: string | null } };
-
-/** How OpenAI names each of Anthropic's errors. */
-const CHAT_ERRORS: Record<ApiErrorType, [type: string, code: string | null]> = {
-  invalid_request_error: ["invalid_request_error", null],
-  authentication_error: ["authentication_error", "invalid_api_key"],
-  billing_error: ["insufficient_quota", "insufficient_quota"],
-  permission_error: ["permission_error", null],
-  not_found_error: ["invalid_request_error", "not_found"],
-  request_too_large: ["invalid_request_error", "request_too_large"],
-  rate_limit_error: ["rate_limit_error", "rate_limit_exceeded"],
-  api_error: ["server_error", null],
-  timeout_error: ["server_error", "timeout"],
-  overloaded_error: ["server_error", "overloaded"],
-};
-
-/** What says that a prompt is too long, in Anthropic's words or, where it has no numbers, in a host's. */
-const TOO_LONG_PROMPT = /^prompt is too long(?:: (\d+) tokens > (\d+) maximum)?/;
-
-/**
- * The error in OpenAI's shape.
- *
- * Clients shorten a conversation that is too long by OpenAI's words and code only.
- */
-function toChatError({ error: { type, message } }: ApiErrorBody): ChatErrorBody {
-  const [tooLong, used, limit] = TOO_LONG_PROMPT.exec(message) ?? [];
-  const [kind, code] = CHAT_ERRORS[type];
-  if (tooLong === undefined) return { error: { message, type: kind, code, param: null } };
-  const told = limit === undefined
-    ? message
-    : `This model's maximum context length is ${limit} tokens. However, your messages resulted in ${used} tokens.`;
-  return { error: { message: told, type: kind, code: "context_length_exceeded", param: "messages" } };
-}
-// lib/stream/completion_encoder.ts ----------------------------------------------------------
-/** What fills silence: a comment, which no client takes for a chunk. */
-const PING = ": ping\n\n";
-
-const toLine = (data: unknown): string => `data: ${JSON.stringify(data)}\n\n`;
-
-/**
- * Encodes the events of an answer as the chunks of a streamed chat completion.
- *
- * The events say themselves where the answer ends; one that breaks off gets no `[DONE]`.
- */
-class CompletionEncoder {
-  readonly #created: number;
-  readonly #withUsage: boolean;
-  /** What each chunk begins with. */
-  #head: JsonObject = {};
-  #usage: Usage | undefined;
-  /** How many calls have begun. */
-  #calls = 0;
-  /** What the open call begins with, until pieces of its arguments come. */
-  #input: JsonObject | undefined;
-
-  /**
-   * @param created When the answer began, in seconds.
-   * @param withUsage Whether a chunk with token counts comes last.
-   */
-  constructor(created: number, withUsage = false) {
-    this.#created = created;
-    this.#withUsage = withUsage;
-  }
-
-  /** Gives the lines for the events of one read. */
-  feed(events: readonly (MessageStreamEvent | VisualizationEvent | ApiErrorBody)[]): string {
-    return events.map((event) => this.#encode(event)).join("");
-  }
-
-  #encode(event: MessageStreamEvent | VisualizationEvent | ApiErrorBody): string {
-    switch (event.type) {
-      case "message_start": {
-        const { id, model, usage } = event.message;
-        const head = { id: toCompletionId(id), object: "chat.completion.chunk", created: this.#created, model };
-        this.#head = this.#withUsage ? { ...head, usage: null } : head;
-        this.#usage = usage;
-        return this.#toChunk({ role: "assistant", content: "" });
-      }
-      case "content_block_start":
-        return this.#startBlock(event.content_block);
-      case "content_block_delta":
-        return this.#encodeDelta(event.delta);
-      case "content_block_stop":
-        return this.#input ? this.#continueCall(JSON.stringify(this.#input)) : "";
-      case "message_delta": {
-        if (this.#usage) this.#usage = { ...this.#usage, ...event.usage };
-        const { stop_reason } = event.delta;
-        return stop_reason === null ? PING : this.#toChunk({}, toFinishReason(stop_reason));
-      }
-      case "message_stop":
-        return `${this.#withUsage ? this.#toUsageChunk() : ""}data: [DONE]\n\n`;
-      case "ping":
-        return PING;
-      case "error":
-        return toLine(toChatError(event));
-      default:
-        return "";
-    }
-  }
-
-  #startBlock(block: ContentBlock): string {
-    if (block.type !== "tool_use") return "";
-    const { id, name, input } = block;
-    this.#input = input;
-    return this.#toChunk({
-      tool_calls: [{ index: this.#calls++, id, type: "function", function: { name, arguments: "" } }],
-    });
-  }
-
-  #encodeDelta(delta: BlockDelta): string {
-    if (delta.type === "text_delta") return this.#toChunk({ content: delta.text });
-    if (delta.type === "thinking_delta") return this.#toChunk({ reasoning_content: delta.thinking });
-    return delta.type === "input_json_delta" && delta.partial_json ? this.#continueCall(delta.partial_json) : "";
-  }
-
-  #continueCall(piece: string): string {
-    this.#input = undefined;
-    return this.#toChunk({ tool_calls: [{ index: this.#calls - 1, function: { arguments: piece } }] });
-  }
-
-  #toChunk(delta: JsonObject, finish_reason: string | null = null): string {
-    return toLine({ ...this.#head, choices: [{ index: 0, delta, logprobs: null, finish_reason }] });
-  }
-
-  #toUsageChunk(): string {
-    return this.#usage ? toLine({ ...this.#head, choices: [], usage: toCompletionUsage(this.#usage) }) : "";
-  }
-}
-// lib/stream/event_encoder.ts ---------------------------------------------------------------
-const encoder = new TextEncoder();
-
-/** Encodes events as server-sent events, all of one read in one piece. */
-export function encodeEvents(events: readonly (MessageStreamEvent | VisualizationEvent | ApiErrorBody)[]): Uint8Array {
-  let text = "";
-  for (const event of events) text += `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
-  return encoder.encode(text);
-}
-// lib/server/answer_format.ts ---------------------------------------------------------------
-/** How the answer to one request is put on the wire. */
-type AnswerFormat = {
-  /** The body of a whole answer. */
-  toBody(message: Message): unknown;
-  /** The bytes for the next events of a streamed one. */
-  encode(events: readonly (MessageStreamEvent | VisualizationEvent | ApiErrorBody)[]): Uint8Array;
-  /** Whether the connection of each client is cut when an answer breaks off after its content has begun. */
-  cuts: boolean;
-};
-
-/** Anthropic's own format. */
-const MESSAGES_FORMAT: AnswerFormat = { toBody: (message) => message, encode: encodeEvents, cuts: false };
-
-/** The format of chat completions; `created` is in milliseconds. */
-function createChatFormat(created: number, withUsage: boolean): AnswerFormat {
-  const seconds = Math.floor(created / 1000);
-  const encoder = new CompletionEncoder(seconds, withUsage);
-  const bytes = new TextEncoder();
-  return {
-    toBody: (message) => toChatCompletion(message, seconds),
-    encode: (events) => bytes.encode(encoder.feed(events)),
-    cuts: true,
-  };
-}
-
-/** The body of an error as the clients of a path read it. */
-function toErrorBody(path: string, error: ApiErrorBody): ApiErrorBody | ChatErrorBody {
-  return path.startsWith("/v1/chat/") ? toChatError(error) : error;
-}
-// lib/routing/priority.ts -------------------------------------------------------------------
-/** How urgent a request is: the main loop before subagents, before what the user does not wait for. */
-type Priority = "main" | "subagent" | "background";
-
-/** How urgent each kind is: the user waits for a check of a command and for a compaction, a turn for searches and pages. */
-const PRIORITIES: Readonly<Record<RequestKind, Priority>> = {
-  main: "main",
-  compaction: "main",
-  safety: "main",
-  web_search: "main",
-  web_page: "main",
-  subagent: "subagent",
-  title: "background",
-  quota: "background",
-  suggestion: "background",
-  file_paths: "background",
-  command_prefix: "background",
-  auxiliary: "background",
-};
 // lib/wire/clock.ts -------------------------------------------------------------------------
 /** Time as an argument, so that tests never sleep. */
 export type Clock = {
@@ -5013,68 +5228,2085 @@ function sleep(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
   });
   return abortable(signal, slept).finally(() => cancel());
 }
-// lib/store/store.ts ------------------------------------------------------------------------
-/**
- * At most `limit` holders of a place under `key`; each keeps it for `ms` milliseconds, unless it is given back before. Who
- * takes it for 0 only looks whether there is one.
- */
-export type SlidingWindow = { key: string; limit: number; ms: number };
+// lib/upstream/learned.ts -------------------------------------------------------------------
+/** What a model at a backend has taught, all of it from its own answers. */
+type ModelFacts = {
+  /** Fields of a request it refuses. */
+  refused: readonly string[];
+  /** Its context window and its most output tokens, in tokens; `Infinity` while nothing is known. */
+  context: number;
+  maxOutput: number;
+  /** Whether it cannot call tools. */
+  noTools: boolean;
+  /** When its host retired it, in milliseconds since 1970, 0 if nobody said; `Infinity` while it is there. */
+  goneSince: number;
+};
 
-/** Whether places were taken: if not, milliseconds until they may be free; and how many are left in the first window. */
-export type Taken = { wait: number; left: number };
+const NOTHING: ModelFacts = {
+  refused: [],
+  context: Infinity,
+  maxOutput: Infinity,
+  noTools: false,
+  goneSince: Infinity,
+};
+const PREFIX = "model ";
+/** Apart from the lessons: it changes all the time, and they must be forgotten in time. */
+const RATIO_PREFIX = "ratio ";
+/** A ratio that has changed by less is not stored again. */
+const LEAST_CHANGE = 0.02;
+/** Milliseconds after which a lesson is forgotten: hosts change how they serve a model. */
+const LESSON_LIFE = 7 * 86_400_000;
 
-/**
- * Remembers JSON values under keys such as `model nvidia z-ai/glm4.7`, whose first word says what they are about.
- *
- * What it does to one key is atomic, also where several processes share it. Whatever fails rejects: whoever asks has to
- * do without what others know.
- */
-export interface Store {
-  /** Whether other processes see what is kept here. */
-  readonly shared: boolean;
-  /** The value under a key, `undefined` if there is none, or its time is over. */
-  get(key: string): Promise<unknown>;
-  /** Every key that begins with `prefix`, which is a first word and a blank, with its value. */
-  list(prefix: string): Promise<[key: string, value: unknown][]>;
-  /** Keeps a value, for `ms` milliseconds if they are given; `undefined` forgets the key. */
-  set(key: string, value: unknown, ms?: number): Promise<void>;
-  /** Keeps `after` only if `before` is what is there, `undefined` for nothing; tells whether it was. */
-  swap(key: string, before: unknown, after: unknown, ms?: number): Promise<boolean>;
-  /** Takes a place in each of the windows, or in none of them; one that `id` has already lasts from now on. */
-  take(id: string, windows: readonly SlidingWindow[]): Promise<Taken>;
-  /** Gives a place back. */
-  free(id: string, key: string): Promise<void>;
-  /** Ends what holds the process open; what is asked afterwards rejects. */
-  close(): Promise<void>;
+/** What a model has taught, and when that changed last, in milliseconds since 1970. */
+type Lesson = { facts: ModelFacts; at: number };
+
+/** Reads a lesson as it is stored: JSON has no `Infinity`, so that limits nobody knows are left out. */
+function parseLesson(value: unknown, now: number): Lesson | undefined {
+  if (!isJsonObject(value) || typeof value.at !== "number" || now - value.at >= LESSON_LIFE) return undefined;
+  const { refused, context, maxOutput, noTools, goneSince } = value;
+  const facts = {
+    ...NOTHING,
+    ...(Array.isArray(refused) && refused.every((name) => typeof name === "string") ? { refused } : {}),
+    ...(typeof context === "number" ? { context } : {}),
+    ...(typeof maxOutput === "number" ? { maxOutput } : {}),
+    ...(typeof noTools === "boolean" ? { noTools } : {}),
+    ...(typeof goneSince === "number" && !Number.isNaN(new Date(goneSince).getTime()) ? { goneSince } : {}),
+  };
+  return { facts, at: value.at };
 }
 
-/** What a store is made of is not there, as its message says, together with what to install. */
-export class MissingEngineError extends Error {
-  /** Always `MissingEngineError`. */
-  override readonly name = "MissingEngineError";
-}
-// lib/wire/ids.ts ---------------------------------------------------------------------------
-/** Makes an id no other call has made, such as `msg_` followed by 24 letters and digits. */
-export type NewId = (prefix: string) => string;
-
-/**
- * Makes a random id in the form of Anthropic's own, for a prefix such as `msg_`.
- *
- * Ids must differ over a whole conversation: Claude Code throws away a tool call whose id it has seen before.
- */
-export function randomId(prefix: string): string {
-  return prefix + crypto.randomUUID().replaceAll("-", "").slice(-24);
+/** Adds to what is known: more refused fields, smaller limits. */
+function addFacts(before: ModelFacts, facts: Partial<ModelFacts>): ModelFacts {
+  return {
+    refused: [...new Set([...before.refused, ...facts.refused ?? []])],
+    context: Math.min(before.context, facts.context ?? Infinity),
+    maxOutput: Math.min(before.maxOutput, facts.maxOutput ?? Infinity),
+    noTools: before.noTools || facts.noTools === true,
+    goneSince: Math.min(before.goneSince, facts.goneSince ?? Infinity),
+  };
 }
 
-/** A short text that stands for `value`: the same in each run, on each machine (FNV-1a, 53 bits). */
-function toDigest(value: string, length: number): string {
-  let [a, b] = [0x811c9dc5, 0x01000193];
-  for (let i = 0; i < value.length; i++) {
-    a = Math.imul(a ^ value.charCodeAt(i), 0x01000193);
-    b = Math.imul(b ^ value.charCodeAt(i), 0x85ebca6b) ^ (a >>> 13);
+/** Learns from faults, so that the next request is asked as the model wants it, also after a restart, and by others. */
+class LearnedFacts {
+  readonly #facts: SharedMap<Lesson>;
+  readonly #ratios: SharedMap<number>;
+  readonly #clock: Clock;
+
+  constructor(store: Store, clock: Clock) {
+    this.#clock = clock;
+    this.#facts = new SharedMap(store, PREFIX, {
+      parse: (stored) => parseLesson(stored, clock.now()),
+      format: ({ facts, at }) => ({ ...facts, at }),
+      toLife: () => LESSON_LIFE,
+    });
+    this.#ratios = new SharedMap(store, RATIO_PREFIX, {
+      parse: (stored) => typeof stored === "number" ? stored : undefined,
+      format: (ratio) => ratio,
+      toLife: () => LESSON_LIFE,
+    });
   }
-  const number = (a >>> 0) * 2 ** 21 + ((b >>> 0) >>> 11);
-  return number.toString(36).padStart(length, "0").slice(-length);
+
+  /** Takes over what was learned before, and by others; gives the ratios among that. A store that fails has nothing. */
+  async sync(): Promise<[key: string, ratio: number][]> {
+    const [, ratios] = await Promise.all([this.#facts.sync(), this.#ratios.sync()]).catch(() => [[], []]);
+    return ratios;
+  }
+
+  /** How many tokens an estimated one is, by what a candidate is remembered under. */
+  get ratios(): ReadonlyMap<string, number> {
+    return this.#ratios.values;
+  }
+
+  /** Keeps the ratio of a candidate; one that has hardly changed is not worth a write. */
+  learnRatio(candidate: Candidate, ratio: number): void {
+    const key = toKey(candidate);
+    if (Math.abs(ratio / (this.ratios.get(key) ?? 1) - 1) > LEAST_CHANGE) this.#ratios.change(key, () => ratio);
+  }
+
+  /** What is known about a candidate. */
+  of(candidate: Candidate): ModelFacts {
+    return this.#toFacts(this.#facts.values.get(toKey(candidate)));
+  }
+
+  /** All lessons, by what a candidate is remembered under. */
+  all(): [key: string, facts: ModelFacts][] {
+    const all = [...this.#facts.values].map(([key, lesson]): [string, ModelFacts] => [key, this.#toFacts(lesson)]);
+    return all.filter(([, facts]) => facts !== NOTHING).sort();
+  }
+
+  /** Forgets everything, here and in the store. */
+  async forget(): Promise<void> {
+    for (const known of [this.#facts, this.#ratios]) await known.forget();
+  }
+
+  /** Waits until what was learned is where others see it. */
+  async saved(): Promise<void> {
+    await Promise.all([this.#facts.saved(), this.#ratios.saved()]);
+  }
+
+  /** Notes what a model has taught. */
+  learn(candidate: Candidate, facts: Partial<ModelFacts>): void {
+    this.#change(candidate, (before) => addFacts(before, facts));
+  }
+
+  /** Notes that a model answers: it has come back, or was never gone. */
+  learnBack(candidate: Candidate): void {
+    if (this.of(candidate).goneSince === Infinity) return;
+    this.#change(candidate, (before) => ({ ...before, goneSince: Infinity }));
+  }
+
+  /** What is left of a lesson: a process may run for longer than it lasts. */
+  #toFacts(lesson: Lesson | undefined): ModelFacts {
+    return lesson && this.#clock.now() - lesson.at < LESSON_LIFE ? lesson.facts : NOTHING;
+  }
+
+  /** Changes what is known; nothing known is nothing kept. */
+  #change(candidate: Candidate, update: (before: ModelFacts) => ModelFacts): void {
+    this.#facts.change(toKey(candidate), (lesson) => {
+      const before = this.#toFacts(lesson);
+      const facts = update(before);
+      if (isSameJson(facts, NOTHING)) return undefined;
+      return isSameJson(facts, before) ? lesson : { facts, at: this.#clock.now() };
+    });
+  }
+}
+// lib/routing/has_blocks.ts -----------------------------------------------------------------
+function hasBlock(content: MessageContent | undefined, types: readonly string[]): boolean {
+  return Array.isArray(content) &&
+    content.some((block) =>
+      types.includes(block.type) || (block.type === "tool_result" && hasBlock(block.content, types))
+    );
+}
+
+/** Whether a block of some types is anywhere in a conversation, also in what a tool gave back. */
+function hasBlocks({ messages }: Pick<MessagesRequest, "messages">, ...types: string[]): boolean {
+  return messages.some(({ content }) => hasBlock(content, types));
+}
+// lib/tokens/calibration.ts -----------------------------------------------------------------
+/** Fewer estimated tokens teach nothing: what templates add outweighs them. */
+const MIN_ESTIMATE = 500;
+/** Real tokens to an estimated one; at the worst Hindi takes 0.6 in Gemma's vocabulary and 2.4 in cl100k. */
+const isPossible = (ratio: unknown) => typeof ratio === "number" && ratio >= 0.5 && ratio <= 2.5;
+/** How far from its prediction a report may be before it is doubted, and how much of the way to it the ratio goes. */
+const NEAR_COUNT = 1.3, WEIGHT = 0.3;
+/** A request with less than this much of the one before it was compacted: it does not go on from there. */
+const COMPACTED = 0.9, MAX_REPORTS = 256;
+
+/** A request as it was estimated and as its host counted it; how many reports in a row, this the last, were doubted. */
+type Report = { estimate: number; actual: number; doubts: number };
+const NO_REPORT: Report = { estimate: 0, actual: 0, doubts: 0 };
+
+/**
+ * Learns how models count from what their hosts report. A key stands for a model at a host, a session for a conversation:
+ * its next request is its last, whose real count is known, and something more. Only ratios outlive the process.
+ */
+export class Calibration {
+  /** Tokens of a model's own to an estimated one, by the key of each that has reported. */
+  readonly ratios: Map<string, number> = new BoundedMap(MAX_REPORTS);
+  /** The last of each key, and the last believed of each session. */
+  readonly #reports = new BoundedMap<string, Report>(MAX_REPORTS);
+
+  /** Goes on from the ratios of another process; impossible ones are left out. */
+  restore(ratios: Iterable<readonly [key: string, ratio: number]>): void {
+    for (const [key, ratio] of ratios) if (isPossible(ratio)) this.ratios.set(key, ratio);
+  }
+
+  /** The tokens of an estimated request as its model counts them. */
+  predict(key: string, session: string, estimate: number): number {
+    const last = this.#reports.get(`${key}\n${session}`) ?? NO_REPORT;
+    const from = estimate >= COMPACTED * last.estimate ? last : NO_REPORT;
+    return Math.max(Math.ceil(from.actual + (this.ratios.get(key) ?? 1) * (estimate - from.estimate)), 0);
+  }
+
+  /**
+   * Takes what a host has counted; the caller leaves out requests with images.
+   *
+   * A report that is far from the prediction, impossible, or the same as for another request is an accident. A second one
+   * in a row is the new truth or, where it cannot be, shows that nothing this host says is to be believed.
+   */
+  observe(key: string, session: string, estimate: number, actual: number): void {
+    if (!(estimate >= MIN_ESTIMATE && actual > 0 && actual < Infinity)) return;
+    const [name, sample] = [`${key}\n${session}`, actual / estimate];
+    const [last, own] = [this.#reports.get(key) ?? NO_REPORT, this.#reports.get(name) ?? NO_REPORT];
+    const possible = isPossible(sample) && (last.actual !== actual || Math.abs(last.estimate / estimate - 1) < 0.01);
+    const ratio = this.ratios.get(key) ?? sample;
+    const off = this.ratios.has(key) ? this.predict(key, session, estimate) / actual : 1;
+    const doubts = possible && Math.max(off, 1 / off) <= NEAR_COUNT ? 0 : Math.max(last.doubts, own.doubts) + 1;
+    const believed = possible && doubts !== 1;
+    if (believed) this.ratios.set(key, ratio + WEIGHT * (sample - ratio));
+    else if (doubts > 1) this.ratios.delete(key);
+    this.#reports.set(key, { estimate, actual, doubts });
+    this.#reports.set(name, believed ? { estimate, actual, doubts } : { ...own, doubts });
+  }
+}
+// lib/wire/image_size.ts --------------------------------------------------------------------
+/** Bytes of a JPEG after which its size is no longer looked for: what cameras write before it is less. */
+const MAX_JPEG_HEADER = 1_000_000;
+const BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/** Reads a number of some bytes, the first of them the highest; `NaN` past the end. */
+type Read = (at: number, bytes?: number) => number;
+/** The width and height of an image in pixels. */
+type ImageSize = [width: number, height: number];
+
+function toReader(data: string): Read {
+  const digitAt = (at: number) => at < data.length ? BASE64.indexOf(data.charAt(at)) : NaN;
+  return (at, bytes = 1) => {
+    let value = 0;
+    for (let i = at; i < at + bytes; i++) {
+      const first = Math.floor(i * 4 / 3);
+      const twelveBits = digitAt(first) * 64 + digitAt(first + 1);
+      value = value * 256 + Math.floor(twelveBits / 4 ** (2 - i % 3)) % 256;
+    }
+    return value;
+  };
+}
+
+/** A number of two bytes, the first of them the lowest. */
+const readLow = (read: Read, at: number) => read(at + 1) * 256 + read(at);
+
+/** Goes from segment to segment to the frame's header. */
+function readJpeg(read: Read): ImageSize {
+  for (let at = 2; at < MAX_JPEG_HEADER && read(at) === 0xff; at += 2 + read(at + 2, 2)) {
+    if ((read(at + 1) & 0xfc) === 0xc0) return [read(at + 7, 2), read(at + 5, 2)];
+  }
+  return [NaN, NaN];
+}
+
+/** What the base64 of each format begins with, and where the size is. */
+const FORMATS: [start: RegExp, read: (read: Read) => ImageSize][] = [
+  [/^iVBORw0KGgo/, (read) => [read(16, 4), read(20, 4)]], // PNG
+  [/^\/9j\//, readJpeg],
+  [/^R0lGOD/, (read) => [readLow(read, 6), readLow(read, 8)]], // GIF
+  [/^UklGR.{11}VlA4I/, (read) => [readLow(read, 26) % 0x4000, readLow(read, 28) % 0x4000]], // WebP, lossy
+  [/^UklGR.{11}VlA4T/, (read) => { // WebP, lossless: two numbers of 14 bits, each one less
+    const bits = readLow(read, 23) * 0x10000 + readLow(read, 21);
+    return [bits % 0x4000 + 1, Math.floor(bits / 0x4000) % 0x4000 + 1];
+  }],
+  [/^UklGR.{11}VlA4W/, (read) => [readLow(read, 24) + 1, readLow(read, 27) + 1]], // WebP, extended: up to 65,536 of it
+];
+
+/**
+ * The size of a PNG, JPEG, GIF or WebP file, read out of its base64 without decoding the rest.
+ *
+ * Nothing of any other file, or of one that ends before its size. What the file begins with counts, not what type it is
+ * said to be.
+ */
+function toImageSize(data: string): ImageSize | undefined {
+  const [width = NaN, height = NaN] = FORMATS.find(([start]) => start.test(data))?.[1](toReader(data)) ?? [];
+  return width > 0 && height > 0 ? [width, height] : undefined;
+}
+
+/**
+ * What an image costs at Anthropic: a token for 750 pixels, but never more than 1600, to which larger ones are scaled.
+ *
+ * So much is also taken where nothing tells the size, as with an address.
+ */
+function toImageTokens(data: unknown): number {
+  const [width, height] = (typeof data === "string" && toImageSize(data)) || [Infinity, 1];
+  return Math.min(Math.ceil(width * height / 750), 1600);
+}
+// lib/tokens/estimate.ts --------------------------------------------------------------------
+/** What a text costs, in thousandths of a token so that sums are exact, with vocabularies of both digit rules. */
+export type TextCost = { triple: number; single: number };
+
+/** What features cost, fitted on o200k, Llama 3, DeepSeek V3, and on Qwen 3, Tekken, Gemma 3; emoji as measured alone. */
+// deno-fmt-ignore: one idea a line
+const COSTS: Record<string, [triple: number, single: number]> = {
+  word: [1067, 1022], tail: [0, 23], long: [404, 390], // A piece, cut at aB and ABc; each letter from its 6th, its 11th.
+  number: [1236, 1866], digit: [0, 180], spaced: [525, 348], // Up to three digits; each one; a blank before them.
+  mark: [692, 810], marks: [244, 161], // A run of punctuation; each character more.
+  line: [1112, 1171], end: [785, 779], indent: [219, 468], // Line breaks; the same after a mark; two blanks or more.
+  script: [1625, 1925], letter: [124, 73], // A run in an alphabet that has no row; each letter.
+  cjk: [701, 737], kana: [745, 623], hangul: [798, 752], accent: [1398, 1229], astral: [2000, 2000], // Each.
+};
+
+/** Kinds of UTF-16 code units, each from its first to the next row's. */
+// deno-fmt-ignore: a table
+const RANGES: [first: number, kind: string][] = [
+  [0, "mark"], [9, "blank"], [10, "line"], [11, "blank"], [14, "mark"], [32, "blank"], [33, "mark"], [48, "digit"],
+  [58, "mark"], [65, "upper"], [91, "mark"], [97, "lower"], [123, "mark"], [128, "accent"], [0x250, "letter"],
+  [0x3000, "cjk"], [0x3040, "kana"], [0x3100, "letter"], [0x3400, "cjk"], [0xa000, "letter"], [0xac00, "hangul"],
+  [0xd7b0, "letter"], [0xd800, "astral"], [0xdc00, "low"], [0xe000, "letter"], [0xff00, "cjk"],
+];
+const STOP = 15; // The number of a kind that no character has: the end of a text.
+
+/** From the run a text is in, and its length as far as it matters, to the next, and what comes in or, after `-`, goes. */
+type Transition = (run: string, length: number) => [run: string, length: number, features: string];
+const isBlank = (run: string) => /blank|line/.test(run);
+const toLetter: Transition = (run, length) => {
+  return [run, Math.min(length, 11), length === 1 ? "word" : length > 10 ? "long" : length > 5 ? "tail" : ""];
+};
+
+/** What a character does to the run before it, by its kind; a kind without a row is a run and a feature by itself. */
+// deno-fmt-ignore: a table
+const TRANSITIONS: Record<string, Transition> = {
+  upper: (run, length) => toLetter("upper", run === "upper" ? length + 1 : 1),
+  lower: (run, length) => run === "upper" ? ["lower", 2, `word -${toLetter(run, length)[2]}`] // Begun by the last capital.
+    : toLetter("lower", run === "lower" ? length + 1 : 1),
+  digit: (run, length) => run === "digit" ? [run, length % 3 + 1, length === 3 ? "digit number" : "digit"]
+    : ["digit", 1, isBlank(run) && length > 0 ? "digit number spaced" : "digit number"],
+  mark: (run) => ["mark", 0, run === "mark" ? "marks" : "mark"],
+  blank: (run, length) => isBlank(run) ? [run, Math.min(length + 1, 2), ""]
+    : [run === "mark" ? "mark, blank" : "blank", 1, ""],
+  line: (run) => ["line", 0, run === "line" ? "" : run.startsWith("mark") ? "end" : "line"],
+  letter: (run) => ["letter", 0, run === "letter" ? "letter" : "letter script"],
+};
+
+/** Makes the machine that reads two characters a step: what each step costs, and where the next state's steps begin. */
+function toMachine() {
+  const kinds = [...new Set(RANGES.map(([, kind]) => kind))];
+  const kindOf = new Uint8Array(0x10000);
+  for (const [first, kind] of RANGES) kindOf.fill(kinds.indexOf(kind), first);
+  const states: [run: string, length: number][] = [["stop", 0]];
+  const steps: (TextCost & { next: number })[] = [];
+  for (let at = 0; at < states.length * 16; at++) {
+    const [[run, length] = ["", 0], kind = "stop"] = [states[at >> 4], kinds[at & 15]];
+    const [nextRun, nextLength, features] = TRANSITIONS[kind]?.(run, length) ?? [kind, 0, kind];
+    const names = `${features}${isBlank(run) && length > 1 && !isBlank(kind) ? " indent" : ""}`.split(" ");
+    const toSum = (rule: 0 | 1) =>
+      names.reduce((sum, name) => sum + (name[0] === "-" ? -1 : 1) * (COSTS[name.replace("-", "")]?.[rule] ?? 0), 0);
+    const known = states.findIndex(([run, length]) => run === nextRun && length === nextLength);
+    const next = known < 0 ? states.push([nextRun, nextLength]) - 1 : known;
+    steps.push({ triple: toSum(0), single: toSum(1), next });
+  }
+  const size = steps.length * 16;
+  const made = { kindOf, triple: new Int16Array(size), single: new Int16Array(size), next: new Uint16Array(size) };
+  for (let at = 0; at < size; at++) {
+    const first = steps[at >> 4]!, second = steps[first.next * 16 + (at & 15)]!;
+    made.triple[at] = first.triple + second.triple;
+    made.single[at] = first.single + second.single;
+    made.next[at] = second.next * 256;
+  }
+  return made;
+}
+let machine: ReturnType<typeof toMachine> | undefined; // Not made before it is needed: it takes some milliseconds.
+// Called as a function: as a method V8 looks it up for each character once it has seen five sorts of strings.
+const { charCodeAt } = String.prototype;
+
+/** Weighs a text in one pass. Any UTF-16 will do: half of a surrogate pair is an emoji or nothing. */
+function weighText(text: string): TextCost {
+  const { kindOf, triple, single, next } = machine ??= toMachine();
+  const { length } = text;
+  let sumTriple = 0, sumSingle = 0, state = 0, i = 1;
+  for (; i < length; i += 2) {
+    const at = state + kindOf[charCodeAt.call(text, i - 1)]! * 16 + kindOf[charCodeAt.call(text, i)]!;
+    sumTriple += triple[at]!;
+    sumSingle += single[at]!;
+    state = next[at]!;
+  }
+  const at = state + (i === length ? kindOf[charCodeAt.call(text, i - 1)]! : STOP) * 16 + STOP;
+  return { triple: sumTriple + triple[at]!, single: sumSingle + single[at]! };
+}
+
+/** Whole tokens of a weighed text. Where nobody knows how numbers are cut it is the mean: half as far off at worst. */
+function toTokens({ triple, single }: TextCost, digits?: DigitRule): number {
+  return Math.round((digits === "triple" ? triple : digits === "single" ? single : (triple + single) / 2) / 1000);
+}
+
+/** Estimates the tokens of a text without any vocabulary: what coding agents send mostly within 3 %, Gemma's within 9. */
+export function estimateTokens(text: string, digits?: DigitRule): number {
+  return toTokens(weighText(text), digits);
+}
+// lib/tokens/request_tokens.ts --------------------------------------------------------------
+/** Tokens that templates spend around a message or a result (4 to 8), a call or a tool; tools they write anew as JSON. */
+const MESSAGE = 6, CALL = 12, TOOL_FACTOR = 1.06;
+/** To say that there are tools: Claude Code takes just this off where it asks for the cost of some. */
+const TOOLS_TOKENS = 500;
+
+/** How a model counts and what it is sent, everything if it is passed on; what is left out is as with most models. */
+export type TokenRules = Pick<Family, "digits" | "replaysThinking"> & { vision?: boolean; passed?: boolean };
+
+/** Whether a request offers tools of the client's own. */
+const hasTools = ({ tools = [] }: MessagesRequest): boolean => tools.some((tool) => tool.input_schema);
+
+/**
+ * Estimates the input tokens of a request as it is sent upstream: thinking only where the model gets it back, notes for
+ * what it cannot be shown.
+ *
+ * It is a sum of whole tokens over all parts, so that parts can be counted alone. `weigh` may remember texts.
+ */
+export function estimateRequestTokens(
+  request: MessagesRequest,
+  { digits, vision = true, replaysThinking = false, passed = false }: TokenRules = {},
+  weigh: (text: string) => TextCost = weighText,
+): number {
+  const { system, messages, tools = [] } = request;
+  const count = (text: string) => toTokens(weigh(text), digits);
+  const sum = <T>(items: readonly T[], toCount: (item: T, at: number) => number) =>
+    items.reduce((sum, item, at) => sum + toCount(item, at), 0);
+
+  function countBlock(block: ContentBlockParam, replays: boolean): number {
+    if (block.type === "text") return count(block.text);
+    if (block.type === "thinking") return replays ? count(block.thinking) : 0;
+    if (block.type.endsWith("thinking")) return 0;
+    if (block.type === "tool_use") return CALL + count(block.name) + count(toInputText(block.input));
+    if (block.type === "tool_result") return MESSAGE + countContent(block.content, false);
+    if (block.type === "image" && (vision || passed)) return toImageTokens(block.source.data);
+    if (passed && block.type !== "document") return count(JSON.stringify(block));
+    const parts = toPartsOf([block], { vision, warn: () => {} });
+    return sum(parts, (part) => part.type === "text" ? count(part.text) : toImageTokens(undefined));
+  }
+
+  const countContent = (content: MessageContent | null | undefined, replays: boolean): number =>
+    typeof content === "string" ? count(content) : sum(content ?? [], (block) => countBlock(block, replays));
+
+  const offered = tools.filter(({ input_schema }) => input_schema || passed);
+  const replays = passed || replaysThinking !== false;
+  const begin = passed || replaysThinking === "always" ? -1 : messages.findLastIndex(isTyped);
+  return countContent(system, false) + (hasTools(request) ? TOOLS_TOKENS : 0) +
+    sum(messages, ({ content }, at) => MESSAGE + countContent(content, replays && at > begin)) +
+    sum(offered, ({ name, description, input_schema }) => {
+      const { $schema: _, ...schema } = input_schema ?? {};
+      return CALL + Math.round(TOOL_FACTOR * (count(name) + count(description ?? "") + count(JSON.stringify(schema))));
+    });
+}
+// lib/tokens/token_counter.ts ---------------------------------------------------------------
+/** Characters: of a text that is weighed sooner than found, and of all texts that are kept, ten full windows. */
+const SHORT_TEXT = 256, MAX_KEPT = 8_000_000;
+/** So many characters are looked at, at the beginning and over all: files differ at the top, results have numbers there. */
+const LOOKS = 32;
+
+/**
+ * Remembers what texts cost, so that of a growing conversation only what is new is weighed. Requests bring their own
+ * copies: a text is found by its length and a few of its characters, then compared whole, which takes a tenth of
+ * weighing. One that only looks alike takes the other's place. Those not asked for go first.
+ */
+export class TokenCounter {
+  readonly #kept = new Map<number, { text: string; cost: TextCost }>();
+  #size = 0;
+
+  /** What `weighText()` says; bound, to be handed over. */
+  readonly weigh = (text: string): TextCost => {
+    if (text.length < SHORT_TEXT) return weighText(text);
+    let key = text.length;
+    for (let i = 0; i < LOOKS; i++) {
+      key = Math.imul(key, 31) + text.charCodeAt(i) | 0;
+      key = Math.imul(key, 31) + text.charCodeAt(Math.floor(text.length * i / LOOKS)) | 0;
+    }
+    const found = this.#kept.get(key);
+    // The older copy is kept: the new ones can go while they are young.
+    const entry = found?.text === text ? found : { text, cost: weighText(text) };
+    this.#kept.delete(key); // What was asked for last goes last.
+    this.#kept.set(key, entry);
+    this.#size += text.length - (found?.text.length ?? 0);
+    for (const [oldest, { text: { length } }] of this.#kept) {
+      if (this.#size <= MAX_KEPT) break;
+      this.#kept.delete(oldest);
+      this.#size -= length;
+    }
+    return entry.cost;
+  };
+}
+// lib/upstream/token_ledger.ts --------------------------------------------------------------
+/** So many sessions keep a ratio. */
+const MAX_SESSIONS = 100;
+
+/** Characters of the first message that tell a conversation from others. */
+const TELLING_CHARS = 500;
+
+/**
+ * What tells conversations apart whose requests follow each other: what the client says, or how it began. A request of
+ * another kind, such as one for a title, belongs to none of them.
+ */
+function toSession(headers: Headers, { messages: [first] }: MessagesRequest, kind: string): string {
+  const ids = ["x-claude-code-session-id", "x-session-id", "x-claude-code-agent-id"].map((name) => headers.get(name));
+  if (ids.some(Boolean)) return [...ids, kind].join(" ");
+  const content = typeof first?.content === "string"
+    ? [{ type: "text" as const, text: first.content }]
+    : first?.content;
+  const texts = content?.map((block) => block.type === "text" ? block.text.slice(0, TELLING_CHARS) : "") ?? [];
+  return `${toDigest(texts.join(" "), 11)} ${kind}`;
+}
+
+/** The tokens of one request with each candidate; nothing is counted before it is asked for, and nothing twice. */
+type PromptTokens = {
+  /** A guess that is never too low, for which nothing has to be counted: no token has less than a byte. */
+  readonly roughly: number;
+  /** Estimated tokens, as if nothing were known of how the model counts. */
+  estimate(candidate: Candidate): number;
+  /** Tokens as the candidate's model counts them, as far as it has been heard of. */
+  count(candidate: Candidate): number;
+  /** Notes what a host has counted; what pictures and documents cost says nothing about words. */
+  report(candidate: Candidate, actual: number): void;
+};
+
+/** What a request holds for a candidate's model, as far as it depends on that. */
+function toTokenRules(
+  request: MessagesRequest,
+  { model, traits = toModel(model), thinking, backend }: Candidate,
+): TokenRules {
+  const { family: { digits, replaysThinking = false }, vision, reasoning } = traits;
+  const replays = reasoning && thinking !== false && toEffort(request) !== "off" && replaysThinking;
+  const rules: TokenRules = { vision, replaysThinking: replays, passed: backend.format === "anthropic" };
+  return digits ? { ...rules, digits } : rules;
+}
+
+/** Counts the tokens of all requests: remembers texts, and how models count. */
+class TokenLedger {
+  readonly #counter = new TokenCounter();
+  readonly #calibration = new Calibration();
+  /** The ratio of each session, once its model has one: what is asked twice gets the same answer. */
+  readonly #settled = new BoundedMap<string, number>(MAX_SESSIONS);
+
+  /** How many tokens an estimated one is with a candidate, if it has been heard of. */
+  ratioOf(candidate: Candidate): number | undefined {
+    return this.#calibration.ratios.get(toKey(candidate));
+  }
+
+  /** Goes on from the ratios of another process. */
+  restore(ratios: Iterable<readonly [key: string, ratio: number]>): void {
+    this.#calibration.restore(ratios);
+  }
+
+  /**
+   * Counts a request.
+   *
+   * @param session Whose next request this is, from {@linkcode toSession}.
+   * @param roughly How many bytes it has.
+   */
+  open(request: MessagesRequest, session: string, roughly: number): PromptTokens {
+    const estimates = new Map<string, number>();
+    const estimate = (candidate: Candidate) => {
+      const rules = toTokenRules(request, candidate);
+      const key = JSON.stringify(rules);
+      let counted = estimates.get(key);
+      if (counted !== undefined) return counted;
+      try {
+        counted = estimateRequestTokens(request, rules, this.#counter.weigh);
+      } catch {
+        counted = roughly; // What cannot even be read will be refused where it is translated.
+      }
+      estimates.set(key, counted);
+      return counted;
+    };
+    return {
+      roughly,
+      estimate,
+      count: (candidate) => this.#calibration.predict(toKey(candidate), session, estimate(candidate)),
+      report: (candidate, actual) => {
+        if (hasBlocks(request, "image", "document")) return;
+        this.#calibration.observe(toKey(candidate), session, estimate(candidate), actual);
+      },
+    };
+  }
+
+  /**
+   * The tokens of a part of a request, such as one tool: the parts of a session add up, and what is asked twice gets the
+   * same answer. What having tools costs at all is always the same: Claude Code takes it off.
+   */
+  countPart(request: MessagesRequest, session: string, candidate: Candidate): number {
+    const key = `${session} ${toKey(candidate)}`;
+    const ratio = this.#settled.get(key) ?? this.ratioOf(candidate);
+    if (ratio !== undefined) this.#settled.set(key, ratio);
+    const fixed = hasTools(request) ? TOOLS_TOKENS : 0;
+    const counted = this.open(request, session, 0).estimate(candidate);
+    return Math.round((ratio ?? 1) * (counted - fixed)) + fixed;
+  }
+}
+// lib/upstream/fit.ts -----------------------------------------------------------------------
+/** An answer with fewer tokens is no use to anybody: the prompt is too long then. */
+const MIN_OUTPUT_TOKENS = 1024;
+/** Tokens left free when an answer is fitted into a window: counts are off by a little. */
+const HEADROOM = 512;
+
+/** The context window of a candidate, in tokens: what it has stated itself goes before what the roster says. */
+function toWindow({ model, traits = toModel(model) }: Candidate, { context }: ModelFacts): number {
+  return context < Infinity ? context : traits.context;
+}
+
+/** Whether a prompt can be within the window that a fault states, so that only the output was too much. */
+function mayFit({ facts }: UpstreamFault, estimate: number): boolean {
+  const { total = Infinity, used = total, limit = Infinity } = facts;
+  return Math.min(used, estimate) + MIN_OUTPUT_TOKENS <= limit;
+}
+
+/** The body of a request for a host, the most output tokens it asks for, and, as sentences, what could not be carried over. */
+type FittingRequest = { body: JsonObject; maxTokens: number; warnings: string[] };
+
+/** Translates a request for a model as far as is known what it takes: no refused fields, an output that has room. */
+function toFittingRequest(
+  request: MessagesRequest,
+  options: { candidate: Candidate; maxTokens: number; tokens: PromptTokens; facts: ModelFacts },
+): FittingRequest {
+  const { candidate, maxTokens, tokens, facts } = options;
+  const { model, backend: { format, thinkingSwitch }, traits = toModel(model), thinking = true, profile } = candidate;
+  const replay = facts.refused.includes("reasoning_content") ? { replaysThinking: false } : {};
+  const room = toWindow(candidate, facts) - HEADROOM;
+  // Nothing is counted before its time unless it comes near the window.
+  const isShort = tokens.roughly + request.max_tokens <= room;
+  const fitting = isShort ? Infinity : Math.max(room - tokens.count(candidate), MIN_OUTPUT_TOKENS);
+  const toRequest = format === "anthropic" ? toPassedRequest : toChatRequest;
+  const { request: fitted, warnings } = toRequest(request, {
+    model,
+    traits: { ...traits, family: { ...traits.family, ...replay } },
+    thinking,
+    extraBody: profile?.extraBody ?? {},
+    maxTokens: Math.min(maxTokens, facts.maxOutput, fitting),
+    ...(thinkingSwitch ? { thinkingSwitch } : {}),
+  });
+  const body: JsonObject = fitted;
+  const { max_tokens } = fitted;
+  for (const field of facts.refused) {
+    if (!(field in body)) continue;
+    delete body[field];
+    if (field === "max_tokens") body.max_completion_tokens = max_tokens; // OpenAI's own models
+    else warnings.push(`Left out '${field}': ${model} refuses it`);
+  }
+  return { body, maxTokens: max_tokens, warnings };
+}
+// lib/cli/commands.ts -----------------------------------------------------------------------
+/**
+ * A flag: its type for `parseArgs`, its letter, what the help calls its value, the words its value may be, whether it is
+ * a file, and what it does.
+ */
+type FlagRow = {
+  type: "string" | "boolean";
+  short?: string;
+  value?: string;
+  values?: readonly string[];
+  file?: true;
+  help: string;
+};
+
+/** Every flag; help, parsing and completion come from here. */
+const FLAGS = {
+  port: { type: "string", short: "p", value: "N", help: "port of the proxy (4005; 0 takes any free one)" },
+  host: {
+    type: "string",
+    value: "ADDRESS",
+    help: "address of the proxy (127.0.0.1); one that others reach needs ARBITER_API_KEY",
+  },
+  model: { type: "string", short: "m", value: "ID", help: "upstream model; more, with commas between, step in for it" },
+  "max-tokens": { type: "string", short: "t", value: "N", help: "most output tokens to ask a model for" },
+  config: { type: "string", value: "FILE", file: true, help: "the config file, instead of arbiter.json" },
+  "api-key-file": { type: "string", value: "FILE", file: true, help: "a file with the API key and nothing else" },
+  "log-level": {
+    type: "string",
+    value: "LEVEL",
+    values: ["info", "error", "silent"],
+    help: "what is logged: info (each request), error or silent",
+  },
+  demo: { type: "boolean", short: "d", help: "use the built-in demo model: no key, no network" },
+  yes: { type: "boolean", short: "y", help: "ask nothing" },
+  json: { type: "boolean", help: "print JSON, for scripts" },
+  shell: {
+    type: "string",
+    value: "NAME",
+    values: ["sh", "fish", "powershell", "cmd"],
+    help: "sh (also bash and zsh), fish, powershell or cmd; yours, if not said",
+  },
+  watch: { type: "boolean", short: "w", help: "go on and show what changes" },
+  all: { type: "boolean", short: "a", help: "ask every model the host lists, not only the roster" },
+  "base-url": { type: "string", value: "URL", help: "address of the proxy, if it is not Arbiter" },
+  help: { type: "boolean", short: "h", help: "show how a command is used" },
+  version: { type: "boolean", short: "v", help: "show the version" },
+} as const satisfies Record<string, FlagRow>;
+
+/** A flag's long name. */
+type FlagName = keyof typeof FLAGS;
+
+/** Flags that only those commands take that name them; all others are accepted everywhere. */
+const OWN_FLAGS: readonly FlagName[] = ["shell", "watch", "all", "base-url"];
+
+/** A command: other names, its arguments for the help, how many and of which words, the flags that matter to it. */
+type CommandRow = {
+  aliases?: readonly string[];
+  args?: string;
+  /** Least and most arguments. @default {[0, 0]} */
+  count?: readonly [least: number, most: number];
+  /** What the first argument may be. */
+  words?: readonly string[];
+  help: string;
+  /** Sentences for its own help. */
+  more?: string;
+  flags?: readonly FlagName[];
+  /** Arguments of examples, short enough for 40 columns. */
+  examples?: readonly string[];
+  /** Exit codes that mean something else than {@linkcode EXITS}. */
+  exits?: Readonly<Record<string, string>>;
+};
+
+/** What exit codes mean. */
+const EXITS: Readonly<Record<string, string>> = {
+  0: "done",
+  1: "something could not be done",
+  2: "Arbiter was started or configured wrongly",
+};
+
+const LEFT_EXIT = { 130: "a question was left" } as const;
+const UPSTREAM = ["model", "config", "api-key-file", "demo"] as const;
+const PROXY = ["port", "host", ...UPSTREAM, "max-tokens", "log-level"] as const;
+const RUNNING = ["port", "host"] as const;
+
+/** Every command; the first is the default. */
+const COMMANDS = {
+  code: {
+    args: "[-- ARGUMENTS]",
+    help: "start the proxy and Claude Code in this folder (the default)",
+    more: "What follows after -- goes to Claude Code. TARGET_DIR names another folder.",
+    flags: [...PROXY, "yes"],
+    examples: ["--demo", 'code -- -p "explain it"', "code -- --continue", "code -m z-ai/glm-5.2"],
+    exits: { 0: "Claude Code's own, like all others", 127: "there is no Claude Code to run", ...LEFT_EXIT },
+  },
+  serve: {
+    aliases: ["proxy", "run", "r2"],
+    help: "start the proxy alone, in the foreground",
+    more: "It runs until Ctrl-C, and logs a line a request.",
+    flags: PROXY,
+    examples: ["serve", "serve --port 4010"],
+  },
+  probe: {
+    help: "ask every model of the roster whether it answers",
+    more:
+      "One token each, within 8 seconds: OK, FAIL, TIME, ???? (unclear) or SKIP, and why. The models in use come first. " +
+      "Half of the host's quota is left for work, and what others said in the last 6 hours is believed.",
+    flags: ["all", ...UPSTREAM, "json"],
+    examples: ["probe", "probe --all", "probe --json"],
+    exits: { 0: "at least one model answers" },
+  },
+  models: {
+    args: "[list | show [ID [PROMPT]] | refresh]",
+    count: [0, 3],
+    words: ["list", "show", "refresh"],
+    help: "list the models; show where a request goes, and why",
+    more:
+      "list: models and their limits. show ID: where a request for that name goes, with the words of PROMPT in it, " +
+      "and why; without ID what models have taught. refresh: compares with what the host says it serves.",
+    flags: [...UPSTREAM, "json"],
+    examples: ["models", "models show kimi-k3", "models refresh"],
+  },
+  env: {
+    help: "print what points any Claude Code at a proxy that runs",
+    more:
+      "Your own variables win. In fish: arbiter-proxy env | source. In PowerShell: arbiter-proxy env | Out-String | " +
+      "Invoke-Expression. In cmd: arbiter-proxy env > env.bat, then env.bat. --json prints what belongs into " +
+      ".claude/settings.json.",
+    flags: ["shell", ...RUNNING, "model", "max-tokens", "config", "demo", "json"],
+    examples: ['eval "$(arbiter-proxy env)"', "env --shell fish", "env --json"],
+  },
+  init: {
+    help: "choose key and model again, as at the first run",
+    flags: ["config", "api-key-file"],
+    exits: LEFT_EXIT,
+  },
+  reset: {
+    help: "forget the choice, and what models have taught",
+  },
+  doctor: {
+    help: "check key, Claude Code, port and network, each with its fix",
+    flags: [...RUNNING, "config", "api-key-file", "json"],
+    exits: { 1: "something is wrong" },
+  },
+  status: {
+    help: "show what a running proxy does",
+    flags: ["watch", ...RUNNING, "json"],
+    examples: ["status", "status --watch"],
+    exits: { 1: "no proxy runs there" },
+  },
+  dashboard: {
+    help: "tell where to see what a running proxy does",
+    more: "It is a page for a browser, which shows requests while they are on their way, models and sessions.",
+    flags: RUNNING,
+    exits: { 1: "no proxy runs there" },
+  },
+  stop: {
+    help: "stop a running proxy",
+    flags: RUNNING,
+    exits: { 1: "no proxy runs there" },
+  },
+  test: {
+    help: "check that a running proxy answers as Claude Code expects",
+    flags: ["base-url", ...RUNNING, "model", "json"],
+    examples: ["test", "test --port 8082"],
+    exits: { 1: "a check failed" },
+  },
+  completions: {
+    args: "bash | zsh | fish | powershell",
+    count: [1, 1],
+    words: ["bash", "zsh", "fish", "powershell"],
+    help: "print a script by which a shell completes commands",
+    more: "Its first line says how it is put to use.",
+    examples: ["completions bash"],
+  },
+  help: {
+    args: "[COMMAND]",
+    count: [0, 1],
+    help: "show how a command is used",
+    examples: ["help env"],
+  },
+} as const satisfies Record<string, CommandRow>;
+
+/** A command's name. */
+type Command = keyof typeof COMMANDS;
+
+/** Commands and their rows; the table itself knows them too exactly to ask for what a row may lack. */
+const COMMAND_ROWS: readonly (readonly [Command, CommandRow])[] = Object.entries(COMMANDS) as [
+  Command,
+  CommandRow,
+][];
+
+/** Each command under its own name and those that earlier tools gave it. */
+const COMMAND_BY_NAME: ReadonlyMap<string, Command> = new Map(
+  COMMAND_ROWS.flatMap(([name, { aliases = [] }]) => [name, ...aliases].map((alias) => [alias, name] as const)),
+);
+// lib/cli/flags.ts --------------------------------------------------------------------------
+/** Flags that were typed, under their long names. */
+type Flags = { [K in FlagName]?: (typeof FLAGS)[K]["type"] extends "string" ? string : boolean };
+
+/** A parsed command line: flags, the command's own arguments, what stands after `--` for Claude. */
+type CommandLine = { command: Command; flags: Flags; args: string[]; rest: string[] };
+
+/** What is added to a complaint about a word: the one that may have been meant, or else what helps. */
+function toHint(word: string, known: Iterable<string>, otherwise = "", before = ""): string {
+  const nearest = findNearest(word, [...known]);
+  return nearest === undefined ? otherwise : `: did you mean '${before}${nearest}'?`;
+}
+
+/** What is wrong with a flag, from what `parseArgs` says; it has sentences of advice that do not fit here. */
+function toFlagProblem({ message, code }: Error & { code?: string }, args: readonly string[]): string {
+  const [problem = ""] = message.replace("argument is ambiguous", "needs a value").split(/\.\s|\n/);
+  if (code !== "ERR_PARSE_ARGS_UNKNOWN_OPTION") return problem;
+  const [, flag = ""] = /--?([^'\s]+)/.exec(problem) ?? [];
+  const command = COMMAND_BY_NAME.get(args.find((arg) => COMMAND_BY_NAME.has(arg)) ?? "code");
+  return problem + toHint(flag, Object.keys(FLAGS), command === "code" ? ": claude's own follow after --" : "", "--");
+}
+
+function toCommand(name: string): Command {
+  const command = COMMAND_BY_NAME.get(name);
+  if (!command) throw new ConfigError(`Unknown command '${name}'${toHint(name, COMMAND_BY_NAME.keys())}`);
+  return command;
+}
+
+function checkArgs(command: Command, args: readonly string[]): void {
+  const { count: [least, most] = [0, 0], words, args: usage }: CommandRow = COMMANDS[command];
+  const [first] = args;
+  const extra = args[most];
+  if (first !== undefined && words && !words.includes(first)) {
+    throw new ConfigError(`Unexpected argument '${first}'${toHint(first, words, `: expected ${words.join(", ")}`)}`);
+  }
+  if (args.length < least) throw new ConfigError(`'${command}' needs an argument: ${usage}`);
+  if (extra === undefined) return;
+  throw new ConfigError(`Unexpected argument '${extra}'${command === "code" ? ": claude's own follow after --" : ""}`);
+}
+
+/**
+ * Parses the arguments in the manner of `parseArgs` of `@std/cli`; what nobody knows is a {@linkcode ConfigError}.
+ *
+ * `--help` with a command is the command `help` with that as its argument.
+ */
+async function parseCommandLine(args: readonly string[]): Promise<CommandLine> {
+  const { parseArgs } = await import("node:util");
+  const cut = args.includes("--") ? args.indexOf("--") : args.length;
+  const toParsed = () => parseArgs({ args: args.slice(0, cut), options: FLAGS, allowPositionals: true });
+  let parsed: ReturnType<typeof toParsed>;
+  try {
+    parsed = toParsed();
+  } catch (cause) {
+    throw new ConfigError(toFlagProblem(cause as Error, args), { cause });
+  }
+  const [name = "code", ...own] = parsed.positionals;
+  const command = toCommand(name);
+  const { help, ...flags }: Flags = { ...parsed.values };
+  const rest = args.slice(cut + 1);
+  if (help) return { command: "help", flags, args: command === "help" ? own : parsed.positionals.slice(0, 1), rest };
+  checkArgs(command, own);
+  if (command === "help") own.forEach(toCommand);
+  const { flags: taken = [] }: CommandRow = COMMANDS[command];
+  const wrong = OWN_FLAGS.find((flag) => flag in flags && !taken.includes(flag));
+  if (wrong) throw new ConfigError(`'${command}' has no flag --${wrong}`);
+  const [empty] = Object.entries(flags).find(([, value]) => value === "") ?? [];
+  if (empty) throw new ConfigError(`Option '--${empty}' is empty`);
+  // Claude Code's own -p takes a prompt.
+  if (command === "code" && /\s/.test(flags.port ?? "")) {
+    throw new ConfigError(`'${flags.port}' is no port: claude's own -p follows after --`);
+  }
+  if (rest.length > 0 && command !== "code") throw new ConfigError(`'${command}' takes nothing after --`);
+  return { command, flags, args: own, rest };
+}
+// lib/cli/rows.ts ---------------------------------------------------------------------------
+/** A count and what is counted, such as `2 requests`. */
+function toAmount(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+/** A time in words, such as `5 min`; what is less than a minute is one. */
+function toDuration(ms: number): string {
+  const minutes = Math.max(1, Math.floor(ms / 60_000));
+  return minutes < 120 ? `${minutes} min` : `${Math.floor(minutes / 60)} h`;
+}
+
+/** Breaks a text between words, so that no line is longer than `width`; a longer word stays whole. */
+function wrapText(text: string, width: number): string[] {
+  const [first = "", ...words] = text.split(" ");
+  const lines = [first];
+  for (const word of words) {
+    const longer = `${lines.at(-1)} ${word}`.trimStart();
+    if (longer.length <= width) lines.splice(-1, 1, longer);
+    else if (word !== "") lines.push(word);
+  }
+  return lines;
+}
+
+/** Breaks lines that are no table so that a terminal need not cut words; each keeps what it begins with. */
+function wrapLines(text: string, columns = Infinity): string {
+  return text.split("\n").flatMap((line) => {
+    const [indent = ""] = /^ */.exec(line)!;
+    return wrapText(line.trim(), columns - 1 - indent.length).map((part) => indent + part);
+  }).join("\n");
+}
+
+/** A word in pieces of at most `width` characters. */
+function cutWord(word: string, width: number): string[] {
+  const pieces = [];
+  for (; word.length > width; word = word.slice(width)) pieces.push(word.slice(0, width));
+  return [...pieces, word];
+}
+
+/** Breaks a text between words, and words that are longer than a line anywhere. */
+function breakText(text: string, width: number): string[] {
+  return wrapText(text.split(" ").flatMap((word) => cutWord(word, width)).join(" "), width);
+}
+
+/**
+ * Aligns rows of a label and words; words that do not fit beside it go on below, one that is longer than a line is cut.
+ *
+ * @param columns The width of the terminal; nothing is broken where there is none.
+ */
+function toRows(rows: readonly (readonly [label: string, words: string])[], columns = Infinity): string[] {
+  const indent = Math.max(0, ...rows.map(([label]) => label.length)) + 2;
+  const width = Math.max(columns - 1 - indent, 16); // No sentence fits into less. The last column stays free.
+  return rows.flatMap(([label, words]) => {
+    return breakText(words, width).map((line, i) => `${(i === 0 ? label : "").padEnd(indent)}${line}`.trimEnd());
+  });
+}
+// lib/cli/io.ts -----------------------------------------------------------------------------
+/**
+ * What a command sees of the world. `platform` is Node's name of it, `interactive` tells whether a person may be asked,
+ * `columns` is the width of the terminal that results go to, if it is one, `print` writes a line of result, behind
+ * `before` for the terminal itself, `tell` one about what is going on, or wrong.
+ */
+type Io = {
+  env: Env;
+  readonly cwd: string;
+  platform: string;
+  interactive: boolean;
+  readonly columns?: number | undefined;
+  print: (line: string, before?: string) => void;
+  tell: (line: string) => void;
+};
+
+/**
+ * What a command works with: beside the settings the layers of the environment that they came from, and which of them
+ * is the current folder's `.env`.
+ */
+type Context = CommandLine & { io: Io; settings: Settings; layers: readonly Env[]; folder?: Env };
+
+/** Prints lines or, with `--json`, a value. */
+function report({ io, flags }: Context, value: unknown, lines: readonly string[]): void {
+  for (const line of flags.json ? [JSON.stringify(value, null, 2)] : lines) io.print(line);
+}
+
+/** The world of this process. */
+async function createIo(): Promise<Io> {
+  const { default: process } = await import("node:process");
+  // Who reads no further, as `head` does, has what they wanted; a terminal that was closed is of no use any more.
+  for (const stream of [process.stdin, process.stdout, process.stderr]) stream.on("error", () => {});
+  return {
+    env: process.env,
+    get cwd() {
+      try {
+        return process.cwd();
+      } catch (cause) {
+        throw new Error("The current folder is not there any more: change to another", { cause });
+      }
+    },
+    platform: process.platform,
+    interactive: Boolean(process.stdin.isTTY && process.stderr.isTTY),
+    get columns() {
+      return process.stdout.isTTY && process.stdout.columns || undefined; // Some terminals say 0.
+    },
+    print: (line, before = "") => void process.stdout.write(`${before}${toPrintable(line)}\n`),
+    tell: (line) => {
+      const { isTTY, columns } = process.stderr;
+      const text = toPrintable(line);
+      process.stderr.write(`${isTTY ? wrapLines(text, columns || undefined) : text}\n`);
+    },
+  };
+}
+// lib/store/memory_store.ts -----------------------------------------------------------------
+/** So many changes, and what nobody asked for again since its time was over is thrown away. */
+const CHANGES_PER_SWEEP = 1_000;
+
+/** What becomes of who wants a place in windows, by when the places of the others in each of them end. */
+function toTaken(windows: readonly SlidingWindow[], others: readonly number[][], now: number): Taken {
+  const waits = windows.map(({ limit }, i) => {
+    const ends = others[i]!.sort((a, b) => a - b);
+    return ends.length < limit ? 0 : (ends[ends.length - limit] ?? Infinity) - now;
+  });
+  const wait = Math.max(0, ...waits);
+  const left = (windows[0]?.limit ?? Infinity) - (others[0]?.length ?? 0) - (wait === 0 ? 1 : 0);
+  return { wait, left: Math.max(0, left) };
+}
+
+/** Makes a store that lasts as long as the process; `entries` are there from the beginning. */
+export function createMemoryStore(
+  entries: Iterable<[key: string, value: unknown]> = [],
+  clock: Clock = systemClock,
+): Store {
+  const values = new Map<string, { value: unknown; until: number }>();
+  /** When each place ends, by the key of its window and who has it. */
+  const places = new Map<string, Map<string, number>>();
+  let changes = 0;
+
+  function set(key: string, value: unknown, ms = Infinity): void {
+    values.delete(key);
+    if (value !== undefined) values.set(key, { value, until: clock.now() + ms });
+    if (++changes % CHANGES_PER_SWEEP > 0) return;
+    for (const [key, { until }] of values) if (until <= clock.now()) values.delete(key);
+  }
+
+  function get(key: string): unknown {
+    const found = values.get(key);
+    return found && found.until > clock.now() ? found.value : undefined;
+  }
+
+  /** Who is in a window now, but for `id`. */
+  function othersOf(id: string, key: string): Map<string, number> {
+    const now = clock.now();
+    return new Map([...places.get(key) ?? []].filter(([holder, until]) => holder !== id && until > now));
+  }
+
+  function take(id: string, windows: readonly SlidingWindow[]): Taken {
+    const now = clock.now();
+    const others = windows.map(({ key }) => othersOf(id, key));
+    const taken = toTaken(windows, others.map((ends) => [...ends.values()]), now);
+    windows.forEach(({ key, ms }, i) => {
+      if (taken.wait === 0 && ms > 0) places.set(key, others[i]!.set(id, now + ms));
+    });
+    return taken;
+  }
+
+  for (const [key, value] of entries) set(key, value);
+  return {
+    shared: false,
+    get: (key) => Promise.resolve(get(key)),
+    list: (prefix) =>
+      Promise.resolve([...values.keys()].flatMap((key) => {
+        const value = key.startsWith(prefix) ? get(key) : undefined;
+        return value === undefined ? [] : [[key, value]];
+      })),
+    set: (key, value, ms) => Promise.resolve(set(key, value, ms)),
+    swap(key, before, after, ms) {
+      const same = isSameJson(get(key), before);
+      if (same) set(key, after, ms);
+      return Promise.resolve(same);
+    },
+    take: (id, windows) => Promise.resolve(take(id, windows)),
+    free(id, key) {
+      places.get(key)?.delete(id);
+      return Promise.resolve();
+    },
+    close: () => Promise.resolve(),
+  };
+}
+// lib/store/replace_file.ts -----------------------------------------------------------------
+/** What {@linkcode replaceFile} needs of `node:fs/promises`, so that a full disk can be tried without one. */
+type FileWriter = Pick<typeof import("node:fs/promises"), "mkdir" | "writeFile" | "rename" | "rm" | "realpath">;
+
+/**
+ * Writes a file that only its owner may read. It is written whole beside its place and then put there, so that nobody
+ * ever reads half of it, also when several do so at once; a link is followed. What fails leaves everything as it was.
+ */
+async function replaceFile(path: string, text: string, writer?: FileWriter): Promise<void> {
+  const { mkdir, writeFile, rename, rm, realpath } = writer ?? await import("node:fs/promises");
+  const { dirname } = await import("node:path");
+  const target = await realpath(path).catch(() => path);
+  const part = `${target}.${crypto.randomUUID()}`;
+  await mkdir(dirname(target), { recursive: true, mode: 0o700 });
+  try {
+    await writeFile(part, text, { mode: 0o600 });
+    await rename(part, target);
+  } catch (thrown) {
+    await rm(part, { force: true }).catch(() => {});
+    throw thrown;
+  }
+}
+// lib/store/file_store.ts -------------------------------------------------------------------
+/**
+ * Makes a store that keeps everything in one JSON file.
+ *
+ * Changes that come together are written once; times and places are not in the file. What other processes have changed in
+ * it meanwhile stays there. A file that is missing or spoilt counts as empty, and one that cannot be written is told to
+ * `warn` once: what is remembered is then lost with the process.
+ *
+ * @param path Where the file is; its folder is made when it is first written.
+ */
+function createFileStore(path: string, warn: (warning: string) => void = () => {}): Store {
+  let warned = false;
+  let opened: Promise<Store> | undefined;
+  /** The last write; while one is `waiting`, it has not begun, and takes with it what has changed until then. */
+  let writing = Promise.resolve();
+  let waiting = false;
+  /** What is to be written. */
+  let changed = new Set<string>();
+
+  async function read(): Promise<Map<string, unknown>> {
+    const { readFile } = await import("node:fs/promises");
+    const found = parseJson(await readFile(path, "utf8").catch(() => ""));
+    return new Map(Object.entries(isJsonObject(found) ? found : {}));
+  }
+
+  const open = () => opened ??= read().then((entries) => createMemoryStore(entries));
+
+  async function write(store: Store): Promise<void> {
+    waiting = false;
+    const keys = changed;
+    changed = new Set();
+    try {
+      const all = await read();
+      for (const key of keys) all.set(key, await store.get(key)); // JSON leaves out what is forgotten.
+      await replaceFile(path, `${JSON.stringify(Object.fromEntries(all), null, 2)}\n`);
+    } catch (thrown) {
+      for (const key of keys) changed.add(key);
+      if (!warned) warn(`Cannot remember what was learned: ${(thrown as Error).message}`);
+      warned = true;
+    }
+  }
+
+  /** Does something to what is kept, and waits until the file has it. */
+  async function change<T>(key: string, run: (store: Store) => Promise<T>): Promise<T> {
+    const store = await open();
+    const result = await run(store);
+    changed.add(key);
+    if (!waiting) writing = writing.then(() => write(store));
+    waiting = true;
+    await writing;
+    return result;
+  }
+
+  return {
+    shared: false,
+    get: async (key) => await (await open()).get(key),
+    list: async (prefix) => await (await open()).list(prefix),
+    set: (key, value, ms) => change(key, (store) => store.set(key, value, ms)),
+    swap: (key, before, after, ms) => change(key, (store) => store.swap(key, before, after, ms)),
+    take: async (id, windows) => await (await open()).take(id, windows), // Places end with the process.
+    free: async (id, key) => await (await open()).free(id, key),
+    close: () => writing,
+  };
+}
+// lib/wire/fetch.ts -------------------------------------------------------------------------
+/** What is called like the runtime's `fetch`; the type of that has more on Bun, which no other function has. */
+export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
+// lib/store/redis_client.ts -----------------------------------------------------------------
+/** As much of the npm package `redis` as is used here, of its versions from 4. */
+type RedisClient = {
+  readonly isReady: boolean;
+  connect(): Promise<unknown>;
+  sendCommand(command: readonly string[]): Promise<unknown>;
+  on(event: "error", listener: (error: Error) => void): unknown;
+  unref(): void;
+  /** Closes the connection at once; version 4 has the other. */
+  destroy?(): void;
+  disconnect(): unknown;
+};
+type RedisPackage = { createClient(options: object): RedisClient };
+
+/** Asks Redis. */
+type RedisConnection = {
+  /** Sends one command; rejects if there is no connection, or no answer in time. */
+  ask(...command: string[]): Promise<unknown>;
+  /** Waits for what is on its way, and ends the connection. */
+  close(): Promise<void>;
+};
+
+/** Milliseconds after which a connection is not waited for any more; who asks waits no longer than for an answer. */
+const CONNECT_TIMEOUT = 5_000;
+
+/** Where `redis` may be: among the packages around Arbiter, in a folder, or, with Deno, wherever npm's are. */
+async function toPlaces(folder: string | undefined): Promise<(() => unknown)[]> {
+  const { createRequire } = await import("node:module");
+  const name: string = "redis"; // Known only when it runs, so that whoever bundles Arbiter needs none.
+  return [
+    () => import(name),
+    ...(folder ? [() => createRequire(`${folder}/`)(name)] : []),
+    ...("Deno" in globalThis ? [() => import(`npm:${name}@6`)] : []),
+  ];
+}
+
+/**
+ * Loads `redis` from the first place that has it; if none has, it belongs into the folder.
+ *
+ * @throws {MissingEngineError} If none has.
+ */
+async function loadRedis(places: readonly (() => unknown)[], folder?: string): Promise<RedisPackage> {
+  for (const load of places) {
+    try {
+      const found = await load() as RedisPackage & { default?: RedisPackage };
+      return found.default ?? found;
+    } catch {
+      // Perhaps it is in the next place.
+    }
+  }
+  const where = folder ? `--prefix "${folder}" ` : "";
+  throw new MissingEngineError(`Redis needs the npm package redis: run npm install ${where}redis`);
+}
+
+/** An error that says something also where several addresses have been tried. */
+function toError(cause: Error & { code?: string }): Error {
+  return new Error(cause.message || cause.code, { cause });
+}
+
+/** Connects when it is first asked, and again whenever the connection was lost; only a question holds the process open. */
+async function createRedisConnection(
+  options: object,
+  { timeout, clock, packages }: { timeout: number; clock: Clock; packages: string | undefined },
+): Promise<RedisConnection> {
+  const { createClient } = await loadRedis(await toPlaces(packages), packages);
+  let current: { client: RedisClient; ready: Promise<unknown>; since: number; lost?: Error } | undefined;
+  let closed = false;
+
+  async function drop(client: RedisClient): Promise<void> {
+    if (current?.client === client) current = undefined;
+    try {
+      await (client.destroy ? client.destroy() : client.disconnect());
+    } catch {
+      // It is closed already.
+    }
+  }
+
+  function connect(): NonNullable<typeof current> {
+    const socket = { connectTimeout: CONNECT_TIMEOUT, reconnectStrategy: false };
+    const client = createClient({ ...options, socket, RESP: 2, disableOfflineQueue: true, disableClientInfo: true });
+    client.on("error", (error) => {
+      made.lost ??= toError(error); // Who waits for an answer then would be told only that the client was closed.
+      drop(client);
+    });
+    client.unref();
+    const made: NonNullable<typeof current> = { client, ready: client.connect(), since: clock.now() };
+    made.ready.catch(() => drop(client));
+    return made;
+  }
+
+  async function ask(...command: string[]): Promise<unknown> {
+    if (closed) throw new Error("The store is closed");
+    const asked = current ??= connect();
+    const { client, ready, since } = asked;
+    let [forget, isLate] = [() => {}, false];
+    const late = new Promise<never>((_, reject) => {
+      const giveUp = () => {
+        isLate = true;
+        // What does not answer may be gone without a word; what is not even there yet may still come.
+        const error = new Error(`no answer within ${timeout} ms`);
+        if (client.isReady || clock.now() - since >= CONNECT_TIMEOUT) {
+          asked.lost = error; // Also for those whose questions end with the connection.
+          drop(client);
+        }
+        reject(error);
+      };
+      // In two halves: a process that was held up itself has read what came meanwhile before the second is over.
+      forget = clock.after(timeout / 2, () => forget = clock.after(timeout / 2, giveUp));
+    });
+    try {
+      return await Promise.race([ready.then(() => isLate || client.sendCommand(command)), late]);
+    } catch (cause) {
+      throw asked.lost ?? toError(cause as Error);
+    } finally {
+      forget();
+    }
+  }
+
+  return {
+    ask,
+    async close() {
+      if (current) await ask("PING").catch(() => {}); // Answers come in order: this one is the last.
+      closed = true;
+      if (current) await drop(current.client);
+    },
+  };
+}
+// lib/store/redis_http.ts -------------------------------------------------------------------
+/** Where Redis answers over HTTP, the token it wants, milliseconds to wait for it, what asks, and time. */
+type RedisHttpOptions = { url: string; token: string; timeout: number; fetch: Fetch; clock: Clock };
+
+/**
+ * Asks Redis over HTTP, as Upstash and its likes offer it: each command is a list in JSON.
+ *
+ * Where a connection belongs to the request that made it, as in a Cloudflare Worker, nothing else can be shared.
+ */
+function createRedisHttp({ url, token, timeout, fetch, clock }: RedisHttpOptions): RedisConnection {
+  const running = new Set<Promise<unknown>>();
+  let closed = false;
+
+  async function send(command: readonly string[]): Promise<unknown> {
+    const stop = new AbortController();
+    const cancel = clock.after(timeout, () => stop.abort(new Error(`no answer within ${timeout} ms`)));
+    try {
+      const response = await fetch(url, {
+        method: "POST",
+        headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+        body: JSON.stringify(command),
+        signal: stop.signal,
+        redirect: "manual",
+      });
+      const answer = parseJson(await response.text());
+      if (isJsonObject(answer) && "result" in answer) return answer.result;
+      throw new Error(isJsonObject(answer) && answer.error ? String(answer.error) : `status ${response.status}`);
+    } finally {
+      cancel();
+    }
+  }
+
+  return {
+    async ask(...command) {
+      if (closed) throw new Error("The store is closed");
+      const answer = send(command);
+      running.add(answer);
+      return await answer.finally(() => running.delete(answer));
+    },
+    async close() {
+      closed = true;
+      await Promise.allSettled(running);
+    },
+  };
+}
+// lib/store/redis_store.ts ------------------------------------------------------------------
+/** Options of {@linkcode createRedisStore}. */
+export interface RedisStoreOptions {
+  /**
+   * Where Redis is, `redis://127.0.0.1:6379` unless told; `rediss:` for TLS, with user, password and database in it.
+   * `https:` is where it takes commands over HTTP, as Upstash does.
+   */
+  url?: string | undefined;
+  /** The password, if the address has none; the token for HTTP. */
+  password?: string | undefined;
+  /** What all keys begin with, `arbiter:` unless told. */
+  prefix?: string | undefined;
+  /** Milliseconds to wait for an answer, 500 unless told. */
+  timeout?: number;
+  /** A folder that has the npm package `redis`, if it is not among the packages around Arbiter. */
+  packages?: string | undefined;
+  /** What asks over HTTP. @default {the runtime's} */
+  fetch?: Fetch;
+  /** Time to wait by; what ends when is told by Redis' own clock, for machines differ. */
+  clock?: Clock;
+}
+
+const NOW = `local time = redis.call("TIME") local now = time[1] * 1000 + math.floor(time[2] / 1000)`;
+/** What is of another type where an index or places belong is nobody's. */
+const clear = (key: string) => `if redis.call("TYPE", ${key}).ok ~= "zset" then redis.call("DEL", ${key}) end`;
+
+/** KEYS: value, index. ARGV: name, what to keep, or nothing, for how many ms, if not for ever, and what has to be there. */
+const CHANGE = `${NOW} ${clear("KEYS[2]")}
+local name, value, ms, before = unpack(ARGV)
+local found = redis.pcall("GET", KEYS[1])
+if before and before ~= (type(found) == "string" and found or "") then return 0 end
+redis.call("ZREMRANGEBYSCORE", KEYS[2], "-inf", now)
+if value == "" then
+  redis.call("DEL", KEYS[1])
+  redis.call("ZREM", KEYS[2], name)
+elseif ms == "" then
+  redis.call("SET", KEYS[1], value)
+  redis.call("ZADD", KEYS[2], "+inf", name)
+else
+  redis.call("SET", KEYS[1], value, "PX", ms)
+  redis.call("ZADD", KEYS[2], now + ms, name)
+end
+return 1`;
+
+/** KEYS: index. ARGV: what keys of values begin with, prefix. */
+const LIST = `${NOW} ${clear("KEYS[1]")}
+redis.call("ZREMRANGEBYSCORE", KEYS[1], "-inf", now)
+local found = {}
+for _, name in ipairs(redis.call("ZRANGE", KEYS[1], 0, -1)) do
+  local value = redis.pcall("GET", ARGV[1] .. name)
+  if type(value) == "string" and name:sub(1, #ARGV[2]) == ARGV[2] then
+    found[#found + 1] = name
+    found[#found + 1] = value
+  end
+end
+return found`;
+
+/** KEYS: places in each window. ARGV: who, then limit and ms of each window. A wait of -1 is one without end. */
+const TAKE = `${NOW}
+local id, wait, left = ARGV[1], 0, 0
+for i, key in ipairs(KEYS) do
+  ${clear("key")}
+  redis.call("ZREMRANGEBYSCORE", key, "-inf", now)
+  local limit, own = tonumber(ARGV[2 * i]), redis.call("ZRANK", key, id)
+  local others = redis.call("ZCARD", key) - (own and 1 or 0)
+  if i == 1 then left = limit - others end
+  if others >= limit then
+    local place = others - limit
+    if own and own <= place then place = place + 1 end
+    local last = redis.call("ZRANGE", key, place, place, "WITHSCORES")[2]
+    if not last then return {-1, math.max(left, 0)} end
+    wait = math.max(wait, last - now)
+  end
+end
+if wait > 0 then return {wait, math.max(left, 0)} end
+for i, key in ipairs(KEYS) do
+  local ms = tonumber(ARGV[2 * i + 1])
+  if ms > 0 then redis.call("ZADD", key, now + ms, id) end
+  if redis.call("PTTL", key) < ms then redis.call("PEXPIRE", key, ms) end
+end
+return {0, left - 1}`;
+
+/** A time as Redis takes it: whole milliseconds, and nothing for one without end. */
+function toMs(ms: number): string {
+  return ms < Infinity ? String(Math.max(1, Math.ceil(ms))) : "";
+}
+
+/** JSON, and nothing for what is not there. */
+function toStored(value: unknown): string {
+  return value === undefined ? "" : JSON.stringify(value);
+}
+
+/**
+ * Makes a store in Redis, 5 or later, which several machines share: each question is one round trip. It connects when it
+ * is first used, and again whenever the connection was lost; what is asked while there is none, or is not answered in
+ * time, rejects.
+ *
+ * @throws {TypeError} If the address is of no use.
+ * @throws {MissingEngineError} If the npm package `redis`, which HTTP does without, cannot be found.
+ */
+export async function createRedisStore(options: RedisStoreOptions = {}): Promise<Store> {
+  const { url = "redis://127.0.0.1:6379", password, prefix = "arbiter:", timeout = 500, clock = systemClock } = options;
+  if (!URL.canParse(url) || !/^rediss?:\/\/[^/?]*(?:\/\d*)?(?:\?|$)|^https?:[^@]*$/.test(url)) {
+    throw new TypeError(
+      "Cannot use the address of Redis, REDIS_URL: expected one such as redis://127.0.0.1:6379", // It may have a password.
+    );
+  }
+  const server = password === undefined ? { url } : { url, password };
+  const { ask, close } = url.startsWith("http")
+    ? createRedisHttp({ url, token: password ?? "", timeout, fetch: options.fetch ?? fetch, clock })
+    : await createRedisConnection(server, { timeout, clock, packages: options.packages });
+  const values = `${prefix}value:`;
+  const toIndex = (key: string) => `${prefix}index:${key.split(" ", 1)[0]}`;
+  const toPlaces = (key: string) => `${prefix}places:${key}`;
+  const run = (script: string, keys: readonly string[], args: readonly string[]) =>
+    ask("EVAL", script, String(keys.length), ...keys, ...args);
+  const change = (key: string, after: unknown, ms: number, ...before: string[]) =>
+    run(CHANGE, [values + key, toIndex(key)], [key, toStored(after), toMs(ms), ...before]);
+
+  return {
+    shared: true,
+    async get(key) {
+      const [found] = await ask("MGET", values + key) as unknown[]; // Nothing, and no error, for another type.
+      return typeof found === "string" ? parseJson(found) : undefined;
+    },
+    async list(prefix) {
+      const found = await run(LIST, [toIndex(prefix)], [values, prefix]) as string[];
+      const names = found.filter((_, i) => i % 2 === 0);
+      return names.map((name, i) => [name, parseJson(found[2 * i + 1]!)]);
+    },
+    async set(key, value, ms = Infinity) {
+      await change(key, value, ms);
+    },
+    swap: async (key, before, after, ms = Infinity) => await change(key, after, ms, toStored(before)) === 1,
+    async take(id, windows): Promise<Taken> {
+      if (windows.length === 0) return { wait: 0, left: Infinity };
+      const sizes = windows.flatMap(({ limit, ms }) => [limit, Math.ceil(ms)].map(String));
+      const [wait = 0, left = 0] = await run(TAKE, windows.map(({ key }) => toPlaces(key)), [id, ...sizes]) as number[];
+      return { wait: wait < 0 ? Infinity : wait, left };
+    },
+    async free(id, key) {
+      await ask("ZREM", toPlaces(key), id);
+    },
+    close,
+  };
+}
+// lib/store/sqlite_store.ts -----------------------------------------------------------------
+/** Options of {@linkcode createSqliteStore}. */
+export interface SqliteStoreOptions {
+  /** Time: that of the machine, by which all its processes count, also where it is set back. */
+  clock?: Pick<Clock, "now">;
+  /** Milliseconds to wait for another process that is writing, 2 seconds unless told. */
+  patience?: number;
+}
+
+/** What comes with all of Deno, Bun and Node but its oldest versions. */
+type Sqlite = typeof import("node:sqlite");
+type Query = (sql: string, ...values: (string | number)[]) => Record<string, unknown>[];
+type OpenFile = { query: Query; close: () => void };
+
+/** So many changes, and what is over is thrown away. */
+const CHANGES_PER_CLEANING = 1_000;
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS entries (key TEXT PRIMARY KEY, value TEXT NOT NULL, until REAL NOT NULL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS places (key TEXT, id TEXT, until REAL NOT NULL, PRIMARY KEY (key, id)) WITHOUT ROWID;
+`;
+
+async function loadSqlite(): Promise<Sqlite> {
+  try {
+    return await import("node:sqlite");
+  } catch (cause) {
+    const { default: { versions } } = await import("node:process");
+    const { deno, bun, node } = versions;
+    const runtime = deno ? `Deno ${deno}` : bun ? `Bun ${bun}` : `Node ${node}`;
+    throw new MissingEngineError(
+      `SQLite needs Node 22.13, Deno 2.2 or Bun 1.4, or a later one, and this is ${runtime}`,
+      { cause },
+    );
+  }
+}
+
+/** Opens the file, which only its owner may read, and so those that SQLite puts beside it; prepares what is asked once. */
+async function openDatabase({ DatabaseSync }: Sqlite, path: string, patience: number): Promise<OpenFile> {
+  const { mkdir, open } = await import("node:fs/promises");
+  const { dirname } = await import("node:path");
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await (await open(path, "a", 0o600)).close();
+  const database = new DatabaseSync(path);
+  try {
+    database.exec(
+      `PRAGMA busy_timeout = ${patience}; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; ${SCHEMA}`,
+    );
+  } catch (thrown) {
+    database.close();
+    throw thrown;
+  }
+  const statements = new Map<string, ReturnType<typeof database.prepare>>();
+  const query: Query = (sql, ...values) => {
+    const statement = statements.get(sql) ?? database.prepare(sql);
+    statements.set(sql, statement);
+    return statement.all(...values);
+  };
+  return { query, close: () => database.close() };
+}
+
+function readEntry(query: Query, key: string, now: number): string | undefined {
+  return query("SELECT value FROM entries WHERE key = ? AND until > ?", key, now)[0]?.value as string | undefined;
+}
+
+function writeEntry(query: Query, key: string, value: unknown, until: number): void {
+  if (value === undefined) query("DELETE FROM entries WHERE key = ?", key);
+  else query("INSERT OR REPLACE INTO entries VALUES (?, ?, ?)", key, JSON.stringify(value), until);
+}
+
+/**
+ * Makes a store in a file of SQLite, which several processes of one machine share; its folder is made, and the file
+ * opened, when it is first used. A file that cannot be opened is tried anew each time.
+ *
+ * @param path Where the file is; SQLite puts two more beside it.
+ * @throws {Error} If the runtime has no SQLite.
+ */
+export async function createSqliteStore(path: string, options: SqliteStoreOptions = {}): Promise<Store> {
+  const { clock = Date, patience = 2_000 } = options;
+  const sqlite = await loadSqlite();
+  let opened: Promise<OpenFile> | undefined;
+  let [changes, closed] = [0, false];
+
+  async function ask<T>(run: (file: OpenFile, now: number) => T): Promise<T> {
+    if (closed) throw new Error("The store is closed");
+    opened ??= openDatabase(sqlite, path, patience);
+    const file = await opened.catch((cause) => {
+      opened = undefined;
+      throw new Error(`Cannot open ${path}: ${cause.message}`, { cause });
+    });
+    return run(file, clock.now());
+  }
+  /** Does all or nothing, and nobody else writes meanwhile. */
+  const change = <T>(run: (query: Query, now: number) => T): Promise<T> =>
+    ask(({ query }, now) => {
+      query("BEGIN IMMEDIATE");
+      try {
+        const cleans = changes++ % CHANGES_PER_CLEANING === 0;
+        for (const table of cleans ? ["entries", "places"] : []) query(`DELETE FROM ${table} WHERE until <= ?`, now);
+        const result = run(query, now);
+        query("COMMIT");
+        return result;
+      } catch (thrown) {
+        query("ROLLBACK");
+        throw thrown;
+      }
+    });
+  return {
+    shared: true,
+    get: (key) => ask(({ query }, now) => parseJson(readEntry(query, key, now) ?? "")),
+    list: (prefix) =>
+      ask(({ query }, now) => {
+        const sql = "SELECT key, value FROM entries WHERE key >= ? AND key < ? || char(1114111) AND until > ?";
+        return query(sql, prefix, prefix, now).map(({ key, value }) => [key as string, parseJson(value as string)]);
+      }),
+    set: (key, value, ms = Infinity) => change((query, now) => writeEntry(query, key, value, now + ms)),
+    swap: (key, before, after, ms = Infinity) =>
+      change((query, now) => {
+        const same = readEntry(query, key, now) === JSON.stringify(before);
+        if (same) writeEntry(query, key, after, now + ms);
+        return same;
+      }),
+    take: (id, windows) =>
+      change((query, now) => {
+        const others = "SELECT until FROM places WHERE key = ? AND id <> ? AND until > ?";
+        const ends = windows.map(({ key }) => query(others, key, id, now).map(({ until }) => until as number));
+        const taken = toTaken(windows, ends, now);
+        const kept = taken.wait > 0 ? [] : windows.filter(({ ms }) => ms > 0);
+        for (const { key, ms } of kept) query("INSERT OR REPLACE INTO places VALUES (?, ?, ?)", key, id, now + ms);
+        return taken;
+      }),
+    free: (id, key) => ask(({ query }) => void query("DELETE FROM places WHERE key = ? AND id = ?", key, id)),
+    async close() {
+      const closing = opened && ask(({ close }) => close()).catch(() => {}); // After what was asked before.
+      closed = true;
+      await closing;
+      opened = undefined;
+    },
+  };
+}
+// lib/store/steady_store.ts -----------------------------------------------------------------
+/** Options of {@linkcode createSteadyStore}. */
+export interface SteadyStoreOptions {
+  /** What people call the store. */
+  name: string;
+  /** Told that the store is away, and that it is back. */
+  warn?: (warning: string) => void;
+  /** Time. */
+  clock?: Clock;
+}
+
+/** What the other store has missed: until when it matters, how it is told, and what has to be there, if anything. */
+type Missed = { until: number; tell: (left: number) => Promise<unknown>; base?: { value: unknown } | undefined };
+
+/** Milliseconds until a store that is away is asked again. */
+const PAUSE = 1_000;
+/** Milliseconds after which a place that nobody gave back is free anyhow. */
+const LONGEST_PLACE = 3_600_000;
+
+/**
+ * Makes a store that never fails of one that may: while that is away, this process does with what it has kept itself.
+ *
+ * Only who finds out that it is away waits for it. From then on it is asked about once a second, beside the
+ * requests, until it takes again what it has missed; what others have swapped meanwhile stays.
+ */
+export function createSteadyStore(remote: Store, options: SteadyStoreOptions): Store {
+  const { name, warn = () => {}, clock = systemClock } = options;
+  const local = createMemoryStore([], clock);
+  const missed = new Map<string, Missed>();
+  let [away, closed] = [false, false];
+  /** When it is asked about again, nobody asking now. */
+  let askAgainAt = Infinity;
+
+  function miss(what: string, ms: number, tell: Missed["tell"], base?: Missed["base"]): void {
+    missed.set(what, { until: clock.now() + ms, tell, base });
+  }
+
+  function leave(cause: Error): void {
+    if (away) return;
+    away = true;
+    askAgainAt = clock.now() + PAUSE;
+    warn(`${name} is away (${cause.message}): limits count for this process alone until it is back`);
+  }
+
+  async function comeBack(): Promise<void> {
+    askAgainAt = Infinity;
+    for (const [what, { until }] of missed) if (until <= clock.now()) missed.delete(what);
+    try {
+      await remote.set("steady check", true, PAUSE); // One that can be read but not written is not back.
+      while (missed.size > 0) {
+        for (const [what, one] of missed) {
+          await one.tell(Math.max(1, one.until - clock.now()));
+          if (missed.get(what) === one) missed.delete(what);
+        }
+      }
+      away = false;
+      warn(`${name} is back`);
+    } catch {
+      askAgainAt = clock.now() + PAUSE;
+    }
+  }
+
+  /** Asks the other store, or this process where that is away. */
+  async function ask<T>(there: () => Promise<T>, here: () => Promise<T>): Promise<T> {
+    if (closed) throw new Error("The store is closed");
+    if (clock.now() >= askAgainAt) comeBack();
+    try {
+      if (!away) return await there();
+    } catch (thrown) {
+      if (closed) throw thrown;
+      leave(thrown as Error);
+    }
+    return await here();
+  }
+
+  return {
+    shared: true,
+    get: (key) => ask(() => remote.get(key), () => local.get(key)),
+    list: (prefix) => ask(() => remote.list(prefix), () => local.list(prefix)),
+    set: (key, value, ms = Infinity) =>
+      ask(async () => {
+        await remote.set(key, value, ms);
+        await local.set(key, value, ms);
+      }, () => {
+        miss(`value ${key}`, ms, (left) => remote.set(key, value, left));
+        return local.set(key, value, ms);
+      }),
+    swap: (key, before, after, ms = Infinity) =>
+      ask(async () => {
+        const same = await remote.swap(key, before, after, ms);
+        if (same) await local.set(key, after, ms);
+        return same;
+      }, async () => {
+        const same = await local.swap(key, before, after, ms);
+        const earlier = missed.get(`value ${key}`);
+        const base = earlier ? earlier.base : { value: before };
+        const tell = async (left: number) =>
+          base
+            ? await remote.swap(key, base.value, after, left) || await remote.swap(key, undefined, after, left)
+            : await remote.set(key, after, left);
+        if (same) miss(`value ${key}`, ms, tell, base);
+        return same;
+      }),
+    take: (id, windows) =>
+      ask(async () => {
+        const taken = await remote.take(id, windows);
+        if (taken.wait === 0) await local.take(id, windows);
+        return taken;
+      }, async () => {
+        const taken = await local.take(id, windows);
+        for (const { key, ms } of taken.wait === 0 ? windows : []) {
+          // Nobody asks there any more whether it was free: the place is in use.
+          const limit = Number.MAX_SAFE_INTEGER;
+          miss(`place ${id} ${key}`, ms, (left) => remote.take(id, [{ key, limit, ms: left }]));
+        }
+        return taken;
+      }),
+    free: (id, key) =>
+      ask(async () => {
+        await remote.free(id, key);
+        await local.free(id, key);
+      }, () => {
+        miss(`place ${id} ${key}`, LONGEST_PLACE, () => remote.free(id, key));
+        return local.free(id, key);
+      }),
+    async close() {
+      closed = true;
+      await remote.close();
+    },
+  };
+}
+// lib/cli/open_store.ts ---------------------------------------------------------------------
+/** What people call the stores that are shared. */
+const STORE_NAMES = { redis: "Redis", sqlite: "SQLite" } as const;
+
+/** Makes the store that is shared, as the settings name it; what fails in it fails. Nothing where none is shared. */
+async function openSharedStore({ settings, flags, io }: Context): Promise<Store | undefined> {
+  const { store, redisUrl: url, redisPrefix: prefix, redisPassword: password } = settings;
+  if (flags.demo || store === "memory" || store === undefined) return undefined;
+  try {
+    // Never from the current folder: what a download brings is not run.
+    const packages = toConfigPath(io);
+    if (store === "redis") return await createRedisStore({ url, prefix, password, packages });
+    const path = toStatePath(io, "store.sqlite");
+    if (path) return await createSqliteStore(path);
+    throw new ConfigError("ARBITER_STORE=sqlite needs a folder for its file: set HOME");
+  } catch (cause) {
+    const isTheirs = cause instanceof MissingEngineError || cause instanceof TypeError;
+    throw isTheirs ? new ConfigError(cause.message, { cause }) : cause;
+  }
+}
+
+/**
+ * Makes the store of the settings, which never fails: one that is shared, or a file for what models teach, or memory where
+ * nobody knows where files of a user belong.
+ *
+ * @throws {ConfigError} If the store needs something that is not there.
+ */
+async function openStore(context: Context, warn: (warning: string) => void): Promise<Store> {
+  const { settings: { store = "memory" }, flags, io } = context;
+  const shared = await openSharedStore(context);
+  if (shared && store !== "memory") return createSteadyStore(shared, { name: STORE_NAMES[store], warn });
+  const path = flags.demo ? undefined : toStatePath(io, "lessons.json");
+  return path ? createFileStore(path, warn) : createMemoryStore();
+}
+
+/** Reads what models have taught. */
+async function readLessons(store: Store): Promise<LearnedFacts> {
+  const learned = new LearnedFacts(store, systemClock);
+  await learned.sync();
+  return learned;
+}
+// lib/cli/model_choice.ts -------------------------------------------------------------------
+/** What Claude Code is told of the main model: its window and the most output to ask for; what is absent it assumes. */
+type ModelLimits = { contextTokens?: number; outputTokens?: number };
+
+/** What Claude Code calls its models: the one for the main work, and those of its tiers, if they have their own. */
+type ModelChoice = ModelLimits & { elite: string; tiers: Readonly<Partial<Record<Tier, string>>> };
+
+/** Context window of a model of which nobody knows it: what most hosted models serve. */
+const CONTEXT_TOKENS = 131_072;
+/** Output tokens Claude Code asks any model for that it does not know, as observed in its version 2.1.328. */
+const OUTPUT_TOKENS = 32_000;
+
+/** What Claude Code is to be told of a proxy's models; what the main one has taught goes before what the roster says. */
+async function readModelChoice(
+  catalog: Catalog,
+  { settings }: Context,
+  store: Store,
+): Promise<ModelChoice> {
+  const candidate = toCandidate(catalog.elite, catalog);
+  const { traits = toModel(candidate.model) } = candidate;
+  const facts = (await readLessons(store)).of(candidate);
+  const window = toWindow(candidate, facts);
+  const contextTokens = window < Infinity ? window : CONTEXT_TOKENS;
+  const { maxTokens = Infinity, hardMaxTokens = Infinity, clientMaxTokens } = settings;
+  // Claude Code keeps room for the answer free: more than a quarter would make it compact all the time.
+  const limits = [maxTokens, hardMaxTokens, traits.maxOutput, facts.maxOutput, Math.floor(contextTokens / 4)];
+  const outputTokens = clientMaxTokens ?? Math.min(OUTPUT_TOKENS, ...limits);
+  const { elite, tiers: { opus, sonnet, haiku } } = catalog;
+  const toName = (target: Target) => toLabel(target, catalog);
+  return {
+    elite: toName(elite),
+    tiers: { opus: toName(opus), sonnet: toName(sonnet), haiku: toName(haiku) },
+    contextTokens,
+    ...(outputTokens === OUTPUT_TOKENS ? {} : { outputTokens }),
+  };
+}
+// lib/cli/claude_env.ts ---------------------------------------------------------------------
+/** What would lead Claude Code elsewhere; with a key of Anthropic's it also asks whether to use that. */
+const ELSEWHERE = [
+  "ANTHROPIC_API_KEY",
+  "CLAUDE_CODE_USE_BEDROCK",
+  "CLAUDE_CODE_USE_VERTEX",
+  "CLAUDE_CODE_USE_FOUNDRY",
+];
+
+type Given = { env: Env; url: string; models: ModelChoice; token: string };
+type Value = string | ((given: Given) => string | undefined);
+
+/** Variables, their value, if there is one, and why; the user's own go before those that are not `always` set. */
+type ClaudeRow = readonly [names: string, why: string, value: Value, always?: "always"];
+
+/** What a proxy is asked with where no key is set: any token will do, but without one Claude Code asks for a login. */
+const ANY_TOKEN = "arbiter";
+
+/** The token with which the user's own programs ask the proxy: the first of its keys. */
+function toToken({ clientKeys = [] }: Settings): string {
+  return clientKeys[0]?.key ?? ANY_TOKEN;
+}
+
+/** What Claude Code keeps free of a window beside the room for an answer (13,000 tokens in 2.1.328), less some for a turn. */
+const KEPT_FREE = 11_000;
+/** A window from which on that leaves enough to work in: in less it would compact again and again, and give up. */
+const AMPLE_WINDOW = 65_536;
+
+/** The window to tell of: of a small one Claude Code is to use all. */
+function toToldWindow({ models: { contextTokens: window, outputTokens = 0 } }: Given): string | undefined {
+  return window === undefined
+    ? undefined
+    : String(Math.max(window, Math.min(window + outputTokens + KEPT_FREE, AMPLE_WINDOW)));
+}
+
+/** A list of hosts that no corporate proxy is asked for, with the one of `url` in it. */
+function toNoProxy({ env, url }: Given): string {
+  const hosts = (env.NO_PROXY ?? env.no_proxy ?? "").split(",").map((host) => host.trim());
+  return [...new Set([...hosts, new URL(url).hostname])].filter(Boolean).join(",");
+}
+
+const WHY_MODELS = "the model for the main work, and for each tier";
+const toTierModel = (tier: Tier) => ({ models: { elite, tiers } }: Given) => tiers[tier] ?? elite;
+
+/**
+ * What makes Claude Code work well with Arbiter. Models are named by their upstream ids: its own names would make it
+ * believe in a million tokens and never compact.
+ */
+const CLAUDE_ROWS: readonly ClaudeRow[] = [
+  ["ANTHROPIC_BASE_URL", "where Arbiter listens", ({ url }) => url, "always"],
+  ["ANTHROPIC_AUTH_TOKEN", "the key of the proxy; without one any token", ({ token }) => token, "always"],
+  ["NO_PROXY no_proxy", "a proxy of your network cannot reach this machine", toNoProxy, "always"],
+  ["ANTHROPIC_MODEL", WHY_MODELS, ({ models }) => models.elite],
+  ["ANTHROPIC_DEFAULT_OPUS_MODEL ANTHROPIC_DEFAULT_FABLE_MODEL", WHY_MODELS, toTierModel("opus")],
+  ["ANTHROPIC_DEFAULT_SONNET_MODEL", WHY_MODELS, toTierModel("sonnet")],
+  ["ANTHROPIC_DEFAULT_HAIKU_MODEL", WHY_MODELS, toTierModel("haiku")],
+  [
+    "CLAUDE_CODE_MAX_CONTEXT_TOKENS",
+    "when to compact; Claude Code takes a million for models it does not know",
+    toToldWindow,
+  ],
+  [
+    "CLAUDE_CODE_MAX_OUTPUT_TOKENS",
+    "how much to ask the model for",
+    ({ models: { outputTokens } }) => outputTokens?.toString(),
+  ],
+  ["CLAUDE_CODE_ENABLE_GATEWAY_MODEL_DISCOVERY", "lists the models of the proxy in /model", "1"],
+  ["CLAUDE_CODE_GATEWAY_HINT_HEADERS", "tells what a request is for, and so where it should go", "1"],
+  ["CLAUDE_CODE_AUTO_MODE_SERVER", "without it a dialog blocks the first command of a session", "0"],
+  ["CLAUDE_CODE_ATTRIBUTION_HEADER", "leaves out a head of each prompt that only spoils caches here", "0"],
+  [
+    "CLAUDE_CODE_ENABLE_PROMPT_SUGGESTION",
+    "saves a request with the whole conversation after each turn",
+    "false",
+  ],
+];
+
+/** Which of the variables Arbiter has set, by name: where it finds them again, as `env` does in the same shell, they are not the user's. */
+const OURS = "ARBITER_VARIABLES";
+
+/** What is to be set for Claude Code, and why, what forgotten, and what the user has set and stays. */
+type ClaudeVariables = {
+  set: { name: string; value: string; why: string }[];
+  unset: string[];
+  kept: string[];
+};
+
+/** Finds what is to be done to an environment so that Claude Code works well with a proxy at `url`. */
+function toClaudeVariables(env: Env, url: string, models: ModelChoice, token = ANY_TOKEN): ClaudeVariables {
+  const variables: ClaudeVariables = { set: [], unset: ELSEWHERE.filter((name) => env[name] !== undefined), kept: [] };
+  const ours = env[OURS]?.split(" ") ?? [];
+  for (const [names, why, given, always] of CLAUDE_ROWS) {
+    const value = typeof given === "string" ? given : given({ env, url, models, token });
+    for (const name of names.split(" ")) {
+      const free = always || env[name] === undefined || ours.includes(name);
+      if (value === undefined) variables.unset.push(...(ours.includes(name) ? [name] : []));
+      else if (free) variables.set.push({ name, value, why });
+      else variables.kept.push(name);
+    }
+  }
+  const value = variables.set.map(({ name }) => name).join(" ");
+  variables.set.push({ name: OURS, value, why: "these are Arbiter's, to be set anew the next time" });
+  return variables;
+}
+
+/**
+ * The environment in which Claude Code works well with a proxy at `url`. What routes it there is always set; everything
+ * else leaves the user's own variables alone.
+ */
+function toClaudeEnv(env: Env, url: string, models: ModelChoice, token?: string): Env {
+  const { set, unset } = toClaudeVariables(env, url, models, token);
+  const kept = Object.entries(env).filter(([name]) => !unset.includes(name));
+  return Object.fromEntries([...kept, ...set.map(({ name, value }) => [name, value])]);
+}
+// lib/upstream/patient_fetch.ts -------------------------------------------------------------
+let patient: Promise<Fetch> | undefined;
+
+async function create(): Promise<Fetch> {
+  // Node gives up on a response after 300 s without headers or without a piece of the body, and a
+  // model may think longer. Its dispatcher, which can be told to wait, exists after the first fetch.
+  await fetch("data:,").catch(() => {});
+  const globals = globalThis as Record<symbol, { constructor: new (options: object) => unknown } | undefined>;
+  const [modern, old] = [2, 1].map((n) => globals[Symbol.for(`undici.globalDispatcher.${n}`)]);
+  const Agent = (modern ?? old)?.constructor;
+  if (!Agent) return fetch;
+  const dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0 });
+  return (input, init) => fetch(input, { ...init, dispatcher } as object);
+}
+
+/** The runtime's `fetch` without time limits of its own; deadlines are set by those who call it. */
+const patientFetch: Fetch = async (input, init) => await (await (patient ??= create()))(input, init);
+
+/** Why a call failed: Node has that in the cause, or for each address of a name, Deno behind the address. */
+function toCallFailure(thrown: unknown): string {
+  type Failure = { message?: string; cause?: unknown; errors?: unknown[] };
+  const { message = String(thrown), cause, errors = [] } = thrown as Failure;
+  const inner = cause ?? errors[0];
+  if (inner instanceof Error) return toCallFailure(inner) || message;
+  return message.replace(/^error sending request for url \(\S*\): /, "").replace(/^client error \(\w+\): /, "");
+}
+// lib/routing/priority.ts -------------------------------------------------------------------
+/** How urgent a request is: the main loop before subagents, before what the user does not wait for. */
+type Priority = "main" | "subagent" | "background";
+
+/** How urgent each kind is: the user waits for a check of a command and for a compaction, a turn for searches and pages. */
+const PRIORITIES: Readonly<Record<RequestKind, Priority>> = {
+  main: "main",
+  compaction: "main",
+  safety: "main",
+  web_search: "main",
+  web_page: "main",
+  subagent: "subagent",
+  title: "background",
+  quota: "background",
+  suggestion: "background",
+  file_paths: "background",
+  command_prefix: "background",
+  auxiliary: "background",
+};
+// lib/stream/bad_answer.ts ------------------------------------------------------------------
+/** An answer that is none: nothing is in it, it broke off, or it has become nonsense. */
+class BadAnswer extends ApiError {
+  readonly kind: "empty" | "cut" | "degenerate";
+
+  constructor(kind: BadAnswer["kind"], how: string) {
+    super("overloaded_error", `The model's answer ${how}`);
+    this.kind = kind;
+  }
+}
+// lib/upstream/deadline.ts ------------------------------------------------------------------
+/** Why a signal fires when nothing is wrong; made for each, with its stack, it would cost as much as the signal. */
+const OVER = new DOMException("The attempt is over", "AbortError");
+
+/** One signal for both reasons to give up an attempt: nobody waits for it, or the upstream is silent for too long. */
+class Deadline {
+  readonly #controller = new AbortController();
+  /** Fires for either reason. */
+  readonly signal: AbortSignal = this.#controller.signal;
+  readonly #clock: Clock;
+  #cancel = () => {};
+  #release = () => {};
+  /** Since when the upstream is waited for; `undefined` while the limit is on the whole wait. */
+  #since: number | undefined;
+  #late: ApiError | undefined;
+  #reached = false;
+
+  /** Fires `limit` milliseconds from now, or together with `outer`. */
+  constructor(clock: Clock, outer: AbortSignal, limit: number) {
+    this.#clock = clock;
+    this.#start(limit);
+    this.#release = onAbort(outer, () => this.close());
+  }
+
+  /** From the next {@linkcode listen} on allows `idle` milliseconds of silence at a time. */
+  extend(idle: number): void {
+    if (this.signal.aborted) return;
+    this.#since = Infinity;
+    this.#start(idle);
+  }
+
+  /** Notes that the upstream has begun to answer, and is waited for from now on. */
+  listen(): void {
+    this.#reached = true;
+    // The timer looks at this when it fires: a new timer for each read would cost more than the read.
+    if (this.#since !== undefined) this.#since = this.#clock.now();
+  }
+
+  /** Notes that the upstream has been heard of, and is not waited for: a client that reads slowly is not its fault. */
+  heard(): void {
+    if (this.#since !== undefined) this.#since = Infinity;
+  }
+
+  /** Lets go of the timer and of the attempt, whether finished or not. */
+  close(): void {
+    this.#cancel();
+    this.#release();
+    this.#controller.abort(OVER);
+  }
+
+  /** What an error was really about: runtimes differ in what they throw when a signal fires. */
+  explain(thrown: unknown): ApiError {
+    if (this.#late) return this.#late;
+    if (thrown instanceof BadAnswer) return new UpstreamFault(thrown.kind, thrown.message);
+    if (thrown instanceof ApiError) return thrown;
+    const [kind, what] = this.#reached
+      ? ["cut", "The upstream broke off"] as const
+      : ["gateway", "Cannot reach the upstream"] as const;
+    return new UpstreamFault(kind, `${what}: ${toCallFailure(thrown)}`, {}, {
+      type: "api_error",
+      status: 502,
+      cause: thrown,
+    });
+  }
+
+  #start(limit: number, wait: number = limit): void {
+    this.#cancel();
+    this.#cancel = this.#clock.after(wait, () => {
+      const left = (this.#since ?? -Infinity) + limit - this.#clock.now();
+      if (left > 0) return this.#start(limit, Math.min(left, limit));
+      this.#late = new UpstreamFault("timeout", `The upstream was silent for ${Math.round(limit / 1000)} seconds`);
+      this.close();
+    });
+  }
 }
 // lib/upstream/shared_places.ts -------------------------------------------------------------
 /** Milliseconds a running request keeps its place after its process was killed, and after which a living one renews it. */
@@ -5336,399 +7568,176 @@ class RateWindow {
     };
   }
 }
-// lib/server/auth.ts ------------------------------------------------------------------------
-/** Who may ask: whoever has one of these keys, or without any this machine only, unless the proxy is open to all. */
-type AccessOptions = { clientKeys: readonly ClientKey[]; open: boolean };
+// lib/upstream/accounts.ts ------------------------------------------------------------------
+/** Two models that are refused within so many milliseconds show that the account is at its limit, not a model. */
+const REFUSAL_WINDOW = 10_000;
+/** Milliseconds an account is left alone when it is at its limit and nobody has said for how long; at most so many. */
+const BLOCK = 5_000;
+const MAX_BLOCK = 60_000;
 
-/**
- * What a route asks of its clients: no key, or that they keep to their rate, too, or that a page is one of this very
- * server: browsers let every page read what comes over a WebSocket.
- */
-type RouteAccess = "keyless" | "rated" | "own_page" | undefined;
+type Account = { window: RateWindow; refused?: { model: string; at: number } };
 
-const THIS_MACHINE = String.raw`(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?`;
-const LOOPBACK_HOST = new RegExp(`^${THIS_MACHINE}$`, "i");
-const LOOPBACK_ORIGIN = new RegExp(`^https?://${THIS_MACHINE}$`, "i");
-const LOOPBACK_PEER = /^(?:::ffff:)?127\.|^::1$/i;
-
-/** What tells that a proxy or a tunnel on this machine passes on what comes from elsewhere. */
-const FORWARDED = ["forwarded", "x-forwarded-for", "x-real-ip"];
-
-/** Compares in a time that tells nothing about the secret. */
-function isSameSecret(given: string, secret: string): boolean {
-  let difference = given.length ^ secret.length;
-  for (let i = 0; i < given.length; i++) difference |= given.charCodeAt(i) ^ secret.charCodeAt(i); // NaN counts as 0.
-  return difference === 0;
+/** Whether two backends are asked with the same key at the same address. */
+function isSameAccount(a: Backend, b: Backend): boolean {
+  return a.baseUrl === b.baseUrl && a.apiKey === b.apiKey;
 }
 
-/** The key among the subprotocols of a WebSocket, in base64url: a page can set no other header there. */
-function toOfferedKey(headers: Headers): string | undefined {
-  const offered = /(?:^|,) *arbiter\.key\.([\w-]+)/.exec(headers.get("sec-websocket-protocol") ?? "")?.[1];
-  try {
-    return offered && atob(offered.replaceAll("-", "+").replaceAll("_", "/"));
-  } catch {
-    return undefined;
-  }
-}
-
-/** What a request has to show, without the model that may stand behind a colon. */
-function toSecrets(headers: Headers): string[] {
-  const bearer = /^bearer +(.+)$/i.exec(headers.get("authorization") ?? "")?.[1];
-  return [headers.get("x-api-key"), bearer, toOfferedKey(headers)].flatMap((secret) => secret?.split(":", 1) ?? []);
-}
-
-/** Finds the key that a request has shown; all are compared, whichever it is. */
-function findClientKey(headers: Headers, keys: readonly ClientKey[]): ClientKey | undefined {
-  const secrets = toSecrets(headers);
-  return keys.filter(({ key }) => secrets.filter((secret) => isSameSecret(secret, key)).length > 0)[0];
-}
-
-/**
- * Finds why a request is none of this machine's own. A page of another site can send requests here, and with a name
- * that leads here (DNS rebinding) even read the answers; it cannot choose what the browser says of it.
- */
-function findForeign(headers: Headers, peer: string | undefined, open: boolean): string | undefined {
-  const [host, origin] = [headers.get("host"), headers.get("origin")];
-  const isOwn = origin === null || LOOPBACK_ORIGIN.test(origin) ||
-    (open && origin.replace(/^https?:\/\//, "") === host);
-  const rows: [foreign: boolean, why: string][] = [
-    [!open && peer !== undefined && !LOOPBACK_PEER.test(peer), "comes from another machine"],
-    [!open && host !== null && !LOOPBACK_HOST.test(host), "has a Host header that names another machine"],
-    [!open && FORWARDED.some((name) => headers.has(name)), "was forwarded by another proxy"],
-    [!isOwn, "comes from a page of another site"],
-  ];
-  return rows.find(([foreign]) => foreign)?.[1];
-}
-
-/**
- * Decides whether a request is served.
- *
- * @param peer The address it comes from, if that is known.
- * @returns The key it has shown, or what it was refused with; nothing where no key is needed.
- */
-function checkAccess(
-  { headers, peer, access }: { headers: Headers; peer?: string | undefined; access?: RouteAccess },
-  { clientKeys, open }: AccessOptions,
-): ClientKey | ApiError | undefined {
-  const origin = headers.get("origin");
-  if (access === "own_page" && origin !== null && origin.replace(/^https?:\/\//, "") !== headers.get("host")) {
-    return new ApiError("permission_error", "The request comes from a page of another server");
-  }
-  if (clientKeys.length > 0) {
-    return access === "keyless" ? undefined : findClientKey(headers, clientKeys) ?? new ApiError(
-      "authentication_error",
-      "This proxy wants its own key, as x-api-key or as a bearer token: the one that ARBITER_API_KEY was set to",
-      { headers: { "www-authenticate": "Bearer", "x-should-retry": "false" } },
-    );
-  }
-  const foreign = findForeign(headers, peer, open);
-  return foreign === undefined ? undefined : new ApiError(
-    "permission_error",
-    `The request ${foreign}: without a key only this machine is served; set ARBITER_API_KEY for the proxy`,
-    { headers: { "x-should-retry": "false" } },
-  );
-}
-
-/** Counts what clients ask for: each key has a minute of its own, and so have all who need none. */
-class InboundLimits {
-  readonly #windows = new Map<ClientKey | undefined, RateWindow>();
-  readonly #rpm: number;
+/** The rate windows of accounts, and which models they were refused for last. */
+class Accounts {
+  readonly #accounts = new Map<string, Account>();
   readonly #clock: Clock;
+  readonly #store: Store | undefined;
 
-  /** Lets so many requests a minute pass, 0 any number, unless a key says otherwise. */
-  constructor(rpm: number, clock: Clock) {
-    this.#rpm = rpm;
+  /** @param store Where other processes with the same accounts see what they take, if it is shared. */
+  constructor(clock: Clock, store?: Store) {
     this.#clock = clock;
+    this.#store = store?.shared ? store : undefined;
   }
 
-  /** Counts a request, or gives what it is refused with. */
-  count(client: ClientKey | undefined): ApiError | undefined {
-    const limit = client?.rpm ?? this.#rpm;
-    if (limit === 0) return undefined;
-    const window = this.#windows.get(client) ?? new RateWindow({ limit, window: 60_000, concurrency: 0 }, this.#clock);
-    this.#windows.set(client, window);
-    const { wait } = window;
-    if (wait > 0) {
-      const headers = { "retry-after": String(Math.ceil(wait / 1000)) };
-      return new ApiError("rate_limit_error", `More than ${limit} requests a minute: that is this proxy's limit`, {
-        headers,
-      });
+  /** The rate window of a backend's account. */
+  windowOf(backend: Backend): RateWindow {
+    return this.#of(backend).window;
+  }
+
+  /**
+   * Waits for a place at a backend's account; gives what gives it back.
+   *
+   * @throws {ApiError} If none is free within `limit` milliseconds; the signal's reason if that fires first.
+   */
+  async enter(backend: Backend, priority: Priority, signal: AbortSignal, limit: number): Promise<() => void> {
+    const deadline = new Deadline(this.#clock, signal, limit);
+    try {
+      return await this.windowOf(backend).enter(priority, deadline.signal);
+    } catch {
+      signal.throwIfAborted();
+      const waited = `no call was free within ${Math.round(limit / 1000)} seconds`;
+      throw new ApiError("rate_limit_error", `Too many requests wait for '${backend.name}': ${waited}`);
+    } finally {
+      deadline.close();
     }
-    void window.enter("main", new AbortController().signal);
-    return undefined;
+  }
+
+  /** Notes that a candidate said 429; blocks the account only where that is not about the model alone. */
+  refuse({ backend, model }: Candidate, told: number = BLOCK): void {
+    const account = this.#of(backend);
+    const { refused } = account;
+    const now = this.#clock.now();
+    account.refused = { model, at: now };
+    const again = refused !== undefined && refused.model !== model && now - refused.at < REFUSAL_WINDOW;
+    if (again) account.window.block(Math.min(told, MAX_BLOCK));
+  }
+
+  #of({ baseUrl, apiKey = "", limits = NO_LIMITS }: Backend): Account {
+    const key = `${baseUrl} ${apiKey} ${Object.values(limits)}`; // A limit that changes begins anew.
+    let account = this.#accounts.get(key);
+    if (!account) {
+      const [store, clock] = [this.#store, this.#clock];
+      const places = store && new SharedPlaces(store, clock, `${baseUrl} ${apiKey}`, limits);
+      this.#accounts.set(key, account = { window: new RateWindow(limits, clock, places) });
+    }
+    return account;
   }
 }
-// lib/server/body.ts ------------------------------------------------------------------------
-/**
- * Reads a JSON body and how many bytes it has, measuring it while it comes: `content-length` may be absent or a lie.
- *
- * @throws {ApiError} `request_too_large` beyond `maxBytes`, `invalid_request_error` if it is not JSON.
- */
-async function readJson(request: Request, maxBytes: number): Promise<{ body: unknown; size: number }> {
-  const decoder = new TextDecoder("utf-8", { ignoreBOM: true }); // Deno's takes marks from each chunk.
-  let [text, size] = ["", 0];
-  try {
-    for await (const chunk of request.body ?? []) {
-      size += chunk.byteLength;
-      if (size > maxBytes) {
-        const message = `Request exceeds the maximum size of ${Number((maxBytes / 1024 / 1024).toPrecision(4))} MiB`;
-        throw new ApiError("request_too_large", message, { headers: { connection: "close" } });
-      }
-      text += decoder.decode(chunk, { stream: true });
-    }
-  } catch (cause) {
-    if (cause instanceof ApiError) throw cause;
-    throw new ApiError("invalid_request_error", "The request body broke off", { cause });
-  }
-  text += decoder.decode();
-  const body = parseJson(text.replace(/^\uFEFF/, ""));
-  if (body === undefined) {
-    throw new ApiError("invalid_request_error", "The request body is not valid JSON, or nested more than 500 deep");
-  }
-  return { body, size };
-}
-// lib/wire/client_chat_request.ts -----------------------------------------------------------
-/** A part of a message of a client. */
-type ClientChatPart =
-  | { type: "text"; text: string }
-  | { type: "refusal"; refusal: string }
-  | { type: "image_url"; image_url: { url: string } }
-  | { type: "file"; file: { file_data?: string | null; filename?: string | null } };
-
-/** What a message of a client says. */
-type ClientChatContent = string | ClientChatPart[] | null;
-
-/** One message of a client's request; `arguments` may be anything. */
-type ClientChatMessage =
-  | { role: "system" | "developer" | "user"; content: ClientChatContent }
-  | {
-    role: "assistant";
-    content?: ClientChatContent;
-    reasoning_content?: unknown;
-    tool_calls?: { id: string; function: { name: string; arguments?: unknown } }[] | null;
-  }
-  | { role: "tool"; tool_call_id: string; content?: ClientChatContent };
-
-/** The body of `POST /v1/chat/completions`, with the fields this proxy reads. */
-type ClientChatRequest = {
-  model: string;
-  messages: ClientChatMessage[];
-  max_completion_tokens?: number | null;
-  max_tokens?: number | null;
-  stream?: boolean | null;
-  stream_options?: { include_usage?: boolean } | null;
-  temperature?: number | null;
-  top_p?: number | null;
-  stop?: string | string[] | null;
-  tools?: { function: { name: string; description?: string; parameters?: JsonObject } }[] | null;
-  tool_choice?: string | { type: string; function: { name: string } } | null;
-  parallel_tool_calls?: boolean | null;
-  response_format?: { type: string; json_schema?: { schema?: JsonObject } } | null;
-  reasoning_effort?: string | null;
+// lib/upstream/call.ts ----------------------------------------------------------------------
+/** What is asked of a host. */
+export type CallOptions = {
+  method?: "GET" | "POST";
+  headers: Readonly<Record<string, string>>;
+  body?: string;
+  signal: AbortSignal;
 };
 
-const REQUEST_FIELDS_OF_CHAT = "model:string messages:list stream?:boolean stream_options?:object max_tokens?:count " +
-  "max_completion_tokens?:count temperature?:upTo2 top_p?:upTo1 stop?:stop tools?:list " +
-  "parallel_tool_calls?:boolean response_format?:object reasoning_effort?:string";
-
-/** The fields of each role's messages. */
-const ROLE_FIELDS = new Map<unknown, string>([
-  ["system", "content:content"],
-  ["developer", "content:content"],
-  ["user", "content:content"],
-  ["assistant", "content?:content tool_calls?:list"],
-  ["tool", "content?:content tool_call_id:string"],
-]);
-
-/** The fields of each type of part, and of what is in it. */
-const PART_FIELDS = new Map<unknown, [outer: string, inner?: string]>([
-  ["text", ["text:string"]],
-  ["refusal", ["refusal:string"]],
-  ["image_url", ["image_url:object", "url:string"]],
-  ["file", ["file:object", "file_data?:string filename?:string"]],
-]);
-
-const toOneOf = (names: Iterable<unknown>): string => `Input should be one of ${[...names].join(", ")}`;
-
-function checkPart(part: unknown, path: string): void {
-  checkFields(part, "type:string", path);
-  const { type, ...fields } = part as JsonObject;
-  const [outer, inner] = PART_FIELDS.get(type) ?? refuse(`${path}.type`, toOneOf(PART_FIELDS.keys()));
-  checkFields(part, outer, path);
-  if (inner) checkFields(fields[String(type)], inner, `${path}.${type}`);
-}
-
-function checkMessage(message: unknown, path: string): void {
-  checkFields(message, "role:string", path);
-  const { role, content, tool_calls: calls } = message as JsonObject;
-  checkFields(message, ROLE_FIELDS.get(role) ?? refuse(`${path}.role`, toOneOf(ROLE_FIELDS.keys())), path);
-  if (Array.isArray(content)) content.forEach((part, i) => checkPart(part, `${path}.content.${i}`));
-  if (Array.isArray(calls)) calls.forEach((call, i) => checkCalled(call, "id:string", `${path}.tool_calls.${i}`));
-}
-
-/** Checks what names a function: a call, a tool, a choice. */
-function checkCalled(value: unknown, fields: string, path: string): void {
-  checkFields(value, `${fields} function:object`, path);
-  checkFields((value as JsonObject).function, "name:string description?:string parameters?:object", `${path}.function`);
-}
+/** What a host answers; its body comes piece by piece, each of which is good until the next, and nothing at the end. */
+export type CallAnswer = {
+  status: number;
+  headers: Pick<Headers, "get">;
+  read(): Promise<Uint8Array | undefined>;
+  /** Lets go of what has not been read. */
+  cancel(): void;
+};
 
 /**
- * Checks the body of `POST /v1/chat/completions`.
- *
- * Only what translation relies on is checked, and what cannot be done is refused: more than one answer, tools that are no
- * functions.
- *
- * @throws {ApiError} `invalid_request_error` naming the path and what was expected there.
+ * Calls a host; where that wants to send the call elsewhere, its answer is that: whoever followed would take the
+ * conversation, and some of the headers, to anybody.
  */
-function parseClientChatRequest(body: unknown): ClientChatRequest {
-  checkFields(body, REQUEST_FIELDS_OF_CHAT, "");
-  const { messages, tools, tool_choice: choice, response_format: format, n, functions } = body as
-    & JsonObject
-    & ClientChatRequest;
-  if (messages.length === 0) refuse("messages", "at least one message is required");
-  messages.forEach((message, i) => checkMessage(message, `messages.${i}`));
-  tools?.forEach((tool, i) => checkCalled(tool, "type?:string", `tools.${i}`));
-  if (isJsonObject(choice)) {
-    checkCalled(choice, "type?:string", "tool_choice");
-    const { name } = choice.function;
-    const offered = tools?.some((tool) => tool.function.name === name);
-    if (!offered) refuse("tool_choice.function.name", `Tool '${name}' is not in tools`);
-  }
-  if (format) checkFields(format, "type:string json_schema?:object", "response_format");
-  if (format?.json_schema) checkFields(format.json_schema, "schema?:object", "response_format.json_schema");
-  if (typeof n === "number" && n > 1) refuse("n", "Input should be 1");
-  if (functions) refuse("functions", "Use tools instead");
-  return body as ClientChatRequest;
-}
-// lib/translate/tool_input.ts ---------------------------------------------------------------
-/** Made once of each input: what is sent is weighed, too. */
-const INPUT_TEXTS = new WeakMap<JsonObject, string>();
+export type Call = (url: string, options: CallOptions) => Promise<CallAnswer>;
 
-/** The input of a call as the text that hosts take. */
-function toInputText(input: JsonObject): string {
-  const text = INPUT_TEXTS.get(input) ?? toJsonText(input);
-  INPUT_TEXTS.set(input, text);
-  return text;
-}
+/** Bytes that are read at once. */
+const READ_SIZE = 65_536;
 
-/** Parses arguments; what is no object comes in the form in which Claude Code itself replays such calls. */
-function parseInput(json: string): JsonObject {
-  const input = parseJson(json);
-  return isJsonObject(input) ? input : toUnparsed(json);
-}
-// lib/translate/client_chat_request.ts ------------------------------------------------------
-/** Output tokens for clients that ask for no number; as always, no more than the model can and its window has room for. */
-const USUAL_MAX_TOKENS = 32_000;
-/** Fields that change answers and that have no counterpart. */
-const LOST_FIELDS = ["frequency_penalty", "presence_penalty", "logit_bias", "logprobs", "seed", "prediction", "audio"];
-/** `tool_choice` in words. */
-const CHOICE_WORDS = new Map<unknown, ToolChoice["type"]>([["none", "none"], ["required", "any"]]);
+type BodyReader = Pick<CallAnswer, "read" | "cancel">;
 
-/** A data URL becomes its bytes, every other address stays one. */
-function toSource(url: string): JsonObject {
-  const comma = url.indexOf(",");
-  const head = url.slice(0, comma);
-  if (!head.startsWith("data:") || !head.endsWith(";base64")) return { type: "url", url };
-  return { type: "base64", media_type: head.slice(5).split(";", 1)[0], data: url.slice(comma + 1) };
-}
+const NO_BODY: BodyReader = { read: () => Promise.resolve(undefined), cancel() {} };
 
-function toBlock(part: ClientChatPart): ContentBlockParam {
-  if (part.type === "image_url") return { type: "image", source: toSource(part.image_url.url) };
-  if (part.type === "text") return { type: "text", text: part.text };
-  if (part.type === "refusal") return { type: "text", text: part.refusal };
-  const { file_data, filename } = part.file;
+/** Deno's own way of reading costs five times as much as this for each chunk that a host sends. */
+function toBlockReader(body: ReadableStream<Uint8Array>): BodyReader {
+  const reader = body.getReader({ mode: "byob" });
+  let buffer = new ArrayBuffer(READ_SIZE);
   return {
-    type: "document",
-    source: file_data ? toSource(file_data) : { type: "file" },
-    title: filename ?? null,
+    async read() {
+      const { value, done } = await reader.read(new Uint8Array(buffer));
+      if (value) buffer = value.buffer;
+      return done ? undefined : value; // At the end there is an empty one.
+    },
+    cancel: () => void reader.cancel().catch(() => {}),
   };
 }
 
-function toContentBlocks(content: ClientChatContent | undefined): ContentBlockParam[] {
-  const blocks = typeof content === "string" ? [{ type: "text" as const, text: content }] : content?.map(toBlock) ?? [];
-  return blocks.filter((block) => block.type !== "text" || block.text !== "");
+function toBodyReader(body: ReadableStream<Uint8Array>): BodyReader {
+  if ("Deno" in globalThis) {
+    try {
+      return toBlockReader(body);
+    } catch {
+      // A stream that a program has made.
+    }
+  }
+  const reader = body.getReader();
+  return { read: async () => (await reader.read()).value, cancel: () => void reader.cancel().catch(() => {}) };
 }
 
-/** Arguments are JSON in a string, but some clients replay the object, and nothing for no arguments. */
-function toInput(args: unknown): JsonObject {
-  return isJsonObject(args) ? args : parseInput(typeof args === "string" ? args || "{}" : JSON.stringify(args ?? {}));
-}
-
-function toBlocksOf(message: ClientChatMessage): ContentBlockParam[] {
-  const content = toContentBlocks(message.content);
-  if (message.role === "tool") return [{ type: "tool_result", tool_use_id: message.tool_call_id, content }];
-  if (message.role !== "assistant") return content;
-  const { reasoning_content: thinking, tool_calls } = message;
-  const calls = tool_calls?.map(({ id, function: { name, arguments: args } }) => {
-    return { type: "tool_use" as const, id, name, input: toInput(args) };
-  });
-  const thought = typeof thinking === "string" && thinking !== "";
-  return [...thought ? [{ type: "thinking" as const, thinking, signature: UNSIGNED }] : [], ...content, ...calls ?? []];
-}
-
-/** Translates a message; the results of parallel calls come one by one and belong into one message. */
-function addMessage(messages: MessageParam[], message: ClientChatMessage): MessageParam[] {
-  const { role } = message;
-  const content = toBlocksOf(message);
-  const last = messages.at(-1)?.content;
-  if (role === "tool" && Array.isArray(last) && last[0]?.type === "tool_result") last.push(...content);
-  else messages.push({ role: role === "tool" ? "user" : role === "developer" ? "system" : role, content });
-  return messages;
-}
-
-function toChosenTool(
-  { tool_choice: choice, parallel_tool_calls: parallel }: ClientChatRequest,
-): ToolChoice | undefined {
-  const type = CHOICE_WORDS.get(choice) ?? "auto";
-  const chosen: ToolChoice = isJsonObject(choice) ? { type: "tool", name: choice.function.name } : { type };
-  if (parallel === false) return { ...chosen, disable_parallel_tool_use: true };
-  return choice == null ? undefined : chosen;
-}
-
-/** The schema an answer must satisfy; without one, any object. */
-function toSchema(format: ClientChatRequest["response_format"]): JsonObject | undefined {
-  if (format?.type === "json_object") return { type: "object" };
-  return format?.type === "json_schema" ? format.json_schema?.schema : undefined;
-}
-
-/**
- * Translates the chat completion request of a client into a Messages request, which everything else works with.
- *
- * System messages at the head are the system prompt, those further on stay where they are. No `reasoning_effort` means no
- * thinking, as no `thinking` does at Anthropic.
- */
-function toMessagesRequest(chat: ClientChatRequest): { request: MessagesRequest; warnings: string[] } {
-  const { model, messages, tools, temperature, top_p, stop, reasoning_effort: effort } = chat;
-  const isInstruction = ({ role }: ClientChatMessage) => role === "system" || role === "developer";
-  const begin = messages.findIndex((message) => !isInstruction(message));
-  const [told, said] = begin < 0 ? [[], messages] : [messages.slice(0, begin), messages.slice(begin)];
-  const request: MessagesRequest = {
-    model,
-    messages: said.reduce<MessageParam[]>(addMessage, []),
-    max_tokens: chat.max_completion_tokens ?? chat.max_tokens ?? USUAL_MAX_TOKENS,
-    stream: chat.stream ?? false,
+/** Makes calls with a `fetch`. */
+function toCall(fetch: Fetch): Call {
+  return async (url, options) => {
+    const { status, headers, body } = await fetch(url, { ...options, redirect: "manual" });
+    return { status, headers, ...body ? toBodyReader(body) : NO_BODY };
   };
-  const choice = toChosenTool(chat);
-  const schema = toSchema(chat.response_format);
-  if (told.length > 0) request.system = told.flatMap(toBlocksOf);
-  if (temperature != null) request.temperature = temperature;
-  if (top_p != null) request.top_p = top_p;
-  if (stop != null) request.stop_sequences = [stop].flat();
-  if (tools?.length) {
-    request.tools = tools.map(({ function: { name, description, parameters } }) => ({
-      name,
-      ...(description ? { description } : {}),
-      input_schema: parameters ?? { type: "object", properties: {} },
-    }));
-    if (choice) request.tool_choice = choice;
-  }
-  if (effort != null && effort !== "none") {
-    request.thinking = { type: "adaptive" };
-    request.output_config = { effort: effort === "minimal" ? "low" : effort };
-  }
-  if (schema) request.output_config = { ...request.output_config, format: { type: "json_schema", schema } };
-  const lost = LOST_FIELDS.filter((field) => (chat as JsonObject)[field]);
-  return { request, warnings: lost.map((field) => `Cannot pass '${field}': Anthropic's format has no such field`) };
+}
+// lib/upstream/lessons.ts -------------------------------------------------------------------
+/** Smaller limits than these are misread, whatever a fault seems to state. */
+const MIN_CONTEXT = 2048;
+const MIN_CAP = 256;
+/** What a prompt is taken for, times the tokens at which its host stopped counting, where that is more than was thought. */
+const UNCOUNTED = 1.2;
+const REASONING = "reasoning_content";
+/** Fields that a request can do without; what a host refuses beside them is in the messages or the tools. */
+const SPARE_FIELDS: readonly string[] = [
+  ...["temperature", "top_p", "stop", "stream_options"],
+  ...["tool_choice", "parallel_tool_calls", "response_format"],
+  ...["chat_template_kwargs", "reasoning_effort", "reasoning", "thinking", REASONING],
+  ...["context_management", "output_config", "metadata"],
+  "max_tokens", // It has a newer name.
+];
+
+/** Tells what a fault teaches about the model that was asked for so many tokens. */
+function toLessons({ kind, facts }: UpstreamFault, maxTokens: number): Partial<ModelFacts> {
+  const { cap = 0, limit = 0, fields = [] } = facts;
+  // Reasoning is refused inside messages, everything else that can be left out at the top.
+  const names = fields.map((path) => path.endsWith(REASONING) ? REASONING : path.split(".")[0] ?? "");
+  return {
+    noTools: kind === "no_tools",
+    ...(kind === "gone" ? { goneSince: facts.until ?? 0 } : {}),
+    refused: names.filter((name) => SPARE_FIELDS.includes(name)),
+    ...(cap >= MIN_CAP && cap < maxTokens ? { maxOutput: cap } : {}),
+    ...(limit >= MIN_CONTEXT ? { context: limit } : {}),
+  };
+}
+
+/** The tokens of a prompt as a fault tells them; vLLM counts no further than to where there is no room any more. */
+function toCounted({ facts }: UpstreamFault, maxTokens: number, estimate: number): number {
+  const { limit = 0, used = 0 } = facts;
+  const stopped = used + maxTokens === limit + 1;
+  if (!stopped) return used;
+  return used > estimate ? used * UNCOUNTED : 0;
 }
 // lib/dialects/repetition.ts ----------------------------------------------------------------
 /** So many `!` are a broken deployment, alone or after something else: what NaN logits become (vLLM #42426). */
@@ -6114,87 +8123,6 @@ function isCut(finishReason: string | null | undefined): boolean {
 function toStopReason(finishReason: string | null | undefined): StopReason {
   return isCut(finishReason) ? "max_tokens" : "end_turn";
 }
-// lib/wire/openai.ts ------------------------------------------------------------------------
-/** A part of a user message that holds more than text. */
-export type ChatPart = { type: "text"; text: string } | { type: "image_url"; image_url: { url: string } };
-
-/** A tool call of an assistant message in the history. */
-export type ChatToolCall = {
-  id: string;
-  type: "function";
-  function: { name: string; arguments: string };
-  /** What hosts add; Gemini's is a signature. */
-  extra_content?: JsonObject;
-};
-
-/** One message of a chat completion request. */
-export type ChatMessage =
-  | { role: "system"; content: string }
-  | { role: "user"; content: string | ChatPart[] }
-  | { role: "assistant"; content: string | null; reasoning_content?: string; tool_calls?: ChatToolCall[] }
-  | { role: "tool"; tool_call_id: string; content: string };
-
-/** A function the model may call. */
-export type ChatTool = { type: "function"; function: { name: string; description?: string; parameters: JsonObject } };
-
-/** The body of `POST /chat/completions`; a family may add fields of its own. */
-export type ChatRequest = JsonObject & {
-  model: string;
-  messages: ChatMessage[];
-  max_tokens: number;
-  stream?: boolean;
-  stream_options?: { include_usage: boolean };
-  temperature?: number;
-  top_p?: number;
-  stop?: string[];
-  tools?: ChatTool[];
-  tool_choice?: "auto" | "none" | "required" | { type: "function"; function: { name: string } };
-  parallel_tool_calls?: boolean;
-  response_format?: JsonObject;
-};
-
-/** A tool call in an answer, or a piece of one: hosts leave out whatever they like. */
-export type ToolCallDelta = {
-  index?: number | null | undefined;
-  id?: string | null | undefined;
-  type?: string | null;
-  function?: { name?: string | null | undefined; arguments?: unknown } | null;
-};
-
-/** The changing part of a chunk, or the `message` of a whole completion. */
-export type ChatDelta = {
-  content?: string | { type?: string; text?: string; thinking?: unknown }[] | null;
-  refusal?: string | null;
-  reasoning_content?: string | null;
-  reasoning?: string | null;
-  reasoning_details?: { text?: string; summary?: string }[] | null;
-  tool_calls?: ToolCallDelta[] | null;
-  function_call?: ToolCallDelta["function"];
-};
-
-/** Token counts as OpenAI-compatible hosts report them; the prompt includes what was cached. */
-export type ChatUsage = {
-  prompt_tokens?: number | null;
-  completion_tokens?: number | null;
-  prompt_tokens_details?: { cached_tokens?: number | null } | null;
-  completion_tokens_details?: { reasoning_tokens?: number | null } | null;
-};
-
-/**
- * A choice of a chunk; vLLM names the stop string that ended it `stop_reason`, SGLang `matched_stop`. Moonshot has the
- * counts here.
- */
-export type ChatChoice = {
-  delta?: ChatDelta | null;
-  message?: ChatDelta | null;
-  finish_reason?: string | null;
-  stop_reason?: unknown;
-  matched_stop?: unknown;
-  usage?: ChatUsage | null;
-};
-
-/** One chunk of a streamed completion; a whole completion has `message` for `delta`. */
-export type ChatChunk = { choices?: ChatChoice[]; usage?: ChatUsage | null; error?: unknown };
 // lib/translate/usage.ts --------------------------------------------------------------------
 /** No window is wider: more is a number below zero without its sign, or made up. */
 const MOST_TOKENS = 10_000_000;
@@ -6221,16 +8149,6 @@ function toUsage(usage: ChatUsage | undefined, estimate: { input: number; output
     cache_read_input_tokens: cached,
     cache_creation_input_tokens: 0,
   };
-}
-// lib/stream/bad_answer.ts ------------------------------------------------------------------
-/** An answer that is none: nothing is in it, it broke off, or it has become nonsense. */
-class BadAnswer extends ApiError {
-  readonly kind: "empty" | "cut" | "degenerate";
-
-  constructor(kind: BadAnswer["kind"], how: string) {
-    super("overloaded_error", `The model's answer ${how}`);
-    this.kind = kind;
-  }
 }
 // lib/stream/block_sequencer.ts -------------------------------------------------------------
 /** The type of the deltas of each kind of block, and the field that holds their text. */
@@ -6872,107 +8790,2405 @@ function toMessageEvents(message: Message): MessageStreamEvent[] {
     { type: "message_stop" },
   ];
 }
-// lib/tokens/estimate.ts --------------------------------------------------------------------
-/** What a text costs, in thousandths of a token so that sums are exact, with vocabularies of both digit rules. */
-export type TextCost = { triple: number; single: number };
+// lib/stream/merge_chunks.ts ----------------------------------------------------------------
+/** Where the text of a chunk begins, up to its opening quote. */
+const TEXT_FIELD = /"(content|reasoning_content|reasoning)": ?"/;
+/** What else adds to an answer: of two chunks with the same of that both count. */
+const MORE = /"(?:content|reasoning\w*|thinking|refusal|tool_calls|function_call)": ?(?!null\b|\[\]|"")/;
+/** What may stand between the quotes of a JSON string. */
+const IN_QUOTES = /[^"\\]*(?:\\.[^"\\]*)*/y;
 
-/** What features cost, fitted on o200k, Llama 3, DeepSeek V3, and on Qwen 3, Tekken, Gemma 3; emoji as measured alone. */
-// deno-fmt-ignore: one idea a line
-const COSTS: Record<string, [triple: number, single: number]> = {
-  word: [1067, 1022], tail: [0, 23], long: [404, 390], // A piece, cut at aB and ABc; each letter from its 6th, its 11th.
-  number: [1236, 1866], digit: [0, 180], spaced: [525, 348], // Up to three digits; each one; a blank before them.
-  mark: [692, 810], marks: [244, 161], // A run of punctuation; each character more.
-  line: [1112, 1171], end: [785, 779], indent: [219, 468], // Line breaks; the same after a mark; two blanks or more.
-  script: [1625, 1925], letter: [124, 73], // A run in an alphabet that has no row; each letter.
-  cjk: [701, 737], kana: [745, 623], hangul: [798, 752], accent: [1398, 1229], astral: [2000, 2000], // Each.
+const UNSPLIT = { head: "", text: "", tail: "" };
+
+/** Where the literal ends that begins in a text at `from`. */
+function toLiteralEnd(text: string, from: number): number {
+  IN_QUOTES.lastIndex = from;
+  return IN_QUOTES.test(text) ? IN_QUOTES.lastIndex : from;
+}
+
+/** Whether a text stands between `head` and `tail`; `startsWith` takes V8 four times as long. */
+function isBetween(head: string, tail: string, text: string): boolean {
+  return text.length >= head.length + tail.length && text.slice(0, head.length) === head &&
+    text.slice(text.length - tail.length) === tail;
+}
+
+/**
+ * What stands before and behind the text of a chunk, the text as it is written, and its field; nothing without, nor where
+ * more than that text adds to the answer.
+ */
+function splitChunk(chunk: string): { head: string; text: string; tail: string; field: string } | undefined {
+  const found = TEXT_FIELD.exec(chunk);
+  if (!found) return undefined;
+  const [opening, field = ""] = found;
+  const from = found.index + opening.length;
+  const end = toLiteralEnd(chunk, from);
+  if (end === chunk.length || MORE.test(chunk.slice(0, found.index)) || MORE.test(chunk.slice(end))) return undefined;
+  return { head: chunk.slice(0, from), text: chunk.slice(from, end), tail: chunk.slice(end), field };
+}
+
+/**
+ * Makes one chunk of those that follow each other and differ in their text only, before any is parsed: what came in one
+ * read leaves as one event, and a burst costs a parse a read.
+ *
+ * Nothing has to be known of a chunk for that: between the same beginning and the same end, two literals in a row are the
+ * text of both.
+ */
+function mergeChunks(data: readonly string[]): readonly string[] {
+  if (data.length < 2) return data;
+  const merged: string[] = [];
+  let { head, text: texts, tail } = UNSPLIT;
+  for (const chunk of data) {
+    if (head !== "" && isBetween(head, tail, chunk)) {
+      const text = chunk.slice(head.length, -tail.length);
+      if (!/["\\]/.test(text) || toLiteralEnd(text, 0) === text.length) {
+        texts += text;
+        continue;
+      }
+    }
+    if (head !== "") merged.push(head + texts + tail);
+    const split = splitChunk(chunk);
+    if (!split) merged.push(chunk);
+    ({ head, text: texts, tail } = split ?? UNSPLIT);
+  }
+  if (head !== "") merged.push(head + texts + tail);
+  return merged;
+}
+// lib/stream/chunk_template.ts --------------------------------------------------------------
+/** Stands for the text of a chunk, to see where it comes out. */
+const MARK = "@";
+/** So often is learned from an answer; a host that changes something in each chunk has no template. */
+const MOST_LESSONS = 3;
+/** What makes a literal other than the text it stands for, or none. */
+const NOT_PLAIN = /["\\\p{Cc}]/u;
+
+/** Reads the chunks of one answer; of those that differ in their text only, just one is parsed. */
+class ChunkTemplate {
+  #head = "";
+  #tail = "";
+  #setText: (text: string) => unknown = () => undefined;
+  #lessons = 0;
+
+  /** Parses a chunk, which is good until the next one; nothing if it is no JSON. */
+  parse(data: string): unknown {
+    const [head, tail] = [this.#head, this.#tail];
+    if (head !== "" && isBetween(head, tail, data)) {
+      const text = data.slice(head.length, data.length - tail.length);
+      if (!NOT_PLAIN.test(text)) return this.#setText(text);
+    } else if (this.#lessons < MOST_LESSONS) this.#learn(data);
+    return parseJson(data);
+  }
+
+  #learn(data: string): void {
+    const { head, tail, field } = splitChunk(data) ?? {};
+    if (!head || !tail || !field) return;
+    this.#lessons++;
+    const chunk = parseJson(head + MARK + tail);
+    const [choice] = isJsonObject(chunk) && Array.isArray(chunk.choices) ? chunk.choices : [];
+    const { delta } = isJsonObject(choice) ? choice : {};
+    if (!isJsonObject(delta) || delta[field] !== MARK) return;
+    [this.#head, this.#tail] = [head, tail];
+    this.#setText = (text) => {
+      delta[field] = text;
+      return chunk;
+    };
+  }
+}
+// lib/upstream/answer_reader.ts -------------------------------------------------------------
+/** Reads the answer of a host, in whatever format it comes. */
+interface AnswerReader {
+  /** Whether the host has said that the answer is complete. */
+  readonly finished: boolean;
+  /** Whether nothing of the answer can follow. */
+  readonly ended: boolean;
+  /** The tokens of the prompt, cached ones too, once the host has told them. */
+  readonly promptTokens: number | undefined;
+  /** Takes the data of the server-sent events of one read. */
+  feed(data: readonly string[]): MessageStreamEvent[];
+  /** Ends the answer. */
+  flush(): MessageStreamEvent[];
+}
+
+/** Makes the fault of an answer that has come, but as something else than an answer. */
+function toUnreadable(why: string, cause?: unknown): UpstreamFault {
+  return new UpstreamFault("broken", `Cannot read the upstream's answer: ${why}`, {}, { cause });
+}
+
+/** Does a step of reading; that something has another type than it should is not looked for field by field. */
+function readAnswer(step: () => MessageStreamEvent[]): MessageStreamEvent[] {
+  try {
+    return step();
+  } catch (cause) {
+    if (cause instanceof ApiError) throw cause;
+    throw toUnreadable("it has an unknown form", cause);
+  }
+}
+
+/** Reads one chunk; errors come as `error`, in SGLang's form, in NVIDIA's, or with a `code` where others have choices. */
+function toChunk(data: string, chunk: unknown, candidate: Candidate): ChatChunk {
+  if (!isJsonObject(chunk)) throw toUnreadable("it is not JSON");
+  const { error, object, status, choices } = chunk;
+  const code = Number(isJsonObject(error) ? error.code : chunk.code ?? status);
+  if (!error && object !== "error" && (choices || !(code >= 400))) return chunk;
+  throw toUpstreamFault(code >= 400 ? code : 500, data, candidate);
+}
+
+/** Reads the chunks of a chat completion; `[DONE]` ends them. */
+class ChatReader implements AnswerReader {
+  readonly #translator: ChunkTranslator;
+  readonly #candidate: Candidate;
+  readonly #template = new ChunkTemplate();
+  ended = false;
+
+  /** Reads for a translator what a candidate answers. */
+  constructor(translator: ChunkTranslator, candidate: Candidate) {
+    this.#translator = translator;
+    this.#candidate = candidate;
+  }
+
+  get finished(): boolean {
+    return this.#translator.finished;
+  }
+
+  get promptTokens(): number | undefined {
+    return this.#translator.promptTokens;
+  }
+
+  feed(data: readonly string[]): MessageStreamEvent[] {
+    const end = data.indexOf("[DONE]");
+    this.ended = end >= 0;
+    const chunks = mergeChunks(end < 0 ? data : data.slice(0, end));
+    return this.#translator.feed(this.#toChunks(chunks));
+  }
+
+  flush(): MessageStreamEvent[] {
+    return this.#translator.flush();
+  }
+
+  /** One by one: each is good until the next. */
+  *#toChunks(data: readonly string[]): Generator<ChatChunk> {
+    for (const text of data) yield toChunk(text, this.#template.parse(text), this.#candidate);
+  }
+}
+// lib/upstream/message_reader.ts ------------------------------------------------------------
+/** Why an answer may end before it has begun: there is something to tell the client all the same. */
+const WORDLESS = ["refusal", "max_tokens", "pause_turn", "stop_sequence", "model_context_window_exceeded"];
+
+/** What the deltas that bring text call it. */
+const TEXTS: ReadonlyMap<string, string> = new Map([
+  ["text_delta", "text"],
+  ["thinking_delta", "thinking"],
+  ["signature_delta", "signature"],
+  ["input_json_delta", "partial_json"],
+]);
+
+type BlockEvent = MessageStreamEvent & { index: number };
+
+/** Reads one event, or all those of an answer that came whole; `[DONE]`, which some hosts end with, says nothing. */
+function toPassedEvents(data: string, candidate: Candidate): MessageStreamEvent[] {
+  if (data === "[DONE]") return [];
+  const event = parseJson(data);
+  const { type, error, code } = isJsonObject(event) ? event : {};
+  if (type === "message") return toMessageEvents(event as Message);
+  if (typeof type === "string" && type !== "error") return [event as MessageStreamEvent];
+  // Hosts that say 200 to all have a code instead.
+  if (!error && !(Number(code) >= 400)) throw toUnreadable("it is no event");
+  const statuses = new Map<unknown, number>(Object.entries(STATUS_BY_ERROR_TYPE));
+  const status = statuses.get(isJsonObject(error) ? error.type : "") ?? (Number(code) || 500);
+  throw toUpstreamFault(status, data, candidate);
+}
+
+/**
+ * Passes on the events of a host that speaks Anthropic's format.
+ *
+ * The client has had a `message_start` already, with an estimate: the counts of the host's own go into `message_delta`.
+ */
+class MessageReader implements AnswerReader {
+  readonly #candidate: Candidate;
+  #usage: Partial<Usage> = {};
+  readonly #inputTokens: number;
+  #outputChars = 0;
+  #blocks = 0;
+  /** The host's number of the block that is open. */
+  #open: number | undefined;
+  #reason: string | undefined;
+  finished = false;
+
+  /** Reads what a candidate answers; the tokens of the prompt are for hosts that do not count them. */
+  constructor(candidate: Candidate, inputTokens = 0) {
+    this.#candidate = candidate;
+    this.#inputTokens = inputTokens;
+  }
+
+  get ended(): boolean {
+    return this.finished;
+  }
+
+  get promptTokens(): number | undefined {
+    const { input_tokens = 0, cache_read_input_tokens = 0, cache_creation_input_tokens = 0 } = this.#usage;
+    return input_tokens + cache_read_input_tokens + cache_creation_input_tokens || undefined;
+  }
+
+  feed(data: readonly string[]): MessageStreamEvent[] {
+    const events: MessageStreamEvent[] = [];
+    for (const text of data) {
+      if (this.finished) break; // What follows the end is no part of the answer, whatever it is.
+      for (const event of toPassedEvents(text, this.#candidate)) events.push(...this.#pass(event));
+    }
+    return events;
+  }
+
+  flush(): MessageStreamEvent[] {
+    return [];
+  }
+
+  #pass(event: MessageStreamEvent): MessageStreamEvent[] {
+    const { type } = event;
+    if (type === "message_start") this.#count(event.message?.usage);
+    if (type.startsWith("content_block_") && this.#reason === undefined) return this.#passBlock(event as BlockEvent);
+    if (type !== "message_delta" && type !== "message_stop") {
+      return /^(?!ping$|message_start$|content_block_)\w+$/.test(type) ? [event] : [];
+    }
+    if (type === "message_stop") this.finished = true;
+    else if (isJsonObject(event.delta)) this.#reason ??= event.delta.stop_reason ?? undefined;
+    else throw toUnreadable("its end is not told");
+    const over = this.finished || this.#reason !== undefined;
+    if (over && this.#blocks === 0 && !WORDLESS.includes(this.#reason ?? "")) throw new BadAnswer("empty", "was empty");
+    if (this.finished && this.#reason === undefined) throw new BadAnswer("cut", "broke off");
+    return [...over ? this.#close() : [], type === "message_delta" ? this.#toDelta(event) : event];
+  }
+
+  /** Numbers blocks 0, 1, 2 …, whatever the host does; pieces of one that is not open have no place. */
+  #passBlock(event: BlockEvent): MessageStreamEvent[] {
+    const { type, index } = event;
+    if (type === "content_block_start" && typeof index === "number" && typeof event.content_block.type === "string") {
+      const closing = this.#close();
+      this.#open = index;
+      return [...closing, { ...event, index: this.#blocks++ }];
+    }
+    if (type === "content_block_stop") return index === this.#open ? this.#close() : [];
+    const isOpen = this.#open !== undefined && index === this.#open;
+    if (type === "content_block_delta" && isOpen && typeof event.delta.type === "string") {
+      const field = TEXTS.get(event.delta.type);
+      const text = field === undefined ? "" : (event.delta as JsonObject)[field];
+      if (typeof text !== "string") throw toUnreadable("a piece of it has no text");
+      this.#outputChars += text.length;
+      return [{ ...event, index: this.#blocks - 1 }];
+    }
+    throw toUnreadable("its blocks are not in order");
+  }
+
+  #close(): MessageStreamEvent[] {
+    if (this.#open === undefined) return [];
+    this.#open = undefined;
+    return [{ type: "content_block_stop", index: this.#blocks - 1 }];
+  }
+
+  /** Takes over what a host has counted. */
+  #count(usage: Partial<Usage> | null | undefined): void {
+    const told = Object.entries(usage ?? {}).filter(([, value]) => value != null);
+    const counts = told.map(([name, value]) => [name, name.endsWith("_tokens") ? toTokenCount(value) : value]);
+    this.#usage = { ...this.#usage, ...Object.fromEntries(counts) };
+  }
+
+  /** Puts the tokens that were counted into the event that ends an answer. */
+  #toDelta(event: MessageStreamEvent & { type: "message_delta" }): MessageStreamEvent {
+    this.#count(event.usage);
+    // Clients take zero for "not counted".
+    const input_tokens = this.promptTokens ? this.#usage.input_tokens ?? 0 : this.#inputTokens;
+    const output_tokens = this.#usage.output_tokens || Math.ceil(this.#outputChars / 4);
+    return { ...event, usage: { ...this.#usage, input_tokens, output_tokens } };
+  }
+}
+// lib/upstream/protocol.ts ------------------------------------------------------------------
+/** What a reader needs beside the request. */
+type ReaderOptions = { candidate: Candidate; inputTokens: number; newId: NewId };
+
+/** How a host is asked in one of the two formats. */
+type Protocol = {
+  toUrl(baseUrl: string): string;
+  toHeaders(backend: Backend, client: Headers | undefined): Record<string, string | null | undefined>;
+  createReader(request: MessagesRequest, options: ReaderOptions): AnswerReader;
 };
 
-/** Kinds of UTF-16 code units, each from its first to the next row's. */
-// deno-fmt-ignore: a table
-const RANGES: [first: number, kind: string][] = [
-  [0, "mark"], [9, "blank"], [10, "line"], [11, "blank"], [14, "mark"], [32, "blank"], [33, "mark"], [48, "digit"],
-  [58, "mark"], [65, "upper"], [91, "mark"], [97, "lower"], [123, "mark"], [128, "accent"], [0x250, "letter"],
-  [0x3000, "cjk"], [0x3040, "kana"], [0x3100, "letter"], [0x3400, "cjk"], [0xa000, "letter"], [0xac00, "hangul"],
-  [0xd7b0, "letter"], [0xd800, "astral"], [0xdc00, "low"], [0xe000, "letter"], [0xff00, "cjk"],
+/** The version of Anthropic's API when the client names none. */
+const ANTHROPIC_VERSION = "2023-06-01";
+
+/** Both formats. */
+const PROTOCOLS: Readonly<Record<NonNullable<Backend["format"]>, Protocol>> = {
+  openai: {
+    toUrl: (baseUrl) => `${baseUrl}/chat/completions`,
+    toHeaders: ({ apiKey }) => ({ authorization: apiKey && `Bearer ${apiKey}` }),
+    createReader(request, { candidate, inputTokens, newId }) {
+      const { model, traits = toModel(model) } = candidate;
+      const { stop_sequences: stopSequences = [] } = request;
+      const { family } = traits;
+      const tools = toDeclaredTools(request.tool_choice?.type === "none" ? [] : request.tools);
+      return new ChatReader(
+        new ChunkTranslator({ tools, model, family, stopSequences, inputTokens, newId }),
+        candidate,
+      );
+    },
+  },
+  anthropic: {
+    toUrl: (baseUrl) => `${baseUrl.replace(/\/v1$/, "")}/v1/messages`,
+    toHeaders: ({ apiKey }, client) => ({
+      // Anthropic takes the one, hosts that offer its format the other or both.
+      "x-api-key": apiKey,
+      "authorization": apiKey && `Bearer ${apiKey}`,
+      "anthropic-version": client?.get("anthropic-version") ?? ANTHROPIC_VERSION,
+      "anthropic-beta": client?.get("anthropic-beta"),
+    }),
+    createReader: (_request, { candidate, inputTokens }) => new MessageReader(candidate, inputTokens),
+  },
+};
+
+/** The headers of a request to a host; what its configuration says goes before all others, an empty one removes. */
+function toUpstreamHeaders(
+  backend: Backend,
+  { stream, userAgent, client }: { stream: boolean; userAgent: string; client: Headers | undefined },
+): Record<string, string> {
+  const headers = {
+    "content-type": "application/json",
+    "accept": stream ? "text/event-stream" : "application/json",
+    "user-agent": userAgent,
+    ...PROTOCOLS[backend.format ?? "openai"].toHeaders(backend, client),
+    ...Object.fromEntries(Object.entries(backend.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value])),
+  };
+  return Object.fromEntries(Object.entries(headers).filter((entry): entry is [string, string] => Boolean(entry[1])));
+}
+// lib/upstream/read_limited.ts --------------------------------------------------------------
+/** Bytes of an answer, unpacked: chunks of the longest there are take 50 MB. What is longer will never end. */
+const MAX_ANSWER_BYTES = 128 * 1024 * 1024;
+/** Bytes of one that comes whole. */
+const MAX_WHOLE_BYTES = 16 * 1024 * 1024;
+/** Bytes that are read of what says why there is no answer. */
+const MAX_REFUSAL_BYTES = 1024 * 1024;
+
+/**
+ * Reads the text of an answer, behind the piece that has been read, but no more than so many bytes of it: a few packed
+ * ones may unpack to any number.
+ */
+async function readLimited(
+  answer: Pick<CallAnswer, "read" | "cancel">,
+  most: number,
+  first?: Uint8Array,
+): Promise<string> {
+  const decoder = new TextDecoder();
+  let [text, left] = ["", most];
+  for (let bytes = first ?? await answer.read(); bytes; bytes = await answer.read()) {
+    text += decoder.decode(bytes.subarray(0, left), { stream: true });
+    left -= bytes.byteLength;
+    if (left > 0) continue;
+    answer.cancel();
+    break;
+  }
+  return text + decoder.decode();
+}
+// lib/upstream/probe.ts ---------------------------------------------------------------------
+/** How a model was found: it answers, refuses, is silent, cannot be asked for want of a key, was not asked. */
+export type ProbeState = "ok" | "fail" | "timeout" | "unknown" | "skipped";
+
+/** What asking a model came to: after how many milliseconds, why in a few words, and whom to ask instead. */
+export type ProbeResult = {
+  candidate: Candidate;
+  state: ProbeState;
+  ms: number;
+  reason: string;
+  /** The HTTP status of a refusal. */
+  status?: number;
+  /** A model of the roster that took its place. */
+  successor?: string;
+  /** When it was asked, in milliseconds since 1970, if that was earlier. */
+  at?: number;
+};
+
+/** Options of {@linkcode probeModels}. */
+export interface ProbeOptions {
+  /** Told each result as it comes. */
+  onResult?: (result: ProbeResult) => void;
+  /** Whether none is asked at all. @default {false} */
+  skip?: boolean;
+  /** Milliseconds for which an earlier result will do, for all or for each; passing troubles never do. @default {0} */
+  maxAge?: number | ((candidate: Candidate) => number);
+  /** Milliseconds a model is given. @default {8_000} */
+  timeout?: number;
+  /** Where results and what models teach are kept. @default {memory} */
+  store?: Store;
+  /** Fires when nobody waits any more. */
+  signal?: AbortSignal;
+  /** `fetch` for upstream calls. @default {globalThis.fetch} */
+  fetch?: Fetch;
+  /** The clock that time limits run on. @default {systemClock} */
+  clock?: Clock;
+}
+
+/** What results are kept under in a store, before the key of the candidate. */
+const PROBE_PREFIX = "probe ";
+/** Most models of one account that are asked at once. */
+const PROBES_AT_ONCE = 8;
+const PROBE = { messages: [{ role: "user", content: "Hi" }], max_tokens: 1, stream: false };
+
+/** Kinds of faults in a few words, where the kind's own name will not do. */
+const REASONS: Readonly<Partial<Record<FaultKind, string>>> = {
+  bad_key: "wrong key",
+  rate_limited: "too many calls",
+  pool_full: "overloaded",
+  gateway: "overloaded",
+  unavailable: "not for your account",
+  broken: "broken answer",
+  timeout: "no answer in time",
+};
+
+/** Lets a quarter of an account's quota go in half of its time: half of the quota is left for work. */
+function toGentle({ backend, ...candidate }: Candidate): Candidate {
+  const { limit, window, concurrency } = backend.limits ?? NO_LIMITS;
+  const most = Math.min(concurrency || PROBES_AT_ONCE, PROBES_AT_ONCE);
+  const limits = { limit: limit && Math.ceil(limit / 4), window: window / 2, concurrency: most };
+  return { ...candidate, backend: { ...backend, limits } };
+}
+
+function toReason(fault: UpstreamFault, { model, traits = toModel(model) }: Candidate): string {
+  const { kind, facts: { until }, cause } = fault;
+  const date = until === undefined ? traits.gone : new Date(until).toISOString().slice(0, 10);
+  if (kind === "gone" && date) return `gone since ${date}`;
+  if (cause !== undefined) return "cannot be reached"; // Only what fetch threw has a cause.
+  return REASONS[kind] ?? kind.replaceAll("_", " ");
+}
+
+function findSuccessor({ model, traits }: Candidate): string | undefined {
+  const rows = traits?.successor === undefined ? [] : [{ id: model, successor: traits.successor }];
+  return toSuccessors(model, rows).find((id) => !toModel(id).gone);
+}
+
+/** A result as a store has kept it, if it is no older than is wanted. */
+function toKept(value: unknown, candidate: Candidate, now: number, maxAge: number): ProbeResult | undefined {
+  if (!isJsonObject(value) || !(now - Number(value.at) < maxAge)) return undefined;
+  const result = value as unknown as ProbeResult;
+  return result.state === "ok" || result.state === "fail" ? { ...result, candidate } : undefined;
+}
+
+/** Whether a candidate answered when it was last asked, and that is not too long ago. */
+async function hasAnswered(
+  candidate: Candidate,
+  { store, maxAge, now = Date.now() }: { store: Store; maxAge: number; now?: number },
+): Promise<boolean> {
+  const key = PROBE_PREFIX + toKey(candidate);
+  return toKept(await store.get(key), candidate, now, maxAge)?.state === "ok";
+}
+
+/**
+ * Asks each candidate for one token, as many at a time as their accounts can spare, and tells which of them answer.
+ *
+ * What they teach is kept as that of other requests is; an account whose key is refused is not asked any further.
+ * Rejects only with the reason of its signal.
+ */
+export async function probeModels(
+  candidates: readonly Candidate[],
+  {
+    onResult = () => {},
+    skip = false,
+    maxAge = 0,
+    timeout = 8_000,
+    store = createMemoryStore(),
+    signal = new AbortController().signal,
+    fetch = patientFetch,
+    clock = systemClock,
+  }: ProbeOptions = {},
+): Promise<ProbeResult[]> {
+  const accounts = new Accounts(clock, store);
+  const learned = new LearnedFacts(store, clock);
+  const refused: ProbeResult[] = [];
+  await learned.sync();
+  const kept = new Map(await store.list(PROBE_PREFIX).catch(() => []));
+
+  const post = toCall(fetch);
+  /** Asks for one token; throws what is wrong. */
+  async function call(candidate: Candidate, signal: AbortSignal): Promise<void> {
+    const { backend, model, profile } = candidate;
+    const body = JSON.stringify({ ...profile?.extraBody, model, ...PROBE });
+    const headers = toUpstreamHeaders(backend, { stream: false, userAgent: USER_AGENT, client: undefined });
+    const url = PROTOCOLS[backend.format ?? "openai"].toUrl(backend.baseUrl);
+    const { status, headers: received, ...answered } = await post(url, { method: "POST", headers, body, signal });
+    const text = await readLimited(answered, MAX_REFUSAL_BYTES);
+    if (status === 202) throw new UpstreamFault("pool_full", "The upstream has queued the request");
+    const answer = parseJson(text);
+    const ok = status >= 200 && status < 300;
+    if (ok && isJsonObject(answer) && !answer.error) return;
+    throw toUpstreamFault(ok ? 500 : status, text, candidate, received, clock.now());
+  }
+
+  async function ask(candidate: Candidate): Promise<ProbeResult> {
+    const deadline = new Deadline(clock, signal, timeout);
+    const began = clock.now();
+    const toResult = (state: ProbeState, reason: string) => ({ candidate, state, ms: clock.now() - began, reason });
+    try {
+      await call(candidate, deadline.signal);
+      learned.learnBack(candidate);
+      return toResult("ok", "");
+    } catch (thrown) {
+      signal.throwIfAborted();
+      const fault = deadline.explain(thrown);
+      if (!(fault instanceof UpstreamFault)) return toResult("fail", fault.message);
+      const { kind, status, facts: { retryAfter } } = fault;
+      learned.learn(candidate, toLessons(fault, PROBE.max_tokens));
+      if (kind === "rate_limited") accounts.refuse(toGentle(candidate), retryAfter);
+      const successor = FAULT_KINDS[kind].account ? undefined : findSuccessor(candidate);
+      const result = toResult(kind === "timeout" ? "timeout" : "fail", toReason(fault, candidate));
+      return { ...result, status, ...(successor === undefined ? {} : { successor }) };
+    } finally {
+      deadline.close();
+    }
+  }
+
+  async function probe(candidate: Candidate): Promise<ProbeResult> {
+    const { backend } = candidate;
+    if (skip) return { candidate, state: "skipped", ms: 0, reason: "" };
+    if (backend.lacks) return { candidate, state: "unknown", ms: 0, reason: `no key: set ${backend.lacks}` };
+    const key = PROBE_PREFIX + toKey(candidate);
+    const age = typeof maxAge === "number" ? maxAge : maxAge(candidate);
+    const earlier = toKept(kept.get(key), candidate, clock.now(), age);
+    if (earlier) return earlier;
+    const leave = await accounts.windowOf(toGentle(candidate).backend).enter("background", signal);
+    try {
+      const other = refused.find((one) => isSameAccount(one.candidate.backend, backend));
+      if (other) return { ...other, candidate, ms: 0 };
+      const result = await ask(candidate);
+      if (result.status === 401) refused.push(result);
+      // Troubles that pass are not worth remembering.
+      const lasts = result.state === "ok" || result.status === 404;
+      const { candidate: _, ...rest } = result;
+      if (lasts || kept.has(key)) {
+        await store.set(key, lasts ? { at: clock.now(), ...rest } : undefined).catch(() => {});
+      }
+      return result;
+    } finally {
+      leave();
+    }
+  }
+
+  const results = await Promise.all(candidates.map(async (candidate) => {
+    const result = await probe(candidate);
+    onResult(result);
+    return result;
+  }));
+  await learned.saved();
+  return results;
+}
+// lib/cli/badges.ts -------------------------------------------------------------------------
+/** What is told of a model: how it was found, `pending` while nobody knows, and why in a few words. */
+type Availability = { state: ProbeState | "pending"; note: string };
+
+/** The badges of the original Arbiter, and the numbers of their colours in a terminal. */
+const BADGES: Readonly<Record<Availability["state"], readonly [text: string, colour: number]>> = {
+  ok: ["[OK ]", 32],
+  fail: ["[FAIL]", 31],
+  timeout: ["[TIME]", 33],
+  unknown: ["[????]", 2],
+  skipped: ["[SKIP]", 2],
+  pending: ["[ .. ]", 2],
+};
+
+/** A badge, six columns wide. */
+function toBadge(state: Availability["state"], color: boolean): string {
+  const [text, colour] = BADGES[state];
+  const fill = " ".repeat(6 - text.length);
+  return (color ? `\x1b[${colour}m${text}\x1b[0m` : text) + fill;
+}
+
+/** Milliseconds for which what was found of a model is believed where it matters less. */
+const PROBE_LIFE = 6 * 3_600_000;
+
+/** What a result tells beside its badge: how long an answer took, and when, why there is none, and whom to ask instead. */
+function toAvailability({ state, ms, reason, successor, at }: ProbeResult, now = Date.now()): Availability {
+  const what = [state === "ok" ? `${ms} ms` : reason, at !== undefined && `${toDuration(now - at)} ago`].filter(Boolean)
+    .join(" ");
+  return { state, note: [what, successor && `try ${successor}`].filter(Boolean).join(", ") };
+}
+
+/** About a model: a mark, the badge, the id in `width` columns, the note, in lines of its own where it does not fit. */
+function toModelLines(
+  { mark = "", id: known, width, state, note: said }: Availability & { mark?: string; id: string; width: number },
+  columns: number,
+  color: boolean,
+): string[] {
+  const [id, note] = [toPrintable(known), toPrintable(said)];
+  const indent = " ".repeat(mark.length + 7);
+  const room = Math.max(columns - 1 - indent.length, 2);
+  // The end of an id says more than its beginning.
+  const name = id.length > room ? `…${id.slice(1 - room)}` : id;
+  const head = `${mark}${toBadge(state, color)} `;
+  if (!note) return [head + name];
+  const whole = `${name.padEnd(width)}  ${note}`;
+  if (whole.length <= room) return [head + whole];
+  return [head + name, ...breakText(note, room).map((line) => indent + line)];
+}
+// lib/cli/choice.ts -------------------------------------------------------------------------
+/** What was chosen in the menu: the model, the ids added to the list and those removed from it. */
+type Choice = { model?: string; added: string[]; removed: string[] };
+
+/** Where the choice is kept; nowhere if nobody knows where files of a user belong. */
+function toChoicePath(io: Pick<Io, "env" | "platform">): string | undefined {
+  return toStatePath(io, "choice.json");
+}
+
+/** Reads the choice; a file that is missing or spoilt has none. */
+async function readChoice(io: Pick<Io, "env" | "platform">): Promise<Choice> {
+  const { readFile } = await import("node:fs/promises");
+  const path = toChoicePath(io);
+  const found = path ? parseJson(await readFile(path, "utf8").catch(() => "")) : undefined;
+  const { model, added, removed } = isJsonObject(found) ? found : {};
+  const toIds = (value: unknown) => Array.isArray(value) ? value.filter((id) => typeof id === "string") : [];
+  return { ...(typeof model === "string" ? { model } : {}), added: toIds(added), removed: toIds(removed) };
+}
+
+/** Adds to a choice what was changed in the menu. */
+function toChoice(before: Choice, model: string, { added, removed }: Pick<Choice, "added" | "removed">): Choice {
+  const without = (ids: string[], others: string[]) => [...new Set(ids)].filter((id) => !others.includes(id));
+  return {
+    model,
+    added: without([...before.added, ...added], removed),
+    removed: without([...before.removed, ...removed], added),
+  };
+}
+
+/** Keeps a choice; what cannot be done is told, and nothing else happens. */
+async function writeChoice(io: Io, choice: Choice, write = replaceFile): Promise<void> {
+  const path = toChoicePath(io);
+  if (!path) return;
+  try {
+    await write(path, `${JSON.stringify(choice, null, 2)}\n`);
+  } catch (thrown) {
+    io.tell(`The choice cannot be kept, and counts for this run only: ${(thrown as Error).message}`);
+  }
+}
+// lib/cli/keep_key.ts -----------------------------------------------------------------------
+/** The text of a `.env` with a variable set in it; all other lines stay as they are. */
+function setVariable(text: string, name: string, value: string): string {
+  const line = `${name}=${/^[\w./+=:~-]*$/.test(value) ? value : `'${value}'`}`;
+  const old = new RegExp(`^[ \\t]*(?:export[ \\t]+)?${name}[ \\t]*=.*$`, "m");
+  if (old.test(text)) return text.replace(old, () => line);
+  return `${text}${text === "" || text.endsWith("\n") ? "" : "\n"}${line}\n`;
+}
+
+/** Keeps a key in the user's config folder, for their eyes only; what cannot be done is told, and nothing else happens. */
+async function keepKey(io: Io, path: string, name: string, key: string, write = replaceFile): Promise<void> {
+  try {
+    const text = await readTextFile(path).catch((thrown) => {
+      if (thrown.code === "ENOENT") return "";
+      throw thrown; // What cannot be read must not be replaced.
+    });
+    await write(path, setVariable(text, name, key));
+    io.tell(`Kept in ${path}`);
+  } catch (thrown) {
+    io.tell(`The key cannot be kept, and counts for this run only: ${(thrown as Error).message}`);
+  }
+}
+// lib/cli/line_state.ts ---------------------------------------------------------------------
+/** A key that was pressed, as `node:readline` tells of it; `text` is what it would write. */
+type Key = { text?: string | undefined; name?: string | undefined; ctrl?: boolean; meta?: boolean };
+
+/** What a prompt ends with when somebody leaves it. */
+const LEFT = null;
+
+/** Whether a key writes something. */
+function toTyped({ text = "", ctrl, meta }: Key): string {
+  return ctrl || meta || !/^[^\p{C}]+$/u.test(text) ? "" : text;
+}
+
+/** A line that is being typed. */
+class LineState {
+  /** What stands there now. */
+  text: string;
+
+  /** Begins with some text. */
+  constructor(text = "") {
+    this.text = text;
+  }
+
+  /** Takes a key; gives the line on Enter, {@linkcode LEFT} on Escape, Ctrl-C and Ctrl-D. */
+  feed(key: Key): string | typeof LEFT | undefined {
+    const name = key.ctrl ? `ctrl-${key.name}` : key.name ?? "";
+    if (["escape", "ctrl-c", "ctrl-d"].includes(name)) return LEFT;
+    if (["return", "enter"].includes(name)) return this.text;
+    if (name === "backspace" || name === "ctrl-h") this.text = [...this.text].slice(0, -1).join("");
+    else if (name === "ctrl-u") this.text = "";
+    else this.text += toTyped(key);
+    return undefined;
+  }
+}
+// lib/cli/model_id.ts -----------------------------------------------------------------------
+/** A page of NVIDIA's catalogue, with or without what comes before its name and after the model's. */
+const CATALOGUE_PAGE = /^(?:https?:\/\/)?build\.nvidia\.com\/([\w.-]+\/[\w.-]+)(?:[/?#].*)?$/i;
+const MODEL_ID = /^[\w.:@-]+(?:\/[\w.:@-]+)*$/;
+
+/** The model id that somebody means: any id, or the address of its page in NVIDIA's catalogue; nothing if it is neither. */
+function toModelId(text: string): string | undefined {
+  const words = text.trim();
+  // The catalogue cannot have dots in its addresses: llama-3_3-70b-instruct.
+  const [, page] = CATALOGUE_PAGE.exec(words) ?? [];
+  if (page !== undefined) return page.replace(/(?<=\d)_(?=\d)/g, ".");
+  return MODEL_ID.test(words) ? words : undefined;
+}
+// lib/cli/menu.ts ---------------------------------------------------------------------------
+/** A model to choose, and what is known of it. */
+type MenuRow = Availability & { id: string };
+
+/** Lines of the list, at most, and those beside it: together they fit into a terminal of 24. */
+const LIST_LINES = 19, FRAME_LINES = 4;
+const QUESTION = "Which model shall Claude Code use?";
+const CUSTOM = "Custom: any id or page address";
+const MENU_HELP = ["↑ ↓ or number moves, letters filter", "Enter chooses, Del removes, Esc leaves"];
+const CUSTOM_HELP = ["Enter adds and chooses it, Esc goes back"];
+
+/** A list of models to choose from, as a machine: keys go in, lines come out. */
+class MenuState {
+  readonly #rows: MenuRow[];
+  readonly #usual: string;
+  readonly #filter = new LineState();
+  #custom: LineState | undefined;
+  #problem = "";
+  #number = "";
+  #cursor: number;
+  /** Ids that were added to the list, and that were removed from it. */
+  readonly added: string[] = [];
+  readonly removed: string[] = [];
+
+  /** Begins at the model that is used when nobody chooses. */
+  constructor(rows: readonly MenuRow[], usual: string) {
+    this.#rows = [...rows];
+    this.#usual = usual;
+    this.#cursor = Math.max(0, rows.findIndex(({ id }) => id === usual));
+  }
+
+  /** Notes what is known of a model by now. */
+  mark(id: string, finding: Availability): void {
+    Object.assign(this.#rows.find((row) => row.id === id) ?? {}, finding);
+  }
+
+  /** Takes a key; gives the id that was chosen, or {@linkcode LEFT}. */
+  feed(key: Key): string | typeof LEFT | undefined {
+    if (key.ctrl && key.name === "c") return LEFT;
+    if (this.#custom) return this.#feedCustom(key, this.#custom);
+    const rows = this.#found();
+    const moves: Record<string, number> = { up: this.#cursor - 1, down: this.#cursor + 1, home: 0, end: rows.length };
+    const to = moves[key.name ?? ""];
+    const digit = this.#filter.text === "" ? /^\d$/.exec(toTyped(key))?.[0] : undefined;
+    this.#number = digit === undefined ? "" : this.#toNumber(digit, rows.length + 1);
+    if (to !== undefined) this.#cursor = Math.min(Math.max(to, 0), rows.length);
+    else if (digit !== undefined) this.#cursor = this.#number ? Number(this.#number) - 1 : this.#cursor;
+    else if (key.name === "delete") this.#remove(rows[this.#cursor]);
+    else return this.#feedFilter(key, rows[this.#cursor]);
+    return undefined;
+  }
+
+  /** The lines to show now, none as wide as the terminal, and no more than it has. */
+  render(columns: number, color: boolean, height = 24): string[] {
+    const cut = (line: string) => line.slice(0, columns - 1);
+    if (this.#custom) {
+      const tail = this.#custom.text.slice(-(columns - 5));
+      return ["Model id, or build.nvidia.com/…", `> ${tail}_`, this.#problem, ...CUSTOM_HELP].map(cut);
+    }
+    const { text } = this.#filter;
+    const room = Math.max(1, Math.min(LIST_LINES, height - FRAME_LINES));
+    const rows = [...this.#toLines(columns, color), [cut(`${this.#toMark(this.#found().length)}${CUSTOM}`)]];
+    let first = this.#cursor;
+    while (first > 0 && rows.slice(first - 1, this.#cursor + 1).flat().length <= room) first--;
+    return [
+      ...[QUESTION, text && `Filter: ${text}_`].filter(Boolean).map(cut),
+      ...rows.slice(first).flat().slice(0, room),
+      ...MENU_HELP.map(cut),
+    ];
+  }
+
+  /** The whole list, where there can be no menu. */
+  list(): string[] {
+    return [QUESTION, ...this.#toLines(Infinity, false).flat()];
+  }
+
+  /** What an answer to a plain question means: a number of the list, an id or its page, or nothing for the default. */
+  pick(answer: string): string | undefined {
+    if (answer.trim() === "") return this.#usual;
+    const row = this.#rows[Number(answer) - 1];
+    return row ? row.id : /^\s*\d+\s*$/.test(answer) ? undefined : this.#add(answer);
+  }
+
+  #toLines(columns: number, color: boolean): string[][] {
+    const rows = this.#found();
+    const width = Math.max(0, ...rows.map(({ id }) => id.length));
+    return rows.map(({ id, state, note }, i) => {
+      const told = [id === this.#usual ? "default" : "", note].filter(Boolean).join(", ");
+      return toModelLines({ mark: this.#toMark(i), id, width, state, note: told }, columns, color);
+    });
+  }
+
+  #toMark(i: number): string {
+    const at = i === this.#cursor ? ">" : " ";
+    return `${at} ${String(i + 1).padStart(String(this.#rows.length + 1).length)} `;
+  }
+
+  #found(): MenuRow[] {
+    const words = this.#filter.text.toLowerCase().split(/\s+/);
+    return this.#rows.filter(({ id }) => words.every((word) => id.toLowerCase().includes(word)));
+  }
+
+  /** A digit after others makes one number, where the list is as long as that. */
+  #toNumber(digit: string, count: number): string {
+    return [this.#number + digit, digit].find((number) => Number(number) >= 1 && Number(number) <= count) ?? "";
+  }
+
+  #feedFilter(key: Key, row: MenuRow | undefined): string | typeof LEFT | undefined {
+    const before = this.#filter.text;
+    const end = this.#filter.feed(key);
+    if (end === LEFT) return LEFT;
+    if (end === undefined) {
+      if (this.#filter.text !== before) this.#cursor = 0;
+      return undefined;
+    }
+    if (row) return row.id;
+    this.#custom = new LineState(end);
+    return undefined;
+  }
+
+  #feedCustom(key: Key, line: LineState): string | undefined {
+    const end = line.feed(key);
+    this.#problem = "";
+    if (end === LEFT) this.#custom = undefined;
+    if (typeof end !== "string") return undefined;
+    const id = this.#add(end);
+    if (id === undefined) this.#problem = "That is no model id.";
+    return id;
+  }
+
+  #add(text: string): string | undefined {
+    const id = toModelId(text);
+    if (id !== undefined && !this.#rows.some((row) => row.id === id)) this.added.push(id);
+    return id;
+  }
+
+  #remove(row: MenuRow | undefined): void {
+    if (!row) return;
+    this.#rows.splice(this.#rows.indexOf(row), 1);
+    this.removed.push(row.id);
+  }
+}
+// lib/stand_in/script.ts --------------------------------------------------------------------
+/** A tool call of a script; arguments that are no string are sent as JSON text. */
+export type ScriptedCall = { name: string; arguments: unknown; id?: string };
+
+/**
+ * One step of an answer.
+ *
+ * - `text`, `reasoning`: a string is sent in pieces of `size` characters (12), a list as it stands
+ * - `calls`: tool calls, each whole in a chunk; `deltas`: calls in any shape a host may choose
+ * - `chunk`: any object as a chunk, such as `{ error: … }`
+ * - `wait`: milliseconds of silence, `Infinity` until the client goes away
+ * - `finish`: the finish reason, when it is not what the steps suggest
+ * - `stop`: the connection breaks (`cut`) or the stream ends without `[DONE]` (`end`)
+ */
+export type Step =
+  | { text: string | string[]; size?: number }
+  | { reasoning: string | string[]; size?: number }
+  | { calls: ScriptedCall[] }
+  | { deltas: ToolCallDelta[][] }
+  | { chunk: unknown }
+  | { wait: number }
+  | { finish: string }
+  | { stop: "cut" | "end" };
+
+/**
+ * What the stand-in does with one request: after `delay` milliseconds either a failure with its `status` and `body` (a
+ * string is sent as it stands), or the `steps` of an answer. `usage` replaces the counts it makes up; `null` leaves
+ * them out.
+ */
+export type ScriptedAnswer = {
+  delay?: number;
+  status?: number;
+  body?: unknown;
+  headers?: Record<string, string>;
+  steps?: Step[];
+  usage?: ChatUsage | null;
+};
+
+/** Decides about a request; `turn` counts the requests for this model. Nothing: the demo model does. */
+export type Script = (request: ChatRequest, turn: number) => ScriptedAnswer | undefined;
+// lib/stand_in/demo_model.ts ----------------------------------------------------------------
+const INTRODUCTION = "I am Arbiter's demo model: a script, not a language model. I can create a file " +
+  '("create a file hello.txt with the content "Hi""), edit one ("replace "Hi" with "Hello" in ' +
+  'hello.txt"), read one or run a command ("run `ls`"). To talk to real models, get a free key at ' +
+  "https://build.nvidia.com, set NVIDIA_API_KEY and start again without --demo.";
+
+const FILE = "[`\"']?([\\w./\\\\:~-]*\\w\\.\\w+)[`\"']?";
+const QUOTED = '[`"\'“]([^`"”]+?)[`"\'”]';
+const CONTENT = `(?:.*?(?:content|contents|text|containing|saying|with)\\b[^\`"'“]*${QUOTED})?`;
+
+/** What the demo model can do: how it is asked to, and the calls it then makes one after the other. */
+type Skill = [asks: RegExp, toCalls: (match: RegExpExecArray, toPath: (name: string) => string) => ScriptedCall[]];
+
+const SKILLS: readonly Skill[] = [
+  [
+    new RegExp(`\\breplace ${QUOTED} (?:with|by) ${QUOTED} in (?:the file )?${FILE}`, "is"),
+    ([, old_string = "", new_string = "", name = ""], toPath) => [
+      { name: "Read", arguments: { file_path: toPath(name) } },
+      { name: "Edit", arguments: { file_path: toPath(name), old_string, new_string } },
+    ],
+  ],
+  [
+    new RegExp(`\\b(?:create|write|make|save|add)\\b.*?${FILE}${CONTENT}`, "is"),
+    ([, name = "", content = "Hello from Arbiter's demo model."], toPath) => [
+      { name: "Write", arguments: { file_path: toPath(name), content: `${content}\n` } },
+    ],
+  ],
+  [
+    /\b(?:run|execute)\b[^`]*`([^`]+)`/is,
+    ([, command]) => [{ name: "Bash", arguments: { command, description: "Run the command the user gave" } }],
+  ],
+  [
+    new RegExp(`\\b(?:read|show|open|print)\\b.*?${FILE}`, "is"),
+    ([, name = ""], toPath) => [{ name: "Read", arguments: { file_path: toPath(name) } }],
+  ],
 ];
-const STOP = 15; // The number of a kind that no character has: the end of a text.
 
-/** From the run a text is in, and its length as far as it matters, to the next, and what comes in or, after `-`, goes. */
-type Transition = (run: string, length: number) => [run: string, length: number, features: string];
-const isBlank = (run: string) => /blank|line/.test(run);
-const toLetter: Transition = (run, length) => {
-  return [run, Math.min(length, 11), length === 1 ? "word" : length > 10 ? "long" : length > 5 ? "tail" : ""];
+function toPlainText({ content }: ChatMessage): string {
+  if (typeof content === "string") return content;
+  return content?.map((part) => part.type === "text" ? part.text : "").join("\n") ?? "";
+}
+
+/** What the user typed, without what Claude Code put around it. */
+function toPrompt(message: ChatMessage): string {
+  if (message.role !== "user") return "";
+  return toPlainText(message).replace(/<system-reminder>.*?<\/system-reminder>/gs, "").trim();
+}
+
+/** What Claude Code wants when it asks for JSON: a title, or whatever other texts the schema names. */
+function fillSchema(schema: unknown, prompt: string): string {
+  const words = prompt.replace(/<[^>]*>/g, " ").trim().split(/\s+/).slice(0, 5).join(" ");
+  return JSON.stringify(Object.fromEntries(Object.keys(toProperties(schema)).map((name) => [name, words || "Demo"])));
+}
+
+function toSteps({ messages, tools = [], response_format }: ChatRequest): Step[] {
+  const asked = messages.findLastIndex((message) => toPrompt(message) !== "");
+  const prompt = messages[asked] ? toPrompt(messages[asked]) : "";
+  const format = response_format?.json_schema;
+  if (isJsonObject(format)) return [{ text: fillSchema(format.schema, prompt) }];
+  const [, folder = "."] = /working directory:?\s*([^\s<]+)/i.exec(messages.map(toPlainText).join("\n")) ?? [];
+  const toPath = (name: string) => /^(?:[/~\\]|\w:)/.test(name) ? name : `${folder}/${name}`;
+  const results = messages.slice(asked + 1).filter(({ role }) => role === "tool").map(toPlainText);
+  const failure = results.find((text) => /^\W*(?:error|<tool_use_error)/i.test(text));
+  if (failure) return [{ text: `That did not work. The tool said: ${failure}` }];
+  for (const [asks, toCalls] of SKILLS) {
+    const match = asks.exec(prompt);
+    const calls = match ? toCalls(match, toPath) : [];
+    const offered = calls.every(({ name }) => tools.some((tool) => tool.function.name === name));
+    if (calls.length === 0 || !offered) continue;
+    const call = calls[results.length];
+    if (!call) return [{ text: `Done. The last tool said: ${results.at(-1) ?? ""}` }];
+    const reasoning = `The user wants something ${call.name} can do.`;
+    return [{ reasoning }, { text: `I will use ${call.name}.` }, { calls: [call] }];
+  }
+  return [{ text: INTRODUCTION }];
+}
+
+/**
+ * Answers like a very small model: it creates, edits and reads files and runs commands through the client's own tools,
+ * and otherwise says what it is.
+ */
+function answerAsDemoModel(request: ChatRequest): ScriptedAnswer {
+  return { steps: toSteps(request) };
+}
+// lib/stand_in/strictness.ts ----------------------------------------------------------------
+/** The fields NVIDIA's hosts accept; all others are refused by name. */
+const KNOWN_FIELDS =
+  "model messages max_tokens stream stream_options temperature top_p stop seed tools tool_choice parallel_tool_calls " +
+  "response_format chat_template_kwargs reasoning_effort thinking";
+
+/** Checks what the chat templates of real hosts insist on. */
+function findMisplaced(messages: unknown[]): string | undefined {
+  const open: unknown[] = [];
+  for (const [i, message] of messages.entries()) {
+    if (!isJsonObject(message)) return `messages.${i} is not an object`;
+    const { role, content, tool_calls, tool_call_id } = message;
+    const calls = Array.isArray(tool_calls) ? tool_calls.filter(isJsonObject) : [];
+    if (role === "system" && i > 0) return "System message must be at the beginning.";
+    if (role === "tool" && !open.includes(tool_call_id)) return `Unexpected tool message '${tool_call_id}'`;
+    if (role !== "tool" && open.length > 0) return `Tool calls without results before messages.${i}`;
+    const empty = content === "" || (content == null && calls.length === 0);
+    if (empty) return `messages.${i}.content: String should have at least 1 character`;
+    if (Array.isArray(content) && role !== "user") return "list content is only supported for user messages";
+    if (role === "tool") open.splice(open.indexOf(tool_call_id), 1);
+    open.push(...calls.map(({ id }) => id));
+  }
+  return open.length > 0 ? "Tool calls without results at the end" : undefined;
+}
+
+function findBadTool(tools: unknown): string | undefined {
+  if (!Array.isArray(tools) || tools.length === 0) return "tools: should have at least 1 item";
+  for (const [i, tool] of tools.entries()) {
+    const { name, parameters } = tool?.function ?? {};
+    if (!/^[\w-]{1,64}$/.test(String(name))) return `tools.${i}.function.name is invalid`;
+    if (!isJsonObject(parameters)) return `tools.${i}.function.parameters is missing`;
+    const loose = /"additionalProperties":(?:true|false)/.test(JSON.stringify(parameters));
+    if (loose) return `tools.${i}: boolean subschemas are not supported`;
+  }
+  return undefined;
+}
+
+/** Why NVIDIA's hosts would refuse a request, in their words; nothing when it is fine. */
+function findRefusal(body: Record<string, unknown>): string | undefined {
+  const { messages, max_tokens, stream, stream_options, tools } = body;
+  const unknown = Object.keys(body).filter((field) => !KNOWN_FIELDS.split(" ").includes(field));
+  if (unknown.length > 0) return `Validation: Unsupported parameter(s): ${unknown.map((f) => `\`${f}\``).join(", ")}`;
+  if (!Array.isArray(messages) || messages.length === 0) return "messages: Field required";
+  if (stream_options && !stream) return "stream_options is only allowed when stream is set";
+  if (!(Number(max_tokens) >= 1)) return `max_tokens must be at least 1, got ${max_tokens}`;
+  return findMisplaced(messages) ?? (tools === undefined ? undefined : findBadTool(tools));
+}
+// lib/stand_in/stand_in.ts ------------------------------------------------------------------
+/** Id of the model that `--demo` uses. */
+const DEMO_MODEL = "arbiter/demo-model";
+
+/**
+ * Options of {@linkcode createStandIn}: what each model does (`arbiter/demo-model` alone; one that is not listed
+ * does not exist), the key that must be sent (any or none will do), the clock that silences run on (the machine's) and how many of
+ * the latest requests are kept (all).
+ */
+export type StandInOptions = { models?: Record<string, Script>; apiKey?: string; clock?: Clock; keep?: number };
+
+/**
+ * A fake of NVIDIA's hosted API: as strict, as talkative and, on request, as broken. It keeps well-formed chat
+ * requests and counts the streams that are `open`.
+ */
+export type StandIn = { fetch: Fetch; requests: ChatRequest[]; readonly open: number };
+
+/** Waits `ms` milliseconds, `Infinity` until the client goes away. */
+type Wait = (ms: number) => Promise<void>;
+
+function toPieces(text: string | string[], size = 12): string[] {
+  return typeof text === "string" ? text.match(new RegExp(`.{1,${size}}`, "gsu")) ?? [] : text;
+}
+
+/** The chunks' contents of a step; `calls` is how many calls came before. */
+function toDeltas(step: Step, calls: number): ChatDelta[] {
+  if ("text" in step) return toPieces(step.text, step.size).map((content) => ({ content }));
+  if ("reasoning" in step) return toPieces(step.reasoning, step.size).map((text) => ({ reasoning_content: text }));
+  if ("deltas" in step) return step.deltas.map((tool_calls) => ({ tool_calls }));
+  if (!("calls" in step)) return [];
+  return step.calls.map(({ name, arguments: args, id = `chatcmpl-tool-${name}` }, i) => {
+    const call = { name, arguments: typeof args === "string" ? args : JSON.stringify(args) };
+    return { tool_calls: [{ index: calls + i, id, type: "function", function: call }] };
+  });
+}
+
+/** Plays an answer: its chunks, then the finish reason, the usage and `[DONE]`, unless the stream just ends. */
+async function* play(request: ChatRequest, answer: ScriptedAnswer, wait: Wait): AsyncGenerator<ChatChunk | "[DONE]"> {
+  const { messages, tools = [], stream, stream_options } = request;
+  let [finish, calls, written] = ["", 0, 0];
+  for (const step of answer.steps ?? []) {
+    const deltas = toDeltas(step, calls);
+    calls += deltas.filter(({ tool_calls }) => tool_calls).length;
+    const chunks = "chunk" in step ? [step.chunk as ChatChunk] : deltas.map((delta) => ({ choices: [{ delta }] }));
+    written += JSON.stringify(chunks).length;
+    yield* chunks;
+    if ("wait" in step) await wait(step.wait);
+    else if ("finish" in step) finish = step.finish;
+    else if ("stop" in step && step.stop === "cut") throw new TypeError("terminated");
+    else if ("stop" in step) return;
+  }
+  yield { choices: [{ delta: {}, finish_reason: finish || (calls > 0 ? "tool_calls" : "stop") }] };
+  const read = JSON.stringify(messages).length + JSON.stringify(tools).length;
+  const counts = { prompt_tokens: Math.ceil(read / 4), completion_tokens: Math.ceil(written / 4) };
+  const { usage = counts } = answer;
+  if (usage && (!stream || stream_options?.include_usage)) yield { choices: [], usage };
+  yield "[DONE]";
+}
+
+/** An answer in server-sent events, as NVIDIA's hosts write them. */
+async function* toEvents(request: ChatRequest, answer: ScriptedAnswer, wait: Wait): AsyncGenerator<string> {
+  const base = { id: "chatcmpl-0", object: "chat.completion.chunk", created: 0, model: request.model };
+  for await (const chunk of play(request, answer, wait)) {
+    const full = chunk !== "[DONE]" && chunk.choices ? { ...base, ...chunk } : chunk;
+    yield `data: ${full === "[DONE]" ? full : JSON.stringify(full)}\n\n`;
+  }
+}
+
+/** An answer whole: the same chunks put together. */
+async function toCompletion(request: ChatRequest, answer: ScriptedAnswer, wait: Wait): Promise<unknown> {
+  const message: ChatDelta & { content: string; tool_calls: ToolCallDelta[] } = { content: "", tool_calls: [] };
+  const choice: ChatChoice = { message };
+  const whole: ChatChunk = { choices: [choice], usage: null };
+  for await (const chunk of play(request, answer, wait)) {
+    if (chunk === "[DONE]") break;
+    if (chunk.error) return chunk;
+    const { delta = {}, finish_reason } = chunk.choices?.[0] ?? {};
+    message.content += delta?.content ?? "";
+    if (delta?.reasoning_content) {
+      message.reasoning_content = (message.reasoning_content ?? "") + delta.reasoning_content;
+    }
+    message.tool_calls.push(...delta?.tool_calls ?? []);
+    if (finish_reason) choice.finish_reason = finish_reason;
+    if (chunk.usage) whole.usage = chunk.usage;
+  }
+  return whole;
+}
+
+/** Makes a fake upstream; what it does is the same each time. */
+export function createStandIn(options: StandInOptions = {}): StandIn {
+  const { models = { [DEMO_MODEL]: answerAsDemoModel }, apiKey, clock = systemClock, keep = Infinity } = options;
+  const requests: ChatRequest[] = [];
+  /** How many requests each model had. */
+  const turns = new Map<string, number>();
+  let open = 0;
+
+  function choose(body: ChatRequest): ScriptedAnswer {
+    const script = Object.hasOwn(models, body.model) ? models[body.model] : undefined;
+    const detail = findRefusal(body);
+    if (!script) return { status: 404, body: "404 page not found" };
+    if (detail) return { status: 400, body: { status: 400, title: "Bad Request", detail } };
+    const turn = turns.get(body.model) ?? 0;
+    turns.set(body.model, turn + 1);
+    requests.push(body);
+    if (requests.length > keep) requests.shift();
+    return script(body, turn) ?? answerAsDemoModel(body);
+  }
+
+  function toStream(events: AsyncGenerator<string>): ReadableStream<Uint8Array> {
+    const encoder = new TextEncoder();
+    return new ReadableStream({
+      async start(controller) {
+        open++;
+        try {
+          for await (const event of events) controller.enqueue(encoder.encode(event));
+          controller.close();
+        } finally {
+          open--;
+        }
+      },
+    });
+  }
+
+  async function answerChat(body: ChatRequest, signal: AbortSignal): Promise<Response> {
+    const answer = choose(body);
+    const { delay = 0, status = 200, headers = {}, body: failure } = answer;
+    const wait = (ms: number) => sleep(clock, ms, signal);
+    if (delay > 0) await wait(delay);
+    if (status >= 400 && typeof failure === "string") return new Response(failure, { status, headers });
+    if (status >= 400) return Response.json(failure, { status, headers });
+    if (!body.stream) return Response.json(await toCompletion(body, answer, wait));
+    const type = { "content-type": "text/event-stream", ...headers };
+    return new Response(toStream(toEvents(body, answer, wait)), { headers: type });
+  }
+
+  return {
+    requests,
+    get open() {
+      return open;
+    },
+    async fetch(input, init) {
+      const request = input instanceof Request ? new Request(input, init) : new Request(String(input), init);
+      const { pathname } = new URL(request.url);
+      const data = Object.keys(models).map((id) => ({ id, object: "model", created: 735790403, owned_by: "arbiter" }));
+      if (pathname === "/v1/models") return Response.json({ object: "list", data });
+      if (pathname !== "/v1/chat/completions") return new Response("404 page not found", { status: 404 });
+      if (apiKey && request.headers.get("authorization") !== `Bearer ${apiKey}`) {
+        return Response.json({ status: 401, title: "Unauthorized", detail: "Authentication failed" }, { status: 401 });
+      }
+      // A request made of another loses the signal that a server has put on that one.
+      const { signal } = init?.signal ? { signal: init.signal } : input instanceof Request ? input : request;
+      return await answerChat(await request.json() as ChatRequest, signal);
+    },
+  };
+}
+// lib/routing/task_weights.ts ---------------------------------------------------------------
+/** Task, weight and the features that have it, written by bench/train_tasks.ts from labelled prompts. */
+const TASK_WEIGHTS = `
+none -7 the -5 de defi -3 #70 #any in of use を -2 a 2 me 3 ^ok c i no 4 ^no go ja not pode あ り 继 续 5 ^merc ^好 goed good merc ok plea seco that zo あ_り は_い 好 6 ^ja ^あ ^は so は 응 7 one 8 you 12 #3
+ui_complex -8 #3 -7 me -6 #ask -5 is -4 #8 post you 가 에 -3 #code by or que this writ 는 이 -2 o 1 with 2 and chec da sear spec tabl them und イ 3 #70 ^crea aa admi all app auto book butt cont dell look mult port vari и テ 做 画 면 시 예 자 통 4 ^work bast dial filt inte make_a mit news our set stor syst tasa typo whol widg work zapr 作 和 整 色 見 面 기 5 #quote char colo crea dash draw firs flow gest menu page visu サ 管 화 6 comp dark dise info met navi paym reac reth toke ui vali 7 acce audi buil ekra guid komp prev rede step usab wire 组 8 pane 9 scre site wcag 10 desi layo 14 figm
+ui_quick -5 list me work -4 #quote app hard repo serv toke こ -3 comm does func here que we what 지 -2 all for of our per read to with い 2 #3 den la le off на 3 ^anim ^buto ^the add add_a drop form head pric simp t the top whil ー 标 튼 4 ^chan ^make bota boto bout der flex gap iets imag it layo orta plac poli scro stic swit tabe teh tele togg two up а る 右 大 放 栏 航 바 아 5 ^add bar bott el fron heig kart klei logo matc mobi navb on padd przy righ shou side tidy use whit 小 钮 격 색 운 크 6 ^poli avat buto card dark foot land modo popu px rech spin tail tool vue карт 中 色 7 ^use ajou anim arro cent deix hove link text タ 8 ikon tsx 9 butt colo css knop 10 moda кноп 11 menu 13 icon
+coding -7 ^what -5 ^whic est expl firs fron how me si toda -4 ^is arch butt come desi es full icon km of qual summ top tsx who 全 세 -3 are by figm layo line ou over term was whol y と 有 을 전 -2 #3 cont is は -1 one 1 get 2 #any an die file not on the to with 3 ^use ^writ afte al api bot ci clas clie comm cons cras el fur hand help id je log los make migr orde retr set upda upgr в し ス テ ト 写 单 결 려 4 ^refa ^rewr ^set bash clea corr cron duze env erro exce fail gith hata inst it limi lint logg mens napr node null pr py read rele reno repa rout s3 says serv smal sql synt terr tu unit up use user util when writ_a 加 更 重 돌 제 5 #code ^chec ^defi ^it ^port aggi asyn bran buil cann chan djan func goog here impl java job json logi merg modu quer refa refu requ rewr_it sqli src stag sync trac vali warn 修 动 把 支 登 일 작 6 ^debu deve ekle esli fix impo main ngin pack push pyth reso type 커 7 ^impl crea csv depl enum hook scri test посл 8 #path add bug endp pars 9 run 12 dock
+reasoning -7 list -5 clos impo mail stri 文 -4 alte je new tabe 줘 -3 das git les page sear sql 字 -2 fix и -1 um 1 #any of 2 #code ^anal abou die down for jak post な 3 ^a ^expl arqu bu cach co coll db est func leg ne proo test this thre thro uit waar у か こ 지 4 ^was ^what ^whic app arch aws bei denk dit er even expl funz hang hora jaki micr or ou poll por pros read serv sess sse syst te theo tre two was wir は 为 有 还 这 명 왜 유 5 ^does ^find ^is ^por ^weig bij deri dwa find_a gibt grad how irra licz migr mono prob prov ques reas sens sist what wies каки ли мы 什 哪 比 理 移 统 考 計 説 를 6 ^thin anal appr auth crit eval opti our send us we weig yet 7 #ask ^prov ^이 algo desi nede stra tena что 8 ^comp argu b cost n plan поче 9 math 11 why
+longcontext -5 port pour -4 #quote 시 -3 a up 로 -2 #3 #8 #any on to 1 me plik 2 #70 ^read resu src 3 ^resu ^summ and base del et give hard l les list over scri sql und whic 整 项 4 #code arch auf chec docu doku dump end expo file func moi ogni sour stel summ ve во и 总 有 结 끝 수 안 읽 파 5 anyw cada clau docs dosy durc log look neve note prze read_the term this где прое 件 体 依 出 目 코 6 acro codi comp depo enti full here pack pagi read serv tout весь 7 alle code each wszy проч 8 kod mono todo whol 全 전 9 butu tutt кодо 10 ever repo 所 11 proj 13 all
+fast -7 proj test -6 app back chan pack work -5 buil desi expo func read sche src 了 -4 code del fail hand help here logi logo mach migr mode modu step the ther tu type user и не с 고 -3 #path ^the conf even los no op opti our page so su syst thin 를 -2 #70 add comp de du n serv with 个 서 -1 die 2 ^how as me mean s time と 文 야 3 ^plur dr gz ingl of or rege sign tl to una て 以 字 得 怎 方 이 4 ^trad ^what cels cevi comm day dire dns engl f five fras git good he many poli quic re say sent sino soli tldr um unix was week what は 么 会 何 句 名 是 議 话 違 다 되 열 5 #8 ^is ^rege ^tldr ^tran cafe capi corr defi dife for how http idem ik mona one reun skro tar udp word お 五 快 무 섯 6 #3 boul coma diff iso json kilo om plur syno англ тако 英 몇 영 7 #ask ^list gram ip km shor spel 8 linu name who 11 #quote
+`;
+// lib/routing/typed_text.ts -----------------------------------------------------------------
+/** Characters of each end that are read, with reminders and without: people ask before or after what they paste. */
+const [MAX_RAW, MAX_END] = [20_000, 400];
+const [OPEN, CLOSE] = ["<system-reminder>", "</system-reminder>"];
+
+/** What Claude Code writes: tags with two words in their names, and sentences. */
+const INJECTED = [
+  /<\/?command-args>/g,
+  /(?<![`"'])<([a-z]+(?:[-_][a-z]+)+)>[^]*?<\/\1>/g,
+  /^\s*(?:This session is being con|Caveat: The messages|\[SUGGESTION|CRITICAL: Respond|The user stepped|Tool loaded\.)[^]*/,
+  /\[(?:Request interrupted|Image)[^\]]*\]/g,
+];
+
+function toEnds(text: string, end = MAX_END): string {
+  return text.length > 2 * end ? `${text.slice(0, end)}\n${text.slice(-end)}` : text;
+}
+
+/** A reminder that is not closed lasts to the next; one in quotes is the user's. */
+function readText(text: string): string {
+  const typed = toEnds(text, MAX_RAW).split(OPEN).reduce((before, part) => {
+    if (/[`"']$/.test(before.slice(-1))) return before + OPEN + part;
+    const end = part.indexOf(CLOSE);
+    return end < 0 ? before : before + part.slice(end + CLOSE.length);
+  });
+  return INJECTED.reduce((rest, pattern) => rest.replace(pattern, " "), toEnds(typed));
+}
+
+function readMessage(message?: MessageParam): string {
+  const { role, content } = message ?? {};
+  const blocks = role !== "user" ? [] : Array.isArray(content) ? content : [{ type: "text", text: content ?? "" }];
+  return blocks.map((block) => block?.type === "text" ? readText(`${block.text}`) : "").join("\n");
+}
+
+/** The ends of what the user typed, without code, in the last two messages with such text, the latest first; and where. */
+function toTypedText(messages: readonly MessageParam[]): [text: string, at: number][] {
+  const texts: [string, number][] = [];
+  for (let at = messages.length - 1; at >= 0 && texts.length < 2; at--) {
+    const text = toEnds(readMessage(messages[at]).trim()).replace(/```[^]*?```/g, "```");
+    if (text) texts.push([text, at]);
+  }
+  return texts;
+}
+// lib/routing/classify_task.ts --------------------------------------------------------------
+/** What is asked for, if words say so, the tier that serves it, and why: ASCII, under 60 characters. */
+export type TaskVerdict = { task: Task | undefined; tier: "elite" | "speed"; why: string };
+
+/** What a text shows beside its words: a path or file name, code, something quoted or pasted, a question. */
+const SHAPES: Record<string, RegExp> = {
+  "#path": /(?:^|[\s"'`(@])[\w.~-]*\/[\w.-]*\w|\w\.[a-z]{1,4}\b(?!\.)/i,
+  "#code": /```|\b[a-z]+[A-Z]\w|\w_\w|\w\(\)|<\/?\w+>|=>|\w(?:Error|Exception)\b|[{}]/,
+  "#quote": /["“„«「][^"”“»」]{12,}["”“»」]|:\s*\n|: \S+ \S+ \S+/,
+  "#ask": /[?？]/,
+};
+/** Up to so many words a text has a feature of its own. */
+const LENGTHS = [3, 8, 25, 70, Infinity];
+/** So many letters tell a word from others, whatever its ending and with many a slip. */
+const STEM = 4;
+
+/** Words in lower case without accents; of Chinese, Japanese and Korean each character is one. */
+function toWords(text: string): string[] {
+  const plain = text.toLowerCase().normalize("NFKD").replace(/\p{M}+/gu, "").normalize("NFC");
+  return plain.replace(/[\u3040-\u9fff\uac00-\ud7a3]/g, " $& ").split(/[^\p{L}\p{N}]+/u).filter(Boolean);
+}
+
+/** What tells the task: stems of the words, of the first alone and with the second, and the shape of the text. */
+function toTaskFeatures(words: readonly string[], text: string): string[] {
+  const stems = words.map((word) => word.slice(0, STEM));
+  const shapes = Object.keys(SHAPES).filter((shape) => SHAPES[shape]!.test(text));
+  const length = `#${LENGTHS.find((most) => words.length <= most)}`;
+  return [...new Set([...stems, `^${stems[0]}`, stems.slice(0, 2).join("_"), length, "#any", ...shapes])];
+}
+
+let weights: Map<string, number[]> | undefined;
+
+/** Weights by feature, the first for no task: in the table a number stands before the features that have it. */
+function readWeights(): Map<string, number[]> {
+  const read = new Map<string, number[]>();
+  for (const line of TASK_WEIGHTS.trim().split("\n")) {
+    const [task, ...entries] = line.split(" ");
+    let weight = 0;
+    for (const entry of entries) {
+      if (/^-?\d+$/.test(entry)) weight = Number(entry);
+      else if (!read.has(entry)) read.set(entry, new Array(TASKS.length + 1).fill(0));
+      if (read.has(entry)) read.get(entry)![TASKS.indexOf(task as Task) + 1] = weight;
+    }
+  }
+  return read;
+}
+
+/** The task that most speaks for, and the word that does so most; of two as likely the first. */
+type Judgement = { task: Task | undefined; word: string };
+
+function judge(text: string): Judgement {
+  const known = weights ??= readWeights();
+  const words = toWords(text);
+  const rows = toTaskFeatures(words, text).map((feature) => known.get(feature) ?? []);
+  const scores = [undefined, ...TASKS].map((_, at) => rows.reduce((sum, row) => sum + (row[at] ?? 0), 0));
+  const at = scores.indexOf(Math.max(...scores));
+  const toWeight = (stem: string) => known.get(stem)?.[at] ?? 0;
+  const counts = words.map((word, i) => toWeight(word.slice(0, STEM)) + (i ? 0 : toWeight(`^${word.slice(0, STEM)}`)));
+  const word = words[counts.indexOf(Math.max(...counts))] ?? "";
+  return { task: TASKS[at - 1], word };
+}
+
+/** What was judged of the last texts: the requests of a turn bring the same again and again. */
+const JUDGED = new BoundedMap<string, Judgement>(100);
+
+/**
+ * Says what is asked for and which tier serves it: speed only for a small question or text that needs no project, never
+ * amid the use of tools or when much thinking is wanted. A message that says nothing has the task of the one before.
+ */
+export function classifyTask(request: Pick<MessagesRequest, "messages"> & Partial<MessagesRequest>): TaskVerdict {
+  const { messages, output_config: output } = request;
+  const [[latest, at] = ["", 0], [before] = [""]] = toTypedText(messages);
+  const now = JUDGED.recall(latest, judge);
+  const { task, word } = now.task ? now : JUDGED.recall(before, judge);
+  const busy = messages.slice(at).some((message) =>
+    Array.isArray(message?.content) && message.content.some((block) => /^tool_/.test(block?.type))
+  );
+  const deep = /^(?:max|xhigh)$/.test(output?.effort ?? toEffort(request)) || /\bultrathink\b/i.test(latest);
+  const why = task ? `'${word.replace(/[^ -~]/g, "?").slice(0, 20)}' in the user's words` : "nothing recognised";
+  return { task, tier: now.task === "fast" && !busy && !deep ? "speed" : "elite", why };
+}
+// lib/routing/resolve.ts --------------------------------------------------------------------
+/**
+ * What a name stands for: the model, whether somebody asked for just that one, and in words how it was found. Where
+ * nobody did, the task may send the request elsewhere.
+ */
+type Resolution = { target: Target; tier: "elite" | "speed"; chosen: boolean; why: string };
+
+function isSameTarget(a: Target, b: Target): boolean {
+  return a.backend === b.backend && a.model === b.model && a.profile === b.profile && a.thinking === b.thinking;
+}
+
+/** A model that was picked from the list, which tells whether it may think, whatever its tier does. */
+function findPicked(name: string, { listed }: Catalog): FoundTarget | undefined {
+  const { id = "", thinking } = parsePickerId(name) ?? {};
+  const picked = listed.get(id);
+  if (!picked) return undefined;
+  const { thinking: _, ...target } = picked;
+  return { target: thinking ? target : { ...target, thinking: false }, why: "picker id" };
+}
+
+/**
+ * Finds the model for the name a client asked for.
+ *
+ * Any name is served: Claude Code asks for models of its own (`claude-sonnet-5` to check a command) whatever the user
+ * chose, and a 404 would cost a second request and confuse the user. The names of the tiers' models are nobody's choice:
+ * Claude Code was started with them.
+ */
+function resolveModel(asked: string, catalog: Catalog): Resolution {
+  const { elite, speed, tiers, listed } = catalog;
+  const name = withoutWindow(asked);
+  const named = listed.get(name);
+  if (named && named !== elite && [speed, tiers.opus, tiers.sonnet].includes(named)) {
+    return { target: named, tier: named === speed ? "speed" : "elite", chosen: false, why: "a tier's model" };
+  }
+  const found = named
+    ? { target: named, why: named.profile ? "profile" : "a model that is listed" }
+    : findPicked(name, catalog) ?? findRule(asked, catalog);
+  if (found && isSameTarget(found.target, elite)) {
+    return { target: elite, tier: "elite", chosen: false, why: "the main model" };
+  }
+  if (found) {
+    const tier = isSameTarget(found.target, speed) ? "speed" : "elite";
+    return { target: found.target, tier, chosen: true, why: found.why };
+  }
+  const tier = findTier(asked);
+  if (!tier) return { target: elite, tier: "elite", chosen: false, why: "no model of that name" };
+  return { target: tiers[tier], tier: tier === "haiku" ? "speed" : "elite", chosen: false, why: `tier ${tier}` };
+}
+// lib/routing/subagent_tag.ts ---------------------------------------------------------------
+/** claude-code-router's way to give a subagent a model: the first thing in its prompt. */
+const SUBAGENT_TAG = /^<CCR-SUBAGENT-MODEL>([^<>]*)<\/CCR-SUBAGENT-MODEL>\s*/;
+
+/** Changes content, or each of its text blocks. */
+function mapText(content: MessageContent, change: (text: string) => string): MessageContent {
+  if (typeof content === "string") return change(content);
+  return content.map((block) => block.type === "text" ? { ...block, text: change(block.text) } : block);
+}
+
+/**
+ * Takes the model from `<CCR-SUBAGENT-MODEL>provider,model</CCR-SUBAGENT-MODEL>`, and the tag from what is sent on.
+ *
+ * The tag counts where the client writes it: at the very beginning of the system prompt or of one of its blocks, and for
+ * a subagent also of a text of its first user message. Quoted anywhere else it is only text.
+ *
+ * @param subagent Whether the request is a subagent's.
+ * @returns The model as it was written, with its provider; the request is not changed, a new one takes its place.
+ */
+function takeSubagentModel(
+  request: MessagesRequest,
+  subagent: boolean,
+): { model?: string; request: MessagesRequest } {
+  const found: string[] = [];
+  const strip = (text: string) => text.replace(SUBAGENT_TAG, (_, model: string) => (found.push(model.trim()), ""));
+  const { system, messages } = request;
+  const first = subagent ? messages.findIndex(({ role }) => role === "user") : -1;
+  const taken = {
+    ...request,
+    ...(system ? { system: mapText(system, strip) } : {}),
+    messages: messages.map((message, i) =>
+      i === first ? { ...message, content: mapText(message.content, strip) } : message
+    ),
+  };
+  const model = found.find(Boolean);
+  return found.length === 0 ? { request } : { ...(model ? { model } : {}), request: taken };
+}
+// lib/routing/router.ts ---------------------------------------------------------------------
+/** Input tokens from which a request counts as a long one (the threshold of claude-code-router). */
+const LONG_TOKENS = 60_000;
+
+/** So many names and ways are remembered; clients may ask for any. */
+const MOST_KNOWN_NAMES = 200;
+
+/** A request, and what else is known of it. */
+export type Asked = { request: MessagesRequest; headers: Headers; inputTokens: (candidate: Candidate) => number };
+
+/** Where a request goes and why; never content, but a few of its words. */
+export type RouteTrace = {
+  /** The name the client asked for, or that was asked for instead. */
+  asked: string;
+  /** The model that is asked first, with its host where that is not the default one. */
+  model: string;
+  /** What the client wants of it. */
+  kind: RequestKind;
+  task?: Task | undefined;
+  tier: "elite" | "speed";
+  /** All models, in order of preference. */
+  chain: string[];
+  /** The reasons, in the order in which they were found. */
+  why: string[];
 };
 
-/** What a character does to the run before it, by its kind; a kind without a row is a run and a feature by itself. */
-// deno-fmt-ignore: a table
-const TRANSITIONS: Record<string, Transition> = {
-  upper: (run, length) => toLetter("upper", run === "upper" ? length + 1 : 1),
-  lower: (run, length) => run === "upper" ? ["lower", 2, `word -${toLetter(run, length)[2]}`] // Begun by the last capital.
-    : toLetter("lower", run === "lower" ? length + 1 : 1),
-  digit: (run, length) => run === "digit" ? [run, length % 3 + 1, length === 3 ? "digit number" : "digit"]
-    : ["digit", 1, isBlank(run) && length > 0 ? "digit number spaced" : "digit number"],
-  mark: (run) => ["mark", 0, run === "mark" ? "marks" : "mark"],
-  blank: (run, length) => isBlank(run) ? [run, Math.min(length + 1, 2), ""]
-    : [run === "mark" ? "mark, blank" : "blank", 1, ""],
-  line: (run) => ["line", 0, run === "line" ? "" : run.startsWith("mark") ? "end" : "line"],
-  letter: (run) => ["letter", 0, run === "letter" ? "letter" : "letter script"],
+/** A request as it is sent on, what it should go to, where it may go (a host may lack its key), and why. */
+export type Route = {
+  request: MessagesRequest;
+  kind: RequestKind;
+  wanted: Candidate;
+  candidates: Candidate[];
+  trace: RouteTrace;
 };
 
-/** Makes the machine that reads two characters a step: what each step costs, and where the next state's steps begin. */
-function toMachine() {
-  const kinds = [...new Set(RANGES.map(([, kind]) => kind))];
-  const kindOf = new Uint8Array(0x10000);
-  for (const [first, kind] of RANGES) kindOf.fill(kinds.indexOf(kind), first);
-  const states: [run: string, length: number][] = [["stop", 0]];
-  const steps: (TextCost & { next: number })[] = [];
-  for (let at = 0; at < states.length * 16; at++) {
-    const [[run, length] = ["", 0], kind = "stop"] = [states[at >> 4], kinds[at & 15]];
-    const [nextRun, nextLength, features] = TRANSITIONS[kind]?.(run, length) ?? [kind, 0, kind];
-    const names = `${features}${isBlank(run) && length > 1 && !isBlank(kind) ? " indent" : ""}`.split(" ");
-    const toSum = (rule: 0 | 1) =>
-      names.reduce((sum, name) => sum + (name[0] === "-" ? -1 : 1) * (COSTS[name.replace("-", "")]?.[rule] ?? 0), 0);
-    const known = states.findIndex(([run, length]) => run === nextRun && length === nextLength);
-    const next = known < 0 ? states.push([nextRun, nextLength]) - 1 : known;
-    steps.push({ triple: toSum(0), single: toSum(1), next });
-  }
-  const size = steps.length * 16;
-  const made = { kindOf, triple: new Int16Array(size), single: new Int16Array(size), next: new Uint16Array(size) };
-  for (let at = 0; at < size; at++) {
-    const first = steps[at >> 4]!, second = steps[first.next * 16 + (at & 15)]!;
-    made.triple[at] = first.triple + second.triple;
-    made.single[at] = first.single + second.single;
-    made.next[at] = second.next * 256;
-  }
-  return made;
-}
-let machine: ReturnType<typeof toMachine> | undefined; // Not made before it is needed: it takes some milliseconds.
-// Called as a function: as a method V8 looks it up for each character once it has seen five sorts of strings.
-const { charCodeAt } = String.prototype;
-
-/** Weighs a text in one pass. Any UTF-16 will do: half of a surrogate pair is an emoji or nothing. */
-function weighText(text: string): TextCost {
-  const { kindOf, triple, single, next } = machine ??= toMachine();
-  const { length } = text;
-  let sumTriple = 0, sumSingle = 0, state = 0, i = 1;
-  for (; i < length; i += 2) {
-    const at = state + kindOf[charCodeAt.call(text, i - 1)]! * 16 + kindOf[charCodeAt.call(text, i)]!;
-    sumTriple += triple[at]!;
-    sumSingle += single[at]!;
-    state = next[at]!;
-  }
-  const at = state + (i === length ? kindOf[charCodeAt.call(text, i - 1)]! : STOP) * 16 + STOP;
-  return { triple: sumTriple + triple[at]!, single: sumSingle + single[at]! };
+/** Finds where requests go. */
+export interface Router {
+  /** What it knows. */
+  readonly catalog: Catalog;
+  /** Finds the model for a name, whatever a request with it says. */
+  find(name: string): Candidate;
+  /** Finds where a request goes: nowhere if no host on the way has a key. */
+  route(asked: Asked): Route;
 }
 
-/** Whole tokens of a weighed text. Where nobody knows how numbers are cut it is the mean: half as far off at worst. */
-function toTokens({ triple, single }: TextCost, digits?: DigitRule): number {
-  return Math.round((digits === "triple" ? triple : digits === "single" ? single : (triple + single) / 2) / 1000);
+/** A model that is named in the token of a request, behind a colon, as with free-claude-code; all else there is secret. */
+function toTokenModel(headers: Headers, catalog: Catalog): string | undefined {
+  return ["x-api-key", "authorization"]
+    .map((name) => /^[^:]+:(.+)$/.exec(headers.get(name) ?? "")?.[1] ?? "")
+    .find((name) => name !== "" && (catalog.listed.has(name) || findRule(name, catalog)?.sure || findTier(name)));
 }
 
-/** Estimates the tokens of a text without any vocabulary: what coding agents send mostly within 3 %, Gemma's within 9. */
-export function estimateTokens(text: string, digits?: DigitRule): number {
-  return toTokens(weighText(text), digits);
+/** Requests that need little, and that the user does not wait for. */
+const BACKGROUND: readonly RequestKind[] = ["title", "suggestion", "web_page", "quota", "file_paths", "command_prefix"];
+
+/** Whether the words of a request are the user's. */
+const isUsersTurn = (kind: RequestKind): boolean => kind === "main" || kind === "auxiliary";
+
+/** The weightiest of what else than its name decides about a request, and the model for that. */
+function findFact(asked: Asked, kind: RequestKind, verdict: TaskVerdict, found: Resolution, catalog: Catalog) {
+  const { request } = asked;
+  // Nothing is counted for a task that has no model of its own.
+  const tokens = catalog.tasks.longcontext ? asked.inputTokens(toCandidate(found.target, catalog)) : 0;
+  const { task, why } = verdict;
+  const small = verdict.tier === "speed" ? catalog.speed : undefined;
+  const aside = BACKGROUND.includes(kind);
+  const isSmall = aside || found.tier === "speed";
+  const rows: [applies: boolean, task: RoutedTask | undefined, why: string, usual?: Target | undefined][] = [
+    [kind === "safety", "safety", "a check of a command", catalog.steady],
+    [isSmall, "background", aside ? `a side request: ${kind}` : "the small tier", catalog.speed],
+    [hasBlocks(request, "image"), "image", "there are images"],
+    [tokens > LONG_TOKENS, "longcontext", `some ${tokens} tokens`],
+    [toEffort(request) === "max", "think", "the effort is max"],
+    [isUsersTurn(kind), task, why, small],
+  ];
+  for (const [applies, task, why, usual] of rows) {
+    const target = applies && task ? catalog.tasks[task] ?? usual : undefined;
+    if (target) return { target, why: `${task}: ${why}` };
+  }
+  return undefined;
+}
+
+/** Everything a target leads to: its profile's fallbacks, who follows what is gone, the main model, who else steps in. */
+function toChain(first: Target, catalog: Catalog): Candidate[] {
+  const { elite, fallbacks, backend, options: { models } } = catalog;
+  const own = first.profile?.fallbacks?.map((name) => findReference(name, catalog) ?? { backend, model: name }) ?? [];
+  // Other hosts have other names for what follows.
+  const isKnown = ({ backend, model }: Target) => {
+    return backend.name === DEFAULT_BACKEND || models?.some(({ id }) => id === model);
+  };
+  const toFollowers = (target: Target, gone: boolean): Target[] => {
+    if (!isKnown(target) || Boolean(toModel(target.model, models).gone) !== gone) return [];
+    return toSuccessors(target.model, models).map((model) => ({ backend: target.backend, model }));
+  };
+  const targets = [first, ...own, ...toFollowers(first, true)];
+  for (const other of [elite, ...fallbacks]) targets.push(other, ...toFollowers(other, true));
+  targets.push(...[first, ...own].flatMap((target) => toFollowers(target, false)));
+  const chain = new Map<string, Candidate>();
+  for (const target of targets) {
+    const candidate = toCandidate(first.thinking === false ? { ...target, thinking: false } : target, catalog);
+    if (!chain.has(toKey(candidate))) chain.set(toKey(candidate), candidate);
+  }
+  return [...chain.values()];
+}
+
+/**
+ * Makes the router of a configuration.
+ *
+ * @throws {TypeError} If no model is chosen and none is known, or a backend or its address is of no use.
+ */
+export function createRouter(options: RouterOptions): Router {
+  const catalog = createCatalog(options);
+  const chains = new BoundedMap<string, Candidate[]>(MOST_KNOWN_NAMES);
+  const resolved = new BoundedMap<string, Resolution>(MOST_KNOWN_NAMES);
+
+  // Requests of a session ask for the same names, and go the same way, again and again.
+  const resolve = (name: string) =>
+    resolved.recall(name.slice(0, LONGEST_NAME + 1), (name) => resolveModel(name, catalog));
+  const findChain = (target: Target) =>
+    chains.recall(
+      `${target.backend.name} ${toLabel(target, catalog)} ${target.thinking}`,
+      () => toChain(target, catalog),
+    );
+
+  function route(asked: Asked): Route {
+    const kind = toRequestKind(asked.headers, asked.request);
+    const { request, model: tagged } = takeSubagentModel(asked.request, kind === "subagent");
+    const named = toTokenModel(asked.headers, catalog);
+    const name = tagged ?? named ?? request.model;
+    const found = resolve(name);
+    const why = [tagged ? "named in the prompt" : named ? "named in the token" : "", found.why].filter(Boolean);
+    let { target, tier } = found;
+    const verdict = classifyTask(request);
+    const fact = found.chosen ? undefined : findFact({ ...asked, request }, kind, verdict, found, catalog);
+    if (fact) {
+      target = fact.target;
+      tier = target === catalog.speed ? "speed" : "elite";
+      why.push(fact.why);
+    }
+    // A check of a command is answered with a word; thinking would only make it late.
+    if (kind === "safety") target = { ...target, thinking: false };
+    const all = findChain(target);
+    const [wanted = toCandidate(target, catalog)] = all;
+    const candidates = all.filter(({ backend }) => !backend.lacks);
+    const chain = candidates.map((candidate) => toLabel(candidate, catalog));
+    const [model = toLabel(target, catalog)] = chain;
+    const closed = new Set(all.map(({ backend }) => backend).filter(({ lacks }) => lacks));
+    for (const { name, lacks } of closed) why.push(`no API key for '${name}': set ${lacks}`);
+    return {
+      // Claude Code gives up on a compaction whose answer is a call instead of a summary.
+      request: kind === "compaction" && request.tools?.length ? { ...request, tool_choice: { type: "none" } } : request,
+      kind,
+      wanted,
+      candidates,
+      trace: { asked: name, model, kind, task: isUsersTurn(kind) ? verdict.task : undefined, tier, chain, why },
+    };
+  }
+
+  return { catalog, route, find: (name) => toCandidate(resolve(name).target, catalog) };
+}
+// lib/routing/list_models.ts ----------------------------------------------------------------
+/** A model in a list of models: Anthropic's fields, and OpenAI's. */
+type ListedModel = JsonObject & { id: string };
+
+/** Nobody publishes when open models were released. */
+const EPOCH = "1970-01-01T00:00:00Z";
+
+function toLimit(tokens: number): number | null {
+  return tokens < Infinity ? tokens : null;
+}
+
+function toListed(id: string, display_name: string, { backend, traits }: Candidate & { traits: Model }): ListedModel {
+  return {
+    type: "model",
+    id,
+    display_name,
+    created_at: EPOCH,
+    max_input_tokens: toLimit(traits.context),
+    max_tokens: toLimit(traits.maxOutput),
+    object: "model",
+    created: 0,
+    owned_by: backend.name,
+  };
+}
+
+/**
+ * Lists models as `GET /v1/models` answers; at a host that lacks its key none could be asked.
+ *
+ * @param picker Whether ids are made such that Claude Code shows them; then each model that can do without thinking is
+ * listed once more, without.
+ */
+function listModels(catalog: Catalog, picker: boolean): ListedModel[] {
+  return [...catalog.listed].filter(([, { backend }]) => !backend.lacks).flatMap(([name, target]) => {
+    const candidate = toCandidate(target, catalog);
+    if (!picker) return [toListed(name, name, candidate)];
+    const { reasoning, family: { alwaysThinks, thinking } } = candidate.traits;
+    const canRest = reasoning && !alwaysThinks && (thinking || target.backend.thinkingSwitch);
+    const rested = canRest ? [toListed(toPickerId(name, false), `${name} (no thinking)`, candidate)] : [];
+    return [toListed(toPickerId(name, true), name, candidate), ...rested];
+  });
+}
+
+/** Finds what `GET /v1/models/{id}` answers: any name of a model will do that is listed or in the roster. */
+function findModel(id: string, catalog: Catalog): ListedModel | undefined {
+  const { listed } = catalog;
+  const target = listed.get(id) ?? findReference(id, catalog);
+  const known = target && (listed.has(toLabel(target, catalog)) || ROSTER.some((row) => row.id === target.model));
+  return known ? toListed(id, target.model, toCandidate(target, catalog)) : undefined;
+}
+// lib/wire/fields.ts ------------------------------------------------------------------------
+const isString = (value: unknown): boolean => typeof value === "string";
+const areStrings = (value: unknown): boolean => Array.isArray(value) && value.every(isString);
+
+const ROLES: readonly unknown[] = ["user", "assistant", "system"];
+const isWithin = (value: unknown, most: number): boolean => typeof value === "number" && value >= 0 && value <= most;
+
+/** What a field may have to be, by name: how that is said, and what fits. */
+const FIELD_KINDS: Record<string, [says: string, fits: (value: unknown) => boolean]> = {
+  string: ["a string", isString],
+  count: ["a whole number of at least 1", (value) => Number.isSafeInteger(value) && Number(value) >= 1],
+  upTo1: ["a number from 0 to 1", (value) => isWithin(value, 1)],
+  upTo2: ["a number from 0 to 2", (value) => isWithin(value, 2)],
+  boolean: ["true or false", (value) => typeof value === "boolean"],
+  role: ["'user', 'assistant' or 'system'", (value) => ROLES.includes(value)],
+  object: ["an object", isJsonObject],
+  list: ["a list", Array.isArray],
+  strings: ["a list of strings", areStrings],
+  stop: ["a string or a list of strings", (value) => isString(value) || areStrings(value)],
+  content: ["a string or a list of parts", (value) => isString(value) || Array.isArray(value)],
+};
+
+/** What the text of some fields says, of each text once: every field, whether it may be absent, its kind. */
+const FIELDS = new Map<string, [name: string, optional: boolean, kind: string][]>();
+
+function parseFields(fields: string): [name: string, optional: boolean, kind: string][] {
+  const parsed = fields.split(" ").map((entry): [string, boolean, string] => {
+    const [, name = "", mark, kind = ""] = /^(\w+)(\??):(\w+)$/.exec(entry) ?? [];
+    return [name, mark !== "", kind];
+  });
+  FIELDS.set(fields, parsed);
+  return parsed;
+}
+
+/** Refuses a request because of what is at `path` in it. */
+function refuse(path: string, problem: string): never {
+  throw new ApiError("invalid_request_error", `${path}: ${problem}`);
+}
+
+/**
+ * Checks some fields of an object; others may be there.
+ *
+ * @param fields Each field and the kind it must have, such as `name:string type?:string`; `?` if it may be absent.
+ * @throws {ApiError} `invalid_request_error` naming the path and what was expected there.
+ */
+function checkFields(value: unknown, fields: string, path: string): void {
+  if (!isJsonObject(value)) return refuse(path || "body", "Input should be an object");
+  for (const [name, optional, kind] of FIELDS.get(fields) ?? parseFields(fields)) {
+    const given = value[name] ?? undefined;
+    if (given === undefined ? optional : FIELD_KINDS[kind]?.[1](given)) continue;
+    const problem = given === undefined ? "Field required" : `Input should be ${FIELD_KINDS[kind]?.[0]}`;
+    refuse(path ? `${path}.${name}` : name, problem);
+  }
+}
+// lib/wire/messages_request.ts --------------------------------------------------------------
+const REQUEST_FIELDS = "model:string messages:list max_tokens?:count stream?:boolean tools?:list tool_choice?:object " +
+  "stop_sequences?:strings temperature?:upTo2 top_p?:upTo1 output_config?:object output_format?:object";
+const TOOL_FIELDS = "name:string type?:string description?:string input_schema?:object";
+
+/** The fields of each type of block, as {@linkcode checkFields} takes them. */
+const BLOCK_FIELDS = new Map([
+  ["text", "text:string"],
+  ["image", "source:object"],
+  ["document", "source:object title?:string context?:string"],
+  ["thinking", "thinking:string"],
+  ["tool_use", "id:string name:string input:object"],
+  ["tool_result", "tool_use_id:string"],
+  ["tool_reference", "tool_name:string"],
+]);
+
+const SOURCE_FIELDS = "type:string media_type?:string data?:string url?:string";
+
+function checkContent(content: unknown, path: string): void {
+  if (typeof content === "string") return;
+  if (!Array.isArray(content)) return refuse(path, "Input should be a string or a list of blocks");
+  content.forEach((block, i) => {
+    const at = `${path}.${i}`;
+    if (!isJsonObject(block) || typeof block.type !== "string") return refuse(at, "Block has no type");
+    checkFields(block, BLOCK_FIELDS.get(block.type) ?? "type:string", at);
+    if (block.type === "tool_result" && block.content != null) checkContent(block.content, `${at}.content`);
+    if (block.type !== "image" && block.type !== "document") return;
+    checkFields(block.source, SOURCE_FIELDS, `${at}.source`);
+    const { content: within } = block.source as JsonObject;
+    if (within != null) checkContent(within, `${at}.source.content`);
+  });
+}
+
+/**
+ * Checks the body of `POST /v1/messages` or `/v1/messages/count_tokens`.
+ *
+ * Only what translation relies on is checked: fields and blocks of other names pass, because Claude Code adds new ones
+ * with every release.
+ *
+ * @param needsMaxTokens Whether `max_tokens` must be there; counting does without.
+ * @throws {ApiError} `invalid_request_error` naming the path and what was expected there.
+ */
+export function parseMessagesRequest(body: unknown, needsMaxTokens = true): MessagesRequest {
+  checkFields(body, REQUEST_FIELDS, "");
+  // What is null is as good as absent.
+  const given = Object.fromEntries(Object.entries(body as JsonObject).filter(([, value]) => value !== null));
+  if (given.thread !== undefined) {
+    // Only what is new would come. Anthropic's libraries, whose tool runners begin threads, send all when told like this.
+    const details = { error_code: "thread_unsupported_request", unsupported: ["thread"] };
+    const message = "thread: Arbiter holds no conversations: send all messages";
+    throw new ApiError("invalid_request_error", message, { details });
+  }
+  const request = given as MessagesRequest;
+  if (request.messages.length === 0) refuse("messages", "at least one message is required");
+  request.messages.forEach((message, i) => {
+    checkFields(message, "role:role", `messages.${i}`);
+    checkContent(message.content, `messages.${i}.content`);
+  });
+  if (request.system != null) checkContent(request.system, "system");
+  request.tools?.forEach((tool, i) => checkFields(tool, TOOL_FIELDS, `tools.${i}`));
+  const { tool_choice: choice, max_tokens: most, output_config, output_format } = request;
+  if (output_config) checkFields(output_config, "effort?:string format?:object", "output_config");
+  if (output_config?.format) checkFields(output_config.format, "type:string schema?:object", "output_config.format");
+  if (output_format) checkFields(output_format, "type:string schema?:object", "output_format");
+  if (choice) checkFields(choice, `type:string ${choice.type === "tool" ? "name" : "name?"}:string`, "tool_choice");
+  if (choice?.type === "tool" && !request.tools?.some(({ name }) => name === choice.name)) {
+    refuse("tool_choice.name", `Tool '${choice.name}' is not in tools`);
+  }
+  if (needsMaxTokens && most == null) refuse("max_tokens", "Field required");
+  return request;
+}
+// lib/wire/completion.ts --------------------------------------------------------------------
+/** Why a completion ended. */
+type FinishReason = "stop" | "length" | "tool_calls" | "content_filter";
+
+/** Token counts of a completion, in OpenAI's terms: the prompt includes what was cached. */
+type CompletionUsage = {
+  prompt_tokens: number;
+  completion_tokens: number;
+  total_tokens: number;
+  prompt_tokens_details: { cached_tokens: number };
+};
+
+/** The body of an answer to `POST /v1/chat/completions`. */
+type Completion = {
+  id: string;
+  object: "chat.completion";
+  created: number;
+  model: string;
+  choices: {
+    index: 0;
+    message: {
+      role: "assistant";
+      content: string | null;
+      refusal: null;
+      reasoning_content?: string;
+      tool_calls?: { id: string; type: "function"; function: { name: string; arguments: string } }[];
+    };
+    logprobs: null;
+    finish_reason: FinishReason;
+  }[];
+  usage: CompletionUsage;
+};
+// lib/translate/completion.ts ---------------------------------------------------------------
+/** What each `stop_reason` is called, also those that only Anthropic's own hosts give; others are an ordinary end. */
+const FINISHES = new Map<string | null, FinishReason>([
+  ["max_tokens", "length"],
+  ["model_context_window_exceeded", "length"],
+  ["tool_use", "tool_calls"],
+  ["refusal", "content_filter"],
+]);
+
+/** Translates a `stop_reason`. */
+function toFinishReason(stopReason: string | null): FinishReason {
+  return FINISHES.get(stopReason) ?? "stop";
+}
+
+/** The id of a completion for that of a message. */
+function toCompletionId(id: string): string {
+  return id.replace(/^(?:msg_)?/, "chatcmpl-");
+}
+
+/** Translates token counts of Anthropic's into OpenAI's. */
+function toCompletionUsage(usage: Usage): CompletionUsage {
+  const { input_tokens, output_tokens, cache_read_input_tokens = 0, cache_creation_input_tokens = 0 } = usage;
+  const prompt = input_tokens + cache_read_input_tokens + cache_creation_input_tokens;
+  return {
+    prompt_tokens: prompt,
+    completion_tokens: output_tokens,
+    total_tokens: prompt + output_tokens,
+    prompt_tokens_details: { cached_tokens: cache_read_input_tokens },
+  };
+}
+
+/** Translates a whole answer; `created` is in seconds. */
+function toChatCompletion(message: Message, created: number): Completion {
+  const { id, model, content, stop_reason, usage } = message;
+  const text = content.map((block) => block.type === "text" ? block.text : "").join("");
+  const reasoning_content = content.map((block) => block.type === "thinking" ? block.thinking : "").join("");
+  const tool_calls = content.flatMap((block) => {
+    if (block.type !== "tool_use") return [];
+    const called = { name: block.name, arguments: JSON.stringify(block.input) };
+    return [{ id: block.id, type: "function" as const, function: called }];
+  });
+  return {
+    id: toCompletionId(id),
+    object: "chat.completion",
+    created,
+    model,
+    choices: [{
+      index: 0,
+      message: {
+        role: "assistant",
+        content: text === "" && tool_calls.length > 0 ? null : text,
+        refusal: null,
+        ...(reasoning_content ? { reasoning_content } : {}),
+        ...(tool_calls.length > 0 ? { tool_calls } : {}),
+      },
+      logprobs: null,
+      finish_reason: toFinishReason(stop_reason),
+    }],
+    usage: toCompletionUsage(usage),
+  };
+}
+// lib/wire/chat_errors.ts -------------------------------------------------------------------
+/** The body of an error of chat completions. */
+type ChatErrorBody = { error: { message: string; type: string; code: string | null; param: string | null } };
+
+/** How OpenAI names each of Anthropic's errors. */
+const CHAT_ERRORS: Record<ApiErrorType, [type: string, code: string | null]> = {
+  invalid_request_error: ["invalid_request_error", null],
+  authentication_error: ["authentication_error", "invalid_api_key"],
+  billing_error: ["insufficient_quota", "insufficient_quota"],
+  permission_error: ["permission_error", null],
+  not_found_error: ["invalid_request_error", "not_found"],
+  request_too_large: ["invalid_request_error", "request_too_large"],
+  rate_limit_error: ["rate_limit_error", "rate_limit_exceeded"],
+  api_error: ["server_error", null],
+  timeout_error: ["server_error", "timeout"],
+  overloaded_error: ["server_error", "overloaded"],
+};
+
+/** What says that a prompt is too long, in Anthropic's words or, where it has no numbers, in a host's. */
+const TOO_LONG_PROMPT = /^prompt is too long(?:: (\d+) tokens > (\d+) maximum)?/;
+
+/**
+ * The error in OpenAI's shape.
+ *
+ * Clients shorten a conversation that is too long by OpenAI's words and code only.
+ */
+function toChatError({ error: { type, message } }: ApiErrorBody): ChatErrorBody {
+  const [tooLong, used, limit] = TOO_LONG_PROMPT.exec(message) ?? [];
+  const [kind, code] = CHAT_ERRORS[type];
+  if (tooLong === undefined) return { error: { message, type: kind, code, param: null } };
+  const told = limit === undefined
+    ? message
+    : `This model's maximum context length is ${limit} tokens. However, your messages resulted in ${used} tokens.`;
+  return { error: { message: told, type: kind, code: "context_length_exceeded", param: "messages" } };
+}
+// lib/stream/completion_encoder.ts ----------------------------------------------------------
+/** What fills silence: a comment, which no client takes for a chunk. */
+const PING = ": ping\n\n";
+
+const toLine = (data: unknown): string => `data: ${JSON.stringify(data)}\n\n`;
+
+/**
+ * Encodes the events of an answer as the chunks of a streamed chat completion.
+ *
+ * The events say themselves where the answer ends; one that breaks off gets no `[DONE]`.
+ */
+class CompletionEncoder {
+  readonly #created: number;
+  readonly #withUsage: boolean;
+  /** What each chunk begins with. */
+  #head: JsonObject = {};
+  #usage: Usage | undefined;
+  /** How many calls have begun. */
+  #calls = 0;
+  /** What the open call begins with, until pieces of its arguments come. */
+  #input: JsonObject | undefined;
+
+  /**
+   * @param created When the answer began, in seconds.
+   * @param withUsage Whether a chunk with token counts comes last.
+   */
+  constructor(created: number, withUsage = false) {
+    this.#created = created;
+    this.#withUsage = withUsage;
+  }
+
+  /** Gives the lines for the events of one read. */
+  feed(events: readonly (MessageStreamEvent | VisualizationEvent | ApiErrorBody)[]): string {
+    return events.map((event) => this.#encode(event)).join("");
+  }
+
+  #encode(event: MessageStreamEvent | VisualizationEvent | ApiErrorBody): string {
+    switch (event.type) {
+      case "message_start": {
+        const { id, model, usage } = event.message;
+        const head = { id: toCompletionId(id), object: "chat.completion.chunk", created: this.#created, model };
+        this.#head = this.#withUsage ? { ...head, usage: null } : head;
+        this.#usage = usage;
+        return this.#toChunk({ role: "assistant", content: "" });
+      }
+      case "content_block_start":
+        return this.#startBlock(event.content_block);
+      case "content_block_delta":
+        return this.#encodeDelta(event.delta);
+      case "content_block_stop":
+        return this.#input ? this.#continueCall(JSON.stringify(this.#input)) : "";
+      case "message_delta": {
+        if (this.#usage) this.#usage = { ...this.#usage, ...event.usage };
+        const { stop_reason } = event.delta;
+        return stop_reason === null ? PING : this.#toChunk({}, toFinishReason(stop_reason));
+      }
+      case "message_stop":
+        return `${this.#withUsage ? this.#toUsageChunk() : ""}data: [DONE]\n\n`;
+      case "ping":
+        return PING;
+      case "error":
+        return toLine(toChatError(event));
+      default:
+        return "";
+    }
+  }
+
+  #startBlock(block: ContentBlock): string {
+    if (block.type !== "tool_use") return "";
+    const { id, name, input } = block;
+    this.#input = input;
+    return this.#toChunk({
+      tool_calls: [{ index: this.#calls++, id, type: "function", function: { name, arguments: "" } }],
+    });
+  }
+
+  #encodeDelta(delta: BlockDelta): string {
+    if (delta.type === "text_delta") return this.#toChunk({ content: delta.text });
+    if (delta.type === "thinking_delta") return this.#toChunk({ reasoning_content: delta.thinking });
+    return delta.type === "input_json_delta" && delta.partial_json ? this.#continueCall(delta.partial_json) : "";
+  }
+
+  #continueCall(piece: string): string {
+    this.#input = undefined;
+    return this.#toChunk({ tool_calls: [{ index: this.#calls - 1, function: { arguments: piece } }] });
+  }
+
+  #toChunk(delta: JsonObject, finish_reason: string | null = null): string {
+    return toLine({ ...this.#head, choices: [{ index: 0, delta, logprobs: null, finish_reason }] });
+  }
+
+  #toUsageChunk(): string {
+    return this.#usage ? toLine({ ...this.#head, choices: [], usage: toCompletionUsage(this.#usage) }) : "";
+  }
+}
+// lib/stream/event_encoder.ts ---------------------------------------------------------------
+const encoder = new TextEncoder();
+
+/** Encodes events as server-sent events, all of one read in one piece. */
+export function encodeEvents(events: readonly (MessageStreamEvent | VisualizationEvent | ApiErrorBody)[]): Uint8Array {
+  let text = "";
+  for (const event of events) text += `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
+  return encoder.encode(text);
+}
+// lib/server/answer_format.ts ---------------------------------------------------------------
+/** How the answer to one request is put on the wire. */
+type AnswerFormat = {
+  /** The body of a whole answer. */
+  toBody(message: Message): unknown;
+  /** The bytes for the next events of a streamed one. */
+  encode(events: readonly (MessageStreamEvent | VisualizationEvent | ApiErrorBody)[]): Uint8Array;
+  /** Whether the connection of each client is cut when an answer breaks off after its content has begun. */
+  cuts: boolean;
+};
+
+/** Anthropic's own format. */
+const MESSAGES_FORMAT: AnswerFormat = { toBody: (message) => message, encode: encodeEvents, cuts: false };
+
+/** The format of chat completions; `created` is in milliseconds. */
+function createChatFormat(created: number, withUsage: boolean): AnswerFormat {
+  const seconds = Math.floor(created / 1000);
+  const encoder = new CompletionEncoder(seconds, withUsage);
+  const bytes = new TextEncoder();
+  return {
+    toBody: (message) => toChatCompletion(message, seconds),
+    encode: (events) => bytes.encode(encoder.feed(events)),
+    cuts: true,
+  };
+}
+
+/** The body of an error as the clients of a path read it. */
+function toErrorBody(path: string, error: ApiErrorBody): ApiErrorBody | ChatErrorBody {
+  return path.startsWith("/v1/chat/") ? toChatError(error) : error;
+}
+// lib/server/auth.ts ------------------------------------------------------------------------
+/** Who may ask: whoever has one of these keys, or without any this machine only, unless the proxy is open to all. */
+type AccessOptions = { clientKeys: readonly ClientKey[]; open: boolean };
+
+/**
+ * What a route asks of its clients: no key, or that they keep to their rate, too, or that a page is one of this very
+ * server: browsers let every page read what comes over a WebSocket.
+ */
+type RouteAccess = "keyless" | "rated" | "own_page" | undefined;
+
+const THIS_MACHINE = String.raw`(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?`;
+const LOOPBACK_HOST = new RegExp(`^${THIS_MACHINE}$`, "i");
+const LOOPBACK_ORIGIN = new RegExp(`^https?://${THIS_MACHINE}$`, "i");
+const LOOPBACK_PEER = /^(?:::ffff:)?127\.|^::1$/i;
+
+/** What tells that a proxy or a tunnel on this machine passes on what comes from elsewhere. */
+const FORWARDED = ["forwarded", "x-forwarded-for", "x-real-ip"];
+
+/** Compares in a time that tells nothing about the secret. */
+function isSameSecret(given: string, secret: string): boolean {
+  let difference = given.length ^ secret.length;
+  for (let i = 0; i < given.length; i++) difference |= given.charCodeAt(i) ^ secret.charCodeAt(i); // NaN counts as 0.
+  return difference === 0;
+}
+
+/** The key among the subprotocols of a WebSocket, in base64url: a page can set no other header there. */
+function toOfferedKey(headers: Headers): string | undefined {
+  const offered = /(?:^|,) *arbiter\.key\.([\w-]+)/.exec(headers.get("sec-websocket-protocol") ?? "")?.[1];
+  try {
+    return offered && atob(offered.replaceAll("-", "+").replaceAll("_", "/"));
+  } catch {
+    return undefined;
+  }
+}
+
+/** What a request has to show, without the model that may stand behind a colon. */
+function toSecrets(headers: Headers): string[] {
+  const bearer = /^bearer +(.+)$/i.exec(headers.get("authorization") ?? "")?.[1];
+  return [headers.get("x-api-key"), bearer, toOfferedKey(headers)].flatMap((secret) => secret?.split(":", 1) ?? []);
+}
+
+/** Finds the key that a request has shown; all are compared, whichever it is. */
+function findClientKey(headers: Headers, keys: readonly ClientKey[]): ClientKey | undefined {
+  const secrets = toSecrets(headers);
+  return keys.filter(({ key }) => secrets.filter((secret) => isSameSecret(secret, key)).length > 0)[0];
+}
+
+/**
+ * Finds why a request is none of this machine's own. A page of another site can send requests here, and with a name
+ * that leads here (DNS rebinding) even read the answers; it cannot choose what the browser says of it.
+ */
+function findForeign(headers: Headers, peer: string | undefined, open: boolean): string | undefined {
+  const [host, origin] = [headers.get("host"), headers.get("origin")];
+  const isOwn = origin === null || LOOPBACK_ORIGIN.test(origin) ||
+    (open && origin.replace(/^https?:\/\//, "") === host);
+  const rows: [foreign: boolean, why: string][] = [
+    [!open && peer !== undefined && !LOOPBACK_PEER.test(peer), "comes from another machine"],
+    [!open && host !== null && !LOOPBACK_HOST.test(host), "has a Host header that names another machine"],
+    [!open && FORWARDED.some((name) => headers.has(name)), "was forwarded by another proxy"],
+    [!isOwn, "comes from a page of another site"],
+  ];
+  return rows.find(([foreign]) => foreign)?.[1];
+}
+
+/**
+ * Decides whether a request is served.
+ *
+ * @param peer The address it comes from, if that is known.
+ * @returns The key it has shown, or what it was refused with; nothing where no key is needed.
+ */
+function checkAccess(
+  { headers, peer, access }: { headers: Headers; peer?: string | undefined; access?: RouteAccess },
+  { clientKeys, open }: AccessOptions,
+): ClientKey | ApiError | undefined {
+  const origin = headers.get("origin");
+  if (access === "own_page" && origin !== null && origin.replace(/^https?:\/\//, "") !== headers.get("host")) {
+    return new ApiError("permission_error", "The request comes from a page of another server");
+  }
+  if (clientKeys.length > 0) {
+    return access === "keyless" ? undefined : findClientKey(headers, clientKeys) ?? new ApiError(
+      "authentication_error",
+      "This proxy wants its own key, as x-api-key or as a bearer token: the one that ARBITER_API_KEY was set to",
+      { headers: { "www-authenticate": "Bearer", "x-should-retry": "false" } },
+    );
+  }
+  const foreign = findForeign(headers, peer, open);
+  return foreign === undefined ? undefined : new ApiError(
+    "permission_error",
+    `The request ${foreign}: without a key only this machine is served; set ARBITER_API_KEY for the proxy`,
+    { headers: { "x-should-retry": "false" } },
+  );
+}
+
+/** Counts what clients ask for: each key has a minute of its own, and so have all who need none. */
+class InboundLimits {
+  readonly #windows = new Map<ClientKey | undefined, RateWindow>();
+  readonly #rpm: number;
+  readonly #clock: Clock;
+
+  /** Lets so many requests a minute pass, 0 any number, unless a key says otherwise. */
+  constructor(rpm: number, clock: Clock) {
+    this.#rpm = rpm;
+    this.#clock = clock;
+  }
+
+  /** Counts a request, or gives what it is refused with. */
+  count(client: ClientKey | undefined): ApiError | undefined {
+    const limit = client?.rpm ?? this.#rpm;
+    if (limit === 0) return undefined;
+    const window = this.#windows.get(client) ?? new RateWindow({ limit, window: 60_000, concurrency: 0 }, this.#clock);
+    this.#windows.set(client, window);
+    const { wait } = window;
+    if (wait > 0) {
+      const headers = { "retry-after": String(Math.ceil(wait / 1000)) };
+      return new ApiError("rate_limit_error", `More than ${limit} requests a minute: that is this proxy's limit`, {
+        headers,
+      });
+    }
+    void window.enter("main", new AbortController().signal);
+    return undefined;
+  }
+}
+// lib/server/body.ts ------------------------------------------------------------------------
+/**
+ * Reads a JSON body and how many bytes it has, measuring it while it comes: `content-length` may be absent or a lie.
+ *
+ * @throws {ApiError} `request_too_large` beyond `maxBytes`, `invalid_request_error` if it is not JSON.
+ */
+async function readJson(request: Request, maxBytes: number): Promise<{ body: unknown; size: number }> {
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true }); // Deno's takes marks from each chunk.
+  let [text, size] = ["", 0];
+  try {
+    for await (const chunk of request.body ?? []) {
+      size += chunk.byteLength;
+      if (size > maxBytes) {
+        const message = `Request exceeds the maximum size of ${Number((maxBytes / 1024 / 1024).toPrecision(4))} MiB`;
+        throw new ApiError("request_too_large", message, { headers: { connection: "close" } });
+      }
+      text += decoder.decode(chunk, { stream: true });
+    }
+  } catch (cause) {
+    if (cause instanceof ApiError) throw cause;
+    throw new ApiError("invalid_request_error", "The request body broke off", { cause });
+  }
+  text += decoder.decode();
+  const body = parseJson(text.replace(/^\uFEFF/, ""));
+  if (body === undefined) {
+    throw new ApiError("invalid_request_error", "The request body is not valid JSON, or nested more than 500 deep");
+  }
+  return { body, size };
+}
+// lib/wire/client_chat_request.ts -----------------------------------------------------------
+/** A part of a message of a client. */
+type ClientChatPart =
+  | { type: "text"; text: string }
+  | { type: "refusal"; refusal: string }
+  | { type: "image_url"; image_url: { url: string } }
+  | { type: "file"; file: { file_data?: string | null; filename?: string | null } };
+
+/** What a message of a client says. */
+type ClientChatContent = string | ClientChatPart[] | null;
+
+/** One message of a client's request; `arguments` may be anything. */
+type ClientChatMessage =
+  | { role: "system" | "developer" | "user"; content: ClientChatContent }
+  | {
+    role: "assistant";
+    content?: ClientChatContent;
+    reasoning_content?: unknown;
+    tool_calls?: { id: string; function: { name: string; arguments?: unknown } }[] | null;
+  }
+  | { role: "tool"; tool_call_id: string; content?: ClientChatContent };
+
+/** The body of `POST /v1/chat/completions`, with the fields this proxy reads. */
+type ClientChatRequest = {
+  model: string;
+  messages: ClientChatMessage[];
+  max_completion_tokens?: number | null;
+  max_tokens?: number | null;
+  stream?: boolean | null;
+  stream_options?: { include_usage?: boolean } | null;
+  temperature?: number | null;
+  top_p?: number | null;
+  stop?: string | string[] | null;
+  tools?: { function: { name: string; description?: string; parameters?: JsonObject } }[] | null;
+  tool_choice?: string | { type: string; function: { name: string } } | null;
+  parallel_tool_calls?: boolean | null;
+  response_format?: { type: string; json_schema?: { schema?: JsonObject } } | null;
+  reasoning_effort?: string | null;
+};
+
+const REQUEST_FIELDS_OF_CHAT = "model:string messages:list stream?:boolean stream_options?:object max_tokens?:count " +
+  "max_completion_tokens?:count temperature?:upTo2 top_p?:upTo1 stop?:stop tools?:list " +
+  "parallel_tool_calls?:boolean response_format?:object reasoning_effort?:string";
+
+/** The fields of each role's messages. */
+const ROLE_FIELDS = new Map<unknown, string>([
+  ["system", "content:content"],
+  ["developer", "content:content"],
+  ["user", "content:content"],
+  ["assistant", "content?:content tool_calls?:list"],
+  ["tool", "content?:content tool_call_id:string"],
+]);
+
+/** The fields of each type of part, and of what is in it. */
+const PART_FIELDS = new Map<unknown, [outer: string, inner?: string]>([
+  ["text", ["text:string"]],
+  ["refusal", ["refusal:string"]],
+  ["image_url", ["image_url:object", "url:string"]],
+  ["file", ["file:object", "file_data?:string filename?:string"]],
+]);
+
+const toOneOf = (names: Iterable<unknown>): string => `Input should be one of ${[...names].join(", ")}`;
+
+function checkPart(part: unknown, path: string): void {
+  checkFields(part, "type:string", path);
+  const { type, ...fields } = part as JsonObject;
+  const [outer, inner] = PART_FIELDS.get(type) ?? refuse(`${path}.type`, toOneOf(PART_FIELDS.keys()));
+  checkFields(part, outer, path);
+  if (inner) checkFields(fields[String(type)], inner, `${path}.${type}`);
+}
+
+function checkMessage(message: unknown, path: string): void {
+  checkFields(message, "role:string", path);
+  const { role, content, tool_calls: calls } = message as JsonObject;
+  checkFields(message, ROLE_FIELDS.get(role) ?? refuse(`${path}.role`, toOneOf(ROLE_FIELDS.keys())), path);
+  if (Array.isArray(content)) content.forEach((part, i) => checkPart(part, `${path}.content.${i}`));
+  if (Array.isArray(calls)) calls.forEach((call, i) => checkCalled(call, "id:string", `${path}.tool_calls.${i}`));
+}
+
+/** Checks what names a function: a call, a tool, a choice. */
+function checkCalled(value: unknown, fields: string, path: string): void {
+  checkFields(value, `${fields} function:object`, path);
+  checkFields((value as JsonObject).function, "name:string description?:string parameters?:object", `${path}.function`);
+}
+
+/**
+ * Checks the body of `POST /v1/chat/completions`.
+ *
+ * Only what translation relies on is checked, and what cannot be done is refused: more than one answer, tools that are no
+ * functions.
+ *
+ * @throws {ApiError} `invalid_request_error` naming the path and what was expected there.
+ */
+function parseClientChatRequest(body: unknown): ClientChatRequest {
+  checkFields(body, REQUEST_FIELDS_OF_CHAT, "");
+  const { messages, tools, tool_choice: choice, response_format: format, n, functions } = body as
+    & JsonObject
+    & ClientChatRequest;
+  if (messages.length === 0) refuse("messages", "at least one message is required");
+  messages.forEach((message, i) => checkMessage(message, `messages.${i}`));
+  tools?.forEach((tool, i) => checkCalled(tool, "type?:string", `tools.${i}`));
+  if (isJsonObject(choice)) {
+    checkCalled(choice, "type?:string", "tool_choice");
+    const { name } = choice.function;
+    const offered = tools?.some((tool) => tool.function.name === name);
+    if (!offered) refuse("tool_choice.function.name", `Tool '${name}' is not in tools`);
+  }
+  if (format) checkFields(format, "type:string json_schema?:object", "response_format");
+  if (format?.json_schema) checkFields(format.json_schema, "schema?:object", "response_format.json_schema");
+  if (typeof n === "number" && n > 1) refuse("n", "Input should be 1");
+  if (functions) refuse("functions", "Use tools instead");
+  return body as ClientChatRequest;
+}
+// lib/translate/client_chat_request.ts ------------------------------------------------------
+/** Output tokens for clients that ask for no number; as always, no more than the model can and its window has room for. */
+const USUAL_MAX_TOKENS = 32_000;
+/** Fields that change answers and that have no counterpart. */
+const LOST_FIELDS = ["frequency_penalty", "presence_penalty", "logit_bias", "logprobs", "seed", "prediction", "audio"];
+/** `tool_choice` in words. */
+const CHOICE_WORDS = new Map<unknown, ToolChoice["type"]>([["none", "none"], ["required", "any"]]);
+
+/** A data URL becomes its bytes, every other address stays one. */
+function toSource(url: string): JsonObject {
+  const comma = url.indexOf(",");
+  const head = url.slice(0, comma);
+  if (!head.startsWith("data:") || !head.endsWith(";base64")) return { type: "url", url };
+  return { type: "base64", media_type: head.slice(5).split(";", 1)[0], data: url.slice(comma + 1) };
+}
+
+function toBlock(part: ClientChatPart): ContentBlockParam {
+  if (part.type === "image_url") return { type: "image", source: toSource(part.image_url.url) };
+  if (part.type === "text") return { type: "text", text: part.text };
+  if (part.type === "refusal") return { type: "text", text: part.refusal };
+  const { file_data, filename } = part.file;
+  return {
+    type: "document",
+    source: file_data ? toSource(file_data) : { type: "file" },
+    title: filename ?? null,
+  };
+}
+
+function toContentBlocks(content: ClientChatContent | undefined): ContentBlockParam[] {
+  const blocks = typeof content === "string" ? [{ type: "text" as const, text: content }] : content?.map(toBlock) ?? [];
+  return blocks.filter((block) => block.type !== "text" || block.text !== "");
+}
+
+/** Arguments are JSON in a string, but some clients replay the object, and nothing for no arguments. */
+function toInput(args: unknown): JsonObject {
+  return isJsonObject(args) ? args : parseInput(typeof args === "string" ? args || "{}" : JSON.stringify(args ?? {}));
+}
+
+function toBlocksOf(message: ClientChatMessage): ContentBlockParam[] {
+  const content = toContentBlocks(message.content);
+  if (message.role === "tool") return [{ type: "tool_result", tool_use_id: message.tool_call_id, content }];
+  if (message.role !== "assistant") return content;
+  const { reasoning_content: thinking, tool_calls } = message;
+  const calls = tool_calls?.map(({ id, function: { name, arguments: args } }) => {
+    return { type: "tool_use" as const, id, name, input: toInput(args) };
+  });
+  const thought = typeof thinking === "string" && thinking !== "";
+  return [...thought ? [{ type: "thinking" as const, thinking, signature: UNSIGNED }] : [], ...content, ...calls ?? []];
+}
+
+/** Translates a message; the results of parallel calls come one by one and belong into one message. */
+function addMessage(messages: MessageParam[], message: ClientChatMessage): MessageParam[] {
+  const { role } = message;
+  const content = toBlocksOf(message);
+  const last = messages.at(-1)?.content;
+  if (role === "tool" && Array.isArray(last) && last[0]?.type === "tool_result") last.push(...content);
+  else messages.push({ role: role === "tool" ? "user" : role === "developer" ? "system" : role, content });
+  return messages;
+}
+
+function toChosenTool(
+  { tool_choice: choice, parallel_tool_calls: parallel }: ClientChatRequest,
+): ToolChoice | undefined {
+  const type = CHOICE_WORDS.get(choice) ?? "auto";
+  const chosen: ToolChoice = isJsonObject(choice) ? { type: "tool", name: choice.function.name } : { type };
+  if (parallel === false) return { ...chosen, disable_parallel_tool_use: true };
+  return choice == null ? undefined : chosen;
+}
+
+/** The schema an answer must satisfy; without one, any object. */
+function toSchema(format: ClientChatRequest["response_format"]): JsonObject | undefined {
+  if (format?.type === "json_object") return { type: "object" };
+  return format?.type === "json_schema" ? format.json_schema?.schema : undefined;
+}
+
+/**
+ * Translates the chat completion request of a client into a Messages request, which everything else works with.
+ *
+ * System messages at the head are the system prompt, those further on stay where they are. No `reasoning_effort` means no
+ * thinking, as no `thinking` does at Anthropic.
+ */
+function toMessagesRequest(chat: ClientChatRequest): { request: MessagesRequest; warnings: string[] } {
+  const { model, messages, tools, temperature, top_p, stop, reasoning_effort: effort } = chat;
+  const isInstruction = ({ role }: ClientChatMessage) => role === "system" || role === "developer";
+  const begin = messages.findIndex((message) => !isInstruction(message));
+  const [told, said] = begin < 0 ? [[], messages] : [messages.slice(0, begin), messages.slice(begin)];
+  const request: MessagesRequest = {
+    model,
+    messages: said.reduce<MessageParam[]>(addMessage, []),
+    max_tokens: chat.max_completion_tokens ?? chat.max_tokens ?? USUAL_MAX_TOKENS,
+    stream: chat.stream ?? false,
+  };
+  const choice = toChosenTool(chat);
+  const schema = toSchema(chat.response_format);
+  if (told.length > 0) request.system = told.flatMap(toBlocksOf);
+  if (temperature != null) request.temperature = temperature;
+  if (top_p != null) request.top_p = top_p;
+  if (stop != null) request.stop_sequences = [stop].flat();
+  if (tools?.length) {
+    request.tools = tools.map(({ function: { name, description, parameters } }) => ({
+      name,
+      ...(description ? { description } : {}),
+      input_schema: parameters ?? { type: "object", properties: {} },
+    }));
+    if (choice) request.tool_choice = choice;
+  }
+  if (effort != null && effort !== "none") {
+    request.thinking = { type: "adaptive" };
+    request.output_config = { effort: effort === "minimal" ? "low" : effort };
+  }
+  if (schema) request.output_config = { ...request.output_config, format: { type: "json_schema", schema } };
+  const lost = LOST_FIELDS.filter((field) => (chat as JsonObject)[field]);
+  return { request, warnings: lost.map((field) => `Cannot pass '${field}': Anthropic's format has no such field`) };
 }
 // lib/stream/text_events.ts -----------------------------------------------------------------
 /** The events, but the first, of an answer that is a text from the proxy itself; its tokens are estimated. */
@@ -6983,642 +11199,6 @@ function toTextEvents(text: string): MessageStreamEvent[] {
     { type: "message_delta", delta: { stop_reason: "end_turn", stop_sequence: null }, usage },
     { type: "message_stop" },
   ];
-}
-// lib/tokens/calibration.ts -----------------------------------------------------------------
-/** Fewer estimated tokens teach nothing: what templates add outweighs them. */
-const MIN_ESTIMATE = 500;
-/** Real tokens to an estimated one; at the worst Hindi takes 0.6 in Gemma's vocabulary and 2.4 in cl100k. */
-const isPossible = (ratio: unknown) => typeof ratio === "number" && ratio >= 0.5 && ratio <= 2.5;
-/** How far from its prediction a report may be before it is doubted, and how much of the way to it the ratio goes. */
-const NEAR_COUNT = 1.3, WEIGHT = 0.3;
-/** A request with less than this much of the one before it was compacted: it does not go on from there. */
-const COMPACTED = 0.9, MAX_REPORTS = 256;
-
-/** A request as it was estimated and as its host counted it; how many reports in a row, this the last, were doubted. */
-type Report = { estimate: number; actual: number; doubts: number };
-const NO_REPORT: Report = { estimate: 0, actual: 0, doubts: 0 };
-
-/**
- * Learns how models count from what their hosts report. A key stands for a model at a host, a session for a conversation:
- * its next request is its last, whose real count is known, and something more. Only ratios outlive the process.
- */
-export class Calibration {
-  /** Tokens of a model's own to an estimated one, by the key of each that has reported. */
-  readonly ratios: Map<string, number> = new BoundedMap(MAX_REPORTS);
-  /** The last of each key, and the last believed of each session. */
-  readonly #reports = new BoundedMap<string, Report>(MAX_REPORTS);
-
-  /** Goes on from the ratios of another process; impossible ones are left out. */
-  restore(ratios: Iterable<readonly [key: string, ratio: number]>): void {
-    for (const [key, ratio] of ratios) if (isPossible(ratio)) this.ratios.set(key, ratio);
-  }
-
-  /** The tokens of an estimated request as its model counts them. */
-  predict(key: string, session: string, estimate: number): number {
-    const last = this.#reports.get(`${key}\n${session}`) ?? NO_REPORT;
-    const from = estimate >= COMPACTED * last.estimate ? last : NO_REPORT;
-    return Math.max(Math.ceil(from.actual + (this.ratios.get(key) ?? 1) * (estimate - from.estimate)), 0);
-  }
-
-  /**
-   * Takes what a host has counted; the caller leaves out requests with images.
-   *
-   * A report that is far from the prediction, impossible, or the same as for another request is an accident. A second one
-   * in a row is the new truth or, where it cannot be, shows that nothing this host says is to be believed.
-   */
-  observe(key: string, session: string, estimate: number, actual: number): void {
-    if (!(estimate >= MIN_ESTIMATE && actual > 0 && actual < Infinity)) return;
-    const [name, sample] = [`${key}\n${session}`, actual / estimate];
-    const [last, own] = [this.#reports.get(key) ?? NO_REPORT, this.#reports.get(name) ?? NO_REPORT];
-    const possible = isPossible(sample) && (last.actual !== actual || Math.abs(last.estimate / estimate - 1) < 0.01);
-    const ratio = this.ratios.get(key) ?? sample;
-    const off = this.ratios.has(key) ? this.predict(key, session, estimate) / actual : 1;
-    const doubts = possible && Math.max(off, 1 / off) <= NEAR_COUNT ? 0 : Math.max(last.doubts, own.doubts) + 1;
-    const believed = possible && doubts !== 1;
-    if (believed) this.ratios.set(key, ratio + WEIGHT * (sample - ratio));
-    else if (doubts > 1) this.ratios.delete(key);
-    this.#reports.set(key, { estimate, actual, doubts });
-    this.#reports.set(name, believed ? { estimate, actual, doubts } : { ...own, doubts });
-  }
-}
-// lib/translate/content.ts ------------------------------------------------------------------
-/** What content translation has to know: whether the model sees images, and where to tell of losses. */
-type ContentOptions = { vision: boolean; warn: (warning: string) => void };
-
-const NO_IMAGE = "[An image stood here. This model cannot see images: ask for a description, or inspect the file " +
-  "with a tool.]";
-
-/** The beginning of an address at which hosts find an image. */
-const IMAGE_ADDRESS = /^(?:https?:\/\/\S|data:image\/[\w.+-]+;base64,[\w+/])/;
-
-function toImagePart({ type, media_type, data, url }: JsonObject, { vision, warn }: ContentOptions): ChatPart {
-  const address = type === "base64" ? `data:${media_type};base64,${data}` : url;
-  if (vision && IMAGE_ADDRESS.test(String(address))) return { type: "image_url", image_url: { url: String(address) } };
-  warn("Cannot show an image to the model: replaced by a note");
-  return { type: "text", text: NO_IMAGE };
-}
-
-function toDocumentParts(block: ContentBlockParam & { type: "document" }, options: ContentOptions): ChatPart[] {
-  const { title, context } = block;
-  const { type, media_type, data, url, content } = block.source;
-  if (Array.isArray(content)) return [...toTextParts(title, context), ...toPartsOf(content, options)];
-  const plain = type === "text" ? data : content;
-  if (typeof plain === "string") return toTextParts(title, context, plain);
-  options.warn(`Cannot show a document of type '${media_type ?? type}': replaced by a note`);
-  const name = [title, url].filter((part) => typeof part === "string").map((part) => ` "${part}"`).join(" from");
-  const size = typeof data === "string" ? `, ${Math.ceil(data.length * 3 / 4 / 1024)} kB` : "";
-  const note = `[A document${name} (${media_type ?? type}${size}) was attached here. It cannot be shown to ` +
-    "this model. To read it, run a tool on the file, such as `pdftotext -layout FILE -` or Python's pypdf.]";
-  return toTextParts(context, note);
-}
-
-/** One text of lines, as far as there are any. */
-function toTextParts(...lines: (string | null | undefined)[]): ChatPart[] {
-  const text = lines.filter(Boolean).join("\n");
-  return text === "" ? [] : [{ type: "text", text }];
-}
-
-function toParts(block: ContentBlockParam, options: ContentOptions): ChatPart[] {
-  if (block.type === "text") return toTextParts(block.text);
-  if (block.type === "image") return [toImagePart(block.source, options)];
-  if (block.type === "document") return toDocumentParts(block, options);
-  if (block.type === "tool_reference") return toTextParts(`The tool ${block.tool_name} is loaded now.`);
-  // Blocks of server tools, search results and whatever comes next: better shown than lost.
-  const { type, ...fields } = block as object as JsonObject;
-  options.warn(`Cannot translate a block of type '${type}': passed as text`);
-  return toTextParts(`[${type}] ${typeof fields.text === "string" ? fields.text : JSON.stringify(fields)}`);
-}
-
-/** Translates content that may be a plain string, absent, or blocks; tool results are not its concern. */
-function toPartsOf(content: MessageContent | undefined, options: ContentOptions): ChatPart[] {
-  if (typeof content === "string") return toTextParts(content);
-  return content?.flatMap((block) => toParts(block, options)) ?? [];
-}
-
-/** Joins the text of parts with blank lines between. */
-function toText(parts: ChatPart[]): string {
-  return parts.flatMap((part) => part.type === "text" ? [part.text] : []).join("\n\n");
-}
-
-/** The shortest form of parts: hosts take a plain string everywhere, a list in few places. */
-function toContent(parts: ChatPart[]): string | ChatPart[] {
-  return parts.every((part) => part.type === "text") ? toText(parts) : parts;
-}
-// lib/translate/call_ids.ts -----------------------------------------------------------------
-/**
- * Makes what gives each call of a history, in order, the id its family wants upstream.
- *
- * Kimi's ids count the calls from the first on; the same history always becomes the same text, which prompt caches
- * depend on.
- */
-function createCallIds(rule: CallIdRule = "any"): (id: string, name: string) => string {
-  let count = 0;
-  if (rule === "kimi") return (_id, name) => `functions.${name}:${count++}`;
-  return rule === "mistral" ? (id) => toDigest(id, 9) : (id) => id;
-}
-// lib/translate/schema.ts -------------------------------------------------------------------
-const toSet = (words: string): ReadonlySet<string> => new Set(words.split(" "));
-
-/** Where JSON Schema keeps one further schema. */
-const ONE = toSet(
-  "additionalProperties contains else if items not propertyNames then unevaluatedItems unevaluatedProperties",
-);
-/** Where it keeps several, by name or in a list. */
-const MANY = toSet("$defs definitions dependentSchemas patternProperties properties allOf anyOf oneOf prefixItems");
-/** Keywords a model can do without and that some hosts refuse: llama.cpp and OpenAI cannot read Claude Code's patterns. */
-const NOISE = toSet("$schema $id $comment pattern");
-/** Limits of how often something comes, and the largest that llama.cpp makes a grammar of. */
-const REPEATS = toSet("maxLength maxItems minLength minItems");
-const MOST_REPEATS = 2000;
-
-function toEntries(schema: JsonObject): [string, unknown][] {
-  return Object.entries(schema).flatMap(([keyword, value]): [string, unknown][] => {
-    if (NOISE.has(keyword) || (REPEATS.has(keyword) && Number(value) > MOST_REPEATS)) return [];
-    // `true` and `false` are legal schemas, but several hosts accept objects only.
-    if (ONE.has(keyword)) return typeof value === "boolean" ? [] : [[keyword, toClean(value)]];
-    if (!MANY.has(keyword)) return [[keyword, value]];
-    if (!isJsonObject(value)) return [[keyword, toClean(value)]];
-    return [[keyword, Object.fromEntries(Object.entries(value).map(([name, sub]) => [name, toClean(sub)]))]];
-  });
-}
-
-function toClean(schema: unknown): unknown {
-  if (Array.isArray(schema)) return schema.map(toClean);
-  return isJsonObject(schema) ? Object.fromEntries(toEntries(schema)) : {};
-}
-
-/**
- * Makes a tool's `input_schema` one that strict hosts accept, without changing what it asks for but in details.
- *
- * Boolean subschemas, patterns, huge limits and `$schema` go, in schema positions only: a property that is *called*
- * `$schema` or a default value that looks like a schema stays.
- */
-function toParameters(schema: JsonObject): JsonObject {
-  const { type = "object", properties, ...rest } = Object.fromEntries(toEntries(schema));
-  if (type !== "object") return { type, ...rest };
-  return { type, properties: isJsonObject(properties) ? properties : {}, ...rest };
-}
-// lib/translate/tools.ts --------------------------------------------------------------------
-/** Claude Code's stand-in for tools it has not loaded; nobody may call it. */
-const PLACEHOLDER = "DeferredToolPlaceholder";
-
-/**
- * The function name for a tool: at most 64 letters, digits, `_` and `-` (OpenAI's rule).
- *
- * A name that breaks the rule keeps its beginning and gets a digest of the whole.
- */
-function toFunctionName(name: string): string {
-  return /^[\w-]{1,64}$/.test(name) ? name : `${name.replace(/[^\w-]/g, "_").slice(0, 54)}_${toDigest(name, 9)}`;
-}
-
-/** Translates `tools`; Anthropic's own server tools cannot run here and are left out. */
-function toChatTools(tools: MessagesRequest["tools"], warn: ContentOptions["warn"]): ChatTool[] {
-  return (tools ?? []).flatMap(({ name, description, input_schema }): ChatTool[] => {
-    if (name === PLACEHOLDER) return [];
-    if (!input_schema) warn(`Cannot offer the server tool '${name}' to the model: it runs at Anthropic only`);
-    if (!input_schema) return [];
-    const call = { name: toFunctionName(name), ...(description ? { description } : {}) };
-    return [{ type: "function", function: { ...call, parameters: toParameters(input_schema) } }];
-  });
-}
-
-/** The declared tools under the names they have upstream, where longer ones than 64 characters are shortened. */
-export function toDeclaredTools(tools: MessagesRequest["tools"]): DeclaredTools {
-  return new Map(tools?.map((tool) => [toFunctionName(tool.name), tool]));
-}
-
-const CHOICE_NAMES = new Map<string, "required" | "none">([["any", "required"], ["none", "none"]]);
-
-/** Translates `tool_choice` with its `disable_parallel_tool_use`. */
-function toToolChoice(
-  choice: ToolChoice | undefined,
-  tools: readonly ChatTool[],
-): Pick<ChatRequest, "tool_choice" | "parallel_tool_calls"> {
-  if (!choice) return {};
-  const name = toFunctionName(choice.name ?? "");
-  // One that was left out cannot be called.
-  const named = choice.type === "tool" && tools.some((tool) => tool.function.name === name);
-  const tool_choice = named
-    ? { type: "function", function: { name } } as const
-    : CHOICE_NAMES.get(choice.type) ?? "auto";
-  return { tool_choice, ...(choice.disable_parallel_tool_use ? { parallel_tool_calls: false } : {}) };
-}
-// lib/translate/messages.ts -----------------------------------------------------------------
-const NO_OUTPUT = "(no output)"; // Tool messages must not be empty.
-const NO_RESULT = "(no result: the call was interrupted)";
-const ANSWER = "OK.";
-/** What Google's documentation has for calls whose signature is not there: clients do not keep it. */
-const UNVERIFIED = { extra_content: { google: { thought_signature: "skip_thought_signature_validator" } } };
-const IMAGE_FOLLOWS = "(the image follows the tool results)";
-
-/** The blocks of content. */
-function toBlocks(content: MessageParam["content"]): ContentBlockParam[] {
-  return typeof content === "string" ? [{ type: "text", text: content }] : content;
-}
-
-/** What the system says in the middle of a conversation, as the client says it where nobody takes that role there. */
-function toReminder(text: string): string {
-  return `<system-reminder>\n${text}\n</system-reminder>`;
-}
-
-/** Whether a message has what a person wrote, not only results and reminders: new work begins with it. */
-function isTyped({ role, content }: MessageParam): boolean {
-  return role === "user" &&
-    toBlocks(content).some((block) => block.type === "text" && /^\s*(?!<system-reminder>)\S/.test(block.text));
-}
-
-/** What a family wants of the history. */
-type HistoryRules = Pick<
-  Family,
-  "callIds" | "replaysThinking" | "answersResults" | "singleCalls" | "signsCalls"
->;
-
-/** Consecutive messages of one side, the assistant's or the client's, are one turn. */
-function toTurns(messages: MessageParam[]): MessageParam[][] {
-  const turns: MessageParam[][] = [];
-  for (const message of messages) {
-    const last = turns.at(-1);
-    if (last && (last[0]?.role === "assistant") === (message.role === "assistant")) last.push(message);
-    else turns.push([message]);
-  }
-  return turns;
-}
-
-/**
- * Translates `messages`, repairing what strict hosts refuse.
- *
- * Results follow their calls directly and in the order of the calls, whatever order they came in; a missing result is
- * filled in, an orphan becomes user text. Text beside results comes after them. System messages from the middle become
- * reminders. Thinking is left out, because most hosts refuse it in the history; a family that wants it back gets that
- * of the work at hand, which begins where a person last wrote something, or all; a blank for calls that must have some.
- */
-function toChatMessages(
-  messages: MessageParam[],
-  options: ContentOptions,
-  { callIds, replaysThinking = false, answersResults, singleCalls = false, signsCalls = false }: HistoryRules = {},
-): ChatMessage[] {
-  const chat: ChatMessage[] = [];
-  const toCallId = createCallIds(callIds);
-  /** The calls of the last assistant turn that wait for their results, in order, each with the client's own id. */
-  const waiting: [clientId: string, call: ChatToolCall][] = [];
-  /** The ids of all calls, and how many were given to calls whose own was taken. */
-  const taken = new Set<string>();
-  let copies = 1;
-
-  function addCall({ id, name, input }: ContentBlockParam & { type: "tool_use" }): void {
-    const called = { name: toFunctionName(name), arguments: toInputText(input) };
-    let callId = toCallId(id || "call", called.name);
-    // Hosts that go by the id would take two calls for one.
-    while (taken.has(callId)) callId = toCallId(`${id}_${++copies}`, called.name);
-    taken.add(callId);
-    waiting.push([id, { id: callId, type: "function", function: called, ...(signsCalls ? UNVERIFIED : {}) }]);
-  }
-
-  /** What an assistant wrote. */
-  function addAssistant(turn: MessageParam[], withThinking: boolean): void {
-    const texts: ContentBlockParam[] = [];
-    const thoughts: string[] = [];
-    for (const block of turn.flatMap(({ content }) => toBlocks(content))) {
-      if (block.type === "tool_use") addCall(block);
-      else if (block.type === "thinking") thoughts.push(block.thinking);
-      else if (!block.type.endsWith("thinking")) texts.push(block);
-    }
-    // Many templates want roles to alternate, and a client's turn may have come to nothing.
-    const before = chat.at(-1)?.role === "assistant" ? chat.pop()?.content : "";
-    const text = [before, toText(toPartsOf(texts, options))].filter(Boolean).join("\n\n");
-    const tool_calls = waiting.slice(0, singleCalls ? 1 : Infinity).map(([, call]) => call);
-    const none = typeof replaysThinking === "string" && waiting.length > 0 ? " " : "";
-    const thinking = withThinking && thoughts.filter((thought) => thought.trim() !== "").join("\n\n") || none;
-    const reasoning = thinking === "" ? {} : { reasoning_content: thinking };
-    if (tool_calls.length > 0) chat.push({ role: "assistant", content: text || null, ...reasoning, tool_calls });
-    else if (text !== "") chat.push({ role: "assistant", content: text, ...reasoning });
-  }
-
-  /** What came in return: first the results in the order of the calls, then everything else. */
-  function addClient(turn: MessageParam[]): void {
-    const results: ToolResultParam[] = [];
-    const parts: ChatPart[] = [];
-    for (const { role, content } of turn) {
-      const blocks = toBlocks(content);
-      const others = toPartsOf(blocks.filter((block) => block.type !== "tool_result"), options);
-      results.push(...blocks.filter((block) => block.type === "tool_result"));
-      // Most templates take a system message in front only.
-      if (role !== "system") parts.push(...others);
-      else if (others.length > 0) parts.push({ type: "text", text: toReminder(toText(others)) });
-    }
-    parts.unshift(...addResults(results));
-    const last = chat.at(-1);
-    // An assistant turn that came to nothing may have stood between.
-    if (last?.role === "user" && Array.isArray(last.content)) last.content.push(...parts);
-    else if (parts.length > 0) {
-      if (last?.role === "tool" && answersResults) chat.push({ role: "assistant", content: ANSWER });
-      chat.push({ role: "user", content: parts });
-    }
-  }
-
-  /** Adds a tool message for each waiting call; gives what tool messages cannot hold. */
-  function addResults(results: ToolResultParam[]): ChatPart[] {
-    const extra: ChatPart[] = [];
-    const left = new Set(results);
-    const byId = new Map<string, ToolResultParam[]>();
-    for (const result of results.reverse()) {
-      const { tool_use_id: id } = result;
-      byId.set(id, byId.get(id) ?? []).get(id)?.push(result);
-    }
-    for (const [i, [clientId, call]] of waiting.splice(0).entries()) {
-      const { id, function: { name } } = call;
-      if (singleCalls && i > 0) chat.push({ role: "assistant", content: null, tool_calls: [call] });
-      const result = byId.get(clientId)?.pop();
-      if (result) left.delete(result);
-      const parts = toPartsOf(result?.content, options);
-      const images = parts.filter((part) => part.type !== "text");
-      if (images.length > 0) extra.push({ type: "text", text: `Result of ${name}:` }, ...images);
-      if (!result) options.warn(`Cannot find the result of a call of '${name}': said to be interrupted`);
-      let content = toText(parts) || (result ? images.length > 0 ? IMAGE_FOLLOWS : NO_OUTPUT : NO_RESULT);
-      if (result?.is_error && !/error/i.test(content.slice(0, 40))) content = `Error: ${content}`;
-      chat.push({ role: "tool", tool_call_id: id, content });
-    }
-    for (const { content } of left) {
-      options.warn("Cannot find the call of a tool result: passed as text");
-      extra.push({ type: "text", text: "Result of an earlier tool call:" }, ...toPartsOf(content, options));
-    }
-    return extra;
-  }
-
-  const turns = toTurns(messages);
-  const begin = replaysThinking === "always" ? -1 : turns.findLastIndex((turn) => turn.some(isTyped));
-  turns.forEach((turn, i) => {
-    if (turn[0]?.role === "assistant") addAssistant(turn, replaysThinking !== false && i > begin);
-    else addClient(turn);
-  });
-  addResults([]);
-  for (const message of chat) {
-    if (message.role === "user" && Array.isArray(message.content)) message.content = toContent(message.content);
-  }
-  return chat;
-}
-// lib/wire/image_size.ts --------------------------------------------------------------------
-/** Bytes of a JPEG after which its size is no longer looked for: what cameras write before it is less. */
-const MAX_JPEG_HEADER = 1_000_000;
-const BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-/** Reads a number of some bytes, the first of them the highest; `NaN` past the end. */
-type Read = (at: number, bytes?: number) => number;
-/** The width and height of an image in pixels. */
-type ImageSize = [width: number, height: number];
-
-function toReader(data: string): Read {
-  const digitAt = (at: number) => at < data.length ? BASE64.indexOf(data.charAt(at)) : NaN;
-  return (at, bytes = 1) => {
-    let value = 0;
-    for (let i = at; i < at + bytes; i++) {
-      const first = Math.floor(i * 4 / 3);
-      const twelveBits = digitAt(first) * 64 + digitAt(first + 1);
-      value = value * 256 + Math.floor(twelveBits / 4 ** (2 - i % 3)) % 256;
-    }
-    return value;
-  };
-}
-
-/** A number of two bytes, the first of them the lowest. */
-const readLow = (read: Read, at: number) => read(at + 1) * 256 + read(at);
-
-/** Goes from segment to segment to the frame's header. */
-function readJpeg(read: Read): ImageSize {
-  for (let at = 2; at < MAX_JPEG_HEADER && read(at) === 0xff; at += 2 + read(at + 2, 2)) {
-    if ((read(at + 1) & 0xfc) === 0xc0) return [read(at + 7, 2), read(at + 5, 2)];
-  }
-  return [NaN, NaN];
-}
-
-/** What the base64 of each format begins with, and where the size is. */
-const FORMATS: [start: RegExp, read: (read: Read) => ImageSize][] = [
-  [/^iVBORw0KGgo/, (read) => [read(16, 4), read(20, 4)]], // PNG
-  [/^\/9j\//, readJpeg],
-  [/^R0lGOD/, (read) => [readLow(read, 6), readLow(read, 8)]], // GIF
-  [/^UklGR.{11}VlA4I/, (read) => [readLow(read, 26) % 0x4000, readLow(read, 28) % 0x4000]], // WebP, lossy
-  [/^UklGR.{11}VlA4T/, (read) => { // WebP, lossless: two numbers of 14 bits, each one less
-    const bits = readLow(read, 23) * 0x10000 + readLow(read, 21);
-    return [bits % 0x4000 + 1, Math.floor(bits / 0x4000) % 0x4000 + 1];
-  }],
-  [/^UklGR.{11}VlA4W/, (read) => [readLow(read, 24) + 1, readLow(read, 27) + 1]], // WebP, extended: up to 65,536 of it
-];
-
-/**
- * The size of a PNG, JPEG, GIF or WebP file, read out of its base64 without decoding the rest.
- *
- * Nothing of any other file, or of one that ends before its size. What the file begins with counts, not what type it is
- * said to be.
- */
-function toImageSize(data: string): ImageSize | undefined {
-  const [width = NaN, height = NaN] = FORMATS.find(([start]) => start.test(data))?.[1](toReader(data)) ?? [];
-  return width > 0 && height > 0 ? [width, height] : undefined;
-}
-
-/**
- * What an image costs at Anthropic: a token for 750 pixels, but never more than 1600, to which larger ones are scaled.
- *
- * So much is also taken where nothing tells the size, as with an address.
- */
-function toImageTokens(data: unknown): number {
-  const [width, height] = (typeof data === "string" && toImageSize(data)) || [Infinity, 1];
-  return Math.min(Math.ceil(width * height / 750), 1600);
-}
-// lib/tokens/request_tokens.ts --------------------------------------------------------------
-/** Tokens that templates spend around a message or a result (4 to 8), a call or a tool; tools they write anew as JSON. */
-const MESSAGE = 6, CALL = 12, TOOL_FACTOR = 1.06;
-/** To say that there are tools: Claude Code takes just this off where it asks for the cost of some. */
-const TOOLS_TOKENS = 500;
-
-/** How a model counts and what it is sent, everything if it is passed on; what is left out is as with most models. */
-export type TokenRules = Pick<Family, "digits" | "replaysThinking"> & { vision?: boolean; passed?: boolean };
-
-/** Whether a request offers tools of the client's own. */
-const hasTools = ({ tools = [] }: MessagesRequest): boolean => tools.some((tool) => tool.input_schema);
-
-/**
- * Estimates the input tokens of a request as it is sent upstream: thinking only where the model gets it back, notes for
- * what it cannot be shown.
- *
- * It is a sum of whole tokens over all parts, so that parts can be counted alone. `weigh` may remember texts.
- */
-export function estimateRequestTokens(
-  request: MessagesRequest,
-  { digits, vision = true, replaysThinking = false, passed = false }: TokenRules = {},
-  weigh: (text: string) => TextCost = weighText,
-): number {
-  const { system, messages, tools = [] } = request;
-  const count = (text: string) => toTokens(weigh(text), digits);
-  const sum = <T>(items: readonly T[], toCount: (item: T, at: number) => number) =>
-    items.reduce((sum, item, at) => sum + toCount(item, at), 0);
-
-  function countBlock(block: ContentBlockParam, replays: boolean): number {
-    if (block.type === "text") return count(block.text);
-    if (block.type === "thinking") return replays ? count(block.thinking) : 0;
-    if (block.type.endsWith("thinking")) return 0;
-    if (block.type === "tool_use") return CALL + count(block.name) + count(toInputText(block.input));
-    if (block.type === "tool_result") return MESSAGE + countContent(block.content, false);
-    if (block.type === "image" && (vision || passed)) return toImageTokens(block.source.data);
-    if (passed && block.type !== "document") return count(JSON.stringify(block));
-    const parts = toPartsOf([block], { vision, warn: () => {} });
-    return sum(parts, (part) => part.type === "text" ? count(part.text) : toImageTokens(undefined));
-  }
-
-  const countContent = (content: MessageContent | null | undefined, replays: boolean): number =>
-    typeof content === "string" ? count(content) : sum(content ?? [], (block) => countBlock(block, replays));
-
-  const offered = tools.filter(({ input_schema }) => input_schema || passed);
-  const replays = passed || replaysThinking !== false;
-  const begin = passed || replaysThinking === "always" ? -1 : messages.findLastIndex(isTyped);
-  return countContent(system, false) + (hasTools(request) ? TOOLS_TOKENS : 0) +
-    sum(messages, ({ content }, at) => MESSAGE + countContent(content, replays && at > begin)) +
-    sum(offered, ({ name, description, input_schema }) => {
-      const { $schema: _, ...schema } = input_schema ?? {};
-      return CALL + Math.round(TOOL_FACTOR * (count(name) + count(description ?? "") + count(JSON.stringify(schema))));
-    });
-}
-// lib/tokens/token_counter.ts ---------------------------------------------------------------
-/** Characters: of a text that is weighed sooner than found, and of all texts that are kept, ten full windows. */
-const SHORT_TEXT = 256, MAX_KEPT = 8_000_000;
-/** So many characters are looked at, at the beginning and over all: files differ at the top, results have numbers there. */
-const LOOKS = 32;
-
-/**
- * Remembers what texts cost, so that of a growing conversation only what is new is weighed. Requests bring their own
- * copies: a text is found by its length and a few of its characters, then compared whole, which takes a tenth of
- * weighing. One that only looks alike takes the other's place. Those not asked for go first.
- */
-export class TokenCounter {
-  readonly #kept = new Map<number, { text: string; cost: TextCost }>();
-  #size = 0;
-
-  /** What `weighText()` says; bound, to be handed over. */
-  readonly weigh = (text: string): TextCost => {
-    if (text.length < SHORT_TEXT) return weighText(text);
-    let key = text.length;
-    for (let i = 0; i < LOOKS; i++) {
-      key = Math.imul(key, 31) + text.charCodeAt(i) | 0;
-      key = Math.imul(key, 31) + text.charCodeAt(Math.floor(text.length * i / LOOKS)) | 0;
-    }
-    const found = this.#kept.get(key);
-    // The older copy is kept: the new ones can go while they are young.
-    const entry = found?.text === text ? found : { text, cost: weighText(text) };
-    this.#kept.delete(key); // What was asked for last goes last.
-    this.#kept.set(key, entry);
-    this.#size += text.length - (found?.text.length ?? 0);
-    for (const [oldest, { text: { length } }] of this.#kept) {
-      if (this.#size <= MAX_KEPT) break;
-      this.#kept.delete(oldest);
-      this.#size -= length;
-    }
-    return entry.cost;
-  };
-}
-// lib/upstream/token_ledger.ts --------------------------------------------------------------
-/** So many sessions keep a ratio. */
-const MAX_SESSIONS = 100;
-
-/** Characters of the first message that tell a conversation from others. */
-const TELLING_CHARS = 500;
-
-/**
- * What tells conversations apart whose requests follow each other: what the client says, or how it began. A request of
- * another kind, such as one for a title, belongs to none of them.
- */
-function toSession(headers: Headers, { messages: [first] }: MessagesRequest, kind: string): string {
-  const ids = ["x-claude-code-session-id", "x-session-id", "x-claude-code-agent-id"].map((name) => headers.get(name));
-  if (ids.some(Boolean)) return [...ids, kind].join(" ");
-  const content = typeof first?.content === "string"
-    ? [{ type: "text" as const, text: first.content }]
-    : first?.content;
-  const texts = content?.map((block) => block.type === "text" ? block.text.slice(0, TELLING_CHARS) : "") ?? [];
-  return `${toDigest(texts.join(" "), 11)} ${kind}`;
-}
-
-/** The tokens of one request with each candidate; nothing is counted before it is asked for, and nothing twice. */
-type PromptTokens = {
-  /** A guess that is never too low, for which nothing has to be counted: no token has less than a byte. */
-  readonly roughly: number;
-  /** Estimated tokens, as if nothing were known of how the model counts. */
-  estimate(candidate: Candidate): number;
-  /** Tokens as the candidate's model counts them, as far as it has been heard of. */
-  count(candidate: Candidate): number;
-  /** Notes what a host has counted; what pictures and documents cost says nothing about words. */
-  report(candidate: Candidate, actual: number): void;
-};
-
-/** What a request holds for a candidate's model, as far as it depends on that. */
-function toTokenRules(
-  request: MessagesRequest,
-  { model, traits = toModel(model), thinking, backend }: Candidate,
-): TokenRules {
-  const { family: { digits, replaysThinking = false }, vision, reasoning } = traits;
-  const replays = reasoning && thinking !== false && toEffort(request) !== "off" && replaysThinking;
-  const rules: TokenRules = { vision, replaysThinking: replays, passed: backend.format === "anthropic" };
-  return digits ? { ...rules, digits } : rules;
-}
-
-/** Counts the tokens of all requests: remembers texts, and how models count. */
-class TokenLedger {
-  readonly #counter = new TokenCounter();
-  readonly #calibration = new Calibration();
-  /** The ratio of each session, once its model has one: what is asked twice gets the same answer. */
-  readonly #settled = new BoundedMap<string, number>(MAX_SESSIONS);
-
-  /** How many tokens an estimated one is with a candidate, if it has been heard of. */
-  ratioOf(candidate: Candidate): number | undefined {
-    return this.#calibration.ratios.get(toKey(candidate));
-  }
-
-  /** Goes on from the ratios of another process. */
-  restore(ratios: Iterable<readonly [key: string, ratio: number]>): void {
-    this.#calibration.restore(ratios);
-  }
-
-  /**
-   * Counts a request.
-   *
-   * @param session Whose next request this is, from {@linkcode toSession}.
-   * @param roughly How many bytes it has.
-   */
-  open(request: MessagesRequest, session: string, roughly: number): PromptTokens {
-    const estimates = new Map<string, number>();
-    const estimate = (candidate: Candidate) => {
-      const rules = toTokenRules(request, candidate);
-      const key = JSON.stringify(rules);
-      let counted = estimates.get(key);
-      if (counted !== undefined) return counted;
-      try {
-        counted = estimateRequestTokens(request, rules, this.#counter.weigh);
-      } catch {
-        counted = roughly; // What cannot even be read will be refused where it is translated.
-      }
-      estimates.set(key, counted);
-      return counted;
-    };
-    return {
-      roughly,
-      estimate,
-      count: (candidate) => this.#calibration.predict(toKey(candidate), session, estimate(candidate)),
-      report: (candidate, actual) => {
-        if (hasBlocks(request, "image", "document")) return;
-        this.#calibration.observe(toKey(candidate), session, estimate(candidate), actual);
-      },
-    };
-  }
-
-  /**
-   * The tokens of a part of a request, such as one tool: the parts of a session add up, and what is asked twice gets the
-   * same answer. What having tools costs at all is always the same: Claude Code takes it off.
-   */
-  countPart(request: MessagesRequest, session: string, candidate: Candidate): number {
-    const key = `${session} ${toKey(candidate)}`;
-    const ratio = this.#settled.get(key) ?? this.ratioOf(candidate);
-    if (ratio !== undefined) this.#settled.set(key, ratio);
-    const fixed = hasTools(request) ? TOOLS_TOKENS : 0;
-    const counted = this.open(request, session, 0).estimate(candidate);
-    return Math.round((ratio ?? 1) * (counted - fixed)) + fixed;
-  }
 }
 // lib/upstream/send.ts ----------------------------------------------------------------------
 /**
@@ -7652,73 +11232,6 @@ type SendOptions = {
  * noticing; rejects with an `ApiError` when no candidate answers.
  */
 type Send = (request: MessagesRequest, options: SendOptions) => Promise<Answer>;
-// lib/wire/fetch.ts -------------------------------------------------------------------------
-/** What is called like the runtime's `fetch`; the type of that has more on Bun, which no other function has. */
-export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
-// lib/upstream/call.ts ----------------------------------------------------------------------
-/** What is asked of a host. */
-export type CallOptions = {
-  method?: "GET" | "POST";
-  headers: Readonly<Record<string, string>>;
-  body?: string;
-  signal: AbortSignal;
-};
-
-/** What a host answers; its body comes piece by piece, each of which is good until the next, and nothing at the end. */
-export type CallAnswer = {
-  status: number;
-  headers: Pick<Headers, "get">;
-  read(): Promise<Uint8Array | undefined>;
-  /** Lets go of what has not been read. */
-  cancel(): void;
-};
-
-/**
- * Calls a host; where that wants to send the call elsewhere, its answer is that: whoever followed would take the
- * conversation, and some of the headers, to anybody.
- */
-export type Call = (url: string, options: CallOptions) => Promise<CallAnswer>;
-
-/** Bytes that are read at once. */
-const READ_SIZE = 65_536;
-
-type BodyReader = Pick<CallAnswer, "read" | "cancel">;
-
-const NO_BODY: BodyReader = { read: () => Promise.resolve(undefined), cancel() {} };
-
-/** Deno's own way of reading costs five times as much as this for each chunk that a host sends. */
-function toBlockReader(body: ReadableStream<Uint8Array>): BodyReader {
-  const reader = body.getReader({ mode: "byob" });
-  let buffer = new ArrayBuffer(READ_SIZE);
-  return {
-    async read() {
-      const { value, done } = await reader.read(new Uint8Array(buffer));
-      if (value) buffer = value.buffer;
-      return done ? undefined : value; // At the end there is an empty one.
-    },
-    cancel: () => void reader.cancel().catch(() => {}),
-  };
-}
-
-function toBodyReader(body: ReadableStream<Uint8Array>): BodyReader {
-  if ("Deno" in globalThis) {
-    try {
-      return toBlockReader(body);
-    } catch {
-      // A stream that a program has made.
-    }
-  }
-  const reader = body.getReader();
-  return { read: async () => (await reader.read()).value, cancel: () => void reader.cancel().catch(() => {}) };
-}
-
-/** Makes calls with a `fetch`. */
-function toCall(fetch: Fetch): Call {
-  return async (url, options) => {
-    const { status, headers, body } = await fetch(url, { ...options, redirect: "manual" });
-    return { status, headers, ...body ? toBodyReader(body) : NO_BODY };
-  };
-}
 // lib/upstream/chain_options.ts -------------------------------------------------------------
 /** How upstreams are called. */
 export interface ChainOptions {
@@ -7749,354 +11262,6 @@ export interface ChainOptions {
   random?: () => number;
   /** Makes ids of messages, requests and tool calls. @default {randomId} */
   newId?: NewId;
-}
-// lib/upstream/fault_text.ts ----------------------------------------------------------------
-/** No more of a body is looked at when it is not JSON, in characters. */
-const MAX_BODY = 20_000;
-/** What a user is shown of a body, and what is matched: the beginning says what happened, the rest quotes. */
-const [MAX_TEXT, MAX_MATCHED] = [1000, 600];
-/** The quotations that are looked at: any other may be the user's own words, which must teach nothing. */
-const QUOTED_NAME = /^.[\w.]{1,60}.$/;
-
-/** Quotations; an apostrophe is no quote, and a quote that is not closed lasts to the end. */
-const QUOTES = /"(?:[^"\\]|\\.)*(?:"|\\?$)|`[^`]*(?:`|$)|(?<!\w)'(?:[^'\\]|\\.|'(?=\w))*(?:'|\\?$)/gs;
-
-/** Errors of Python printed as they are, with what programs put before them. */
-const PRINTED = /^(?:Error code: \d+ - |\d+ validation errors?: ?)?(?=(?:\[ ?)?\{ ?["'])/;
-
-/** Parses JSON; objects and lists also as Python prints them or with their end missing. */
-function parseBody(text: string): unknown {
-  const tolerated = () => /^[[{]/.test(text) ? parseTolerant(text.slice(0, MAX_BODY))?.value : undefined;
-  return parseJson(text) ?? tolerated();
-}
-
-/** Finds the sentence in an error of any shape; of pydantic's entries where and what, not what the user had sent. */
-function findSentence(error: unknown, depth = 0): string {
-  if (typeof error === "string") return error;
-  if (depth > 5) return "";
-  if (Array.isArray(error)) {
-    return error.slice(0, 20).map((entry) => findSentence(entry, depth + 1)).filter(Boolean).join("; ");
-  }
-  if (!isJsonObject(error)) return "";
-  if (typeof error.msg === "string") {
-    const path = (Array.isArray(error.loc) ? error.loc : []).filter((key) => /^(?:string|number)$/.test(typeof key));
-    return [path.join("."), error.msg].filter(Boolean).join(": ");
-  }
-  const { error: inner, metadata, message, detail, title } = error;
-  // OpenRouter itself says no more than "Provider returned error".
-  const raw = isJsonObject(metadata) && typeof metadata.raw === "string" && (parseBody(metadata.raw) ?? metadata.raw);
-  return [inner, raw, message, detail, title].map((value) => findSentence(value, depth + 1)).find(Boolean) ?? "";
-}
-
-function squeeze(text: string): string {
-  const plain = /^\s*<(?:[!?]|html|head|body)/i.test(text) ? text.replace(/<[^<>]*>/g, " ") : text;
-  return plain.replace(/\s+/g, " ").trim();
-}
-
-/** The sentence of a body, or the body; it may be JSON of several shapes, Python's, HTML, text or empty. */
-function unwrap(body: string): string {
-  const text = body.trimStart();
-  const sentence = /^[[{]\s*["'{]|^"/.test(text) ? findSentence(parseBody(text)) : "";
-  return squeeze((sentence || body).slice(0, MAX_BODY));
-}
-
-/** Finds the sentence in an error body, for the user. */
-function toFaultText(body: string): string {
-  return unwrap(body).slice(0, MAX_TEXT);
-}
-
-/** Finds what a server says in an error body, without what it quotes of the user. */
-function toServerWords(body: string): string {
-  const text = unwrap(body);
-  const printed = PRINTED.exec(text)?.[0];
-  const words = printed === undefined ? text : printed + findSentence(parseBody(text.slice(printed.length)));
-  return words
-    .replace(/input_value=.{0,200}?, input_type=\w+/g, "")
-    .replace(QUOTES, (quote) => QUOTED_NAME.test(quote) ? quote : '""')
-    .slice(0, MAX_MATCHED);
-}
-// lib/upstream/limits.ts --------------------------------------------------------------------
-/**
- * What a refusal states of the model: its context, the prompt, prompt and output together, and the most output, all in
- * tokens; fields it does not take.
- */
-type StatedLimits = { limit?: number; used?: number; total?: number; cap?: number; fields?: string[] };
-
-/** No wording is longer; what comes after that is an echo of the request. */
-const MAX_WORDS = 1000;
-
-/** The wordings of numbers; of each group the first row that has it counts. Digits carry no separators here. */
-const NUMBERS: readonly RegExp[] = [
-  /\binputs?[`'" ]+tokens \+ [`'"]?max_new_tokens[`'"]? must be <= (?<limit>\d+)\. Given: (?<used>\d+)/, // TGI
-  /too long: (?<used>\d+) tokens > (?<limit>\d+) maximum/, // Anthropic
-  /exceed context limit: (?<used>\d+) \+ \d+ > (?<limit>\d+)/, // Anthropic
-  /context length:? (?:is|of|=)?(?: only)? ?\(?(?<limit>\d+)/, // vLLM, SGLang, Fireworks
-  /Current length is (?<total>\d+) while limit is (?<limit>\d+)/, // Cerebras
-  /model token limit: (?<limit>\d+)(?: \(requested: (?<total>\d+))?/, // Moonshot
-  /prompt length is (?<limit>\d+) but the request contains (?<used>\d+)/, // xAI
-  /token count \((?<used>\d+)\) exceeds the maximum number of tokens allowed \((?<limit>\d+)/, // Gemini
-  /max_num_tokens \((?<limit>\d+)\)/, // TRT-LLM
-  /maximum sequence length \((?<limit>\d+)\)/, // Triton
-  /max_model_len=(?:max_total_tokens=)?(?<limit>\d+)/, // vLLM
-  /(?<used>\d+) (?:tokens )?(?:in|from) (?:the|your) (?:input |request )?(?:messages|prompt)/, // OpenAI, vLLM, SGLang
-  /messages resulted in (?<used>\d+)/, // OpenAI, vLLM
-  /(?:request has|contains|passed)(?: at least)? (?<used>\d+) input tokens/, // vLLM
-  /input_tokens, value=(?<used>\d+)/, // vLLM
-  /(?:input|request) \((?<used>\d+) tokens\)/, // SGLang, llama.cpp
-  /available context size \((?<limit>\d+) tokens\)/, // llama.cpp
-  /keep the first (?<used>\d+) tokens/, // LM Studio
-  /n_keep: (?<used>\d+) ?>= n_ctx: (?<limit>\d+)/, // LM Studio
-  /prompt length \((?<used>\d+)\)/, // TRT-LLM, Triton
-  /requested (?:about |a total of )?(?<total>\d+) tokens/, // OpenRouter, OpenAI, vLLM
-  /tokens per min\w* \(TPM\): Limit (?<limit>\d+), Requested (?<total>\d+)/, // Groq, OpenAI: of a whole minute
-  /max_(?:completion_)?tokens\b[^;]{0,120}?(?:less than or equal to|<=|at most|(?:not|cannot) exceed)[\s`'"]*(?<cap>\d+)/,
-  /max_(?:completion_)?tokens\b[^;]{0,120}?maximum (?!context)\D{0,60}?(?:is|of)[\s`'":]*(?<cap>\d+)/,
-  /maximum (?!context).{0,60}?(?:max_\w*?|output |completion )tokens\D{0,40}?(?:is|of)[\s`'":]*(?<cap>\d+)/,
-  /range of max_(?:completion_)?tokens is [[(]\d+, ?(?<cap>\d+)/, // DeepSeek
-  /^max_(?:completion_)?tokens: \d+ > (?<cap>\d+)/, // Anthropic
-  /fewer max_tokens.{0,60} can only afford (?<cap>\d{5,})/, // OpenRouter, FCC#752; with less left there is no credit
-].map((pattern) => new RegExp(pattern.source.replaceAll("\\d+)", "\\d+(?!\\d*[km]\\b))"), "i")); // Not the 128 of 128k.
-
-/** What else Claude Code 2.1.328 takes for an overflow, of any provider. */
-const OVERFLOW: RegExp = new RegExp(
-  [
-    "exceeds the (?:context window|available context size|maximum number of tokens allowed)",
-    "context window exceeds limit|longer than the maximum model length|exceeded model token limit|exceed context limit",
-    "input tokens exceed the configured limit|input token length too long|maximum prompt length|input is too long",
-    "prompt exceeds max length|range of input length should be|tokens in request more than max tokens allowed",
-    "but model only supports up to|reduce the length of the messages|context exceeds your deployment",
-    "`inputs` tokens \\+ `max_new_tokens` must be|contextwindowexceedederror",
-  ].join("|"),
-  "i",
-);
-
-/** The wordings of fields a model does not take; all count. */
-const REJECTIONS: readonly RegExp[] = [
-  // NIM "Unsupported parameter(s): `a`, `b`", OpenAI "Unrecognized request argument supplied: a", Gemini 'Unknown name "a"'
-  /\bun\w+ (?:request )?(?:parameter|argument|field|name|value)[s()]*(?: supplied)?(?:: ?| (?=[`'"]))(?<fields>[\w.`'", ]+)/gi,
-  /(?<![\w.])(?<fields>[\w.]+):? Extra (?:inputs are|fields) not permitted/gi, // pydantic, as "body.a: …"
-  /support the provided [`'"](?<fields>\w+)/g, // OpenRouter
-  // NIM's kimi-k3, Groq, Cerebras, Azure "Extra parameters ['a'] are …"
-  /[`'"](?<fields>[a-z][\w.]*)[`'"]\]? (?:is|are) (?:immutable|unsupported|not (?:supported|allowed|permitted))/g,
-  /not permitted, field: [`'"](?<fields>[\w.[\]]+)/g, // Fireworks
-  /(?:invalid|Unsupported) (?<fields>thinking|tool_choice): (?:only )?type=/g, // Moonshot, Cerebras
-  /(?<fields>think)(?: value \S+ is not supported|ing$)/g, // Ollama "… does not support thinking"
-  /(?<fields>Reasoning) is mandatory/g, // OpenRouter, of a model that cannot be told not to
-  /not support(?:ed on this model:| parameter) (?<fields>\w+)/g, // xAI
-  /(?<![\w`'"./-])(?<fields>[a-z]+(?:_[a-z]+)+) (?:is|are) (?:immutable|not (?:supported|allowed|permitted))/g, // NIM
-];
-
-/** What refusals call something else than the field. */
-const FIELD_NAMES = new Map([
-  ["chat_template", ["chat_template", "chat_template_kwargs"]], // Mistral's tokenizers
-  ["think", ["reasoning_effort"]], // Ollama
-  ["Reasoning", ["reasoning"]], // OpenRouter
-]);
-
-/** A list ends where two names have no comma between them. */
-function toFields(list: string): string[] {
-  const fields = list.replace(/(?<!,) +[\w`'"].*/, "").match(/\w+(?:\.\w+)*/g) ?? [];
-  return fields.flatMap((name) => FIELD_NAMES.get(name) ?? name.replace(/^body\./, ""));
-}
-
-/** Reads what the text of a refusal states of the model; numbers may be written 32768, 32,768, 32_768 or 32768.0. */
-function parseLimits(text: string): StatedLimits {
-  const words = text.slice(0, MAX_WORDS).replace(/(?<=\d)[,_](?=\d{3}(?!\d))|(?<=\d)\.\d+/g, "");
-  const limits: StatedLimits = {};
-  for (const pattern of NUMBERS) {
-    for (const [name, digits] of Object.entries(pattern.exec(words)?.groups ?? {})) {
-      const number = Number(digits);
-      if (number > 0 && Number.isSafeInteger(number)) limits[name as "limit" | "used" | "total" | "cap"] ??= number;
-    }
-  }
-  if (limits.used !== undefined) delete limits.total;
-  const fields = REJECTIONS.flatMap((pattern) =>
-    [...words.matchAll(pattern)].flatMap(({ groups }) => toFields(groups?.fields ?? ""))
-  );
-  if (fields.length > 0) limits.fields = [...new Set(fields)];
-  return limits;
-}
-// lib/upstream/faults.ts --------------------------------------------------------------------
-/** What went wrong upstream: with the account, with the request, with the model or host, with the answer. */
-type FaultKind =
-  | ("bad_key" | "moved" | "rate_limited")
-  | ("bad_request" | "rejected_field" | "no_tools" | "context_overflow" | "output_cap")
-  | ("pool_full" | "degraded" | "unavailable" | "gone" | "broken" | "gateway" | "timeout")
-  | ("cut" | "empty" | "degenerate");
-
-/**
- * What a kind of fault means. The chain mends the request and asks the same candidate again, asks the next one, leaves
- * the account and asks the next one of another, or stops. The model is avoided at once for `avoid` milliseconds; without,
- * its health counts the fault. `account` is whether the fault is the account's, `final` whether time cannot help.
- */
-type FaultMeaning = {
-  type: ApiErrorType;
-  then: "mend" | "next" | "leave" | "stop";
-  avoid?: number;
-  account?: true;
-  final?: true;
-};
-
-const [AN_HOUR, A_DAY] = [3_600_000, 86_400_000];
-
-/** All kinds of faults. */
-const FAULT_KINDS: Readonly<Record<FaultKind, FaultMeaning>> = {
-  bad_key: { type: "authentication_error", then: "leave", account: true, final: true },
-  moved: { type: "not_found_error", then: "leave", account: true, final: true },
-  bad_request: { type: "invalid_request_error", then: "stop" },
-  rejected_field: { type: "invalid_request_error", then: "mend" },
-  no_tools: { type: "invalid_request_error", then: "next" },
-  context_overflow: { type: "invalid_request_error", then: "mend" }, // Fewer output tokens may do.
-  output_cap: { type: "invalid_request_error", then: "mend" },
-  rate_limited: { type: "rate_limit_error", then: "next", avoid: 5_000, account: true }, // Models have limits, too.
-  pool_full: { type: "overloaded_error", then: "next", avoid: 2_000 },
-  degraded: { type: "overloaded_error", then: "next", avoid: 180_000 },
-  unavailable: { type: "not_found_error", then: "next", avoid: AN_HOUR, final: true }, // Firewalls say 403, too.
-  gone: { type: "not_found_error", then: "next", avoid: 30 * A_DAY, final: true },
-  broken: { type: "api_error", then: "next" },
-  gateway: { type: "overloaded_error", then: "next" },
-  timeout: { type: "timeout_error", then: "next" },
-  cut: { type: "overloaded_error", then: "next" },
-  empty: { type: "overloaded_error", then: "next" },
-  degenerate: { type: "api_error", then: "next" },
-};
-
-/** What a fault states besides: limits, milliseconds to wait, the day a model ends (in milliseconds since 1970). */
-type FaultFacts = StatedLimits & { retryAfter?: number; until?: number };
-
-/** Claude Code does not retry at all when it is told to wait longer than this many seconds. */
-const MAX_RETRY_AFTER = 60;
-/** No `retry-after` is believed beyond this many milliseconds. */
-const MAX_WAIT = 600_000;
-
-type FaultOptions = { type?: ApiErrorType | undefined; status?: number; cause?: unknown };
-
-/** A fault of an upstream, as the client sees it and as the chain reads it. */
-class UpstreamFault extends ApiError {
-  /** What went wrong. */
-  readonly kind: FaultKind;
-  /** What else the upstream stated. */
-  readonly facts: FaultFacts;
-
-  /** Makes a fault of `kind`; `options` when the client's error has another type or status than the kind. */
-  constructor(kind: FaultKind, message: string, facts: FaultFacts = {}, options: FaultOptions = {}) {
-    const { type = FAULT_KINDS[kind].type, ...rest } = options;
-    const headers: Record<string, string> = {};
-    const wait = facts.retryAfter;
-    if (wait !== undefined) headers["retry-after"] = String(Math.min(Math.ceil(wait / 1000), MAX_RETRY_AFTER));
-    if (FAULT_KINDS[kind].final) headers["x-should-retry"] = "false";
-    super(type, message, { headers, ...rest });
-    this.kind = kind;
-    this.facts = facts;
-  }
-}
-
-/**
- * A kind, its statuses (none: any), its text or the limit it states, words for the user, in which `{key}` is what the key
- * is called, a type unlike the kind's.
- */
-type FaultRow = [FaultKind, number[], RegExp | keyof StatedLimits, says?: string, type?: ApiErrorType];
-
-const ANY = /(?:)/;
-/** Refusals of a request; 500 is also the status of an error inside a stream that has none. */
-const REFUSALS = [400, 413, 422, 500];
-const TOO_LONG = "prompt is too long";
-/** Hosts that say so with 400: OpenRouter, LM Studio (two), DeepSeek, SiliconFlow, Mistral, Z.ai. */
-const NO_MODEL =
-  /^(?:\S+ is not a valid model ID|Invalid model identifier|No models loaded|Model (?:Not|does not) Exist|Invalid model:|Unknown Model)/i;
-const NO_TOOLS = /not support tools|found that support tool use|--enable-auto-tool-choice|--tool-call-parser/;
-const MOVED = "The host sends to another address, which is not followed: correct its own";
-const NOT_YOURS = "The model is not available to this account";
-const WRONG_KEY = "The upstream refused the API key, check {key}";
-const CHECK_KEY = "The API key is wrong or has no right to this model, check {key}";
-
-/** The first row that fits counts; what none fits is `broken`. */
-const FAULTS: readonly FaultRow[] = [
-  ["degraded", [], /DEGRADED function/], // NIM 400, 2026-07: FCC#1012, 9router#2527
-  ["pool_full", [], /ResourceExhausted|total request limit reached/], // NIM 503, inside streams, without a status
-  ["gone", [], /reached its end of life/, "The model is gone"], // NIM 410, 2026-05
-  ["gone", [400], /has been decommissioned and is no longer supported/, "The model is gone"], // Groq
-  ["gone", [410], ANY, "The model is gone"],
-  ["no_tools", [404, ...REFUSALS], NO_TOOLS, "The model is served without tools"], // Ollama, OpenRouter, NIM
-  ["rejected_field", [404], /found that support the provided/], // OpenRouter, zed#36094
-  ["unavailable", [404], /Not found for account/, NOT_YOURS], // NIM, FCC#1021
-  ["unavailable", [404], ANY, "The upstream does not know this model, or its address is wrong"], // NIM "404 page not found"
-  ["unavailable", [401], /^Model \S+ is not supported|^Free promotion has ended/, NOT_YOURS], // Zen, of free models that end
-  ["bad_key", [401], ANY, WRONG_KEY], // NIM, also empty
-  ["bad_key", [400], /^(?:API key not valid|Incorrect API key provided)/, WRONG_KEY], // Gemini, xAI
-  ["unavailable", [400], NO_MODEL, "The upstream does not have this model"],
-  ["output_cap", [402], "cap"], // OpenRouter
-  ["bad_key", [402], ANY, "The account has no credit, check {key}", "billing_error"], // NIM, credits of old accounts
-  ["unavailable", [403], ANY, CHECK_KEY, "permission_error"], // NIM "Authorization failed", also for one model
-  ["context_overflow", [413, 429], /Request too large for/, TOO_LONG], // Groq, OpenAI: for a whole minute, so forever
-  ["rate_limited", [429], ANY], // NIM, hardly ever with retry-after
-  ["rate_limited", [500], /\brate.?limit|too many requests/i], // Inside streams, where the code is a word
-  ["context_overflow", REFUSALS, /prompt is too long/i], // Anthropic
-  ["context_overflow", REFUSALS, /max_tokens must be at least 1, got -|greater than max_model_len/, TOO_LONG], // vLLM
-  ["context_overflow", REFUSALS, /exceed max_num_tokens|exceeds maximum sequence length/, TOO_LONG], // TRT-LLM, Triton
-  ["context_overflow", REFUSALS, /(?:maximum|model's) context l|context_length_exceeded/i, TOO_LONG], // vLLM, SGLang
-  ["context_overflow", REFUSALS, /greater than the context length|with a larger context/, TOO_LONG], // LM Studio
-  ["context_overflow", REFUSALS, OVERFLOW, TOO_LONG], // Claude Code 2.1.328 compacts on these as well
-  ["output_cap", REFUSALS, "cap"], // FCC#955
-  ["rejected_field", REFUSALS, "fields"], // NIM, kimi-cli#2534, 9router#1887; pydantic; Mistral's tokenizers
-  ["timeout", [], /Decode wall clock timeout/], // NIM 500, after 600 s
-  ["timeout", [408, 504], ANY], // NIM 504, empty, after 300 s
-  ["moved", [301, 302, 303, 307, 308], ANY, MOVED],
-  ["cut", [], /incomplete chunked read/], // NIM
-  ["gateway", [], /temporarily overloaded/], // NIM 503
-  ["gateway", [400], /^Failed to load model/], // LM Studio
-  ["gateway", [502, 503, 529], ANY], // NIM, HTML or empty
-  ["broken", [200], ANY, "The host answers with a page, not like a model: check its address"], // Log-ins, wrong paths
-  ["degenerate", [400], /failed to call a function|tool call validation failed|output that could not be parsed/i], // Groq
-  ["bad_request", [413], ANY, "", "request_too_large"],
-  ["bad_request", [400, 422], ANY],
-];
-
-/** Milliseconds to wait, of a `retry-after` in seconds or as a date. */
-function toWait(value: string, now: number): number | undefined {
-  const isNumber = /^\d+(?:\.\d+)?$/.test(value);
-  const ms = isNumber ? Number(value) * 1000 : / GMT$/.test(value) ? Date.parse(value) - now : NaN;
-  return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), MAX_WAIT);
-}
-
-/** Shorter keys are placeholders, and may be words of the text. */
-const LEAST_SECRET_CHARS = 8;
-
-/** A text of a host without the key it was asked with: some repeat it. */
-function hideKey(text: string, { apiKey = "", keyName = "(key)" }: Candidate["backend"]): string {
-  return apiKey.length < LEAST_SECRET_CHARS ? text : text.replaceAll(apiKey, keyName);
-}
-
-/** Makes the fault of an upstream's error; `status` may also be the `code` of an error inside a stream. */
-function toUpstreamFault(
-  status: number,
-  answered: string,
-  { model, backend }: Candidate,
-  headers?: Pick<Headers, "get">,
-  now: number = Date.now(),
-): UpstreamFault {
-  const { keyName = "its API key" } = backend;
-  const body = hideKey(answered, backend);
-  const words = toServerWords(body);
-  const limits = parseLimits(words);
-  const fits = ([, statuses, sign]: FaultRow) =>
-    (statuses.length === 0 || statuses.includes(status)) &&
-    (typeof sign === "string" ? limits[sign] !== undefined : sign.test(words));
-  const [kind, , , says = "", type] = FAULTS.find(fits) ?? ["broken", [], ANY];
-  const facts: FaultFacts = FAULT_KINDS[kind].then === "mend" ? limits : {};
-  const until = Date.parse(/end of life on (\d{4}-\d\d-\d\d)/.exec(words)?.[1] ?? "");
-  if (kind === "gone" && !Number.isNaN(until)) facts.until = until;
-  const said = /\b(?:re)?try (?:again )?in (\d+(?:\.\d+)?) ?s/.exec(words)?.[1] ?? ""; // Gemini, OpenAI
-  const retryAfter = toWait(headers?.get("retry-after") ?? said, now);
-  if (retryAfter !== undefined) facts.retryAfter = retryAfter;
-  const message = [says.replace("{key}", keyName), toFaultText(body)].filter(Boolean).join(": ") ||
-    "The upstream failed";
-  return new UpstreamFault(kind, `${message} (${model}, status ${status})`, facts, { type });
-}
-
-/** Makes the error on which every Claude Code compacts the conversation: it goes by these words. */
-function toOverflowError(used: number, limit: number): ApiError {
-  return new ApiError("invalid_request_error", `prompt is too long: ${used} tokens > ${limit} maximum`);
 }
 // lib/server/request_log.ts -----------------------------------------------------------------
 /** What the log says has answered where no model did. */
@@ -10898,253 +14063,6 @@ function createHandler(parts: HandlerParts): { fetch(request: Request): Promise<
     },
   };
 }
-// lib/store/memory_store.ts -----------------------------------------------------------------
-/** So many changes, and what nobody asked for again since its time was over is thrown away. */
-const CHANGES_PER_SWEEP = 1_000;
-
-/** What becomes of who wants a place in windows, by when the places of the others in each of them end. */
-function toTaken(windows: readonly SlidingWindow[], others: readonly number[][], now: number): Taken {
-  const waits = windows.map(({ limit }, i) => {
-    const ends = others[i]!.sort((a, b) => a - b);
-    return ends.length < limit ? 0 : (ends[ends.length - limit] ?? Infinity) - now;
-  });
-  const wait = Math.max(0, ...waits);
-  const left = (windows[0]?.limit ?? Infinity) - (others[0]?.length ?? 0) - (wait === 0 ? 1 : 0);
-  return { wait, left: Math.max(0, left) };
-}
-
-/** Makes a store that lasts as long as the process; `entries` are there from the beginning. */
-export function createMemoryStore(
-  entries: Iterable<[key: string, value: unknown]> = [],
-  clock: Clock = systemClock,
-): Store {
-  const values = new Map<string, { value: unknown; until: number }>();
-  /** When each place ends, by the key of its window and who has it. */
-  const places = new Map<string, Map<string, number>>();
-  let changes = 0;
-
-  function set(key: string, value: unknown, ms = Infinity): void {
-    values.delete(key);
-    if (value !== undefined) values.set(key, { value, until: clock.now() + ms });
-    if (++changes % CHANGES_PER_SWEEP > 0) return;
-    for (const [key, { until }] of values) if (until <= clock.now()) values.delete(key);
-  }
-
-  function get(key: string): unknown {
-    const found = values.get(key);
-    return found && found.until > clock.now() ? found.value : undefined;
-  }
-
-  /** Who is in a window now, but for `id`. */
-  function othersOf(id: string, key: string): Map<string, number> {
-    const now = clock.now();
-    return new Map([...places.get(key) ?? []].filter(([holder, until]) => holder !== id && until > now));
-  }
-
-  function take(id: string, windows: readonly SlidingWindow[]): Taken {
-    const now = clock.now();
-    const others = windows.map(({ key }) => othersOf(id, key));
-    const taken = toTaken(windows, others.map((ends) => [...ends.values()]), now);
-    windows.forEach(({ key, ms }, i) => {
-      if (taken.wait === 0 && ms > 0) places.set(key, others[i]!.set(id, now + ms));
-    });
-    return taken;
-  }
-
-  for (const [key, value] of entries) set(key, value);
-  return {
-    shared: false,
-    get: (key) => Promise.resolve(get(key)),
-    list: (prefix) =>
-      Promise.resolve([...values.keys()].flatMap((key) => {
-        const value = key.startsWith(prefix) ? get(key) : undefined;
-        return value === undefined ? [] : [[key, value]];
-      })),
-    set: (key, value, ms) => Promise.resolve(set(key, value, ms)),
-    swap(key, before, after, ms) {
-      const same = isSameJson(get(key), before);
-      if (same) set(key, after, ms);
-      return Promise.resolve(same);
-    },
-    take: (id, windows) => Promise.resolve(take(id, windows)),
-    free(id, key) {
-      places.get(key)?.delete(id);
-      return Promise.resolve();
-    },
-    close: () => Promise.resolve(),
-  };
-}
-// lib/upstream/patient_fetch.ts -------------------------------------------------------------
-let patient: Promise<Fetch> | undefined;
-
-async function create(): Promise<Fetch> {
-  // Node gives up on a response after 300 s without headers or without a piece of the body, and a
-  // model may think longer. Its dispatcher, which can be told to wait, exists after the first fetch.
-  await fetch("data:,").catch(() => {});
-  const globals = globalThis as Record<symbol, { constructor: new (options: object) => unknown } | undefined>;
-  const [modern, old] = [2, 1].map((n) => globals[Symbol.for(`undici.globalDispatcher.${n}`)]);
-  const Agent = (modern ?? old)?.constructor;
-  if (!Agent) return fetch;
-  const dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0 });
-  return (input, init) => fetch(input, { ...init, dispatcher } as object);
-}
-
-/** The runtime's `fetch` without time limits of its own; deadlines are set by those who call it. */
-const patientFetch: Fetch = async (input, init) => await (await (patient ??= create()))(input, init);
-
-/** Why a call failed: Node has that in the cause, or for each address of a name, Deno behind the address. */
-function toCallFailure(thrown: unknown): string {
-  type Failure = { message?: string; cause?: unknown; errors?: unknown[] };
-  const { message = String(thrown), cause, errors = [] } = thrown as Failure;
-  const inner = cause ?? errors[0];
-  if (inner instanceof Error) return toCallFailure(inner) || message;
-  return message.replace(/^error sending request for url \(\S*\): /, "").replace(/^client error \(\w+\): /, "");
-}
-// lib/upstream/deadline.ts ------------------------------------------------------------------
-/** Why a signal fires when nothing is wrong; made for each, with its stack, it would cost as much as the signal. */
-const OVER = new DOMException("The attempt is over", "AbortError");
-
-/** One signal for both reasons to give up an attempt: nobody waits for it, or the upstream is silent for too long. */
-class Deadline {
-  readonly #controller = new AbortController();
-  /** Fires for either reason. */
-  readonly signal: AbortSignal = this.#controller.signal;
-  readonly #clock: Clock;
-  #cancel = () => {};
-  #release = () => {};
-  /** Since when the upstream is waited for; `undefined` while the limit is on the whole wait. */
-  #since: number | undefined;
-  #late: ApiError | undefined;
-  #reached = false;
-
-  /** Fires `limit` milliseconds from now, or together with `outer`. */
-  constructor(clock: Clock, outer: AbortSignal, limit: number) {
-    this.#clock = clock;
-    this.#start(limit);
-    this.#release = onAbort(outer, () => this.close());
-  }
-
-  /** From the next {@linkcode listen} on allows `idle` milliseconds of silence at a time. */
-  extend(idle: number): void {
-    if (this.signal.aborted) return;
-    this.#since = Infinity;
-    this.#start(idle);
-  }
-
-  /** Notes that the upstream has begun to answer, and is waited for from now on. */
-  listen(): void {
-    this.#reached = true;
-    // The timer looks at this when it fires: a new timer for each read would cost more than the read.
-    if (this.#since !== undefined) this.#since = this.#clock.now();
-  }
-
-  /** Notes that the upstream has been heard of, and is not waited for: a client that reads slowly is not its fault. */
-  heard(): void {
-    if (this.#since !== undefined) this.#since = Infinity;
-  }
-
-  /** Lets go of the timer and of the attempt, whether finished or not. */
-  close(): void {
-    this.#cancel();
-    this.#release();
-    this.#controller.abort(OVER);
-  }
-
-  /** What an error was really about: runtimes differ in what they throw when a signal fires. */
-  explain(thrown: unknown): ApiError {
-    if (this.#late) return this.#late;
-    if (thrown instanceof BadAnswer) return new UpstreamFault(thrown.kind, thrown.message);
-    if (thrown instanceof ApiError) return thrown;
-    const [kind, what] = this.#reached
-      ? ["cut", "The upstream broke off"] as const
-      : ["gateway", "Cannot reach the upstream"] as const;
-    return new UpstreamFault(kind, `${what}: ${toCallFailure(thrown)}`, {}, {
-      type: "api_error",
-      status: 502,
-      cause: thrown,
-    });
-  }
-
-  #start(limit: number, wait: number = limit): void {
-    this.#cancel();
-    this.#cancel = this.#clock.after(wait, () => {
-      const left = (this.#since ?? -Infinity) + limit - this.#clock.now();
-      if (left > 0) return this.#start(limit, Math.min(left, limit));
-      this.#late = new UpstreamFault("timeout", `The upstream was silent for ${Math.round(limit / 1000)} seconds`);
-      this.close();
-    });
-  }
-}
-// lib/upstream/accounts.ts ------------------------------------------------------------------
-/** Two models that are refused within so many milliseconds show that the account is at its limit, not a model. */
-const REFUSAL_WINDOW = 10_000;
-/** Milliseconds an account is left alone when it is at its limit and nobody has said for how long; at most so many. */
-const BLOCK = 5_000;
-const MAX_BLOCK = 60_000;
-
-type Account = { window: RateWindow; refused?: { model: string; at: number } };
-
-/** Whether two backends are asked with the same key at the same address. */
-function isSameAccount(a: Backend, b: Backend): boolean {
-  return a.baseUrl === b.baseUrl && a.apiKey === b.apiKey;
-}
-
-/** The rate windows of accounts, and which models they were refused for last. */
-class Accounts {
-  readonly #accounts = new Map<string, Account>();
-  readonly #clock: Clock;
-  readonly #store: Store | undefined;
-
-  /** @param store Where other processes with the same accounts see what they take, if it is shared. */
-  constructor(clock: Clock, store?: Store) {
-    this.#clock = clock;
-    this.#store = store?.shared ? store : undefined;
-  }
-
-  /** The rate window of a backend's account. */
-  windowOf(backend: Backend): RateWindow {
-    return this.#of(backend).window;
-  }
-
-  /**
-   * Waits for a place at a backend's account; gives what gives it back.
-   *
-   * @throws {ApiError} If none is free within `limit` milliseconds; the signal's reason if that fires first.
-   */
-  async enter(backend: Backend, priority: Priority, signal: AbortSignal, limit: number): Promise<() => void> {
-    const deadline = new Deadline(this.#clock, signal, limit);
-    try {
-      return await this.windowOf(backend).enter(priority, deadline.signal);
-    } catch {
-      signal.throwIfAborted();
-      const waited = `no call was free within ${Math.round(limit / 1000)} seconds`;
-      throw new ApiError("rate_limit_error", `Too many requests wait for '${backend.name}': ${waited}`);
-    } finally {
-      deadline.close();
-    }
-  }
-
-  /** Notes that a candidate said 429; blocks the account only where that is not about the model alone. */
-  refuse({ backend, model }: Candidate, told: number = BLOCK): void {
-    const account = this.#of(backend);
-    const { refused } = account;
-    const now = this.#clock.now();
-    account.refused = { model, at: now };
-    const again = refused !== undefined && refused.model !== model && now - refused.at < REFUSAL_WINDOW;
-    if (again) account.window.block(Math.min(told, MAX_BLOCK));
-  }
-
-  #of({ baseUrl, apiKey = "", limits = NO_LIMITS }: Backend): Account {
-    const key = `${baseUrl} ${apiKey} ${Object.values(limits)}`; // A limit that changes begins anew.
-    let account = this.#accounts.get(key);
-    if (!account) {
-      const [store, clock] = [this.#store, this.#clock];
-      const places = store && new SharedPlaces(store, clock, `${baseUrl} ${apiKey}`, limits);
-      this.#accounts.set(key, account = { window: new RateWindow(limits, clock, places) });
-    }
-    return account;
-  }
-}
 // lib/stream/sse_decoder.ts -----------------------------------------------------------------
 /** Characters one line may have before it is taken for an attack or a broken host. */
 const MAX_LINE_CHARS = 16 * 1024 * 1024;
@@ -11213,400 +14131,6 @@ export class SseDecoder {
     if (line.startsWith("data:")) this.#data.push(line.charAt(5) === " " ? line.slice(6) : line.slice(5));
     else if (line === "" && this.#data.length > 0) events.push(this.#data.splice(0).join("\n"));
   }
-}
-// lib/stream/merge_chunks.ts ----------------------------------------------------------------
-/** Where the text of a chunk begins, up to its opening quote. */
-const TEXT_FIELD = /"(content|reasoning_content|reasoning)": ?"/;
-/** What else adds to an answer: of two chunks with the same of that both count. */
-const MORE = /"(?:content|reasoning\w*|thinking|refusal|tool_calls|function_call)": ?(?!null\b|\[\]|"")/;
-/** What may stand between the quotes of a JSON string. */
-const IN_QUOTES = /[^"\\]*(?:\\.[^"\\]*)*/y;
-
-const UNSPLIT = { head: "", text: "", tail: "" };
-
-/** Where the literal ends that begins in a text at `from`. */
-function toLiteralEnd(text: string, from: number): number {
-  IN_QUOTES.lastIndex = from;
-  return IN_QUOTES.test(text) ? IN_QUOTES.lastIndex : from;
-}
-
-/** Whether a text stands between `head` and `tail`; `startsWith` takes V8 four times as long. */
-function isBetween(head: string, tail: string, text: string): boolean {
-  return text.length >= head.length + tail.length && text.slice(0, head.length) === head &&
-    text.slice(text.length - tail.length) === tail;
-}
-
-/**
- * What stands before and behind the text of a chunk, the text as it is written, and its field; nothing without, nor where
- * more than that text adds to the answer.
- */
-function splitChunk(chunk: string): { head: string; text: string; tail: string; field: string } | undefined {
-  const found = TEXT_FIELD.exec(chunk);
-  if (!found) return undefined;
-  const [opening, field = ""] = found;
-  const from = found.index + opening.length;
-  const end = toLiteralEnd(chunk, from);
-  if (end === chunk.length || MORE.test(chunk.slice(0, found.index)) || MORE.test(chunk.slice(end))) return undefined;
-  return { head: chunk.slice(0, from), text: chunk.slice(from, end), tail: chunk.slice(end), field };
-}
-
-/**
- * Makes one chunk of those that follow each other and differ in their text only, before any is parsed: what came in one
- * read leaves as one event, and a burst costs a parse a read.
- *
- * Nothing has to be known of a chunk for that: between the same beginning and the same end, two literals in a row are the
- * text of both.
- */
-function mergeChunks(data: readonly string[]): readonly string[] {
-  if (data.length < 2) return data;
-  const merged: string[] = [];
-  let { head, text: texts, tail } = UNSPLIT;
-  for (const chunk of data) {
-    if (head !== "" && isBetween(head, tail, chunk)) {
-      const text = chunk.slice(head.length, -tail.length);
-      if (!/["\\]/.test(text) || toLiteralEnd(text, 0) === text.length) {
-        texts += text;
-        continue;
-      }
-    }
-    if (head !== "") merged.push(head + texts + tail);
-    const split = splitChunk(chunk);
-    if (!split) merged.push(chunk);
-    ({ head, text: texts, tail } = split ?? UNSPLIT);
-  }
-  if (head !== "") merged.push(head + texts + tail);
-  return merged;
-}
-// lib/stream/chunk_template.ts --------------------------------------------------------------
-/** Stands for the text of a chunk, to see where it comes out. */
-const MARK = "@";
-/** So often is learned from an answer; a host that changes something in each chunk has no template. */
-const MOST_LESSONS = 3;
-/** What makes a literal other than the text it stands for, or none. */
-const NOT_PLAIN = /["\\\p{Cc}]/u;
-
-/** Reads the chunks of one answer; of those that differ in their text only, just one is parsed. */
-class ChunkTemplate {
-  #head = "";
-  #tail = "";
-  #setText: (text: string) => unknown = () => undefined;
-  #lessons = 0;
-
-  /** Parses a chunk, which is good until the next one; nothing if it is no JSON. */
-  parse(data: string): unknown {
-    const [head, tail] = [this.#head, this.#tail];
-    if (head !== "" && isBetween(head, tail, data)) {
-      const text = data.slice(head.length, data.length - tail.length);
-      if (!NOT_PLAIN.test(text)) return this.#setText(text);
-    } else if (this.#lessons < MOST_LESSONS) this.#learn(data);
-    return parseJson(data);
-  }
-
-  #learn(data: string): void {
-    const { head, tail, field } = splitChunk(data) ?? {};
-    if (!head || !tail || !field) return;
-    this.#lessons++;
-    const chunk = parseJson(head + MARK + tail);
-    const [choice] = isJsonObject(chunk) && Array.isArray(chunk.choices) ? chunk.choices : [];
-    const { delta } = isJsonObject(choice) ? choice : {};
-    if (!isJsonObject(delta) || delta[field] !== MARK) return;
-    [this.#head, this.#tail] = [head, tail];
-    this.#setText = (text) => {
-      delta[field] = text;
-      return chunk;
-    };
-  }
-}
-// lib/upstream/answer_reader.ts -------------------------------------------------------------
-/** Reads the answer of a host, in whatever format it comes. */
-interface AnswerReader {
-  /** Whether the host has said that the answer is complete. */
-  readonly finished: boolean;
-  /** Whether nothing of the answer can follow. */
-  readonly ended: boolean;
-  /** The tokens of the prompt, cached ones too, once the host has told them. */
-  readonly promptTokens: number | undefined;
-  /** Takes the data of the server-sent events of one read. */
-  feed(data: readonly string[]): MessageStreamEvent[];
-  /** Ends the answer. */
-  flush(): MessageStreamEvent[];
-}
-
-/** Makes the fault of an answer that has come, but as something else than an answer. */
-function toUnreadable(why: string, cause?: unknown): UpstreamFault {
-  return new UpstreamFault("broken", `Cannot read the upstream's answer: ${why}`, {}, { cause });
-}
-
-/** Does a step of reading; that something has another type than it should is not looked for field by field. */
-function readAnswer(step: () => MessageStreamEvent[]): MessageStreamEvent[] {
-  try {
-    return step();
-  } catch (cause) {
-    if (cause instanceof ApiError) throw cause;
-    throw toUnreadable("it has an unknown form", cause);
-  }
-}
-
-/** Reads one chunk; errors come as `error`, in SGLang's form, in NVIDIA's, or with a `code` where others have choices. */
-function toChunk(data: string, chunk: unknown, candidate: Candidate): ChatChunk {
-  if (!isJsonObject(chunk)) throw toUnreadable("it is not JSON");
-  const { error, object, status, choices } = chunk;
-  const code = Number(isJsonObject(error) ? error.code : chunk.code ?? status);
-  if (!error && object !== "error" && (choices || !(code >= 400))) return chunk;
-  throw toUpstreamFault(code >= 400 ? code : 500, data, candidate);
-}
-
-/** Reads the chunks of a chat completion; `[DONE]` ends them. */
-class ChatReader implements AnswerReader {
-  readonly #translator: ChunkTranslator;
-  readonly #candidate: Candidate;
-  readonly #template = new ChunkTemplate();
-  ended = false;
-
-  /** Reads for a translator what a candidate answers. */
-  constructor(translator: ChunkTranslator, candidate: Candidate) {
-    this.#translator = translator;
-    this.#candidate = candidate;
-  }
-
-  get finished(): boolean {
-    return this.#translator.finished;
-  }
-
-  get promptTokens(): number | undefined {
-    return this.#translator.promptTokens;
-  }
-
-  feed(data: readonly string[]): MessageStreamEvent[] {
-    const end = data.indexOf("[DONE]");
-    this.ended = end >= 0;
-    const chunks = mergeChunks(end < 0 ? data : data.slice(0, end));
-    return this.#translator.feed(this.#toChunks(chunks));
-  }
-
-  flush(): MessageStreamEvent[] {
-    return this.#translator.flush();
-  }
-
-  /** One by one: each is good until the next. */
-  *#toChunks(data: readonly string[]): Generator<ChatChunk> {
-    for (const text of data) yield toChunk(text, this.#template.parse(text), this.#candidate);
-  }
-}
-// lib/upstream/message_reader.ts ------------------------------------------------------------
-/** Why an answer may end before it has begun: there is something to tell the client all the same. */
-const WORDLESS = ["refusal", "max_tokens", "pause_turn", "stop_sequence", "model_context_window_exceeded"];
-
-/** What the deltas that bring text call it. */
-const TEXTS: ReadonlyMap<string, string> = new Map([
-  ["text_delta", "text"],
-  ["thinking_delta", "thinking"],
-  ["signature_delta", "signature"],
-  ["input_json_delta", "partial_json"],
-]);
-
-type BlockEvent = MessageStreamEvent & { index: number };
-
-/** Reads one event, or all those of an answer that came whole; `[DONE]`, which some hosts end with, says nothing. */
-function toPassedEvents(data: string, candidate: Candidate): MessageStreamEvent[] {
-  if (data === "[DONE]") return [];
-  const event = parseJson(data);
-  const { type, error, code } = isJsonObject(event) ? event : {};
-  if (type === "message") return toMessageEvents(event as Message);
-  if (typeof type === "string" && type !== "error") return [event as MessageStreamEvent];
-  // Hosts that say 200 to all have a code instead.
-  if (!error && !(Number(code) >= 400)) throw toUnreadable("it is no event");
-  const statuses = new Map<unknown, number>(Object.entries(STATUS_BY_ERROR_TYPE));
-  const status = statuses.get(isJsonObject(error) ? error.type : "") ?? (Number(code) || 500);
-  throw toUpstreamFault(status, data, candidate);
-}
-
-/**
- * Passes on the events of a host that speaks Anthropic's format.
- *
- * The client has had a `message_start` already, with an estimate: the counts of the host's own go into `message_delta`.
- */
-class MessageReader implements AnswerReader {
-  readonly #candidate: Candidate;
-  #usage: Partial<Usage> = {};
-  readonly #inputTokens: number;
-  #outputChars = 0;
-  #blocks = 0;
-  /** The host's number of the block that is open. */
-  #open: number | undefined;
-  #reason: string | undefined;
-  finished = false;
-
-  /** Reads what a candidate answers; the tokens of the prompt are for hosts that do not count them. */
-  constructor(candidate: Candidate, inputTokens = 0) {
-    this.#candidate = candidate;
-    this.#inputTokens = inputTokens;
-  }
-
-  get ended(): boolean {
-    return this.finished;
-  }
-
-  get promptTokens(): number | undefined {
-    const { input_tokens = 0, cache_read_input_tokens = 0, cache_creation_input_tokens = 0 } = this.#usage;
-    return input_tokens + cache_read_input_tokens + cache_creation_input_tokens || undefined;
-  }
-
-  feed(data: readonly string[]): MessageStreamEvent[] {
-    const events: MessageStreamEvent[] = [];
-    for (const text of data) {
-      if (this.finished) break; // What follows the end is no part of the answer, whatever it is.
-      for (const event of toPassedEvents(text, this.#candidate)) events.push(...this.#pass(event));
-    }
-    return events;
-  }
-
-  flush(): MessageStreamEvent[] {
-    return [];
-  }
-
-  #pass(event: MessageStreamEvent): MessageStreamEvent[] {
-    const { type } = event;
-    if (type === "message_start") this.#count(event.message?.usage);
-    if (type.startsWith("content_block_") && this.#reason === undefined) return this.#passBlock(event as BlockEvent);
-    if (type !== "message_delta" && type !== "message_stop") {
-      return /^(?!ping$|message_start$|content_block_)\w+$/.test(type) ? [event] : [];
-    }
-    if (type === "message_stop") this.finished = true;
-    else if (isJsonObject(event.delta)) this.#reason ??= event.delta.stop_reason ?? undefined;
-    else throw toUnreadable("its end is not told");
-    const over = this.finished || this.#reason !== undefined;
-    if (over && this.#blocks === 0 && !WORDLESS.includes(this.#reason ?? "")) throw new BadAnswer("empty", "was empty");
-    if (this.finished && this.#reason === undefined) throw new BadAnswer("cut", "broke off");
-    return [...over ? this.#close() : [], type === "message_delta" ? this.#toDelta(event) : event];
-  }
-
-  /** Numbers blocks 0, 1, 2 …, whatever the host does; pieces of one that is not open have no place. */
-  #passBlock(event: BlockEvent): MessageStreamEvent[] {
-    const { type, index } = event;
-    if (type === "content_block_start" && typeof index === "number" && typeof event.content_block.type === "string") {
-      const closing = this.#close();
-      this.#open = index;
-      return [...closing, { ...event, index: this.#blocks++ }];
-    }
-    if (type === "content_block_stop") return index === this.#open ? this.#close() : [];
-    const isOpen = this.#open !== undefined && index === this.#open;
-    if (type === "content_block_delta" && isOpen && typeof event.delta.type === "string") {
-      const field = TEXTS.get(event.delta.type);
-      const text = field === undefined ? "" : (event.delta as JsonObject)[field];
-      if (typeof text !== "string") throw toUnreadable("a piece of it has no text");
-      this.#outputChars += text.length;
-      return [{ ...event, index: this.#blocks - 1 }];
-    }
-    throw toUnreadable("its blocks are not in order");
-  }
-
-  #close(): MessageStreamEvent[] {
-    if (this.#open === undefined) return [];
-    this.#open = undefined;
-    return [{ type: "content_block_stop", index: this.#blocks - 1 }];
-  }
-
-  /** Takes over what a host has counted. */
-  #count(usage: Partial<Usage> | null | undefined): void {
-    const told = Object.entries(usage ?? {}).filter(([, value]) => value != null);
-    const counts = told.map(([name, value]) => [name, name.endsWith("_tokens") ? toTokenCount(value) : value]);
-    this.#usage = { ...this.#usage, ...Object.fromEntries(counts) };
-  }
-
-  /** Puts the tokens that were counted into the event that ends an answer. */
-  #toDelta(event: MessageStreamEvent & { type: "message_delta" }): MessageStreamEvent {
-    this.#count(event.usage);
-    // Clients take zero for "not counted".
-    const input_tokens = this.promptTokens ? this.#usage.input_tokens ?? 0 : this.#inputTokens;
-    const output_tokens = this.#usage.output_tokens || Math.ceil(this.#outputChars / 4);
-    return { ...event, usage: { ...this.#usage, input_tokens, output_tokens } };
-  }
-}
-// lib/upstream/protocol.ts ------------------------------------------------------------------
-/** What a reader needs beside the request. */
-type ReaderOptions = { candidate: Candidate; inputTokens: number; newId: NewId };
-
-/** How a host is asked in one of the two formats. */
-type Protocol = {
-  toUrl(baseUrl: string): string;
-  toHeaders(backend: Backend, client: Headers | undefined): Record<string, string | null | undefined>;
-  createReader(request: MessagesRequest, options: ReaderOptions): AnswerReader;
-};
-
-/** The version of Anthropic's API when the client names none. */
-const ANTHROPIC_VERSION = "2023-06-01";
-
-/** Both formats. */
-const PROTOCOLS: Readonly<Record<NonNullable<Backend["format"]>, Protocol>> = {
-  openai: {
-    toUrl: (baseUrl) => `${baseUrl}/chat/completions`,
-    toHeaders: ({ apiKey }) => ({ authorization: apiKey && `Bearer ${apiKey}` }),
-    createReader(request, { candidate, inputTokens, newId }) {
-      const { model, traits = toModel(model) } = candidate;
-      const { stop_sequences: stopSequences = [] } = request;
-      const { family } = traits;
-      const tools = toDeclaredTools(request.tool_choice?.type === "none" ? [] : request.tools);
-      return new ChatReader(
-        new ChunkTranslator({ tools, model, family, stopSequences, inputTokens, newId }),
-        candidate,
-      );
-    },
-  },
-  anthropic: {
-    toUrl: (baseUrl) => `${baseUrl.replace(/\/v1$/, "")}/v1/messages`,
-    toHeaders: ({ apiKey }, client) => ({
-      // Anthropic takes the one, hosts that offer its format the other or both.
-      "x-api-key": apiKey,
-      "authorization": apiKey && `Bearer ${apiKey}`,
-      "anthropic-version": client?.get("anthropic-version") ?? ANTHROPIC_VERSION,
-      "anthropic-beta": client?.get("anthropic-beta"),
-    }),
-    createReader: (_request, { candidate, inputTokens }) => new MessageReader(candidate, inputTokens),
-  },
-};
-
-/** The headers of a request to a host; what its configuration says goes before all others, an empty one removes. */
-function toUpstreamHeaders(
-  backend: Backend,
-  { stream, userAgent, client }: { stream: boolean; userAgent: string; client: Headers | undefined },
-): Record<string, string> {
-  const headers = {
-    "content-type": "application/json",
-    "accept": stream ? "text/event-stream" : "application/json",
-    "user-agent": userAgent,
-    ...PROTOCOLS[backend.format ?? "openai"].toHeaders(backend, client),
-    ...Object.fromEntries(Object.entries(backend.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value])),
-  };
-  return Object.fromEntries(Object.entries(headers).filter((entry): entry is [string, string] => Boolean(entry[1])));
-}
-// lib/upstream/read_limited.ts --------------------------------------------------------------
-/** Bytes of an answer, unpacked: chunks of the longest there are take 50 MB. What is longer will never end. */
-const MAX_ANSWER_BYTES = 128 * 1024 * 1024;
-/** Bytes of one that comes whole. */
-const MAX_WHOLE_BYTES = 16 * 1024 * 1024;
-/** Bytes that are read of what says why there is no answer. */
-const MAX_REFUSAL_BYTES = 1024 * 1024;
-
-/**
- * Reads the text of an answer, behind the piece that has been read, but no more than so many bytes of it: a few packed
- * ones may unpack to any number.
- */
-async function readLimited(
-  answer: Pick<CallAnswer, "read" | "cancel">,
-  most: number,
-  first?: Uint8Array,
-): Promise<string> {
-  const decoder = new TextDecoder();
-  let [text, left] = ["", most];
-  for (let bytes = first ?? await answer.read(); bytes; bytes = await answer.read()) {
-    text += decoder.decode(bytes.subarray(0, left), { stream: true });
-    left -= bytes.byteLength;
-    if (left > 0) continue;
-    answer.cancel();
-    break;
-  }
-  return text + decoder.decode();
 }
 // lib/upstream/use.ts -----------------------------------------------------------------------
 /** Whether an event is what Claude Code can use an answer for. */
@@ -11898,448 +14422,6 @@ class Cuts {
     return new Set(same.map(({ key }) => key));
   }
 }
-// lib/translate/merge.ts --------------------------------------------------------------------
-/** The fields of both bodies; where both have an object they are merged in turn, else `over` wins, with lists too. */
-function mergeBodies(base: JsonObject, over: JsonObject): JsonObject {
-  const merged = { ...base, ...over };
-  for (const [key, value] of Object.entries(over)) {
-    const under = Object.hasOwn(base, key) ? base[key] : undefined;
-    if (isJsonObject(under) && isJsonObject(value)) merged[key] = mergeBodies(under, value);
-  }
-  return merged;
-}
-// lib/translate/request.ts ------------------------------------------------------------------
-/** Claude Code's first system block: accounting for Anthropic, different in each conversation. */
-const BILLING = /^x-anthropic-billing-header:[^\n]*/;
-
-/** What a request is translated for. */
-export type ChatRequestOptions = {
-  /** The upstream's name of the model. */
-  model: string;
-  /** The most output tokens to ask for; `max_tokens` is lowered to it and to what the model can. @default {Infinity} */
-  maxTokens?: number;
-  /** What is known of the model. @default {what its id tells} */
-  traits?: Model;
-  /** Whether the model may think; if not, it is told not to, whatever the client wants. @default {true} */
-  thinking?: boolean;
-  /** How the host switches thinking, if it has its own way. @default {as the model's family does} */
-  thinkingSwitch?: ThinkingSwitch;
-  /** Fields to send as they are, over all others. @default {{}} */
-  extraBody?: JsonObject;
-};
-
-/** A translated request and, as sentences, what could not be carried over. */
-export type TranslatedRequest = { request: ChatRequest; warnings: string[] };
-
-/**
- * Translates a Messages request into a chat completion request.
- *
- * Only fields that strict hosts know are sent, sampling only when the client set it, thinking in the way of the model's
- * family. Everything else Claude Code adds for Anthropic (metadata, cache control, context management, betas) has no
- * counterpart and is left out silently, because nothing the user can see depends on it.
- */
-export function toChatRequest(request: MessagesRequest, options: ChatRequestOptions): TranslatedRequest {
-  const { model, maxTokens = Infinity, traits = toModel(model), thinking = true, extraBody = {} } = options;
-  const { temperature, top_p, top_k, stop_sequences, output_config, output_format } = request;
-  const warnings = new Set<string>();
-  const content = { vision: traits.vision, warn: (warning: string) => void warnings.add(warning) };
-  const effort = thinking ? toEffort(request) : "off";
-  const think = toThinkingFields(traits, effort, options.thinkingSwitch);
-  const { family } = traits;
-  const replaysThinking = traits.reasoning && effort !== "off" && (family.replaysThinking ?? false);
-  const messages = toChatMessages(request.messages, content, { ...family, replaysThinking });
-  if (messages.length === 0) throw new ApiError("invalid_request_error", "messages: All of them are empty");
-  const told = toText(toPartsOf(request.system, content)).replace(BILLING, "").trimStart();
-  const system = [told, think.system].filter(Boolean).join("\n\n");
-  if (system !== "") messages.unshift({ role: "system", content: system });
-  const chat: ChatRequest = { model, messages, max_tokens: Math.min(request.max_tokens, maxTokens, traits.maxOutput) };
-  if (request.stream) Object.assign(chat, { stream: true, stream_options: { include_usage: true } });
-  if (temperature != null) chat.temperature = temperature;
-  if (top_p != null) chat.top_p = top_p;
-  if (top_k != null) content.warn("Cannot pass 'top_k': OpenAI's format has no such field");
-  const stop = stop_sequences?.filter(Boolean) ?? [];
-  if (stop.length > 0) chat.stop = stop;
-  const tools = toChatTools(request.tools, content.warn);
-  if (tools.length > 0 && !traits.tools) content.warn(`Cannot offer the tools: ${model} is served without tools`);
-  else if (tools.length > 0) Object.assign(chat, { tools }, toToolChoice(request.tool_choice, tools));
-  const format = output_config?.format ?? output_format;
-  if (format?.type === "json_schema") {
-    const json_schema = { name: "answer", schema: format.schema ?? {}, strict: true };
-    chat.response_format = { type: "json_schema", json_schema };
-  }
-  // Where it must not think, nothing that a profile says makes it.
-  const layers = thinking ? [think.fields ?? {}, extraBody] : [extraBody, think.fields ?? {}];
-  const body = layers.reduce<JsonObject>(mergeBodies, chat) as ChatRequest;
-  return { request: body, warnings: [...warnings] };
-}
-// lib/translate/passed_request.ts -----------------------------------------------------------
-/**
- * A message without the thinking of models that sign nothing: who verifies signatures would refuse it. A family that wants
- * thinking back gets it as it is; a blank for calls that must have some.
- */
-function toPassedMessages(message: MessageParam, replays: Family["replaysThinking"]): MessageParam[] {
-  const { content } = message;
-  if (message.role !== "assistant" || typeof content === "string") return [message];
-  if (replays) {
-    const has = (type: string) => content.some((block) => block.type.endsWith(type));
-    if (replays === true || !has("tool_use") || has("thinking")) return [message];
-    return [{ ...message, content: [{ type: "thinking", thinking: " ", signature: UNSIGNED }, ...content] }];
-  }
-  const signed = content.filter((block) => block.type !== "thinking" || block.signature !== UNSIGNED);
-  return signed.length > 0 ? [{ ...message, content: signed }] : [];
-}
-
-/** Messages without the system's in the middle of them, which few hosts take: it reminds the client's side. */
-function withReminders(messages: readonly MessageParam[]): MessageParam[] {
-  const all: MessageParam[] = [];
-  let reminded: ContentBlockParam[] | undefined;
-  for (const message of messages) {
-    if (message.role !== "system") {
-      all.push(message);
-      reminded = undefined;
-      continue;
-    }
-    if (!reminded) {
-      reminded = all.at(-1)?.role === "user" ? [...toBlocks(all.pop()?.content ?? [])] : [];
-      all.push({ role: "user", content: reminded });
-    }
-    for (const block of toBlocks(message.content)) {
-      reminded.push(block.type === "text" ? { ...block, text: toReminder(block.text) } : block);
-    }
-  }
-  return all;
-}
-
-/** Anthropic takes no smaller `budget_tokens`, and none that is not below `max_tokens`. */
-const MIN_BUDGET = 1024;
-
-/**
- * Makes the request for a host that speaks Anthropic's format: the client's own, with another model.
- *
- * The answer is always streamed. Thinking is fitted into the output tokens that are left; where the model must not think,
- * or cannot in so few, what speaks of thinking goes, too.
- */
-function toPassedRequest(
-  request: MessagesRequest,
-  { model, maxTokens = Infinity, traits = toModel(model), thinking = true, extraBody = {} }: ChatRequestOptions,
-): { request: JsonObject & { max_tokens: number }; warnings: string[] } {
-  const max_tokens = Math.min(request.max_tokens, maxTokens, traits.maxOutput);
-  const budget = request.thinking?.budget_tokens;
-  const exceeds = typeof budget === "number" && budget >= max_tokens;
-  const fits = !exceeds || max_tokens > MIN_BUDGET;
-  const { replaysThinking } = traits.family;
-  const messages = withReminders(request.messages.flatMap((message) => toPassedMessages(message, replaysThinking)));
-  const body: JsonObject = { ...request, model, messages, max_tokens, stream: true };
-  if (exceeds) body.thinking = { ...request.thinking, budget_tokens: max_tokens - 1 };
-  if (!(thinking && fits)) {
-    if (body.thinking) body.thinking = { type: "disabled" };
-    delete body.context_management;
-  }
-  const warnings = thinking && !fits ? [`Cannot let ${model} think: it has only ${max_tokens} output tokens`] : [];
-  return { request: { max_tokens, ...mergeBodies(body, extraBody) }, warnings };
-}
-// lib/store/shared_map.ts -------------------------------------------------------------------
-/** How values are kept: read from what may be anything, written, and for how many milliseconds others are told of it. */
-type SharedMapFormat<T> = {
-  parse: (stored: unknown) => T | undefined;
-  format: (value: T) => unknown;
-  toLife: (value: T | undefined) => number;
-};
-
-/** Stands for what was forgotten, so that those who still know it forget it, too. */
-const FORGOTTEN = false;
-/** So many values are known here; what was changed longest ago is forgotten first. */
-const MOST_VALUES = 1_000;
-/** So often a change is tried anew because another process was faster. */
-const MAX_TRIES = 10;
-
-/** The values under one first word, in memory and in a store; where that is shared, all processes change them together. */
-class SharedMap<T> {
-  /** What is known here. */
-  readonly values: ReadonlyMap<string, T>;
-  readonly #values = new BoundedMap<string, T>(MOST_VALUES);
-  readonly #store: Store;
-  readonly #prefix: string;
-  readonly #format: SharedMapFormat<T>;
-  /** How many changes of each key are on their way to a shared store. */
-  readonly #pending = new Map<string, number>();
-  #queue: Promise<unknown> = Promise.resolve();
-
-  /** @param prefix The first word and a blank. */
-  constructor(store: Store, prefix: string, format: SharedMapFormat<T>) {
-    this.values = this.#values;
-    this.#store = store;
-    this.#prefix = prefix;
-    this.#format = format;
-  }
-
-  /**
-   * Changes a value, here at once and then in the store; `undefined` forgets it. `update` makes the new value from the
-   * one that is there, which may be another in the store than here, so that no change of another process is lost.
-   */
-  change(key: string, update: (before: T | undefined) => T | undefined): void {
-    const before = this.#values.get(key);
-    const after = update(before);
-    if (isSameJson(before, after)) return;
-    this.#put(key, after);
-    const name = this.#prefix + key;
-    if (!this.#store.shared) {
-      this.#store.set(name, after === undefined ? undefined : this.#format.format(after)).catch(() => {});
-      return;
-    }
-    const count = (change: number) => this.#pending.set(key, (this.#pending.get(key) ?? 0) + change);
-    count(1);
-    this.#enqueue(() => this.#merge(name, update)).catch(() => {}).finally(() => count(-1));
-  }
-
-  /** Takes over what is in the store, and gives what was not known here; rejects if the store fails. */
-  sync(): Promise<[key: string, value: T][]> {
-    return this.#enqueue(async () => {
-      const news: [string, T][] = [];
-      for (const [name, stored] of await this.#store.list(this.#prefix)) {
-        const key = name.slice(this.#prefix.length);
-        if (this.#pending.get(key)) continue; // What it is about to become is known here only.
-        const value = this.#format.parse(stored);
-        if (stored === FORGOTTEN) this.#put(key, undefined);
-        if (value === undefined || isSameJson(value, this.#values.get(key))) continue;
-        this.#put(key, value);
-        news.push([key, value]);
-      }
-      return news;
-    });
-  }
-
-  /** Forgets everything, here and in the store. */
-  async forget(): Promise<void> {
-    this.#values.clear();
-    const [shared, life] = [this.#store.shared, this.#format.toLife(undefined)];
-    for (const [name] of await this.#store.list(this.#prefix)) {
-      await (shared ? this.#store.set(name, FORGOTTEN, life) : this.#store.set(name, undefined));
-    }
-  }
-
-  /** Waits until a store that is shared has what was changed here, for whoever closes it then. */
-  async saved(): Promise<void> {
-    await this.#queue;
-  }
-
-  async #merge(name: string, update: (before: T | undefined) => T | undefined): Promise<void> {
-    const { parse, format, toLife } = this.#format;
-    for (let tries = 0; tries < MAX_TRIES; tries++) {
-      const stored = await this.#store.get(name);
-      const before = parse(stored);
-      const after = update(before);
-      if (isSameJson(before, after)) return;
-      const next = after === undefined ? FORGOTTEN : format(after);
-      if (await this.#store.swap(name, stored, next, toLife(after))) return;
-    }
-  }
-
-  #put(key: string, value: T | undefined): void {
-    if (value === undefined) this.#values.delete(key);
-    else this.#values.set(key, value);
-  }
-
-  /** Does one thing after the other, so that what was read is never older than what was written before. */
-  #enqueue<R>(job: () => Promise<R>): Promise<R> {
-    const done = this.#queue.then(job);
-    this.#queue = done.catch(() => {});
-    return done;
-  }
-}
-// lib/upstream/learned.ts -------------------------------------------------------------------
-/** What a model at a backend has taught, all of it from its own answers. */
-type ModelFacts = {
-  /** Fields of a request it refuses. */
-  refused: readonly string[];
-  /** Its context window and its most output tokens, in tokens; `Infinity` while nothing is known. */
-  context: number;
-  maxOutput: number;
-  /** Whether it cannot call tools. */
-  noTools: boolean;
-  /** When its host retired it, in milliseconds since 1970, 0 if nobody said; `Infinity` while it is there. */
-  goneSince: number;
-};
-
-const NOTHING: ModelFacts = {
-  refused: [],
-  context: Infinity,
-  maxOutput: Infinity,
-  noTools: false,
-  goneSince: Infinity,
-};
-const PREFIX = "model ";
-/** Apart from the lessons: it changes all the time, and they must be forgotten in time. */
-const RATIO_PREFIX = "ratio ";
-/** A ratio that has changed by less is not stored again. */
-const LEAST_CHANGE = 0.02;
-/** Milliseconds after which a lesson is forgotten: hosts change how they serve a model. */
-const LESSON_LIFE = 7 * 86_400_000;
-
-/** What a model has taught, and when that changed last, in milliseconds since 1970. */
-type Lesson = { facts: ModelFacts; at: number };
-
-/** Reads a lesson as it is stored: JSON has no `Infinity`, so that limits nobody knows are left out. */
-function parseLesson(value: unknown, now: number): Lesson | undefined {
-  if (!isJsonObject(value) || typeof value.at !== "number" || now - value.at >= LESSON_LIFE) return undefined;
-  const { refused, context, maxOutput, noTools, goneSince } = value;
-  const facts = {
-    ...NOTHING,
-    ...(Array.isArray(refused) && refused.every((name) => typeof name === "string") ? { refused } : {}),
-    ...(typeof context === "number" ? { context } : {}),
-    ...(typeof maxOutput === "number" ? { maxOutput } : {}),
-    ...(typeof noTools === "boolean" ? { noTools } : {}),
-    ...(typeof goneSince === "number" && !Number.isNaN(new Date(goneSince).getTime()) ? { goneSince } : {}),
-  };
-  return { facts, at: value.at };
-}
-
-/** Adds to what is known: more refused fields, smaller limits. */
-function addFacts(before: ModelFacts, facts: Partial<ModelFacts>): ModelFacts {
-  return {
-    refused: [...new Set([...before.refused, ...facts.refused ?? []])],
-    context: Math.min(before.context, facts.context ?? Infinity),
-    maxOutput: Math.min(before.maxOutput, facts.maxOutput ?? Infinity),
-    noTools: before.noTools || facts.noTools === true,
-    goneSince: Math.min(before.goneSince, facts.goneSince ?? Infinity),
-  };
-}
-
-/** Learns from faults, so that the next request is asked as the model wants it, also after a restart, and by others. */
-class LearnedFacts {
-  readonly #facts: SharedMap<Lesson>;
-  readonly #ratios: SharedMap<number>;
-  readonly #clock: Clock;
-
-  constructor(store: Store, clock: Clock) {
-    this.#clock = clock;
-    this.#facts = new SharedMap(store, PREFIX, {
-      parse: (stored) => parseLesson(stored, clock.now()),
-      format: ({ facts, at }) => ({ ...facts, at }),
-      toLife: () => LESSON_LIFE,
-    });
-    this.#ratios = new SharedMap(store, RATIO_PREFIX, {
-      parse: (stored) => typeof stored === "number" ? stored : undefined,
-      format: (ratio) => ratio,
-      toLife: () => LESSON_LIFE,
-    });
-  }
-
-  /** Takes over what was learned before, and by others; gives the ratios among that. A store that fails has nothing. */
-  async sync(): Promise<[key: string, ratio: number][]> {
-    const [, ratios] = await Promise.all([this.#facts.sync(), this.#ratios.sync()]).catch(() => [[], []]);
-    return ratios;
-  }
-
-  /** How many tokens an estimated one is, by what a candidate is remembered under. */
-  get ratios(): ReadonlyMap<string, number> {
-    return this.#ratios.values;
-  }
-
-  /** Keeps the ratio of a candidate; one that has hardly changed is not worth a write. */
-  learnRatio(candidate: Candidate, ratio: number): void {
-    const key = toKey(candidate);
-    if (Math.abs(ratio / (this.ratios.get(key) ?? 1) - 1) > LEAST_CHANGE) this.#ratios.change(key, () => ratio);
-  }
-
-  /** What is known about a candidate. */
-  of(candidate: Candidate): ModelFacts {
-    return this.#toFacts(this.#facts.values.get(toKey(candidate)));
-  }
-
-  /** All lessons, by what a candidate is remembered under. */
-  all(): [key: string, facts: ModelFacts][] {
-    const all = [...this.#facts.values].map(([key, lesson]): [string, ModelFacts] => [key, this.#toFacts(lesson)]);
-    return all.filter(([, facts]) => facts !== NOTHING).sort();
-  }
-
-  /** Forgets everything, here and in the store. */
-  async forget(): Promise<void> {
-    for (const known of [this.#facts, this.#ratios]) await known.forget();
-  }
-
-  /** Waits until what was learned is where others see it. */
-  async saved(): Promise<void> {
-    await Promise.all([this.#facts.saved(), this.#ratios.saved()]);
-  }
-
-  /** Notes what a model has taught. */
-  learn(candidate: Candidate, facts: Partial<ModelFacts>): void {
-    this.#change(candidate, (before) => addFacts(before, facts));
-  }
-
-  /** Notes that a model answers: it has come back, or was never gone. */
-  learnBack(candidate: Candidate): void {
-    if (this.of(candidate).goneSince === Infinity) return;
-    this.#change(candidate, (before) => ({ ...before, goneSince: Infinity }));
-  }
-
-  /** What is left of a lesson: a process may run for longer than it lasts. */
-  #toFacts(lesson: Lesson | undefined): ModelFacts {
-    return lesson && this.#clock.now() - lesson.at < LESSON_LIFE ? lesson.facts : NOTHING;
-  }
-
-  /** Changes what is known; nothing known is nothing kept. */
-  #change(candidate: Candidate, update: (before: ModelFacts) => ModelFacts): void {
-    this.#facts.change(toKey(candidate), (lesson) => {
-      const before = this.#toFacts(lesson);
-      const facts = update(before);
-      if (isSameJson(facts, NOTHING)) return undefined;
-      return isSameJson(facts, before) ? lesson : { facts, at: this.#clock.now() };
-    });
-  }
-}
-// lib/upstream/fit.ts -----------------------------------------------------------------------
-/** An answer with fewer tokens is no use to anybody: the prompt is too long then. */
-const MIN_OUTPUT_TOKENS = 1024;
-/** Tokens left free when an answer is fitted into a window: counts are off by a little. */
-const HEADROOM = 512;
-
-/** The context window of a candidate, in tokens: what it has stated itself goes before what the roster says. */
-function toWindow({ model, traits = toModel(model) }: Candidate, { context }: ModelFacts): number {
-  return context < Infinity ? context : traits.context;
-}
-
-/** Whether a prompt can be within the window that a fault states, so that only the output was too much. */
-function mayFit({ facts }: UpstreamFault, estimate: number): boolean {
-  const { total = Infinity, used = total, limit = Infinity } = facts;
-  return Math.min(used, estimate) + MIN_OUTPUT_TOKENS <= limit;
-}
-
-/** The body of a request for a host, the most output tokens it asks for, and, as sentences, what could not be carried over. */
-type FittingRequest = { body: JsonObject; maxTokens: number; warnings: string[] };
-
-/** Translates a request for a model as far as is known what it takes: no refused fields, an output that has room. */
-function toFittingRequest(
-  request: MessagesRequest,
-  options: { candidate: Candidate; maxTokens: number; tokens: PromptTokens; facts: ModelFacts },
-): FittingRequest {
-  const { candidate, maxTokens, tokens, facts } = options;
-  const { model, backend: { format, thinkingSwitch }, traits = toModel(model), thinking = true, profile } = candidate;
-  const replay = facts.refused.includes("reasoning_content") ? { replaysThinking: false } : {};
-  const room = toWindow(candidate, facts) - HEADROOM;
-  // Nothing is counted before its time unless it comes near the window.
-  const isShort = tokens.roughly + request.max_tokens <= room;
-  const fitting = isShort ? Infinity : Math.max(room - tokens.count(candidate), MIN_OUTPUT_TOKENS);
-  const toRequest = format === "anthropic" ? toPassedRequest : toChatRequest;
-  const { request: fitted, warnings } = toRequest(request, {
-    model,
-    traits: { ...traits, family: { ...traits.family, ...replay } },
-    thinking,
-    extraBody: profile?.extraBody ?? {},
-    maxTokens: Math.min(maxTokens, facts.maxOutput, fitting),
-    ...(thinkingSwitch ? { thinkingSwitch } : {}),
-  });
-  const body: JsonObject = fitted;
-  const { max_tokens } = fitted;
-  for (const field of facts.refused) {
-    if (!(field in body)) continue;
-    delete body[field];
-    if (field === "max_tokens") body.max_completion_tokens = max_tokens; // OpenAI's own models
-    else warnings.push(`Left out '${field}': ${model} refuses it`);
-  }
-  return { body, maxTokens: max_tokens, warnings };
-}
 // lib/upstream/health.ts --------------------------------------------------------------------
 /** So many faults within so many milliseconds, and a model is avoided for as long; then one request may try it. */
 const MAX_FAULTS = 3;
@@ -12431,43 +14513,6 @@ class Health {
     if (!health) this.#models.set(key, health = { faults: [], probing: false });
     return health;
   }
-}
-// lib/upstream/lessons.ts -------------------------------------------------------------------
-/** Smaller limits than these are misread, whatever a fault seems to state. */
-const MIN_CONTEXT = 2048;
-const MIN_CAP = 256;
-/** What a prompt is taken for, times the tokens at which its host stopped counting, where that is more than was thought. */
-const UNCOUNTED = 1.2;
-const REASONING = "reasoning_content";
-/** Fields that a request can do without; what a host refuses beside them is in the messages or the tools. */
-const SPARE_FIELDS: readonly string[] = [
-  ...["temperature", "top_p", "stop", "stream_options"],
-  ...["tool_choice", "parallel_tool_calls", "response_format"],
-  ...["chat_template_kwargs", "reasoning_effort", "reasoning", "thinking", REASONING],
-  ...["context_management", "output_config", "metadata"],
-  "max_tokens", // It has a newer name.
-];
-
-/** Tells what a fault teaches about the model that was asked for so many tokens. */
-function toLessons({ kind, facts }: UpstreamFault, maxTokens: number): Partial<ModelFacts> {
-  const { cap = 0, limit = 0, fields = [] } = facts;
-  // Reasoning is refused inside messages, everything else that can be left out at the top.
-  const names = fields.map((path) => path.endsWith(REASONING) ? REASONING : path.split(".")[0] ?? "");
-  return {
-    noTools: kind === "no_tools",
-    ...(kind === "gone" ? { goneSince: facts.until ?? 0 } : {}),
-    refused: names.filter((name) => SPARE_FIELDS.includes(name)),
-    ...(cap >= MIN_CAP && cap < maxTokens ? { maxOutput: cap } : {}),
-    ...(limit >= MIN_CONTEXT ? { context: limit } : {}),
-  };
-}
-
-/** The tokens of a prompt as a fault tells them; vLLM counts no further than to where there is no room any more. */
-function toCounted({ facts }: UpstreamFault, maxTokens: number, estimate: number): number {
-  const { limit = 0, used = 0 } = facts;
-  const stopped = used + maxTokens === limit + 1;
-  if (!stopped) return used;
-  return used > estimate ? used * UNCOUNTED : 0;
 }
 // lib/upstream/order.ts ---------------------------------------------------------------------
 /** What is known about a candidate at the moment. */
@@ -12932,2058 +14977,6 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
     },
   };
 }
-// lib/cli/commands.ts -----------------------------------------------------------------------
-/**
- * A flag: its type for `parseArgs`, its letter, what the help calls its value, the words its value may be, whether it is
- * a file, and what it does.
- */
-type FlagRow = {
-  type: "string" | "boolean";
-  short?: string;
-  value?: string;
-  values?: readonly string[];
-  file?: true;
-  help: string;
-};
-
-/** Every flag; help, parsing and completion come from here. */
-const FLAGS = {
-  port: { type: "string", short: "p", value: "N", help: "port of the proxy (4005; 0 takes any free one)" },
-  host: {
-    type: "string",
-    value: "ADDRESS",
-    help: "address of the proxy (127.0.0.1); one that others reach needs ARBITER_API_KEY",
-  },
-  model: { type: "string", short: "m", value: "ID", help: "upstream model; more, with commas between, step in for it" },
-  "max-tokens": { type: "string", short: "t", value: "N", help: "most output tokens to ask a model for" },
-  config: { type: "string", value: "FILE", file: true, help: "the config file, instead of arbiter.json" },
-  "api-key-file": { type: "string", value: "FILE", file: true, help: "a file with the API key and nothing else" },
-  "log-level": {
-    type: "string",
-    value: "LEVEL",
-    values: ["info", "error", "silent"],
-    help: "what is logged: info (each request), error or silent",
-  },
-  demo: { type: "boolean", short: "d", help: "use the built-in demo model: no key, no network" },
-  yes: { type: "boolean", short: "y", help: "ask nothing" },
-  json: { type: "boolean", help: "print JSON, for scripts" },
-  shell: {
-    type: "string",
-    value: "NAME",
-    values: ["sh", "fish", "powershell", "cmd"],
-    help: "sh (also bash and zsh), fish, powershell or cmd; yours, if not said",
-  },
-  watch: { type: "boolean", short: "w", help: "go on and show what changes" },
-  all: { type: "boolean", short: "a", help: "ask every model the host lists, not only the roster" },
-  "base-url": { type: "string", value: "URL", help: "address of the proxy, if it is not Arbiter" },
-  help: { type: "boolean", short: "h", help: "show how a command is used" },
-  version: { type: "boolean", short: "v", help: "show the version" },
-} as const satisfies Record<string, FlagRow>;
-
-/** A flag's long name. */
-type FlagName = keyof typeof FLAGS;
-
-/** Flags that only those commands take that name them; all others are accepted everywhere. */
-const OWN_FLAGS: readonly FlagName[] = ["shell", "watch", "all", "base-url"];
-
-/** A command: other names, its arguments for the help, how many and of which words, the flags that matter to it. */
-type CommandRow = {
-  aliases?: readonly string[];
-  args?: string;
-  /** Least and most arguments. @default {[0, 0]} */
-  count?: readonly [least: number, most: number];
-  /** What the first argument may be. */
-  words?: readonly string[];
-  help: string;
-  /** Sentences for its own help. */
-  more?: string;
-  flags?: readonly FlagName[];
-  /** Arguments of examples, short enough for 40 columns. */
-  examples?: readonly string[];
-  /** Exit codes that mean something else than {@linkcode EXITS}. */
-  exits?: Readonly<Record<string, string>>;
-};
-
-/** What exit codes mean. */
-const EXITS: Readonly<Record<string, string>> = {
-  0: "done",
-  1: "something could not be done",
-  2: "Arbiter was started or configured wrongly",
-};
-
-const LEFT_EXIT = { 130: "a question was left" } as const;
-const UPSTREAM = ["model", "config", "api-key-file", "demo"] as const;
-const PROXY = ["port", "host", ...UPSTREAM, "max-tokens", "log-level"] as const;
-const RUNNING = ["port", "host"] as const;
-
-/** Every command; the first is the default. */
-const COMMANDS = {
-  code: {
-    args: "[-- ARGUMENTS]",
-    help: "start the proxy and Claude Code in this folder (the default)",
-    more: "What follows after -- goes to Claude Code. TARGET_DIR names another folder.",
-    flags: [...PROXY, "yes"],
-    examples: ["--demo", 'code -- -p "explain it"', "code -- --continue", "code -m z-ai/glm-5.2"],
-    exits: { 0: "Claude Code's own, like all others", 127: "there is no Claude Code to run", ...LEFT_EXIT },
-  },
-  serve: {
-    aliases: ["proxy", "run", "r2"],
-    help: "start the proxy alone, in the foreground",
-    more: "It runs until Ctrl-C, and logs a line a request.",
-    flags: PROXY,
-    examples: ["serve", "serve --port 4010"],
-  },
-  probe: {
-    help: "ask every model of the roster whether it answers",
-    more:
-      "One token each, within 8 seconds: OK, FAIL, TIME, ???? (unclear) or SKIP, and why. The models in use come first. " +
-      "Half of the host's quota is left for work, and what others said in the last 6 hours is believed.",
-    flags: ["all", ...UPSTREAM, "json"],
-    examples: ["probe", "probe --all", "probe --json"],
-    exits: { 0: "at least one model answers" },
-  },
-  models: {
-    args: "[list | show [ID [PROMPT]] | refresh]",
-    count: [0, 3],
-    words: ["list", "show", "refresh"],
-    help: "list the models; show where a request goes, and why",
-    more:
-      "list: models and their limits. show ID: where a request for that name goes, with the words of PROMPT in it, " +
-      "and why; without ID what models have taught. refresh: compares with what the host says it serves.",
-    flags: [...UPSTREAM, "json"],
-    examples: ["models", "models show kimi-k3", "models refresh"],
-  },
-  env: {
-    help: "print what points any Claude Code at a proxy that runs",
-    more:
-      "Your own variables win. In fish: arbiter-proxy env | source. In PowerShell: arbiter-proxy env | Out-String | " +
-      "Invoke-Expression. In cmd: arbiter-proxy env > env.bat, then env.bat. --json prints what belongs into " +
-      ".claude/settings.json.",
-    flags: ["shell", ...RUNNING, "model", "max-tokens", "config", "demo", "json"],
-    examples: ['eval "$(arbiter-proxy env)"', "env --shell fish", "env --json"],
-  },
-  init: {
-    help: "choose key and model again, as at the first run",
-    flags: ["config", "api-key-file"],
-    exits: LEFT_EXIT,
-  },
-  reset: {
-    help: "forget the choice, and what models have taught",
-  },
-  doctor: {
-    help: "check key, Claude Code, port and network, each with its fix",
-    flags: [...RUNNING, "config", "api-key-file", "json"],
-    exits: { 1: "something is wrong" },
-  },
-  status: {
-    help: "show what a running proxy does",
-    flags: ["watch", ...RUNNING, "json"],
-    examples: ["status", "status --watch"],
-    exits: { 1: "no proxy runs there" },
-  },
-  dashboard: {
-    help: "tell where to see what a running proxy does",
-    more: "It is a page for a browser, which shows requests while they are on their way, models and sessions.",
-    flags: RUNNING,
-    exits: { 1: "no proxy runs there" },
-  },
-  stop: {
-    help: "stop a running proxy",
-    flags: RUNNING,
-    exits: { 1: "no proxy runs there" },
-  },
-  test: {
-    help: "check that a running proxy answers as Claude Code expects",
-    flags: ["base-url", ...RUNNING, "model", "json"],
-    examples: ["test", "test --port 8082"],
-    exits: { 1: "a check failed" },
-  },
-  completions: {
-    args: "bash | zsh | fish | powershell",
-    count: [1, 1],
-    words: ["bash", "zsh", "fish", "powershell"],
-    help: "print a script by which a shell completes commands",
-    more: "Its first line says how it is put to use.",
-    examples: ["completions bash"],
-  },
-  help: {
-    args: "[COMMAND]",
-    count: [0, 1],
-    help: "show how a command is used",
-    examples: ["help env"],
-  },
-} as const satisfies Record<string, CommandRow>;
-
-/** A command's name. */
-type Command = keyof typeof COMMANDS;
-
-/** Commands and their rows; the table itself knows them too exactly to ask for what a row may lack. */
-const COMMAND_ROWS: readonly (readonly [Command, CommandRow])[] = Object.entries(COMMANDS) as [
-  Command,
-  CommandRow,
-][];
-
-/** Each command under its own name and those that earlier tools gave it. */
-const COMMAND_BY_NAME: ReadonlyMap<string, Command> = new Map(
-  COMMAND_ROWS.flatMap(([name, { aliases = [] }]) => [name, ...aliases].map((alias) => [alias, name] as const)),
-);
-// lib/cli/flags.ts --------------------------------------------------------------------------
-/** Flags that were typed, under their long names. */
-type Flags = { [K in FlagName]?: (typeof FLAGS)[K]["type"] extends "string" ? string : boolean };
-
-/** A parsed command line: flags, the command's own arguments, what stands after `--` for Claude. */
-type CommandLine = { command: Command; flags: Flags; args: string[]; rest: string[] };
-
-/** What is added to a complaint about a word: the one that may have been meant, or else what helps. */
-function toHint(word: string, known: Iterable<string>, otherwise = "", before = ""): string {
-  const nearest = findNearest(word, [...known]);
-  return nearest === undefined ? otherwise : `: did you mean '${before}${nearest}'?`;
-}
-
-/** What is wrong with a flag, from what `parseArgs` says; it has sentences of advice that do not fit here. */
-function toFlagProblem({ message, code }: Error & { code?: string }, args: readonly string[]): string {
-  const [problem = ""] = message.replace("argument is ambiguous", "needs a value").split(/\.\s|\n/);
-  if (code !== "ERR_PARSE_ARGS_UNKNOWN_OPTION") return problem;
-  const [, flag = ""] = /--?([^'\s]+)/.exec(problem) ?? [];
-  const command = COMMAND_BY_NAME.get(args.find((arg) => COMMAND_BY_NAME.has(arg)) ?? "code");
-  return problem + toHint(flag, Object.keys(FLAGS), command === "code" ? ": claude's own follow after --" : "", "--");
-}
-
-function toCommand(name: string): Command {
-  const command = COMMAND_BY_NAME.get(name);
-  if (!command) throw new ConfigError(`Unknown command '${name}'${toHint(name, COMMAND_BY_NAME.keys())}`);
-  return command;
-}
-
-function checkArgs(command: Command, args: readonly string[]): void {
-  const { count: [least, most] = [0, 0], words, args: usage }: CommandRow = COMMANDS[command];
-  const [first] = args;
-  const extra = args[most];
-  if (first !== undefined && words && !words.includes(first)) {
-    throw new ConfigError(`Unexpected argument '${first}'${toHint(first, words, `: expected ${words.join(", ")}`)}`);
-  }
-  if (args.length < least) throw new ConfigError(`'${command}' needs an argument: ${usage}`);
-  if (extra === undefined) return;
-  throw new ConfigError(`Unexpected argument '${extra}'${command === "code" ? ": claude's own follow after --" : ""}`);
-}
-
-/**
- * Parses the arguments in the manner of `parseArgs` of `@std/cli`; what nobody knows is a {@linkcode ConfigError}.
- *
- * `--help` with a command is the command `help` with that as its argument.
- */
-async function parseCommandLine(args: readonly string[]): Promise<CommandLine> {
-  const { parseArgs } = await import("node:util");
-  const cut = args.includes("--") ? args.indexOf("--") : args.length;
-  const toParsed = () => parseArgs({ args: args.slice(0, cut), options: FLAGS, allowPositionals: true });
-  let parsed: ReturnType<typeof toParsed>;
-  try {
-    parsed = toParsed();
-  } catch (cause) {
-    throw new ConfigError(toFlagProblem(cause as Error, args), { cause });
-  }
-  const [name = "code", ...own] = parsed.positionals;
-  const command = toCommand(name);
-  const { help, ...flags }: Flags = { ...parsed.values };
-  const rest = args.slice(cut + 1);
-  if (help) return { command: "help", flags, args: command === "help" ? own : parsed.positionals.slice(0, 1), rest };
-  checkArgs(command, own);
-  if (command === "help") own.forEach(toCommand);
-  const { flags: taken = [] }: CommandRow = COMMANDS[command];
-  const wrong = OWN_FLAGS.find((flag) => flag in flags && !taken.includes(flag));
-  if (wrong) throw new ConfigError(`'${command}' has no flag --${wrong}`);
-  const [empty] = Object.entries(flags).find(([, value]) => value === "") ?? [];
-  if (empty) throw new ConfigError(`Option '--${empty}' is empty`);
-  // Claude Code's own -p takes a prompt.
-  if (command === "code" && /\s/.test(flags.port ?? "")) {
-    throw new ConfigError(`'${flags.port}' is no port: claude's own -p follows after --`);
-  }
-  if (rest.length > 0 && command !== "code") throw new ConfigError(`'${command}' takes nothing after --`);
-  return { command, flags, args: own, rest };
-}
-// lib/cli/rows.ts ---------------------------------------------------------------------------
-/** A count and what is counted, such as `2 requests`. */
-function toAmount(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
-}
-
-/** Breaks a text between words, so that no line is longer than `width`; a longer word stays whole. */
-function wrapText(text: string, width: number): string[] {
-  const [first = "", ...words] = text.split(" ");
-  const lines = [first];
-  for (const word of words) {
-    const longer = `${lines.at(-1)} ${word}`.trimStart();
-    if (longer.length <= width) lines.splice(-1, 1, longer);
-    else if (word !== "") lines.push(word);
-  }
-  return lines;
-}
-
-/** Breaks lines that are no table so that a terminal need not cut words; each keeps what it begins with. */
-function wrapLines(text: string, columns = Infinity): string {
-  return text.split("\n").flatMap((line) => {
-    const [indent = ""] = /^ */.exec(line)!;
-    return wrapText(line.trim(), columns - 1 - indent.length).map((part) => indent + part);
-  }).join("\n");
-}
-
-/** A word in pieces of at most `width` characters. */
-function cutWord(word: string, width: number): string[] {
-  const pieces = [];
-  for (; word.length > width; word = word.slice(width)) pieces.push(word.slice(0, width));
-  return [...pieces, word];
-}
-
-/**
- * Aligns rows of a label and words; words that do not fit beside it go on below, one that is longer than a line is cut.
- *
- * @param columns The width of the terminal; nothing is broken where there is none.
- */
-function toRows(rows: readonly (readonly [label: string, words: string])[], columns = Infinity): string[] {
-  const indent = Math.max(0, ...rows.map(([label]) => label.length)) + 2;
-  const width = Math.max(columns - 1 - indent, 16); // No sentence fits into less. The last column stays free.
-  return rows.flatMap(([label, words]) => {
-    const pieces = words.split(" ").flatMap((word) => cutWord(word, width)).join(" ");
-    return wrapText(pieces, width).map((line, i) => `${(i === 0 ? label : "").padEnd(indent)}${line}`.trimEnd());
-  });
-}
-// lib/cli/io.ts -----------------------------------------------------------------------------
-/**
- * What a command sees of the world. `platform` is Node's name of it, `interactive` tells whether a person may be asked,
- * `columns` is the width of the terminal that results go to, if it is one, `print` writes a line of result, behind
- * `before` for the terminal itself, `tell` one about what is going on, or wrong.
- */
-type Io = {
-  env: Env;
-  readonly cwd: string;
-  platform: string;
-  interactive: boolean;
-  readonly columns?: number | undefined;
-  print: (line: string, before?: string) => void;
-  tell: (line: string) => void;
-};
-
-/**
- * What a command works with: beside the settings the layers of the environment that they came from, and which of them
- * is the current folder's `.env`.
- */
-type Context = CommandLine & { io: Io; settings: Settings; layers: readonly Env[]; folder?: Env };
-
-/** The world of this process. */
-async function createIo(): Promise<Io> {
-  const { default: process } = await import("node:process");
-  // Who reads no further, as `head` does, has what they wanted; a terminal that was closed is of no use any more.
-  for (const stream of [process.stdin, process.stdout, process.stderr]) stream.on("error", () => {});
-  return {
-    env: process.env,
-    get cwd() {
-      try {
-        return process.cwd();
-      } catch (cause) {
-        throw new Error("The current folder is not there any more: change to another", { cause });
-      }
-    },
-    platform: process.platform,
-    interactive: Boolean(process.stdin.isTTY && process.stderr.isTTY),
-    get columns() {
-      return process.stdout.isTTY && process.stdout.columns || undefined; // Some terminals say 0.
-    },
-    print: (line, before = "") => void process.stdout.write(`${before}${toPrintable(line)}\n`),
-    tell: (line) => {
-      const { isTTY, columns } = process.stderr;
-      const text = toPrintable(line);
-      process.stderr.write(`${isTTY ? wrapLines(text, columns || undefined) : text}\n`);
-    },
-  };
-}
-// lib/store/replace_file.ts -----------------------------------------------------------------
-/** What {@linkcode replaceFile} needs of `node:fs/promises`, so that a full disk can be tried without one. */
-type FileWriter = Pick<typeof import("node:fs/promises"), "mkdir" | "writeFile" | "rename" | "rm" | "realpath">;
-
-/**
- * Writes a file that only its owner may read. It is written whole beside its place and then put there, so that nobody
- * ever reads half of it, also when several do so at once; a link is followed. What fails leaves everything as it was.
- */
-async function replaceFile(path: string, text: string, writer?: FileWriter): Promise<void> {
-  const { mkdir, writeFile, rename, rm, realpath } = writer ?? await import("node:fs/promises");
-  const { dirname } = await import("node:path");
-  const target = await realpath(path).catch(() => path);
-  const part = `${target}.${crypto.randomUUID()}`;
-  await mkdir(dirname(target), { recursive: true, mode: 0o700 });
-  try {
-    await writeFile(part, text, { mode: 0o600 });
-    await rename(part, target);
-  } catch (thrown) {
-    await rm(part, { force: true }).catch(() => {});
-    throw thrown;
-  }
-}
-// lib/store/file_store.ts -------------------------------------------------------------------
-/**
- * Makes a store that keeps everything in one JSON file.
- *
- * Changes that come together are written once; times and places are not in the file. What other processes have changed in
- * it meanwhile stays there. A file that is missing or spoilt counts as empty, and one that cannot be written is told to
- * `warn` once: what is remembered is then lost with the process.
- *
- * @param path Where the file is; its folder is made when it is first written.
- */
-function createFileStore(path: string, warn: (warning: string) => void = () => {}): Store {
-  let warned = false;
-  let opened: Promise<Store> | undefined;
-  /** The last write; while one is `waiting`, it has not begun, and takes with it what has changed until then. */
-  let writing = Promise.resolve();
-  let waiting = false;
-  /** What is to be written. */
-  let changed = new Set<string>();
-
-  async function read(): Promise<Map<string, unknown>> {
-    const { readFile } = await import("node:fs/promises");
-    const found = parseJson(await readFile(path, "utf8").catch(() => ""));
-    return new Map(Object.entries(isJsonObject(found) ? found : {}));
-  }
-
-  const open = () => opened ??= read().then((entries) => createMemoryStore(entries));
-
-  async function write(store: Store): Promise<void> {
-    waiting = false;
-    const keys = changed;
-    changed = new Set();
-    try {
-      const all = await read();
-      for (const key of keys) all.set(key, await store.get(key)); // JSON leaves out what is forgotten.
-      await replaceFile(path, `${JSON.stringify(Object.fromEntries(all), null, 2)}\n`);
-    } catch (thrown) {
-      for (const key of keys) changed.add(key);
-      if (!warned) warn(`Cannot remember what was learned: ${(thrown as Error).message}`);
-      warned = true;
-    }
-  }
-
-  /** Does something to what is kept, and waits until the file has it. */
-  async function change<T>(key: string, run: (store: Store) => Promise<T>): Promise<T> {
-    const store = await open();
-    const result = await run(store);
-    changed.add(key);
-    if (!waiting) writing = writing.then(() => write(store));
-    waiting = true;
-    await writing;
-    return result;
-  }
-
-  return {
-    shared: false,
-    get: async (key) => await (await open()).get(key),
-    list: async (prefix) => await (await open()).list(prefix),
-    set: (key, value, ms) => change(key, (store) => store.set(key, value, ms)),
-    swap: (key, before, after, ms) => change(key, (store) => store.swap(key, before, after, ms)),
-    take: async (id, windows) => await (await open()).take(id, windows), // Places end with the process.
-    free: async (id, key) => await (await open()).free(id, key),
-    close: () => writing,
-  };
-}
-// lib/store/redis_client.ts -----------------------------------------------------------------
-/** As much of the npm package `redis` as is used here, of its versions from 4. */
-type RedisClient = {
-  readonly isReady: boolean;
-  connect(): Promise<unknown>;
-  sendCommand(command: readonly string[]): Promise<unknown>;
-  on(event: "error", listener: (error: Error) => void): unknown;
-  unref(): void;
-  /** Closes the connection at once; version 4 has the other. */
-  destroy?(): void;
-  disconnect(): unknown;
-};
-type RedisPackage = { createClient(options: object): RedisClient };
-
-/** Asks Redis. */
-type RedisConnection = {
-  /** Sends one command; rejects if there is no connection, or no answer in time. */
-  ask(...command: string[]): Promise<unknown>;
-  /** Waits for what is on its way, and ends the connection. */
-  close(): Promise<void>;
-};
-
-/** Milliseconds after which a connection is not waited for any more; who asks waits no longer than for an answer. */
-const CONNECT_TIMEOUT = 5_000;
-
-/** Where `redis` may be: among the packages around Arbiter, in a folder, or, with Deno, wherever npm's are. */
-async function toPlaces(folder: string | undefined): Promise<(() => unknown)[]> {
-  const { createRequire } = await import("node:module");
-  const name: string = "redis"; // Known only when it runs, so that whoever bundles Arbiter needs none.
-  return [
-    () => import(name),
-    ...(folder ? [() => createRequire(`${folder}/`)(name)] : []),
-    ...("Deno" in globalThis ? [() => import(`npm:${name}@6`)] : []),
-  ];
-}
-
-/**
- * Loads `redis` from the first place that has it; if none has, it belongs into the folder.
- *
- * @throws {MissingEngineError} If none has.
- */
-async function loadRedis(places: readonly (() => unknown)[], folder?: string): Promise<RedisPackage> {
-  for (const load of places) {
-    try {
-      const found = await load() as RedisPackage & { default?: RedisPackage };
-      return found.default ?? found;
-    } catch {
-      // Perhaps it is in the next place.
-    }
-  }
-  const where = folder ? `--prefix "${folder}" ` : "";
-  throw new MissingEngineError(`Redis needs the npm package redis: run npm install ${where}redis`);
-}
-
-/** An error that says something also where several addresses have been tried. */
-function toError(cause: Error & { code?: string }): Error {
-  return new Error(cause.message || cause.code, { cause });
-}
-
-/** Connects when it is first asked, and again whenever the connection was lost; only a question holds the process open. */
-async function createRedisConnection(
-  options: object,
-  { timeout, clock, packages }: { timeout: number; clock: Clock; packages: string | undefined },
-): Promise<RedisConnection> {
-  const { createClient } = await loadRedis(await toPlaces(packages), packages);
-  let current: { client: RedisClient; ready: Promise<unknown>; since: number; lost?: Error } | undefined;
-  let closed = false;
-
-  async function drop(client: RedisClient): Promise<void> {
-    if (current?.client === client) current = undefined;
-    try {
-      await (client.destroy ? client.destroy() : client.disconnect());
-    } catch {
-      // It is closed already.
-    }
-  }
-
-  function connect(): NonNullable<typeof current> {
-    const socket = { connectTimeout: CONNECT_TIMEOUT, reconnectStrategy: false };
-    const client = createClient({ ...options, socket, RESP: 2, disableOfflineQueue: true, disableClientInfo: true });
-    client.on("error", (error) => {
-      made.lost ??= toError(error); // Who waits for an answer then would be told only that the client was closed.
-      drop(client);
-    });
-    client.unref();
-    const made: NonNullable<typeof current> = { client, ready: client.connect(), since: clock.now() };
-    made.ready.catch(() => drop(client));
-    return made;
-  }
-
-  async function ask(...command: string[]): Promise<unknown> {
-    if (closed) throw new Error("The store is closed");
-    const asked = current ??= connect();
-    const { client, ready, since } = asked;
-    let [forget, isLate] = [() => {}, false];
-    const late = new Promise<never>((_, reject) => {
-      const giveUp = () => {
-        isLate = true;
-        // What does not answer may be gone without a word; what is not even there yet may still come.
-        const error = new Error(`no answer within ${timeout} ms`);
-        if (client.isReady || clock.now() - since >= CONNECT_TIMEOUT) {
-          asked.lost = error; // Also for those whose questions end with the connection.
-          drop(client);
-        }
-        reject(error);
-      };
-      // In two halves: a process that was held up itself has read what came meanwhile before the second is over.
-      forget = clock.after(timeout / 2, () => forget = clock.after(timeout / 2, giveUp));
-    });
-    try {
-      return await Promise.race([ready.then(() => isLate || client.sendCommand(command)), late]);
-    } catch (cause) {
-      throw asked.lost ?? toError(cause as Error);
-    } finally {
-      forget();
-    }
-  }
-
-  return {
-    ask,
-    async close() {
-      if (current) await ask("PING").catch(() => {}); // Answers come in order: this one is the last.
-      closed = true;
-      if (current) await drop(current.client);
-    },
-  };
-}
-// lib/store/redis_http.ts -------------------------------------------------------------------
-/** Where Redis answers over HTTP, the token it wants, milliseconds to wait for it, what asks, and time. */
-type RedisHttpOptions = { url: string; token: string; timeout: number; fetch: Fetch; clock: Clock };
-
-/**
- * Asks Redis over HTTP, as Upstash and its likes offer it: each command is a list in JSON.
- *
- * Where a connection belongs to the request that made it, as in a Cloudflare Worker, nothing else can be shared.
- */
-function createRedisHttp({ url, token, timeout, fetch, clock }: RedisHttpOptions): RedisConnection {
-  const running = new Set<Promise<unknown>>();
-  let closed = false;
-
-  async function send(command: readonly string[]): Promise<unknown> {
-    const stop = new AbortController();
-    const cancel = clock.after(timeout, () => stop.abort(new Error(`no answer within ${timeout} ms`)));
-    try {
-      const response = await fetch(url, {
-        method: "POST",
-        headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
-        body: JSON.stringify(command),
-        signal: stop.signal,
-        redirect: "manual",
-      });
-      const answer = parseJson(await response.text());
-      if (isJsonObject(answer) && "result" in answer) return answer.result;
-      throw new Error(isJsonObject(answer) && answer.error ? String(answer.error) : `status ${response.status}`);
-    } finally {
-      cancel();
-    }
-  }
-
-  return {
-    async ask(...command) {
-      if (closed) throw new Error("The store is closed");
-      const answer = send(command);
-      running.add(answer);
-      return await answer.finally(() => running.delete(answer));
-    },
-    async close() {
-      closed = true;
-      await Promise.allSettled(running);
-    },
-  };
-}
-// lib/store/redis_store.ts ------------------------------------------------------------------
-/** Options of {@linkcode createRedisStore}. */
-export interface RedisStoreOptions {
-  /**
-   * Where Redis is, `redis://127.0.0.1:6379` unless told; `rediss:` for TLS, with user, password and database in it.
-   * `https:` is where it takes commands over HTTP, as Upstash does.
-   */
-  url?: string | undefined;
-  /** The password, if the address has none; the token for HTTP. */
-  password?: string | undefined;
-  /** What all keys begin with, `arbiter:` unless told. */
-  prefix?: string | undefined;
-  /** Milliseconds to wait for an answer, 500 unless told. */
-  timeout?: number;
-  /** A folder that has the npm package `redis`, if it is not among the packages around Arbiter. */
-  packages?: string | undefined;
-  /** What asks over HTTP. @default {the runtime's} */
-  fetch?: Fetch;
-  /** Time to wait by; what ends when is told by Redis' own clock, for machines differ. */
-  clock?: Clock;
-}
-
-const NOW = `local time = redis.call("TIME") local now = time[1] * 1000 + math.floor(time[2] / 1000)`;
-/** What is of another type where an index or places belong is nobody's. */
-const clear = (key: string) => `if redis.call("TYPE", ${key}).ok ~= "zset" then redis.call("DEL", ${key}) end`;
-
-/** KEYS: value, index. ARGV: name, what to keep, or nothing, for how many ms, if not for ever, and what has to be there. */
-const CHANGE = `${NOW} ${clear("KEYS[2]")}
-local name, value, ms, before = unpack(ARGV)
-local found = redis.pcall("GET", KEYS[1])
-if before and before ~= (type(found) == "string" and found or "") then return 0 end
-redis.call("ZREMRANGEBYSCORE", KEYS[2], "-inf", now)
-if value == "" then
-  redis.call("DEL", KEYS[1])
-  redis.call("ZREM", KEYS[2], name)
-elseif ms == "" then
-  redis.call("SET", KEYS[1], value)
-  redis.call("ZADD", KEYS[2], "+inf", name)
-else
-  redis.call("SET", KEYS[1], value, "PX", ms)
-  redis.call("ZADD", KEYS[2], now + ms, name)
-end
-return 1`;
-
-/** KEYS: index. ARGV: what keys of values begin with, prefix. */
-const LIST = `${NOW} ${clear("KEYS[1]")}
-redis.call("ZREMRANGEBYSCORE", KEYS[1], "-inf", now)
-local found = {}
-for _, name in ipairs(redis.call("ZRANGE", KEYS[1], 0, -1)) do
-  local value = redis.pcall("GET", ARGV[1] .. name)
-  if type(value) == "string" and name:sub(1, #ARGV[2]) == ARGV[2] then
-    found[#found + 1] = name
-    found[#found + 1] = value
-  end
-end
-return found`;
-
-/** KEYS: places in each window. ARGV: who, then limit and ms of each window. A wait of -1 is one without end. */
-const TAKE = `${NOW}
-local id, wait, left = ARGV[1], 0, 0
-for i, key in ipairs(KEYS) do
-  ${clear("key")}
-  redis.call("ZREMRANGEBYSCORE", key, "-inf", now)
-  local limit, own = tonumber(ARGV[2 * i]), redis.call("ZRANK", key, id)
-  local others = redis.call("ZCARD", key) - (own and 1 or 0)
-  if i == 1 then left = limit - others end
-  if others >= limit then
-    local place = others - limit
-    if own and own <= place then place = place + 1 end
-    local last = redis.call("ZRANGE", key, place, place, "WITHSCORES")[2]
-    if not last then return {-1, math.max(left, 0)} end
-    wait = math.max(wait, last - now)
-  end
-end
-if wait > 0 then return {wait, math.max(left, 0)} end
-for i, key in ipairs(KEYS) do
-  local ms = tonumber(ARGV[2 * i + 1])
-  if ms > 0 then redis.call("ZADD", key, now + ms, id) end
-  if redis.call("PTTL", key) < ms then redis.call("PEXPIRE", key, ms) end
-end
-return {0, left - 1}`;
-
-/** A time as Redis takes it: whole milliseconds, and nothing for one without end. */
-function toMs(ms: number): string {
-  return ms < Infinity ? String(Math.max(1, Math.ceil(ms))) : "";
-}
-
-/** JSON, and nothing for what is not there. */
-function toStored(value: unknown): string {
-  return value === undefined ? "" : JSON.stringify(value);
-}
-
-/**
- * Makes a store in Redis, 5 or later, which several machines share: each question is one round trip. It connects when it
- * is first used, and again whenever the connection was lost; what is asked while there is none, or is not answered in
- * time, rejects.
- *
- * @throws {TypeError} If the address is of no use.
- * @throws {MissingEngineError} If the npm package `redis`, which HTTP does without, cannot be found.
- */
-export async function createRedisStore(options: RedisStoreOptions = {}): Promise<Store> {
-  const { url = "redis://127.0.0.1:6379", password, prefix = "arbiter:", timeout = 500, clock = systemClock } = options;
-  if (!URL.canParse(url) || !/^rediss?:\/\/[^/?]*(?:\/\d*)?(?:\?|$)|^https?:[^@]*$/.test(url)) {
-    throw new TypeError(
-      "Cannot use the address of Redis, REDIS_URL: expected one such as redis://127.0.0.1:6379", // It may have a password.
-    );
-  }
-  const server = password === undefined ? { url } : { url, password };
-  const { ask, close } = url.startsWith("http")
-    ? createRedisHttp({ url, token: password ?? "", timeout, fetch: options.fetch ?? fetch, clock })
-    : await createRedisConnection(server, { timeout, clock, packages: options.packages });
-  const values = `${prefix}value:`;
-  const toIndex = (key: string) => `${prefix}index:${key.split(" ", 1)[0]}`;
-  const toPlaces = (key: string) => `${prefix}places:${key}`;
-  const run = (script: string, keys: readonly string[], args: readonly string[]) =>
-    ask("EVAL", script, String(keys.length), ...keys, ...args);
-  const change = (key: string, after: unknown, ms: number, ...before: string[]) =>
-    run(CHANGE, [values + key, toIndex(key)], [key, toStored(after), toMs(ms), ...before]);
-
-  return {
-    shared: true,
-    async get(key) {
-      const [found] = await ask("MGET", values + key) as unknown[]; // Nothing, and no error, for another type.
-      return typeof found === "string" ? parseJson(found) : undefined;
-    },
-    async list(prefix) {
-      const found = await run(LIST, [toIndex(prefix)], [values, prefix]) as string[];
-      const names = found.filter((_, i) => i % 2 === 0);
-      return names.map((name, i) => [name, parseJson(found[2 * i + 1]!)]);
-    },
-    async set(key, value, ms = Infinity) {
-      await change(key, value, ms);
-    },
-    swap: async (key, before, after, ms = Infinity) => await change(key, after, ms, toStored(before)) === 1,
-    async take(id, windows): Promise<Taken> {
-      if (windows.length === 0) return { wait: 0, left: Infinity };
-      const sizes = windows.flatMap(({ limit, ms }) => [limit, Math.ceil(ms)].map(String));
-      const [wait = 0, left = 0] = await run(TAKE, windows.map(({ key }) => toPlaces(key)), [id, ...sizes]) as number[];
-      return { wait: wait < 0 ? Infinity : wait, left };
-    },
-    async free(id, key) {
-      await ask("ZREM", toPlaces(key), id);
-    },
-    close,
-  };
-}
-// lib/store/sqlite_store.ts -----------------------------------------------------------------
-/** Options of {@linkcode createSqliteStore}. */
-export interface SqliteStoreOptions {
-  /** Time: that of the machine, by which all its processes count, also where it is set back. */
-  clock?: Pick<Clock, "now">;
-  /** Milliseconds to wait for another process that is writing, 2 seconds unless told. */
-  patience?: number;
-}
-
-/** What comes with all of Deno, Bun and Node but its oldest versions. */
-type Sqlite = typeof import("node:sqlite");
-type Query = (sql: string, ...values: (string | number)[]) => Record<string, unknown>[];
-type OpenFile = { query: Query; close: () => void };
-
-/** So many changes, and what is over is thrown away. */
-const CHANGES_PER_CLEANING = 1_000;
-
-const SCHEMA = `
-  CREATE TABLE IF NOT EXISTS entries (key TEXT PRIMARY KEY, value TEXT NOT NULL, until REAL NOT NULL) WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS places (key TEXT, id TEXT, until REAL NOT NULL, PRIMARY KEY (key, id)) WITHOUT ROWID;
-`;
-
-async function loadSqlite(): Promise<Sqlite> {
-  try {
-    return await import("node:sqlite");
-  } catch (cause) {
-    const { default: { versions } } = await import("node:process");
-    const { deno, bun, node } = versions;
-    const runtime = deno ? `Deno ${deno}` : bun ? `Bun ${bun}` : `Node ${node}`;
-    throw new MissingEngineError(
-      `SQLite needs Node 22.13, Deno 2.2 or Bun 1.4, or a later one, and this is ${runtime}`,
-      { cause },
-    );
-  }
-}
-
-/** Opens the file, which only its owner may read, and so those that SQLite puts beside it; prepares what is asked once. */
-async function openDatabase({ DatabaseSync }: Sqlite, path: string, patience: number): Promise<OpenFile> {
-  const { mkdir, open } = await import("node:fs/promises");
-  const { dirname } = await import("node:path");
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  await (await open(path, "a", 0o600)).close();
-  const database = new DatabaseSync(path);
-  try {
-    database.exec(
-      `PRAGMA busy_timeout = ${patience}; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; ${SCHEMA}`,
-    );
-  } catch (thrown) {
-    database.close();
-    throw thrown;
-  }
-  const statements = new Map<string, ReturnType<typeof database.prepare>>();
-  const query: Query = (sql, ...values) => {
-    const statement = statements.get(sql) ?? database.prepare(sql);
-    statements.set(sql, statement);
-    return statement.all(...values);
-  };
-  return { query, close: () => database.close() };
-}
-
-function readEntry(query: Query, key: string, now: number): string | undefined {
-  return query("SELECT value FROM entries WHERE key = ? AND until > ?", key, now)[0]?.value as string | undefined;
-}
-
-function writeEntry(query: Query, key: string, value: unknown, until: number): void {
-  if (value === undefined) query("DELETE FROM entries WHERE key = ?", key);
-  else query("INSERT OR REPLACE INTO entries VALUES (?, ?, ?)", key, JSON.stringify(value), until);
-}
-
-/**
- * Makes a store in a file of SQLite, which several processes of one machine share; its folder is made, and the file
- * opened, when it is first used. A file that cannot be opened is tried anew each time.
- *
- * @param path Where the file is; SQLite puts two more beside it.
- * @throws {Error} If the runtime has no SQLite.
- */
-export async function createSqliteStore(path: string, options: SqliteStoreOptions = {}): Promise<Store> {
-  const { clock = Date, patience = 2_000 } = options;
-  const sqlite = await loadSqlite();
-  let opened: Promise<OpenFile> | undefined;
-  let [changes, closed] = [0, false];
-
-  async function ask<T>(run: (file: OpenFile, now: number) => T): Promise<T> {
-    if (closed) throw new Error("The store is closed");
-    opened ??= openDatabase(sqlite, path, patience);
-    const file = await opened.catch((cause) => {
-      opened = undefined;
-      throw new Error(`Cannot open ${path}: ${cause.message}`, { cause });
-    });
-    return run(file, clock.now());
-  }
-  /** Does all or nothing, and nobody else writes meanwhile. */
-  const change = <T>(run: (query: Query, now: number) => T): Promise<T> =>
-    ask(({ query }, now) => {
-      query("BEGIN IMMEDIATE");
-      try {
-        const cleans = changes++ % CHANGES_PER_CLEANING === 0;
-        for (const table of cleans ? ["entries", "places"] : []) query(`DELETE FROM ${table} WHERE until <= ?`, now);
-        const result = run(query, now);
-        query("COMMIT");
-        return result;
-      } catch (thrown) {
-        query("ROLLBACK");
-        throw thrown;
-      }
-    });
-  return {
-    shared: true,
-    get: (key) => ask(({ query }, now) => parseJson(readEntry(query, key, now) ?? "")),
-    list: (prefix) =>
-      ask(({ query }, now) => {
-        const sql = "SELECT key, value FROM entries WHERE key >= ? AND key < ? || char(1114111) AND until > ?";
-        return query(sql, prefix, prefix, now).map(({ key, value }) => [key as string, parseJson(value as string)]);
-      }),
-    set: (key, value, ms = Infinity) => change((query, now) => writeEntry(query, key, value, now + ms)),
-    swap: (key, before, after, ms = Infinity) =>
-      change((query, now) => {
-        const same = readEntry(query, key, now) === JSON.stringify(before);
-        if (same) writeEntry(query, key, after, now + ms);
-        return same;
-      }),
-    take: (id, windows) =>
-      change((query, now) => {
-        const others = "SELECT until FROM places WHERE key = ? AND id <> ? AND until > ?";
-        const ends = windows.map(({ key }) => query(others, key, id, now).map(({ until }) => until as number));
-        const taken = toTaken(windows, ends, now);
-        const kept = taken.wait > 0 ? [] : windows.filter(({ ms }) => ms > 0);
-        for (const { key, ms } of kept) query("INSERT OR REPLACE INTO places VALUES (?, ?, ?)", key, id, now + ms);
-        return taken;
-      }),
-    free: (id, key) => ask(({ query }) => void query("DELETE FROM places WHERE key = ? AND id = ?", key, id)),
-    async close() {
-      const closing = opened && ask(({ close }) => close()).catch(() => {}); // After what was asked before.
-      closed = true;
-      await closing;
-      opened = undefined;
-    },
-  };
-}
-// lib/store/steady_store.ts -----------------------------------------------------------------
-/** Options of {@linkcode createSteadyStore}. */
-export interface SteadyStoreOptions {
-  /** What people call the store. */
-  name: string;
-  /** Told that the store is away, and that it is back. */
-  warn?: (warning: string) => void;
-  /** Time. */
-  clock?: Clock;
-}
-
-/** What the other store has missed: until when it matters, how it is told, and what has to be there, if anything. */
-type Missed = { until: number; tell: (left: number) => Promise<unknown>; base?: { value: unknown } | undefined };
-
-/** Milliseconds until a store that is away is asked again. */
-const PAUSE = 1_000;
-/** Milliseconds after which a place that nobody gave back is free anyhow. */
-const LONGEST_PLACE = 3_600_000;
-
-/**
- * Makes a store that never fails of one that may: while that is away, this process does with what it has kept itself.
- *
- * Only who finds out that it is away waits for it. From then on it is asked about once a second, beside the
- * requests, until it takes again what it has missed; what others have swapped meanwhile stays.
- */
-export function createSteadyStore(remote: Store, options: SteadyStoreOptions): Store {
-  const { name, warn = () => {}, clock = systemClock } = options;
-  const local = createMemoryStore([], clock);
-  const missed = new Map<string, Missed>();
-  let [away, closed] = [false, false];
-  /** When it is asked about again, nobody asking now. */
-  let askAgainAt = Infinity;
-
-  function miss(what: string, ms: number, tell: Missed["tell"], base?: Missed["base"]): void {
-    missed.set(what, { until: clock.now() + ms, tell, base });
-  }
-
-  function leave(cause: Error): void {
-    if (away) return;
-    away = true;
-    askAgainAt = clock.now() + PAUSE;
-    warn(`${name} is away (${cause.message}): limits count for this process alone until it is back`);
-  }
-
-  async function comeBack(): Promise<void> {
-    askAgainAt = Infinity;
-    for (const [what, { until }] of missed) if (until <= clock.now()) missed.delete(what);
-    try {
-      await remote.set("steady check", true, PAUSE); // One that can be read but not written is not back.
-      while (missed.size > 0) {
-        for (const [what, one] of missed) {
-          await one.tell(Math.max(1, one.until - clock.now()));
-          if (missed.get(what) === one) missed.delete(what);
-        }
-      }
-      away = false;
-      warn(`${name} is back`);
-    } catch {
-      askAgainAt = clock.now() + PAUSE;
-    }
-  }
-
-  /** Asks the other store, or this process where that is away. */
-  async function ask<T>(there: () => Promise<T>, here: () => Promise<T>): Promise<T> {
-    if (closed) throw new Error("The store is closed");
-    if (clock.now() >= askAgainAt) comeBack();
-    try {
-      if (!away) return await there();
-    } catch (thrown) {
-      if (closed) throw thrown;
-      leave(thrown as Error);
-    }
-    return await here();
-  }
-
-  return {
-    shared: true,
-    get: (key) => ask(() => remote.get(key), () => local.get(key)),
-    list: (prefix) => ask(() => remote.list(prefix), () => local.list(prefix)),
-    set: (key, value, ms = Infinity) =>
-      ask(async () => {
-        await remote.set(key, value, ms);
-        await local.set(key, value, ms);
-      }, () => {
-        miss(`value ${key}`, ms, (left) => remote.set(key, value, left));
-        return local.set(key, value, ms);
-      }),
-    swap: (key, before, after, ms = Infinity) =>
-      ask(async () => {
-        const same = await remote.swap(key, before, after, ms);
-        if (same) await local.set(key, after, ms);
-        return same;
-      }, async () => {
-        const same = await local.swap(key, before, after, ms);
-        const earlier = missed.get(`value ${key}`);
-        const base = earlier ? earlier.base : { value: before };
-        const tell = async (left: number) =>
-          base
-            ? await remote.swap(key, base.value, after, left) || await remote.swap(key, undefined, after, left)
-            : await remote.set(key, after, left);
-        if (same) miss(`value ${key}`, ms, tell, base);
-        return same;
-      }),
-    take: (id, windows) =>
-      ask(async () => {
-        const taken = await remote.take(id, windows);
-        if (taken.wait === 0) await local.take(id, windows);
-        return taken;
-      }, async () => {
-        const taken = await local.take(id, windows);
-        for (const { key, ms } of taken.wait === 0 ? windows : []) {
-          // Nobody asks there any more whether it was free: the place is in use.
-          const limit = Number.MAX_SAFE_INTEGER;
-          miss(`place ${id} ${key}`, ms, (left) => remote.take(id, [{ key, limit, ms: left }]));
-        }
-        return taken;
-      }),
-    free: (id, key) =>
-      ask(async () => {
-        await remote.free(id, key);
-        await local.free(id, key);
-      }, () => {
-        miss(`place ${id} ${key}`, LONGEST_PLACE, () => remote.free(id, key));
-        return local.free(id, key);
-      }),
-    async close() {
-      closed = true;
-      await remote.close();
-    },
-  };
-}
-// lib/cli/open_store.ts ---------------------------------------------------------------------
-/** What people call the stores that are shared. */
-const STORE_NAMES = { redis: "Redis", sqlite: "SQLite" } as const;
-
-/** Makes the store that is shared, as the settings name it; what fails in it fails. Nothing where none is shared. */
-async function openSharedStore({ settings, flags, io }: Context): Promise<Store | undefined> {
-  const { store, redisUrl: url, redisPrefix: prefix, redisPassword: password } = settings;
-  if (flags.demo || store === "memory" || store === undefined) return undefined;
-  try {
-    // Never from the current folder: what a download brings is not run.
-    const packages = toConfigFolder(io.env, io.platform);
-    if (store === "redis") return await createRedisStore({ url, prefix, password, packages });
-    const path = toStateFile("store.sqlite", io);
-    if (path) return await createSqliteStore(path);
-    throw new ConfigError("ARBITER_STORE=sqlite needs a folder for its file: set HOME");
-  } catch (cause) {
-    const isTheirs = cause instanceof MissingEngineError || cause instanceof TypeError;
-    throw isTheirs ? new ConfigError(cause.message, { cause }) : cause;
-  }
-}
-
-/**
- * Makes the store of the settings, which never fails: one that is shared, or a file for what models teach, or memory where
- * nobody knows where files of a user belong.
- *
- * @throws {ConfigError} If the store needs something that is not there.
- */
-async function openStore(context: Context, warn: (warning: string) => void): Promise<Store> {
-  const { settings: { store = "memory" }, flags, io } = context;
-  const shared = await openSharedStore(context);
-  if (shared && store !== "memory") return createSteadyStore(shared, { name: STORE_NAMES[store], warn });
-  const path = flags.demo ? undefined : toStateFile("lessons.json", io);
-  return path ? createFileStore(path, warn) : createMemoryStore();
-}
-
-/** Reads what models have taught. */
-async function readLessons(store: Store): Promise<LearnedFacts> {
-  const learned = new LearnedFacts(store, systemClock);
-  await learned.sync();
-  return learned;
-}
-// lib/cli/model_choice.ts -------------------------------------------------------------------
-/** What Claude Code is told of the main model: its window and the most output to ask for; what is absent it assumes. */
-type ModelLimits = { contextTokens?: number; outputTokens?: number };
-
-/** What Claude Code calls its models: the one for the main work, and those of its tiers, if they have their own. */
-type ModelChoice = ModelLimits & { elite: string; tiers: Readonly<Partial<Record<Tier, string>>> };
-
-/** Context window of a model of which nobody knows it: what most hosted models serve. */
-const CONTEXT_TOKENS = 131_072;
-/** Output tokens Claude Code asks any model for that it does not know, as observed in its version 2.1.328. */
-const OUTPUT_TOKENS = 32_000;
-
-/** What Claude Code is to be told of a proxy's models; what the main one has taught goes before what the roster says. */
-async function readModelChoice(
-  { router: { catalog } }: Arbiter,
-  { settings }: Context,
-  store: Store,
-): Promise<ModelChoice> {
-  const candidate = toCandidate(catalog.elite, catalog);
-  const { traits = toModel(candidate.model) } = candidate;
-  const facts = (await readLessons(store)).of(candidate);
-  const window = toWindow(candidate, facts);
-  const contextTokens = window < Infinity ? window : CONTEXT_TOKENS;
-  const { maxTokens = Infinity, hardMaxTokens = Infinity, clientMaxTokens } = settings;
-  // Claude Code keeps room for the answer free: more than a quarter would make it compact all the time.
-  const limits = [maxTokens, hardMaxTokens, traits.maxOutput, facts.maxOutput, Math.floor(contextTokens / 4)];
-  const outputTokens = clientMaxTokens ?? Math.min(OUTPUT_TOKENS, ...limits);
-  const { elite, tiers: { opus, sonnet, haiku } } = catalog;
-  const toName = (target: Target) => toLabel(target, catalog);
-  return {
-    elite: toName(elite),
-    tiers: { opus: toName(opus), sonnet: toName(sonnet), haiku: toName(haiku) },
-    contextTokens,
-    ...(outputTokens === OUTPUT_TOKENS ? {} : { outputTokens }),
-  };
-}
-// lib/cli/claude_env.ts ---------------------------------------------------------------------
-/** What would lead Claude Code elsewhere; with a key of Anthropic's it also asks whether to use that. */
-const ELSEWHERE = [
-  "ANTHROPIC_API_KEY",
-  "CLAUDE_CODE_USE_BEDROCK",
-  "CLAUDE_CODE_USE_VERTEX",
-  "CLAUDE_CODE_USE_FOUNDRY",
-];
-
-type Given = { env: Env; url: string; models: ModelChoice; token: string };
-type Value = string | ((given: Given) => string | undefined);
-
-/** Variables, their value, if there is one, and why; the user's own go before those that are not `always` set. */
-type ClaudeRow = readonly [names: string, why: string, value: Value, always?: "always"];
-
-/** What a proxy is asked with where no key is set: any token will do, but without one Claude Code asks for a login. */
-const ANY_TOKEN = "arbiter";
-
-/** The token with which the user's own programs ask the proxy: the first of its keys. */
-function toToken({ clientKeys = [] }: Settings): string {
-  return clientKeys[0]?.key ?? ANY_TOKEN;
-}
-
-/** What Claude Code keeps free of a window beside the room for an answer (13,000 tokens in 2.1.328), less some for a turn. */
-const KEPT_FREE = 11_000;
-/** A window from which on that leaves enough to work in: in less it would compact again and again, and give up. */
-const AMPLE_WINDOW = 65_536;
-
-/** The window to tell of: of a small one Claude Code is to use all. */
-function toToldWindow({ models: { contextTokens: window, outputTokens = 0 } }: Given): string | undefined {
-  return window === undefined
-    ? undefined
-    : String(Math.max(window, Math.min(window + outputTokens + KEPT_FREE, AMPLE_WINDOW)));
-}
-
-/** A list of hosts that no corporate proxy is asked for, with the one of `url` in it. */
-function toNoProxy({ env, url }: Given): string {
-  const hosts = (env.NO_PROXY ?? env.no_proxy ?? "").split(",").map((host) => host.trim());
-  return [...new Set([...hosts, new URL(url).hostname])].filter(Boolean).join(",");
-}
-
-const WHY_MODELS = "the model for the main work, and for each tier";
-const toTierModel = (tier: Tier) => ({ models: { elite, tiers } }: Given) => tiers[tier] ?? elite;
-
-/**
- * What makes Claude Code work well with Arbiter. Models are named by their upstream ids: its own names would make it
- * believe in a million tokens and never compact.
- */
-const CLAUDE_ROWS: readonly ClaudeRow[] = [
-  ["ANTHROPIC_BASE_URL", "where Arbiter listens", ({ url }) => url, "always"],
-  ["ANTHROPIC_AUTH_TOKEN", "the key of the proxy; without one any token", ({ token }) => token, "always"],
-  ["NO_PROXY no_proxy", "a proxy of your network cannot reach this machine", toNoProxy, "always"],
-  ["ANTHROPIC_MODEL", WHY_MODELS, ({ models }) => models.elite],
-  ["ANTHROPIC_DEFAULT_OPUS_MODEL ANTHROPIC_DEFAULT_FABLE_MODEL", WHY_MODELS, toTierModel("opus")],
-  ["ANTHROPIC_DEFAULT_SONNET_MODEL", WHY_MODELS, toTierModel("sonnet")],
-  ["ANTHROPIC_DEFAULT_HAIKU_MODEL", WHY_MODELS, toTierModel("haiku")],
-  [
-    "CLAUDE_CODE_MAX_CONTEXT_TOKENS",
-    "when to compact; Claude Code takes a million for models it does not know",
-    toToldWindow,
-  ],
-  [
-    "CLAUDE_CODE_MAX_OUTPUT_TOKENS",
-    "how much to ask the model for",
-    ({ models: { outputTokens } }) => outputTokens?.toString(),
-  ],
-  ["CLAUDE_CODE_ENABLE_GATEWAY_MODEL_DISCOVERY", "lists the models of the proxy in /model", "1"],
-  ["CLAUDE_CODE_GATEWAY_HINT_HEADERS", "tells what a request is for, and so where it should go", "1"],
-  ["CLAUDE_CODE_AUTO_MODE_SERVER", "without it a dialog blocks the first command of a session", "0"],
-  ["CLAUDE_CODE_ATTRIBUTION_HEADER", "leaves out a head of each prompt that only spoils caches here", "0"],
-  [
-    "CLAUDE_CODE_ENABLE_PROMPT_SUGGESTION",
-    "saves a request with the whole conversation after each turn",
-    "false",
-  ],
-];
-
-/** Which of the variables Arbiter has set, by name: where it finds them again, as `env` does in the same shell, they are not the user's. */
-const OURS = "ARBITER_VARIABLES";
-
-/** What is to be set for Claude Code, and why, what forgotten, and what the user has set and stays. */
-type ClaudeVariables = {
-  set: { name: string; value: string; why: string }[];
-  unset: string[];
-  kept: string[];
-};
-
-/** Finds what is to be done to an environment so that Claude Code works well with a proxy at `url`. */
-function toClaudeVariables(env: Env, url: string, models: ModelChoice, token = ANY_TOKEN): ClaudeVariables {
-  const variables: ClaudeVariables = { set: [], unset: ELSEWHERE.filter((name) => env[name] !== undefined), kept: [] };
-  const ours = env[OURS]?.split(" ") ?? [];
-  for (const [names, why, given, always] of CLAUDE_ROWS) {
-    const value = typeof given === "string" ? given : given({ env, url, models, token });
-    for (const name of names.split(" ")) {
-      const free = always || env[name] === undefined || ours.includes(name);
-      if (value === undefined) variables.unset.push(...(ours.includes(name) ? [name] : []));
-      else if (free) variables.set.push({ name, value, why });
-      else variables.kept.push(name);
-    }
-  }
-  const value = variables.set.map(({ name }) => name).join(" ");
-  variables.set.push({ name: OURS, value, why: "these are Arbiter's, to be set anew the next time" });
-  return variables;
-}
-
-/**
- * The environment in which Claude Code works well with a proxy at `url`. What routes it there is always set; everything
- * else leaves the user's own variables alone.
- */
-function toClaudeEnv(env: Env, url: string, models: ModelChoice, token?: string): Env {
-  const { set, unset } = toClaudeVariables(env, url, models, token);
-  const kept = Object.entries(env).filter(([name]) => !unset.includes(name));
-  return Object.fromEntries([...kept, ...set.map(({ name, value }) => [name, value])]);
-}
-// lib/upstream/probe.ts ---------------------------------------------------------------------
-/** How a model was found: it answers, refuses, is silent, cannot be asked for want of a key, was not asked. */
-export type ProbeState = "ok" | "fail" | "timeout" | "unknown" | "skipped";
-
-/** What asking a model came to: after how many milliseconds, why in a few words, and whom to ask instead. */
-export type ProbeResult = {
-  candidate: Candidate;
-  state: ProbeState;
-  ms: number;
-  reason: string;
-  /** The HTTP status of a refusal. */
-  status?: number;
-  /** A model of the roster that took its place. */
-  successor?: string;
-  /** When it was asked, in milliseconds since 1970, if that was earlier. */
-  at?: number;
-};
-
-/** Options of {@linkcode probeModels}. */
-export interface ProbeOptions {
-  /** Told each result as it comes. */
-  onResult?: (result: ProbeResult) => void;
-  /** Whether none is asked at all. @default {false} */
-  skip?: boolean;
-  /** Milliseconds for which an earlier result will do, for all or for each; passing troubles never do. @default {0} */
-  maxAge?: number | ((candidate: Candidate) => number);
-  /** Milliseconds a model is given. @default {8_000} */
-  timeout?: number;
-  /** Where results and what models teach are kept. @default {memory} */
-  store?: Store;
-  /** Fires when nobody waits any more. */
-  signal?: AbortSignal;
-  /** `fetch` for upstream calls. @default {globalThis.fetch} */
-  fetch?: Fetch;
-  /** The clock that time limits run on. @default {systemClock} */
-  clock?: Clock;
-}
-
-/** What results are kept under in a store, before the key of the candidate. */
-const PROBE_PREFIX = "probe ";
-/** Most models of one account that are asked at once. */
-const PROBES_AT_ONCE = 8;
-const PROBE = { messages: [{ role: "user", content: "Hi" }], max_tokens: 1, stream: false };
-
-/** Kinds of faults in a few words, where the kind's own name will not do. */
-const REASONS: Readonly<Partial<Record<FaultKind, string>>> = {
-  bad_key: "wrong key",
-  rate_limited: "too many calls",
-  pool_full: "overloaded",
-  gateway: "overloaded",
-  unavailable: "not for your account",
-  broken: "broken answer",
-  timeout: "no answer in time",
-};
-
-/** Lets a quarter of an account's quota go in half of its time: half of the quota is left for work. */
-function toGentle({ backend, ...candidate }: Candidate): Candidate {
-  const { limit, window, concurrency } = backend.limits ?? NO_LIMITS;
-  const most = Math.min(concurrency || PROBES_AT_ONCE, PROBES_AT_ONCE);
-  const limits = { limit: limit && Math.ceil(limit / 4), window: window / 2, concurrency: most };
-  return { ...candidate, backend: { ...backend, limits } };
-}
-
-function toReason(fault: UpstreamFault, { model, traits = toModel(model) }: Candidate): string {
-  const { kind, facts: { until }, cause } = fault;
-  const date = until === undefined ? traits.gone : new Date(until).toISOString().slice(0, 10);
-  if (kind === "gone" && date) return `gone since ${date}`;
-  if (cause !== undefined) return "cannot be reached"; // Only what fetch threw has a cause.
-  return REASONS[kind] ?? kind.replaceAll("_", " ");
-}
-
-function findSuccessor({ model, traits }: Candidate): string | undefined {
-  const rows = traits?.successor === undefined ? [] : [{ id: model, successor: traits.successor }];
-  return toSuccessors(model, rows).find((id) => !toModel(id).gone);
-}
-
-/** A result as a store has kept it, if it is no older than is wanted. */
-function toKept(value: unknown, candidate: Candidate, now: number, maxAge: number): ProbeResult | undefined {
-  if (!isJsonObject(value) || !(now - Number(value.at) < maxAge)) return undefined;
-  const result = value as unknown as ProbeResult;
-  return result.state === "ok" || result.state === "fail" ? { ...result, candidate } : undefined;
-}
-
-/** Whether a candidate answered when it was last asked, and that is not too long ago. */
-async function hasAnswered(
-  candidate: Candidate,
-  { store, maxAge, now = Date.now() }: { store: Store; maxAge: number; now?: number },
-): Promise<boolean> {
-  const key = PROBE_PREFIX + toKey(candidate);
-  return toKept(await store.get(key), candidate, now, maxAge)?.state === "ok";
-}
-
-/**
- * Asks each candidate for one token, as many at a time as their accounts can spare, and tells which of them answer.
- *
- * What they teach is kept as that of other requests is; an account whose key is refused is not asked any further.
- * Rejects only with the reason of its signal.
- */
-export async function probeModels(
-  candidates: readonly Candidate[],
-  {
-    onResult = () => {},
-    skip = false,
-    maxAge = 0,
-    timeout = 8_000,
-    store = createMemoryStore(),
-    signal = new AbortController().signal,
-    fetch = patientFetch,
-    clock = systemClock,
-  }: ProbeOptions = {},
-): Promise<ProbeResult[]> {
-  const accounts = new Accounts(clock, store);
-  const learned = new LearnedFacts(store, clock);
-  const refused: ProbeResult[] = [];
-  await learned.sync();
-  const kept = new Map(await store.list(PROBE_PREFIX).catch(() => []));
-
-  const post = toCall(fetch);
-  /** Asks for one token; throws what is wrong. */
-  async function call(candidate: Candidate, signal: AbortSignal): Promise<void> {
-    const { backend, model, profile } = candidate;
-    const body = JSON.stringify({ ...profile?.extraBody, model, ...PROBE });
-    const headers = toUpstreamHeaders(backend, { stream: false, userAgent: USER_AGENT, client: undefined });
-    const url = PROTOCOLS[backend.format ?? "openai"].toUrl(backend.baseUrl);
-    const { status, headers: received, ...answered } = await post(url, { method: "POST", headers, body, signal });
-    const text = await readLimited(answered, MAX_REFUSAL_BYTES);
-    if (status === 202) throw new UpstreamFault("pool_full", "The upstream has queued the request");
-    const answer = parseJson(text);
-    const ok = status >= 200 && status < 300;
-    if (ok && isJsonObject(answer) && !answer.error) return;
-    throw toUpstreamFault(ok ? 500 : status, text, candidate, received, clock.now());
-  }
-
-  async function ask(candidate: Candidate): Promise<ProbeResult> {
-    const deadline = new Deadline(clock, signal, timeout);
-    const began = clock.now();
-    const toResult = (state: ProbeState, reason: string) => ({ candidate, state, ms: clock.now() - began, reason });
-    try {
-      await call(candidate, deadline.signal);
-      learned.learnBack(candidate);
-      return toResult("ok", "");
-    } catch (thrown) {
-      signal.throwIfAborted();
-      const fault = deadline.explain(thrown);
-      if (!(fault instanceof UpstreamFault)) return toResult("fail", fault.message);
-      const { kind, status, facts: { retryAfter } } = fault;
-      learned.learn(candidate, toLessons(fault, PROBE.max_tokens));
-      if (kind === "rate_limited") accounts.refuse(toGentle(candidate), retryAfter);
-      const successor = FAULT_KINDS[kind].account ? undefined : findSuccessor(candidate);
-      const result = toResult(kind === "timeout" ? "timeout" : "fail", toReason(fault, candidate));
-      return { ...result, status, ...(successor === undefined ? {} : { successor }) };
-    } finally {
-      deadline.close();
-    }
-  }
-
-  async function probe(candidate: Candidate): Promise<ProbeResult> {
-    const { backend } = candidate;
-    if (skip) return { candidate, state: "skipped", ms: 0, reason: "" };
-    if (backend.lacks) return { candidate, state: "unknown", ms: 0, reason: `no key: set ${backend.lacks}` };
-    const key = PROBE_PREFIX + toKey(candidate);
-    const age = typeof maxAge === "number" ? maxAge : maxAge(candidate);
-    const earlier = toKept(kept.get(key), candidate, clock.now(), age);
-    if (earlier) return earlier;
-    const leave = await accounts.windowOf(toGentle(candidate).backend).enter("background", signal);
-    try {
-      const other = refused.find((one) => isSameAccount(one.candidate.backend, backend));
-      if (other) return { ...other, candidate, ms: 0 };
-      const result = await ask(candidate);
-      if (result.status === 401) refused.push(result);
-      // Troubles that pass are not worth remembering.
-      const lasts = result.state === "ok" || result.status === 404;
-      const { candidate: _, ...rest } = result;
-      if (lasts || kept.has(key)) {
-        await store.set(key, lasts ? { at: clock.now(), ...rest } : undefined).catch(() => {});
-      }
-      return result;
-    } finally {
-      leave();
-    }
-  }
-
-  const results = await Promise.all(candidates.map(async (candidate) => {
-    const result = await probe(candidate);
-    onResult(result);
-    return result;
-  }));
-  await learned.saved();
-  return results;
-}
-// lib/cli/badges.ts -------------------------------------------------------------------------
-/** What is told of a model: how it was found, `pending` while nobody knows, and why in a few words. */
-type Availability = { state: ProbeState | "pending"; note: string };
-
-/** The badges of the original Arbiter, and the numbers of their colours in a terminal. */
-const BADGES: Readonly<Record<Availability["state"], readonly [text: string, colour: number]>> = {
-  ok: ["[OK ]", 32],
-  fail: ["[FAIL]", 31],
-  timeout: ["[TIME]", 33],
-  unknown: ["[????]", 2],
-  skipped: ["[SKIP]", 2],
-  pending: ["[ .. ]", 2],
-};
-
-/** A badge, six columns wide. */
-function toBadge(state: Availability["state"], color: boolean): string {
-  const [text, colour] = BADGES[state];
-  const fill = " ".repeat(6 - text.length);
-  return (color ? `\x1b[${colour}m${text}\x1b[0m` : text) + fill;
-}
-
-/** Milliseconds for which what was found of a model is believed where it matters less. */
-const PROBE_LIFE = 6 * 3_600_000;
-
-/** How long ago that was, in words. */
-function toAge(ms: number): string {
-  const minutes = Math.ceil(ms / 60_000);
-  return minutes < 60 ? `${minutes} min ago` : `${Math.floor(minutes / 60)} h ago`;
-}
-
-/** What a result tells beside its badge: how long an answer took, and when, why there is none, and whom to ask instead. */
-function toAvailability({ state, ms, reason, successor, at }: ProbeResult, now = Date.now()): Availability {
-  const what = [state === "ok" ? `${ms} ms` : reason, at !== undefined && toAge(now - at)].filter(Boolean).join(" ");
-  return { state, note: [what, successor && `try ${successor}`].filter(Boolean).join(", ") };
-}
-
-/** About a model: a mark, the badge, the id in `width` columns, the note, in a line of its own where it does not fit. */
-function toModelLines(
-  { mark = "", id: known, width, state, note: said }: Availability & { mark?: string; id: string; width: number },
-  columns: number,
-  color: boolean,
-): string[] {
-  const [id, note] = [toPrintable(known), toPrintable(said)];
-  const room = columns - 1 - mark.length - 7;
-  // The end of an id says more than its beginning.
-  const name = id.length > room ? `…${id.slice(1 - room)}` : id;
-  const head = `${mark}${toBadge(state, color)} `;
-  if (!note) return [head + name];
-  const whole = `${name.padEnd(width)}  ${note}`;
-  if (whole.length <= room) return [head + whole];
-  return [head + name, " ".repeat(mark.length + 7) + (note.length > room ? `${note.slice(0, room - 1)}…` : note)];
-}
-// lib/cli/choice.ts -------------------------------------------------------------------------
-/** What was chosen in the menu: the model, the ids added to the list and those removed from it. */
-type Choice = { model?: string; added: string[]; removed: string[] };
-
-/** Where the choice is kept; nowhere if nobody knows where files of a user belong. */
-function toChoicePath(io: Pick<Io, "env" | "platform">): string | undefined {
-  return toStateFile("choice.json", io);
-}
-
-/** Reads the choice; a file that is missing or spoilt has none. */
-async function readChoice(io: Pick<Io, "env" | "platform">): Promise<Choice> {
-  const { readFile } = await import("node:fs/promises");
-  const path = toChoicePath(io);
-  const found = path ? parseJson(await readFile(path, "utf8").catch(() => "")) : undefined;
-  const { model, added, removed } = isJsonObject(found) ? found : {};
-  const toIds = (value: unknown) => Array.isArray(value) ? value.filter((id) => typeof id === "string") : [];
-  return { ...(typeof model === "string" ? { model } : {}), added: toIds(added), removed: toIds(removed) };
-}
-
-/** Adds to a choice what was changed in the menu. */
-function toChoice(before: Choice, model: string, { added, removed }: Pick<Choice, "added" | "removed">): Choice {
-  const without = (ids: string[], others: string[]) => [...new Set(ids)].filter((id) => !others.includes(id));
-  return {
-    model,
-    added: without([...before.added, ...added], removed),
-    removed: without([...before.removed, ...removed], added),
-  };
-}
-
-/** Keeps a choice; what cannot be done is told, and nothing else happens. */
-async function writeChoice(io: Io, choice: Choice, write = replaceFile): Promise<void> {
-  const path = toChoicePath(io);
-  if (!path) return;
-  try {
-    await write(path, `${JSON.stringify(choice, null, 2)}\n`);
-  } catch (thrown) {
-    io.tell(`The choice cannot be kept, and counts for this run only: ${(thrown as Error).message}`);
-  }
-}
-// lib/cli/keep_key.ts -----------------------------------------------------------------------
-/** The file for keys in the user's config folder; nothing if nobody knows where that is. */
-function toKeyPath(io: Pick<Io, "env" | "platform">): string | undefined {
-  return toConfigFile(".env", io);
-}
-
-/** The text of a `.env` with a variable set in it; all other lines stay as they are. */
-function setVariable(text: string, name: string, value: string): string {
-  const line = `${name}=${/^[\w./+=:~-]*$/.test(value) ? value : `'${value}'`}`;
-  const old = new RegExp(`^[ \\t]*(?:export[ \\t]+)?${name}[ \\t]*=.*$`, "m");
-  if (old.test(text)) return text.replace(old, () => line);
-  return `${text}${text === "" || text.endsWith("\n") ? "" : "\n"}${line}\n`;
-}
-
-/** Keeps a key in the user's config folder, for their eyes only; what cannot be done is told, and nothing else happens. */
-async function keepKey(io: Io, path: string, name: string, key: string, write = replaceFile): Promise<void> {
-  try {
-    const text = await readTextFile(path).catch((thrown) => {
-      if (thrown.code === "ENOENT") return "";
-      throw thrown; // What cannot be read must not be replaced.
-    });
-    await write(path, setVariable(text, name, key));
-    io.tell(`Kept in ${path}`);
-  } catch (thrown) {
-    io.tell(`The key cannot be kept, and counts for this run only: ${(thrown as Error).message}`);
-  }
-}
-// lib/cli/line_state.ts ---------------------------------------------------------------------
-/** A key that was pressed, as `node:readline` tells of it; `text` is what it would write. */
-type Key = { text?: string | undefined; name?: string | undefined; ctrl?: boolean; meta?: boolean };
-
-/** What a prompt ends with when somebody leaves it. */
-const LEFT = null;
-
-/** Whether a key writes something. */
-function toTyped({ text = "", ctrl, meta }: Key): string {
-  return ctrl || meta || !/^[^\p{C}]+$/u.test(text) ? "" : text;
-}
-
-/** A line that is being typed. */
-class LineState {
-  /** What stands there now. */
-  text: string;
-
-  /** Begins with some text. */
-  constructor(text = "") {
-    this.text = text;
-  }
-
-  /** Takes a key; gives the line on Enter, {@linkcode LEFT} on Escape, Ctrl-C and Ctrl-D. */
-  feed(key: Key): string | typeof LEFT | undefined {
-    const name = key.ctrl ? `ctrl-${key.name}` : key.name ?? "";
-    if (["escape", "ctrl-c", "ctrl-d"].includes(name)) return LEFT;
-    if (["return", "enter"].includes(name)) return this.text;
-    if (name === "backspace" || name === "ctrl-h") this.text = [...this.text].slice(0, -1).join("");
-    else if (name === "ctrl-u") this.text = "";
-    else this.text += toTyped(key);
-    return undefined;
-  }
-}
-// lib/cli/model_id.ts -----------------------------------------------------------------------
-/** A page of NVIDIA's catalogue, with or without what comes before its name and after the model's. */
-const CATALOGUE_PAGE = /^(?:https?:\/\/)?build\.nvidia\.com\/([\w.-]+\/[\w.-]+)(?:[/?#].*)?$/i;
-const MODEL_ID = /^[\w.:@-]+(?:\/[\w.:@-]+)*$/;
-
-/** The model id that somebody means: any id, or the address of its page in NVIDIA's catalogue; nothing if it is neither. */
-function toModelId(text: string): string | undefined {
-  const words = text.trim();
-  // The catalogue cannot have dots in its addresses: llama-3_3-70b-instruct.
-  const [, page] = CATALOGUE_PAGE.exec(words) ?? [];
-  if (page !== undefined) return page.replace(/(?<=\d)_(?=\d)/g, ".");
-  return MODEL_ID.test(words) ? words : undefined;
-}
-// lib/cli/menu.ts ---------------------------------------------------------------------------
-/** A model to choose, and what is known of it. */
-type MenuRow = Availability & { id: string };
-
-/** How many models are shown at once, at most: with two lines each they fit into 24. */
-const SHOWN = 8;
-/** Lines of the menu beside its list. */
-const FRAME = 4;
-const QUESTION = "Which model shall Claude Code use?";
-const CUSTOM = "Custom: any id or page address";
-const MENU_HELP = ["↑ ↓ or number moves, letters filter", "Enter chooses, Del removes, Esc leaves"];
-const CUSTOM_HELP = ["Enter adds and chooses it, Esc goes back"];
-
-/** A list of models to choose from, as a machine: keys go in, lines come out. */
-class MenuState {
-  readonly #rows: MenuRow[];
-  readonly #usual: string;
-  readonly #filter = new LineState();
-  #custom: LineState | undefined;
-  #problem = "";
-  #number = "";
-  #cursor: number;
-  /** Ids that were added to the list, and that were removed from it. */
-  readonly added: string[] = [];
-  readonly removed: string[] = [];
-
-  /** Begins at the model that is used when nobody chooses. */
-  constructor(rows: readonly MenuRow[], usual: string) {
-    this.#rows = [...rows];
-    this.#usual = usual;
-    this.#cursor = Math.max(0, rows.findIndex(({ id }) => id === usual));
-  }
-
-  /** Notes what is known of a model by now. */
-  mark(id: string, finding: Availability): void {
-    Object.assign(this.#rows.find((row) => row.id === id) ?? {}, finding);
-  }
-
-  /** Takes a key; gives the id that was chosen, or {@linkcode LEFT}. */
-  feed(key: Key): string | typeof LEFT | undefined {
-    if (key.ctrl && key.name === "c") return LEFT;
-    if (this.#custom) return this.#feedCustom(key, this.#custom);
-    const rows = this.#found();
-    const moves: Record<string, number> = { up: this.#cursor - 1, down: this.#cursor + 1, home: 0, end: rows.length };
-    const to = moves[key.name ?? ""];
-    const digit = this.#filter.text === "" ? /^\d$/.exec(toTyped(key))?.[0] : undefined;
-    this.#number = digit === undefined ? "" : this.#toNumber(digit, rows.length + 1);
-    if (to !== undefined) this.#cursor = Math.min(Math.max(to, 0), rows.length);
-    else if (digit !== undefined) this.#cursor = this.#number ? Number(this.#number) - 1 : this.#cursor;
-    else if (key.name === "delete") this.#remove(rows[this.#cursor]);
-    else return this.#feedFilter(key, rows[this.#cursor]);
-    return undefined;
-  }
-
-  /** The lines to show now, none as wide as the terminal, and no more than it has. */
-  render(columns: number, color: boolean, height = 24): string[] {
-    const cut = (line: string) => line.slice(0, columns - 1);
-    if (this.#custom) {
-      const tail = this.#custom.text.slice(-(columns - 5));
-      return ["Model id, or build.nvidia.com/…", `> ${tail}_`, this.#problem, ...CUSTOM_HELP].map(cut);
-    }
-    const { text } = this.#filter;
-    const shown = Math.min(SHOWN, Math.max(1, Math.floor((height - FRAME) / 2)));
-    const first = Math.max(0, this.#cursor - shown + 1);
-    return [
-      ...[QUESTION, text && `Filter: ${text}_`].filter(Boolean).map(cut),
-      ...[...this.#toLines(columns, color), [cut(`${this.#toMark(this.#found().length)}${CUSTOM}`)]]
-        .slice(first, first + shown).flat(),
-      ...MENU_HELP.map(cut),
-    ];
-  }
-
-  /** The whole list, where there can be no menu. */
-  list(): string[] {
-    return [QUESTION, ...this.#toLines(Infinity, false).flat()];
-  }
-
-  /** What an answer to a plain question means: a number of the list, an id or its page, or nothing for the default. */
-  pick(answer: string): string | undefined {
-    if (answer.trim() === "") return this.#usual;
-    const row = this.#rows[Number(answer) - 1];
-    return row ? row.id : /^\s*\d+\s*$/.test(answer) ? undefined : this.#add(answer);
-  }
-
-  #toLines(columns: number, color: boolean): string[][] {
-    const rows = this.#found();
-    const width = Math.max(0, ...rows.map(({ id }) => id.length));
-    return rows.map(({ id, state, note }, i) => {
-      const told = [id === this.#usual ? "default" : "", note].filter(Boolean).join(", ");
-      return toModelLines({ mark: this.#toMark(i), id, width, state, note: told }, columns, color);
-    });
-  }
-
-  #toMark(i: number): string {
-    const at = i === this.#cursor ? ">" : " ";
-    return `${at} ${String(i + 1).padStart(String(this.#rows.length + 1).length)} `;
-  }
-
-  #found(): MenuRow[] {
-    const words = this.#filter.text.toLowerCase().split(/\s+/);
-    return this.#rows.filter(({ id }) => words.every((word) => id.toLowerCase().includes(word)));
-  }
-
-  /** A digit after others makes one number, where the list is as long as that. */
-  #toNumber(digit: string, count: number): string {
-    return [this.#number + digit, digit].find((number) => Number(number) >= 1 && Number(number) <= count) ?? "";
-  }
-
-  #feedFilter(key: Key, row: MenuRow | undefined): string | typeof LEFT | undefined {
-    const before = this.#filter.text;
-    const end = this.#filter.feed(key);
-    if (end === LEFT) return LEFT;
-    if (end === undefined) {
-      if (this.#filter.text !== before) this.#cursor = 0;
-      return undefined;
-    }
-    if (row) return row.id;
-    this.#custom = new LineState(end);
-    return undefined;
-  }
-
-  #feedCustom(key: Key, line: LineState): string | undefined {
-    const end = line.feed(key);
-    this.#problem = "";
-    if (end === LEFT) this.#custom = undefined;
-    if (typeof end !== "string") return undefined;
-    const id = this.#add(end);
-    if (id === undefined) this.#problem = "That is no model id.";
-    return id;
-  }
-
-  #add(text: string): string | undefined {
-    const id = toModelId(text);
-    if (id !== undefined && !this.#rows.some((row) => row.id === id)) this.added.push(id);
-    return id;
-  }
-
-  #remove(row: MenuRow | undefined): void {
-    if (!row) return;
-    this.#rows.splice(this.#rows.indexOf(row), 1);
-    this.removed.push(row.id);
-  }
-}
-// lib/stand_in/script.ts --------------------------------------------------------------------
-/** A tool call of a script; arguments that are no string are sent as JSON text. */
-export type ScriptedCall = { name: string; arguments: unknown; id?: string };
-
-/**
- * One step of an answer.
- *
- * - `text`, `reasoning`: a string is sent in pieces of `size` characters (12), a list as it stands
- * - `calls`: tool calls, each whole in a chunk; `deltas`: calls in any shape a host may choose
- * - `chunk`: any object as a chunk, such as `{ error: … }`
- * - `wait`: milliseconds of silence, `Infinity` until the client goes away
- * - `finish`: the finish reason, when it is not what the steps suggest
- * - `stop`: the connection breaks (`cut`) or the stream ends without `[DONE]` (`end`)
- */
-export type Step =
-  | { text: string | string[]; size?: number }
-  | { reasoning: string | string[]; size?: number }
-  | { calls: ScriptedCall[] }
-  | { deltas: ToolCallDelta[][] }
-  | { chunk: unknown }
-  | { wait: number }
-  | { finish: string }
-  | { stop: "cut" | "end" };
-
-/**
- * What the stand-in does with one request: after `delay` milliseconds either a failure with its `status` and `body` (a
- * string is sent as it stands), or the `steps` of an answer. `usage` replaces the counts it makes up; `null` leaves
- * them out.
- */
-export type ScriptedAnswer = {
-  delay?: number;
-  status?: number;
-  body?: unknown;
-  headers?: Record<string, string>;
-  steps?: Step[];
-  usage?: ChatUsage | null;
-};
-
-/** Decides about a request; `turn` counts the requests for this model. Nothing: the demo model does. */
-export type Script = (request: ChatRequest, turn: number) => ScriptedAnswer | undefined;
-// lib/stand_in/demo_model.ts ----------------------------------------------------------------
-const INTRODUCTION = "I am Arbiter's demo model: a script, not a language model. I can create a file " +
-  '("create a file hello.txt with the content "Hi""), edit one ("replace "Hi" with "Hello" in ' +
-  'hello.txt"), read one or run a command ("run `ls`"). To talk to real models, get a free key at ' +
-  "https://build.nvidia.com, set NVIDIA_API_KEY and start again without --demo.";
-
-const FILE = "[`\"']?([\\w./\\\\:~-]*\\w\\.\\w+)[`\"']?";
-const QUOTED = '[`"\'“]([^`"”]+?)[`"\'”]';
-const CONTENT = `(?:.*?(?:content|contents|text|containing|saying|with)\\b[^\`"'“]*${QUOTED})?`;
-
-/** What the demo model can do: how it is asked to, and the calls it then makes one after the other. */
-type Skill = [asks: RegExp, toCalls: (match: RegExpExecArray, toPath: (name: string) => string) => ScriptedCall[]];
-
-const SKILLS: readonly Skill[] = [
-  [
-    new RegExp(`\\breplace ${QUOTED} (?:with|by) ${QUOTED} in (?:the file )?${FILE}`, "is"),
-    ([, old_string = "", new_string = "", name = ""], toPath) => [
-      { name: "Read", arguments: { file_path: toPath(name) } },
-      { name: "Edit", arguments: { file_path: toPath(name), old_string, new_string } },
-    ],
-  ],
-  [
-    new RegExp(`\\b(?:create|write|make|save|add)\\b.*?${FILE}${CONTENT}`, "is"),
-    ([, name = "", content = "Hello from Arbiter's demo model."], toPath) => [
-      { name: "Write", arguments: { file_path: toPath(name), content: `${content}\n` } },
-    ],
-  ],
-  [
-    /\b(?:run|execute)\b[^`]*`([^`]+)`/is,
-    ([, command]) => [{ name: "Bash", arguments: { command, description: "Run the command the user gave" } }],
-  ],
-  [
-    new RegExp(`\\b(?:read|show|open|print)\\b.*?${FILE}`, "is"),
-    ([, name = ""], toPath) => [{ name: "Read", arguments: { file_path: toPath(name) } }],
-  ],
-];
-
-function toPlainText({ content }: ChatMessage): string {
-  if (typeof content === "string") return content;
-  return content?.map((part) => part.type === "text" ? part.text : "").join("\n") ?? "";
-}
-
-/** What the user typed, without what Claude Code put around it. */
-function toPrompt(message: ChatMessage): string {
-  if (message.role !== "user") return "";
-  return toPlainText(message).replace(/<system-reminder>.*?<\/system-reminder>/gs, "").trim();
-}
-
-/** What Claude Code wants when it asks for JSON: a title, or whatever other texts the schema names. */
-function fillSchema(schema: unknown, prompt: string): string {
-  const words = prompt.replace(/<[^>]*>/g, " ").trim().split(/\s+/).slice(0, 5).join(" ");
-  return JSON.stringify(Object.fromEntries(Object.keys(toProperties(schema)).map((name) => [name, words || "Demo"])));
-}
-
-function toSteps({ messages, tools = [], response_format }: ChatRequest): Step[] {
-  const asked = messages.findLastIndex((message) => toPrompt(message) !== "");
-  const prompt = messages[asked] ? toPrompt(messages[asked]) : "";
-  const format = response_format?.json_schema;
-  if (isJsonObject(format)) return [{ text: fillSchema(format.schema, prompt) }];
-  const [, folder = "."] = /working directory:?\s*([^\s<]+)/i.exec(messages.map(toPlainText).join("\n")) ?? [];
-  const toPath = (name: string) => /^(?:[/~\\]|\w:)/.test(name) ? name : `${folder}/${name}`;
-  const results = messages.slice(asked + 1).filter(({ role }) => role === "tool").map(toPlainText);
-  const failure = results.find((text) => /^\W*(?:error|<tool_use_error)/i.test(text));
-  if (failure) return [{ text: `That did not work. The tool said: ${failure}` }];
-  for (const [asks, toCalls] of SKILLS) {
-    const match = asks.exec(prompt);
-    const calls = match ? toCalls(match, toPath) : [];
-    const offered = calls.every(({ name }) => tools.some((tool) => tool.function.name === name));
-    if (calls.length === 0 || !offered) continue;
-    const call = calls[results.length];
-    if (!call) return [{ text: `Done. The last tool said: ${results.at(-1) ?? ""}` }];
-    const reasoning = `The user wants something ${call.name} can do.`;
-    return [{ reasoning }, { text: `I will use ${call.name}.` }, { calls: [call] }];
-  }
-  return [{ text: INTRODUCTION }];
-}
-
-/**
- * Answers like a very small model: it creates, edits and reads files and runs commands through the client's own tools,
- * and otherwise says what it is.
- */
-function answerAsDemoModel(request: ChatRequest): ScriptedAnswer {
-  return { steps: toSteps(request) };
-}
-// lib/stand_in/strictness.ts ----------------------------------------------------------------
-/** The fields NVIDIA's hosts accept; all others are refused by name. */
-const KNOWN_FIELDS =
-  "model messages max_tokens stream stream_options temperature top_p stop seed tools tool_choice parallel_tool_calls " +
-  "response_format chat_template_kwargs reasoning_effort thinking";
-
-/** Checks what the chat templates of real hosts insist on. */
-function findMisplaced(messages: unknown[]): string | undefined {
-  const open: unknown[] = [];
-  for (const [i, message] of messages.entries()) {
-    if (!isJsonObject(message)) return `messages.${i} is not an object`;
-    const { role, content, tool_calls, tool_call_id } = message;
-    const calls = Array.isArray(tool_calls) ? tool_calls.filter(isJsonObject) : [];
-    if (role === "system" && i > 0) return "System message must be at the beginning.";
-    if (role === "tool" && !open.includes(tool_call_id)) return `Unexpected tool message '${tool_call_id}'`;
-    if (role !== "tool" && open.length > 0) return `Tool calls without results before messages.${i}`;
-    const empty = content === "" || (content == null && calls.length === 0);
-    if (empty) return `messages.${i}.content: String should have at least 1 character`;
-    if (Array.isArray(content) && role !== "user") return "list content is only supported for user messages";
-    if (role === "tool") open.splice(open.indexOf(tool_call_id), 1);
-    open.push(...calls.map(({ id }) => id));
-  }
-  return open.length > 0 ? "Tool calls without results at the end" : undefined;
-}
-
-function findBadTool(tools: unknown): string | undefined {
-  if (!Array.isArray(tools) || tools.length === 0) return "tools: should have at least 1 item";
-  for (const [i, tool] of tools.entries()) {
-    const { name, parameters } = tool?.function ?? {};
-    if (!/^[\w-]{1,64}$/.test(String(name))) return `tools.${i}.function.name is invalid`;
-    if (!isJsonObject(parameters)) return `tools.${i}.function.parameters is missing`;
-    const loose = /"additionalProperties":(?:true|false)/.test(JSON.stringify(parameters));
-    if (loose) return `tools.${i}: boolean subschemas are not supported`;
-  }
-  return undefined;
-}
-
-/** Why NVIDIA's hosts would refuse a request, in their words; nothing when it is fine. */
-function findRefusal(body: Record<string, unknown>): string | undefined {
-  const { messages, max_tokens, stream, stream_options, tools } = body;
-  const unknown = Object.keys(body).filter((field) => !KNOWN_FIELDS.split(" ").includes(field));
-  if (unknown.length > 0) return `Validation: Unsupported parameter(s): ${unknown.map((f) => `\`${f}\``).join(", ")}`;
-  if (!Array.isArray(messages) || messages.length === 0) return "messages: Field required";
-  if (stream_options && !stream) return "stream_options is only allowed when stream is set";
-  if (!(Number(max_tokens) >= 1)) return `max_tokens must be at least 1, got ${max_tokens}`;
-  return findMisplaced(messages) ?? (tools === undefined ? undefined : findBadTool(tools));
-}
-// lib/stand_in/stand_in.ts ------------------------------------------------------------------
-/** Id of the model that `--demo` uses. */
-const DEMO_MODEL = "arbiter/demo-model";
-
-/**
- * Options of {@linkcode createStandIn}: what each model does (`arbiter/demo-model` alone; one that is not listed
- * does not exist), the key that must be sent (any or none will do), the clock that silences run on (the machine's) and how many of
- * the latest requests are kept (all).
- */
-export type StandInOptions = { models?: Record<string, Script>; apiKey?: string; clock?: Clock; keep?: number };
-
-/**
- * A fake of NVIDIA's hosted API: as strict, as talkative and, on request, as broken. It keeps well-formed chat
- * requests and counts the streams that are `open`.
- */
-export type StandIn = { fetch: Fetch; requests: ChatRequest[]; readonly open: number };
-
-/** Waits `ms` milliseconds, `Infinity` until the client goes away. */
-type Wait = (ms: number) => Promise<void>;
-
-function toPieces(text: string | string[], size = 12): string[] {
-  return typeof text === "string" ? text.match(new RegExp(`.{1,${size}}`, "gsu")) ?? [] : text;
-}
-
-/** The chunks' contents of a step; `calls` is how many calls came before. */
-function toDeltas(step: Step, calls: number): ChatDelta[] {
-  if ("text" in step) return toPieces(step.text, step.size).map((content) => ({ content }));
-  if ("reasoning" in step) return toPieces(step.reasoning, step.size).map((text) => ({ reasoning_content: text }));
-  if ("deltas" in step) return step.deltas.map((tool_calls) => ({ tool_calls }));
-  if (!("calls" in step)) return [];
-  return step.calls.map(({ name, arguments: args, id = `chatcmpl-tool-${name}` }, i) => {
-    const call = { name, arguments: typeof args === "string" ? args : JSON.stringify(args) };
-    return { tool_calls: [{ index: calls + i, id, type: "function", function: call }] };
-  });
-}
-
-/** Plays an answer: its chunks, then the finish reason, the usage and `[DONE]`, unless the stream just ends. */
-async function* play(request: ChatRequest, answer: ScriptedAnswer, wait: Wait): AsyncGenerator<ChatChunk | "[DONE]"> {
-  const { messages, tools = [], stream, stream_options } = request;
-  let [finish, calls, written] = ["", 0, 0];
-  for (const step of answer.steps ?? []) {
-    const deltas = toDeltas(step, calls);
-    calls += deltas.filter(({ tool_calls }) => tool_calls).length;
-    const chunks = "chunk" in step ? [step.chunk as ChatChunk] : deltas.map((delta) => ({ choices: [{ delta }] }));
-    written += JSON.stringify(chunks).length;
-    yield* chunks;
-    if ("wait" in step) await wait(step.wait);
-    else if ("finish" in step) finish = step.finish;
-    else if ("stop" in step && step.stop === "cut") throw new TypeError("terminated");
-    else if ("stop" in step) return;
-  }
-  yield { choices: [{ delta: {}, finish_reason: finish || (calls > 0 ? "tool_calls" : "stop") }] };
-  const read = JSON.stringify(messages).length + JSON.stringify(tools).length;
-  const counts = { prompt_tokens: Math.ceil(read / 4), completion_tokens: Math.ceil(written / 4) };
-  const { usage = counts } = answer;
-  if (usage && (!stream || stream_options?.include_usage)) yield { choices: [], usage };
-  yield "[DONE]";
-}
-
-/** An answer in server-sent events, as NVIDIA's hosts write them. */
-async function* toEvents(request: ChatRequest, answer: ScriptedAnswer, wait: Wait): AsyncGenerator<string> {
-  const base = { id: "chatcmpl-0", object: "chat.completion.chunk", created: 0, model: request.model };
-  for await (const chunk of play(request, answer, wait)) {
-    const full = chunk !== "[DONE]" && chunk.choices ? { ...base, ...chunk } : chunk;
-    yield `data: ${full === "[DONE]" ? full : JSON.stringify(full)}\n\n`;
-  }
-}
-
-/** An answer whole: the same chunks put together. */
-async function toCompletion(request: ChatRequest, answer: ScriptedAnswer, wait: Wait): Promise<unknown> {
-  const message: ChatDelta & { content: string; tool_calls: ToolCallDelta[] } = { content: "", tool_calls: [] };
-  const choice: ChatChoice = { message };
-  const whole: ChatChunk = { choices: [choice], usage: null };
-  for await (const chunk of play(request, answer, wait)) {
-    if (chunk === "[DONE]") break;
-    if (chunk.error) return chunk;
-    const { delta = {}, finish_reason } = chunk.choices?.[0] ?? {};
-    message.content += delta?.content ?? "";
-    if (delta?.reasoning_content) {
-      message.reasoning_content = (message.reasoning_content ?? "") + delta.reasoning_content;
-    }
-    message.tool_calls.push(...delta?.tool_calls ?? []);
-    if (finish_reason) choice.finish_reason = finish_reason;
-    if (chunk.usage) whole.usage = chunk.usage;
-  }
-  return whole;
-}
-
-/** Makes a fake upstream; what it does is the same each time. */
-export function createStandIn(options: StandInOptions = {}): StandIn {
-  const { models = { [DEMO_MODEL]: answerAsDemoModel }, apiKey, clock = systemClock, keep = Infinity } = options;
-  const requests: ChatRequest[] = [];
-  /** How many requests each model had. */
-  const turns = new Map<string, number>();
-  let open = 0;
-
-  function choose(body: ChatRequest): ScriptedAnswer {
-    const script = Object.hasOwn(models, body.model) ? models[body.model] : undefined;
-    const detail = findRefusal(body);
-    if (!script) return { status: 404, body: "404 page not found" };
-    if (detail) return { status: 400, body: { status: 400, title: "Bad Request", detail } };
-    const turn = turns.get(body.model) ?? 0;
-    turns.set(body.model, turn + 1);
-    requests.push(body);
-    if (requests.length > keep) requests.shift();
-    return script(body, turn) ?? answerAsDemoModel(body);
-  }
-
-  function toStream(events: AsyncGenerator<string>): ReadableStream<Uint8Array> {
-    const encoder = new TextEncoder();
-    return new ReadableStream({
-      async start(controller) {
-        open++;
-        try {
-          for await (const event of events) controller.enqueue(encoder.encode(event));
-          controller.close();
-        } finally {
-          open--;
-        }
-      },
-    });
-  }
-
-  async function answerChat(body: ChatRequest, signal: AbortSignal): Promise<Response> {
-    const answer = choose(body);
-    const { delay = 0, status = 200, headers = {}, body: failure } = answer;
-    const wait = (ms: number) => sleep(clock, ms, signal);
-    if (delay > 0) await wait(delay);
-    if (status >= 400 && typeof failure === "string") return new Response(failure, { status, headers });
-    if (status >= 400) return Response.json(failure, { status, headers });
-    if (!body.stream) return Response.json(await toCompletion(body, answer, wait));
-    const type = { "content-type": "text/event-stream", ...headers };
-    return new Response(toStream(toEvents(body, answer, wait)), { headers: type });
-  }
-
-  return {
-    requests,
-    get open() {
-      return open;
-    },
-    async fetch(input, init) {
-      const request = input instanceof Request ? new Request(input, init) : new Request(String(input), init);
-      const { pathname } = new URL(request.url);
-      const data = Object.keys(models).map((id) => ({ id, object: "model", created: 735790403, owned_by: "arbiter" }));
-      if (pathname === "/v1/models") return Response.json({ object: "list", data });
-      if (pathname !== "/v1/chat/completions") return new Response("404 page not found", { status: 404 });
-      if (apiKey && request.headers.get("authorization") !== `Bearer ${apiKey}`) {
-        return Response.json({ status: 401, title: "Unauthorized", detail: "Authentication failed" }, { status: 401 });
-      }
-      // A request made of another loses the signal that a server has put on that one.
-      const { signal } = init?.signal ? { signal: init.signal } : input instanceof Request ? input : request;
-      return await answerChat(await request.json() as ChatRequest, signal);
-    },
-  };
-}
 // lib/upstream/http_call.ts -----------------------------------------------------------------
 /** Milliseconds an idle connection is kept: many hosts close theirs after five seconds, just when it is used again. */
 const IDLE_TIMEOUT = 4_000;
@@ -15117,37 +15110,29 @@ export async function httpCall(url: string, { headers, ...options }: CallOptions
 /** What a proxy notes of itself while it listens; `started`, in milliseconds since 1970, is what it tells as `since`. */
 type RunFile = { pid: number; port: number; started: number; version: string };
 
-function toRunFolder({ env, platform }: Io): string | undefined {
-  const folder = toStateFolder(env, platform);
-  return folder && `${folder}/run`;
-}
+const toRunPath = (io: Io, ...names: string[]) => toStatePath(io, "run", ...names);
 
 /** Notes who listens on a port; gives what removes the note. Without it only `stop` does not work. */
 async function keepRunFile(io: Io, port: number, started: number): Promise<() => Promise<void>> {
-  const folder = toRunFolder(io);
-  if (!folder) return async () => {};
-  const { mkdir, writeFile } = await import("node:fs/promises");
+  const path = toRunPath(io, `${port}.json`);
   const { pid } = (await import("node:process")).default;
   const file: RunFile = { pid, port, started, version: VERSION };
-  await mkdir(folder, { recursive: true, mode: 0o700 })
-    .then(() => writeFile(`${folder}/${port}.json`, `${JSON.stringify(file)}\n`, { mode: 0o600 }))
-    .catch(() => {});
+  if (path) await replaceFile(path, `${JSON.stringify(file)}\n`).catch(() => {});
   return () => removeRunFile(io, port);
 }
 
 /** Removes the note about a port, if there is one. */
 async function removeRunFile(io: Io, port: number): Promise<void> {
   const { rm } = await import("node:fs/promises");
-  await rm(`${toRunFolder(io)}/${port}.json`, { force: true }).catch(() => {});
+  const path = toRunPath(io, `${port}.json`);
+  if (path) await rm(path, { force: true }).catch(() => {});
 }
 
 /** Reads all notes, also those of proxies that were killed: only who tells the same start is who is meant. */
 async function readRunFiles(io: Io): Promise<RunFile[]> {
-  const folder = toRunFolder(io);
-  if (!folder) return [];
   const { readdir, readFile } = await import("node:fs/promises");
-  const names = await readdir(folder).catch(() => []);
-  const texts = await Promise.all(names.map((name) => readFile(`${folder}/${name}`, "utf8").catch(() => "")));
+  const names = await readdir(toRunPath(io) ?? "").catch(() => []);
+  const texts = await Promise.all(names.map((name) => readFile(toRunPath(io, name)!, "utf8").catch(() => "")));
   return texts.map(parseJson).filter((file): file is RunFile =>
     isJsonObject(file) && ["pid", "port", "started"].every((key) => Number.isInteger(file[key])) &&
     Number(file.port) > 0 && Number(file.port) <= 65_535 && Number(file.pid) > 0 // Others are groups of processes.
@@ -15226,20 +15211,16 @@ const OWN_STORE = /^(?:memory|sqlite)$/i;
 const OFF = /^(?:0|false|no|off)$/i;
 
 /** Variables by which others could reach the proxy, read along, or the folder bring a package that is run; what is safe. */
-const OPENING: ReadonlyMap<string, RegExp> = new Map([
-  ["ARBITER_HOST", OWN_MACHINE],
-  ["BRIDGE_HOST", OWN_MACHINE],
-  ["PROXY_HOST", OWN_MACHINE],
-  ["ARBITER_ALLOW_OPEN", OFF],
-  ["ARBITER_SHOW_CONTENT", OFF],
-  ["ARBITER_STORE", OWN_STORE],
-  ["STORAGE_ENGINE", OWN_STORE],
-]);
+const OPENING: readonly (readonly [names: string, safe: RegExp])[] = [
+  ["ARBITER_HOST BRIDGE_HOST PROXY_HOST", OWN_MACHINE],
+  ["ARBITER_ALLOW_OPEN ARBITER_SHOW_CONTENT", OFF],
+  ["ARBITER_STORE STORAGE_ENGINE", OWN_STORE],
+];
 
 /** Variables of the current folder's `.env` but those that would let others in: whoever wrote a folder may not do that. */
 function withoutOpening(folder: Env, warn: (warning: string) => void): Env {
   const opens = ([name, value]: [string, string | undefined]) =>
-    Boolean(value) && OPENING.get(name)?.test(value!) === false;
+    Boolean(value) && OPENING.some(([names, safe]) => names.split(" ").includes(name) && !safe.test(value!));
   // A project's own Redis is nothing to warn of, but not to be told of Arbiter either.
   const variables = Object.entries(folder).filter(([name]) => !name.startsWith("REDIS_"));
   for (const [name] of variables.filter(opens)) {
@@ -15318,30 +15299,27 @@ async function readRouterOptions(
     const key = apiKey && !own.apiKeyEnv ? { apiKey } : {};
     backends[name] = { ...own, ...key, ...(baseUrl ? { baseUrl } : {}) };
   }
+  const { apiKey, port, thinking, rateLimit, rateWindow, maxConcurrency } = settings;
   const host = config.defaultBackend ?? DEFAULT_BACKEND;
   const outside = layers.filter((layer) => layer !== folder);
   const named = toConfigName(mergeLayers(outside));
-  const isOwn = named ? named === toConfigName(env) : file?.path === toConfigFile("arbiter.json", io);
+  const isOwn = named ? named === toConfigName(env) : file?.path === toConfigPath(io, "arbiter.json");
   checkFolderHosts(
-    settings.apiKey ? { ...backends, [host]: { ...backends[host], apiKey: settings.apiKey } } : backends,
+    apiKey ? { ...backends, [host]: { ...backends[host], apiKey } } : backends,
     folder,
     [resolveBackends(outside), isOwn ? config.backends : undefined],
   );
   const { model = [], opus, sonnet, haiku, opusThinking, sonnetThinking, haikuThinking } = settings;
   const typed = flags.model?.includes(",");
   const fallbacks = (typed ? undefined : settings.fallbacks) ?? (model.length > 1 ? model.slice(1) : undefined);
+  const set = { apiKey, port, thinking, rateLimit, rateWindow, maxConcurrency };
   const chosen = {
-    apiKey: settings.apiKey,
-    port: settings.port,
+    ...set,
     path: file?.path,
     // What was chosen in the menu counts least.
     model: model[0] ?? (namesModel(config) ? undefined : (await readChoice(io)).model),
     fallbacks,
     listed: model.length > 1 ? model : undefined,
-    thinking: settings.thinking,
-    rateLimit: settings.rateLimit,
-    rateWindow: settings.rateWindow,
-    maxConcurrency: settings.maxConcurrency,
   };
   const given = Object.fromEntries(Object.entries(chosen).filter(([, value]) => value !== undefined));
   const tierThinking = { opus: opusThinking, sonnet: sonnetThinking, haiku: haikuThinking };
@@ -15380,13 +15358,7 @@ function toNoKey({ lacks, name }: Backend): string | undefined {
 }
 
 /** A proxy made from settings: where it is to listen, its store, its models, its upstream's name, what ends its care for files. */
-type ConfiguredProxy = Address & {
-  arbiter: Arbiter;
-  store: Store;
-  models: ModelChoice;
-  upstream: string;
-  unwatch: () => void;
-};
+type ConfiguredProxy = Awaited<ReturnType<typeof createProxy>>;
 
 /** So many sentences about losses are remembered; clients may name what is lost as they like. */
 const MOST_WARNINGS = 200;
@@ -15410,21 +15382,15 @@ function toRequestWriter(logLevel: string, write: (line: string) => void): (log:
 
 /** How clients and upstreams are treated; one earlier tool has two limits of output, a usual one and a hard one. */
 function toHandlerOptions(settings: Settings, write: (line: string) => void): HandlerOptions {
-  const { maxTokens = Infinity, hardMaxTokens = Infinity, logLevel = "info" } = settings;
-  const set = {
+  const { maxTokens = Infinity, hardMaxTokens = Infinity, logLevel = "info", allowOpen: open } = settings;
+  const { pingInterval, maxBodyBytes, requestTimeout, clientKeys, inboundRpm, showContent, visualizes } = settings;
+  const set = { pingInterval, maxBodyBytes, requestTimeout, clientKeys, open, inboundRpm, showContent, visualizes };
+  return {
+    ...Object.fromEntries(Object.entries(set).filter(([, value]) => value !== undefined)),
     localAnswers: toLocalAnswers(settings),
     maxTokens: Math.min(maxTokens, hardMaxTokens),
-    pingInterval: settings.pingInterval,
-    maxBodyBytes: settings.maxBodyBytes,
-    requestTimeout: settings.requestTimeout,
-    clientKeys: settings.clientKeys,
-    open: settings.allowOpen,
-    inboundRpm: settings.inboundRpm,
-    showContent: settings.showContent,
-    visualizes: settings.visualizes,
+    onRequest: toRequestWriter(logLevel, write),
   };
-  const given = Object.entries(set).filter(([, value]) => value !== undefined);
-  return { ...Object.fromEntries(given), onRequest: toRequestWriter(logLevel, write) };
 }
 
 /** What a library calls a wrong argument is a wrong configuration here. */
@@ -15446,10 +15412,15 @@ async function readOptions(context: Context, warn?: (warning: string) => void): 
   return context.flags.demo ? DEMO_OPTIONS : await readRouterOptions(context, undefined, warn);
 }
 
-/** Makes an Arbiter that is only looked at: what names mean to it, and where requests would go. */
-async function createConfigured(context: Context, warn?: (warning: string) => void): Promise<Arbiter> {
+/** The address a command is about: the one that `serve` would take; where the port is said no file can stand in the way. */
+async function readAddress(context: Context): Promise<Address> {
+  return toAddress(context, context.settings.port === undefined ? await readOptions(context) : {});
+}
+
+/** Finds out what names mean, and where requests would go. */
+async function readRouter(context: Context, warn?: (warning: string) => void): Promise<Router> {
   const options = await readOptions(context, warn);
-  return toConfigured(() => createArbiter(options));
+  return toConfigured(() => createArbiter(options)).router;
 }
 
 /** What asks the upstream: the stand-in in a demo, `node:http` where that does as well as `fetch`. */
@@ -15459,28 +15430,42 @@ function toCaller({ flags, io }: Context): Pick<HandlerOptions, "fetch" | "call"
 }
 
 /** Makes the proxy the settings ask for; `write` takes the lines of its log. */
-async function createProxy(context: Context, write: (line: string) => void): Promise<ConfiguredProxy> {
+async function createProxy(context: Context, write: (line: string) => void) {
   const { settings, flags, io } = context;
   checkHost(settings);
   const handling = { ...toHandlerOptions(settings, write), ...toCaller(context) };
   const store = await openStore(context, write);
   const { port, path, ...options } = await readOptions(context, io.tell);
   const arbiter = toConfigured(() => createArbiter({ ...handling, ...options, store }));
-  const { elite: { backend } } = arbiter.router.catalog;
+  const { catalog, catalog: { elite: { backend } } } = arbiter.router;
   const noKey = toNoKey(backend);
   if (noKey) throw new ConfigError(noKey);
   const unwatch = await watchConfig(path, async () => {
     arbiter.configure(await readRouterOptions(context, path));
     write(`Read ${path} again`);
   }, (error) => write(`Kept the configuration as it was: ${error.message}`));
-  const models = await readModelChoice(arbiter, context, store);
+  const models = await readModelChoice(catalog, context, store);
   const upstream = flags.demo ? "the built-in demo model" : backend.baseUrl;
   return { arbiter, store, models, upstream, ...toAddress(context, { port }), unwatch };
 }
 
-/** Listens, and notes that for `stop`; closing the server ends the proxy. */
-async function serveNoted({ arbiter, host, store, unwatch }: ConfiguredProxy, port: number, io: Io): Promise<Server> {
-  const server = await serve(arbiter.fetch, { hostname: host, port });
+/**
+ * Listens on the proxy's port, and notes that for `stop`; if it is taken, tells `elsewhere` and takes a free one, or without
+ * it fails. Closing the server ends the proxy.
+ */
+async function listen(proxy: ConfiguredProxy, io: Io, elsewhere?: (taken: number) => void): Promise<Server> {
+  const { arbiter, host, port, store, unwatch } = proxy;
+  const open = (port: number) => serve(arbiter.fetch, { hostname: host, port });
+  const server = await open(port).catch(({ code, message }) => {
+    if (code !== "EADDRINUSE") {
+      throw new Error(
+        `Cannot listen on ${host}, port ${port} (${code ?? message}): choose others with --host and --port`,
+      );
+    }
+    if (!elsewhere) throw new Error(`Port ${port} is taken, perhaps by another Arbiter: choose another with --port`);
+    elsewhere(port);
+    return open(0);
+  });
   const forget = await keepRunFile(io, server.port, arbiter.status().since);
   return {
     ...server,
@@ -15492,24 +15477,6 @@ async function serveNoted({ arbiter, host, store, unwatch }: ConfiguredProxy, po
       await store.close();
     },
   };
-}
-
-/** Listens on the proxy's port; if it is taken, tells `elsewhere` and takes a free one, or without it fails. */
-async function listen(proxy: ConfiguredProxy, io: Io, elsewhere?: (taken: number) => void): Promise<Server> {
-  const { host, port } = proxy;
-  try {
-    return await serveNoted(proxy, port, io);
-  } catch (cause) {
-    const { code, message } = cause as Error & { code?: string };
-    if (code !== "EADDRINUSE") {
-      throw new Error(
-        `Cannot listen on ${host}, port ${port} (${code ?? message}): choose others with --host and --port`,
-      );
-    }
-    if (!elsewhere) throw new Error(`Port ${port} is taken, perhaps by another Arbiter: choose another with --port`);
-    elsewhere(port);
-    return await serveNoted(proxy, 0, io);
-  }
 }
 // lib/cli/reach.ts --------------------------------------------------------------------------
 /**
@@ -15546,7 +15513,7 @@ const MAX_LIST_BYTES = 16 * 1024 * 1024;
 
 /** The ids that hosts listed, and when they did, by their address. */
 function createListStore(io: Io): Store {
-  const path = toStateFile("hosts.json", io);
+  const path = toStatePath(io, "hosts.json");
   return path ? createFileStore(path, io.tell) : createMemoryStore();
 }
 
@@ -15587,17 +15554,11 @@ const END_SIGNALS = ["SIGTERM", "SIGHUP"] as const;
 const OPEN_SCREEN = "\x1b[?1049h\x1b[?25l";
 const CLOSE_SCREEN = "\x1b[?25h\x1b[?1049l";
 
-/** The terminal of this process, held while somebody is asked in it, and given back also when a signal ends the program. */
-type HeldTerminal = {
-  /** Opens a screen of its own, without a cursor. */
-  openScreen(): void;
-  closeScreen(): void;
-  /** Shows again what is typed. */
-  giveBack(): void;
-};
-
-/** Holds the terminal: nothing of what is typed is shown any more. */
-async function holdTerminal(): Promise<HeldTerminal> {
+/**
+ * Holds the terminal while somebody is asked in it: nothing of what is typed is shown until `giveBack`, also when a signal
+ * ends the program; `toScreen` goes to a screen of its own, without a cursor, and back.
+ */
+async function holdTerminal() {
   const { constants } = await import("node:os");
   const { default: process } = await import("node:process");
   let open = false;
@@ -15616,7 +15577,7 @@ async function holdTerminal(): Promise<HeldTerminal> {
   };
   for (const signal of END_SIGNALS) process.on(signal, end);
   process.stdin.setRawMode(true);
-  return { openScreen: () => toScreen(true), closeScreen: () => toScreen(false), giveBack };
+  return { toScreen, giveBack };
 }
 // lib/cli/prompts.ts ------------------------------------------------------------------------
 /**
@@ -15672,7 +15633,8 @@ function createPrompts(env: Env): Prompts {
     const { default: { stderr } } = await import("node:process");
     await hold();
     const line = new LineState();
-    const answer = await readKeys(() => stderr.write(question), (key) => {
+    const asked = `${wrapLines(question, stderr.columns || undefined)} `;
+    const answer = await readKeys(() => stderr.write(asked), (key) => {
       const before = line.text;
       const end = line.feed(key);
       const gone = before.length - line.text.length;
@@ -15700,7 +15662,7 @@ function createPrompts(env: Env): Prompts {
         await start(() => {});
         stderr.write(`${menu.list().join("\n")}\n`);
         for (;;) {
-          const answer = await askLine("Number, id or address (Enter: the default): ");
+          const answer = await askLine("Number, id or address (Enter: the default):");
           const id = answer === LEFT ? LEFT : menu.pick(answer);
           if (id !== undefined) return id;
           stderr.write("That is no number of the list, and no model id.\n");
@@ -15713,9 +15675,9 @@ function createPrompts(env: Env): Prompts {
         const lines = menu.render(stderr.columns || 80, wantsColor(env), stderr.rows || 24);
         stderr.write(`\x1b[H\x1b[J${lines.join("\r\n")}`);
       };
-      const { openScreen, closeScreen } = await hold();
+      const { toScreen } = await hold();
       const begin = () => {
-        openScreen();
+        toScreen(true);
         stderr.on("resize", show);
         show();
         start(show).catch(() => {});
@@ -15729,7 +15691,7 @@ function createPrompts(env: Env): Prompts {
       } finally {
         open = false; // Results that still come must not clear what is there then.
         stderr.off("resize", show);
-        closeScreen();
+        toScreen(false);
       }
     },
   };
@@ -15742,54 +15704,51 @@ function toSureName(target: Target, catalog: Catalog): string {
   return backend === target.backend && model === target.model ? label : `${target.backend.name}/${target.model}`;
 }
 
-/** The models in use, the main one first, and others by name, each under a name to choose it by. */
-function toProbed(catalog: Catalog, names: readonly string[] = []): Map<string, Candidate> {
+/** The models in use, the main one first, and others by name, each with a name to choose it by. */
+function toProbed(catalog: Catalog, names: readonly string[] = []): Map<Candidate, string> {
   const { elite, tiers, fallbacks, backend } = catalog;
   const others = names.map((name): Target => findReference(name, catalog) ?? { backend, model: name });
   const targets = [elite, ...Object.values(tiers), ...fallbacks, ...others];
-  return new Map(targets.map((target) => [toSureName(target, catalog), toCandidate(target, catalog)]));
+  const byName = new Map(targets.map((target) => [toSureName(target, catalog), toCandidate(target, catalog)]));
+  return new Map([...byName].map(([name, candidate]) => [candidate, name]));
 }
 
-/** Shows findings as they come, and `end` what it has not shown yet. */
-type Board = { show(id: string, finding: Availability): void; end(): void };
+/** More characters no finding has, its name and what is left free at the ends of lines included. */
+const LONGEST = 160;
 
-/** All findings in their places on a terminal that is high enough, else line by line. */
-async function createBoard(ids: readonly string[], { env }: Context["io"]): Promise<Board> {
+/** Shows findings as they come, all in their places on a terminal that is high enough, else line by line. */
+async function createBoard(ids: readonly string[], { env }: Context["io"]) {
   const { default: { stdout } } = await import("node:process");
   const width = Math.max(...ids.map((id) => id.length));
-  const live = Boolean(stdout.isTTY) && env.TERM !== "dumb" && 2 * ids.length < (stdout.rows || 24);
   const color = Boolean(stdout.isTTY) && wantsColor(env);
   const columns = () => stdout.isTTY && stdout.columns || Infinity;
+  const most = ids.length * Math.ceil(LONGEST / (stdout.columns || 80));
+  const live = Boolean(stdout.isTTY) && env.TERM !== "dumb" && most < (stdout.rows || 24);
   const findings = new Map(ids.map((id): [string, Availability] => [id, { state: "pending", note: "" }]));
   const toLines = (id: string) => toModelLines({ id, width, ...findings.get(id)! }, columns(), color);
   let drawn: string[] = [];
+  let cancel: (() => void) | undefined;
   const draw = () => {
+    cancel = undefined;
     const back = drawn.length > 0 ? `\x1b[${drawn.length}A\x1b[J` : "";
     drawn = ids.flatMap(toLines);
     stdout.write(`${back}${drawn.join("\n")}\n`);
   };
   if (live) draw();
-  let cancel: (() => void) | undefined;
   return {
-    show(id, finding) {
+    show(id: string, finding: Availability) {
       findings.set(id, finding);
       // What is known already comes at once: drawn for each, it would be more than a terminal takes.
-      if (live) cancel ??= systemClock.after(0, redraw);
+      if (live) cancel ??= systemClock.after(0, draw);
       else stdout.write(`${toLines(id).join("\n")}\n`);
     },
+    /** Shows what has come last. */
     end() {
-      if (!cancel) return;
-      cancel();
-      redraw();
+      cancel?.();
+      if (live) draw();
     },
   };
-  function redraw(): void {
-    cancel = undefined;
-    draw();
-  }
 }
-
-const NO_BOARD: Board = { show() {}, end() {} };
 
 /** The models beside those in use: those of the roster, or all that the host lists. */
 async function readOthers(catalog: Catalog, { io, flags }: Context): Promise<string[]> {
@@ -15801,21 +15760,20 @@ async function readOthers(catalog: Catalog, { io, flags }: Context): Promise<str
 /** Asks models whether they answer, those in use anew; 0 when one does, or none was to be asked. */
 async function runProbe(context: Context): Promise<number> {
   const { io, flags, settings } = context;
-  const { router: { catalog } } = await createConfigured(context, io.tell);
-  const used = toProbed(catalog);
-  const probed = new Map([...toProbed(catalog, await readOthers(catalog, context)), ...used]);
-  const inUse = new Set(used.values());
-  const ids = new Map([...probed].map(([id, candidate]) => [candidate, id]));
-  const board = flags.json ? NO_BOARD : await createBoard([...probed.keys()], io);
-  const results = await probeModels([...probed.values()], {
+  const { catalog } = await readRouter(context, io.tell);
+  const used = [...toProbed(catalog).values()];
+  const probed = toProbed(catalog, await readOthers(catalog, context));
+  const toId = (candidate: Candidate) => probed.get(candidate)!;
+  const board = flags.json ? undefined : await createBoard([...probed.values()], io);
+  const results = await probeModels([...probed.keys()], {
     skip: settings.skipCheck ?? false,
-    maxAge: (candidate) => inUse.has(candidate) ? 0 : PROBE_LIFE,
-    onResult: (result) => board.show(ids.get(result.candidate)!, toAvailability(result)),
+    maxAge: (candidate) => used.includes(toId(candidate)) ? 0 : PROBE_LIFE,
+    onResult: (result) => board?.show(toId(result.candidate), toAvailability(result)),
     store: await openStore(context, io.tell),
     ...(flags.demo ? { fetch: createStandIn().fetch } : {}),
   });
-  board.end();
-  const rows = results.map(({ candidate, ...result }) => ({ model: ids.get(candidate), ...result }));
+  board?.end();
+  const rows = results.map(({ candidate, ...result }) => ({ model: toId(candidate), ...result }));
   if (flags.json) io.print(JSON.stringify(rows, null, 2));
   const noKey = settings.skipCheck ? undefined : toNoKey(catalog.elite.backend);
   if (noKey) io.tell(noKey);
@@ -15851,7 +15809,7 @@ async function askKey(context: Context, name: string, candidates: Candidate[], w
   io.tell(known ? `Arbiter has an API key, ${name}: Enter keeps it.` : `Arbiter needs an API key, ${name}.`);
   if (name === "NVIDIA_API_KEY") io.tell("A free one is at https://build.nvidia.com");
   for (;;) {
-    const answer = await askLine("Key (it is not shown, and tried at once): ", true);
+    const answer = await askLine("Key (it is not shown, and tried at once):", true);
     if (answer === LEFT) return undefined;
     const key = answer.trim() || known;
     const stop = new AbortController();
@@ -15863,8 +15821,8 @@ async function askKey(context: Context, name: string, candidates: Candidate[], w
       continue;
     }
     if (key === known) return context;
-    const path = toKeyPath(io);
-    const keep = path ? await askLine(`Keep it in ${path}? [y/N] `) : "";
+    const path = toConfigPath(io, ".env");
+    const keep = path ? await askLine(`Keep it in ${path}? [y/N]`) : "";
     if (keep === LEFT) return undefined;
     if (path && /^\s*y/i.test(keep)) await keepKey(io, path, name, key, write);
     return { ...context, layers: [{ [name]: key }, ...context.layers] };
@@ -15883,24 +15841,22 @@ function findKept(
 /** Lets the user choose a model while all are being asked, and keeps the choice; nothing if left. */
 async function askModel(context: Context, { prompts, write, store, fetch }: Wizard): Promise<Context | undefined> {
   const { io, settings } = context;
-  const { router: { catalog } } = await createConfigured(context);
+  const { catalog } = await readRouter(context);
   const choice = await readChoice(io);
-  const probed = toProbed(catalog, choice.added);
-  const [usual = ""] = probed.keys();
-  for (const id of choice.removed) probed.delete(id);
-  const ids = new Map([...probed].map(([id, candidate]) => [candidate, id]));
-  const rows = [...probed.keys()].map((id) => ({ id, state: "pending" as const, note: "" }));
-  const menu = new MenuState(rows, usual);
+  const known = [...toProbed(catalog, choice.added)];
+  const [, usual = ""] = known[0] ?? [];
+  const probed = new Map(known.filter(([, id]) => !choice.removed.includes(id)));
+  const menu = new MenuState([...probed.values()].map((id) => ({ id, state: "pending", note: "" })), usual);
   const stop = new AbortController();
   const model = await prompts.choose(menu, (show) =>
-    probeModels([...probed.values()], {
+    probeModels([...probed.keys()], {
       skip: settings.skipCheck ?? false,
       store,
       maxAge: PROBE_LIFE,
       signal: stop.signal,
       fetch,
       onResult(result) {
-        menu.mark(ids.get(result.candidate)!, toAvailability(result));
+        menu.mark(probed.get(result.candidate)!, toAvailability(result));
         show();
       },
     }));
@@ -15918,7 +15874,7 @@ async function askModel(context: Context, { prompts, write, store, fetch }: Wiza
 async function askUnset(context: Context, again = false, given?: Wizard): Promise<Context | undefined> {
   const { io, flags } = context;
   if (flags.demo || flags.yes || !io.interactive) return context;
-  const { router: { catalog } } = await createConfigured(context);
+  const { catalog } = await readRouter(context);
   const { elite, fallbacks } = catalog;
   const { lacks, apiKey } = elite.backend;
   const chooses = again || !namesModel(catalog.options);
@@ -15939,7 +15895,7 @@ async function askUnset(context: Context, again = false, given?: Wizard): Promis
 
 /** The name of the model that the main work goes to. */
 async function readMainModel(context: Context): Promise<string> {
-  const { router: { catalog } } = await createConfigured(context);
+  const { catalog } = await readRouter(context);
   return toLabel(catalog.elite, catalog);
 }
 
@@ -15961,12 +15917,12 @@ async function runInit(given: Context): Promise<number> {
 /** Bytes after which the log is moved aside, in place of the one that was moved before. */
 const MAX_LOG_BYTES = 1_000_000;
 
-/** A log while the terminal belongs to Claude Code; `close` tells, as a sentence, where it is or why it is not. */
-type LogFile = { write(line: string): void; close(): Promise<string> };
-
-/** Makes the log in the state folder; nothing is opened before the first line. */
-function createLogFile(io: Io, now: () => number = Date.now): LogFile {
-  const path = toStateFile("arbiter.log", io);
+/**
+ * Makes a log in the state folder, for the time in which the terminal belongs to Claude Code; nothing is opened before the
+ * first line. `close` tells, as a sentence, where it is or why it is not.
+ */
+function createLogFile(io: Io, now: () => number = Date.now) {
+  const path = toStatePath(io, "arbiter.log");
   let [told, writing] = ["", Promise.resolve()];
 
   async function append(path: string, line: string): Promise<void> {
@@ -15980,7 +15936,7 @@ function createLogFile(io: Io, now: () => number = Date.now): LogFile {
   }
 
   return {
-    write(line) {
+    write(line: string) {
       if (!path) return;
       const text = `${new Date(now()).toISOString()} ${toPrintable(line)}\n`;
       writing = writing.then(() => append(path, text)).catch(({ message }: Error) => {
@@ -16012,7 +15968,7 @@ const NOT_FOUND = 127;
 /** Asks a question, to which Enter means yes. */
 async function askYesNo(question: string, env: Env): Promise<boolean | typeof LEFT> {
   const { askLine, close } = createPrompts(env);
-  const answer = await askLine(`${question} [Y/n] `).finally(close);
+  const answer = await askLine(`${question} [Y/n]`).finally(close);
   return answer === LEFT ? LEFT : !/^\s*n/i.test(answer);
 }
 
@@ -16160,7 +16116,6 @@ const toSpellings = (name: FlagName): string[] => {
   const { short }: FlagRow = FLAGS[name];
   return [`--${name}`, ...(short ? [`-${short}`] : [])];
 };
-const toOffers = (names: readonly FlagName[]): Offer[] => names.map((name) => [`--${name}`, FLAGS[name].help]);
 const COMMAND_OFFERS: readonly Offer[] = COMMAND_ROWS.map(([name, { help }]) => [name, help]);
 
 /** What may follow a command; without one all commands may, and the flags of the default one. */
@@ -16169,11 +16124,10 @@ function toFollowing(name: string): Offer[] {
   const { words = [], flags = [] }: CommandRow = COMMANDS[command];
   const alone = !COMMAND_BY_NAME.has(name);
   const first = alone || command === "help" ? COMMAND_OFFERS : words.map((word): Offer => [word, ""]);
-  return [...first, ...toOffers([...flags, "help", ...(alone ? ["version" as const] : [])])];
+  const own: FlagName[] = [...flags, "help", ...(alone ? ["version" as const] : [])];
+  return [...first, ...own.map((name): Offer => [`--${name}`, FLAGS[name].help])];
 }
 
-/** All commands with all their names, and no command. */
-const NAMES = ["", ...COMMAND_BY_NAME.keys()];
 /** Flags before words of their own, before files, and before what nobody can know. */
 const CHOICES = FLAG_ROWS.filter(([, { values }]) => values);
 const FILES = FLAG_ROWS.filter(([, { file }]) => file).flatMap(([name]) => toSpellings(name));
@@ -16282,7 +16236,7 @@ Register-ArgumentCompleter -Native -CommandName arbiter-proxy, arbiter -ScriptBl
 ${values.join("\n")}
   }
   $following = @{
-${NAMES.map((name) => row(name, toFollowing(name).map(([word]) => word))).join("\n")}
+${["", ...COMMAND_BY_NAME.keys()].map((name) => row(name, toFollowing(name).map(([word]) => word))).join("\n")}
   }
   $typed = @($ast.CommandElements | Where-Object { $_.Extent.EndOffset -lt $position } | ForEach-Object { "$_" })
   if ($typed -contains '--') { return }
@@ -16343,8 +16297,9 @@ function checkRuntime({ name, version }: Runtime): Finding {
 }
 
 /** Whether Claude Code is there and new enough. */
-function checkClaude(path: string | undefined, version: string | undefined): Finding {
+function checkClaude(path?: string, version?: string, npx?: string): Finding {
   const install = "Run npm install -g @anthropic-ai/claude-code";
+  if (!path && !npx) return found("claude", "WARN", "not on PATH, nor is npx", `Install Node.js. ${install}`);
   if (!path) return found("claude", "WARN", "not on PATH; npx would fetch it", install);
   if (!version) return found("claude", "FAIL", `${path} does not run`, install);
   const says = `${version}, ${path}`;
@@ -16512,22 +16467,11 @@ function checkFolder(check: string, folder: string | undefined, isWritable: bool
 const LOOK_TIMEOUT = 8_000;
 const TASTE_TIMEOUT = 30_000;
 
-/** What `doctor` looks at, so that tests can be any machine; what fails is the system's code for it. */
-type Machine = {
-  runtime: Runtime;
-  release: string;
-  fetch: Fetch;
-  now(): number;
-  readText(path: string): Promise<string | undefined>;
-  isWritable(folder: string): Promise<boolean>;
-  resolve(host: string): Promise<string[]>;
-  tryPort(port: number): Promise<string | undefined>;
-  findRunning: typeof findRunning;
-  findClaude(): Promise<[path?: string | undefined, version?: string | undefined]>;
-};
+/** What `doctor` looks at, so that tests can be any machine. */
+type Machine = Awaited<ReturnType<typeof createMachine>>;
 
-/** The machine this runs on. */
-async function createMachine({ env, platform, cwd }: Io): Promise<Machine> {
+/** The machine this runs on; what fails is the system's code for it. */
+async function createMachine({ env, platform, cwd }: Io) {
   const { default: { versions } } = await import("node:process");
   const { access, constants, readFile } = await import("node:fs/promises");
   const { lookup } = await import("node:dns/promises");
@@ -16544,19 +16488,19 @@ async function createMachine({ env, platform, cwd }: Io): Promise<Machine> {
     release: release(),
     fetch: patientFetch,
     now: Date.now,
-    readText: (path) => readFile(path, "utf8").catch(() => undefined),
+    readText: (path: string) => readFile(path, "utf8").catch(() => undefined),
     isWritable,
-    resolve: (host) => lookup(host, { all: true }).then((all) => all.map(({ address }) => address), () => []),
-    tryPort: (port) =>
+    resolve: (host: string) => lookup(host, { all: true }).then((all) => all.map(({ address }) => address), () => []),
+    tryPort: (port: number): Promise<string | undefined> =>
       serve(() => new Response(), { port }).then(
         (server) => void server.close(),
         ({ code, message }) => code ?? message,
       ),
     findRunning,
-    async findClaude() {
+    async findClaude(): Promise<[path?: string | undefined, version?: string | undefined, npx?: string | undefined]> {
       const path = await findOnPath("claude", env, platform);
       const line = path && await readLastLine({ command: path, args: ["--version"] }, env, cwd).catch(() => undefined);
-      return [path, line?.split(" ")[0]];
+      return [path, line?.split(" ")[0], await findOnPath("npx", env, platform)];
     },
   };
 }
@@ -16620,7 +16564,7 @@ async function checkStore(context: Context): Promise<Finding[]> {
 
 /** Looks for every ordinary mistake. */
 async function diagnose(context: Context, machine: Machine): Promise<Finding[]> {
-  const { io: { env, platform, cwd }, flags, settings } = context;
+  const { io: { env, cwd }, flags, settings } = context;
   const { NODE_EXTRA_CA_CERTS: certificates } = env;
   const isReadable = certificates === undefined || await machine.readText(certificates) !== undefined;
   const findings = [checkRuntime(machine.runtime), ...checkNetwork(env, machine.runtime, isReadable)];
@@ -16635,8 +16579,8 @@ async function diagnose(context: Context, machine: Machine): Promise<Finding[]> 
     findings.push(found("settings", "FAIL", (thrown as Error).message, "Correct that first."));
   }
   findings.push(...await checkStore(context));
-  const [claude, version] = await machine.findClaude();
-  findings.push(checkClaude(claude, version), ...checkClaudeEnv(env));
+  const [claude, ...more] = await machine.findClaude();
+  findings.push(checkClaude(claude, ...more), ...checkClaudeEnv(env));
   const home = env.CLAUDE_CONFIG_DIR || `${env.HOME || env.USERPROFILE}/.claude`;
   const files = [`${home}/settings.json`, `${cwd}/.claude/settings.json`, `${cwd}/.claude/settings.local.json`];
   for (const path of new Set(files)) findings.push(...checkClaudeSettings(path, await machine.readText(path)));
@@ -16644,7 +16588,7 @@ async function diagnose(context: Context, machine: Machine): Promise<Finding[]> 
   const who = typeof running === "object" ? running.version : running;
   findings.push(checkPort(port, who, who ? undefined : await machine.tryPort(port)));
   findings.push(...checkLocalhost(await machine.resolve("localhost")), ...checkWsl(env, machine.release, claude));
-  const folders = { "state folder": toStateFolder(env, platform), "config folder": toConfigFolder(env, platform) };
+  const folders = { "state folder": toStatePath(context.io), "config folder": toConfigPath(context.io) };
   for (const [check, folder] of Object.entries(folders)) {
     findings.push(checkFolder(check, folder, folder !== undefined && await machine.isWritable(folder)));
   }
@@ -16653,14 +16597,13 @@ async function diagnose(context: Context, machine: Machine): Promise<Finding[]> 
 
 /** Tells what is right, what is not, and what to do about it; fails if anything keeps Arbiter from working. */
 async function runDoctor(context: Context): Promise<number> {
-  const { io, flags } = context;
+  const { io } = context;
   const findings = await diagnose(context, await createMachine(io));
   const ok = findings.every(({ state }) => state !== "FAIL");
   const rows = findings.map(({ check, state, says, fix }) =>
     [state.padEnd(4), [`${check}: ${says}`, fix].filter(Boolean).join(". ")] as const
   );
-  if (flags.json) io.print(JSON.stringify({ version: VERSION, ok, findings }, null, 2));
-  else for (const line of toRows(rows, io.columns)) io.print(line);
+  report(context, { version: VERSION, ok, findings }, toRows(rows, io.columns));
   return ok ? 0 : 1;
 }
 // lib/cli/env_command.ts --------------------------------------------------------------------
@@ -16692,20 +16635,15 @@ async function runEnv(context: Context): Promise<number> {
   if (!Object.hasOwn(SHELLS, shell)) {
     throw new ConfigError(`Cannot use --shell='${shell}': expected ${Object.keys(SHELLS).join(", ")}`);
   }
-  const options = await readOptions(context, io.tell);
-  const { host, port } = toAddress(context, options);
+  const { host, port } = await readAddress(context);
   if (port === 0) throw new ConfigError("Port 0 is any free one: name the proxy's with --port");
-  const store = await openStore(context, io.tell);
-  const models = await readModelChoice(toConfigured(() => createArbiter(options)), context, store);
+  const { catalog } = await readRouter(context, io.tell);
+  const models = await readModelChoice(catalog, context, await openStore(context, io.tell));
   const variables = toClaudeVariables(io.env, toServerUrl(host, port), models, toToken(context.settings));
-  if (!json) {
-    for (const line of toScript(variables, shell as ShellName)) io.print(line);
-    return 0;
-  }
   const env = Object.fromEntries(variables.set.map(({ name, value }) => [name, value]));
-  io.print(JSON.stringify({ env }, null, 2));
-  for (const name of variables.unset) io.tell(`${name} would lead Claude Code elsewhere: unset it.`);
-  for (const line of AUTO_MODE) io.tell(line);
+  report(context, { env }, toScript(variables, shell as ShellName));
+  const elsewhere = variables.unset.map((name) => `${name} would lead Claude Code elsewhere: unset it.`);
+  for (const line of json ? [...elsewhere, ...AUTO_MODE] : []) io.tell(line);
   return 0;
 }
 // lib/cli/help.ts ---------------------------------------------------------------------------
@@ -16745,9 +16683,10 @@ function join(width: number, about: readonly string[], sections: Readonly<Record
   return [...texts, ...parts.map(([title, lines]) => [title, ...lines].join("\n"))].join("\n\n");
 }
 
-/** The help text about a command, or about all of them. */
-function toHelp(command?: Command, columns = COLUMNS): string {
+/** The help text about the command of a name, or about all of them. */
+function toHelp(name = "", columns = COLUMNS): string {
   const width = Math.min(columns, MOST_COLUMNS);
+  const command = COMMAND_BY_NAME.get(name);
   if (command === undefined) {
     const flags = (Object.keys(FLAGS) as FlagName[]).filter((name) => !OWN_FLAGS.includes(name));
     return join(width, ["Usage: arbiter-proxy [COMMAND] [FLAGS] [-- ARGUMENTS FOR CLAUDE]", ABOUT], {
@@ -16765,11 +16704,6 @@ function toHelp(command?: Command, columns = COLUMNS): string {
     "Examples:": examples.map(toExample),
     "Exit codes:": toColumns(Object.entries({ ...EXITS, ...exits }), width),
   });
-}
-
-/** The help text for what was typed behind `help`: a command's name, or nothing. */
-function toHelpFor([name = ""]: readonly string[], columns?: number): string {
-  return toHelp(COMMAND_BY_NAME.get(name), columns);
 }
 // lib/cli/models_command.ts -----------------------------------------------------------------
 /** What a model has taught, in words. */
@@ -16820,41 +16754,40 @@ function toModelTable(rows: (Model & { about: string })[], columns = Infinity): 
 
 /** Lists the roster, and what the config file adds to it; what the host did not list when it was asked is marked. */
 async function listRoster(context: Context): Promise<void> {
-  const { io, flags } = context;
-  const { router: { catalog } } = await createConfigured(context);
+  const { io } = context;
+  const { catalog } = await readRouter(context);
   const { models = [] } = catalog.options;
   const listed = await readHostList(io, catalog.backend);
   const owned = new Set(toHostRows(catalog).map(({ id }) => id));
   const ids = new Set([...models, ...ROSTER].map(({ id }) => id));
   const rows = [...ids].map((id) => toModel(id, models)).sort((a, b) => Number(!!a.gone) - Number(!!b.gone));
   const isListed = ({ id }: Model) => listed && owned.has(id) ? listed.includes(id) : undefined;
-  if (flags.json) {
-    const all = rows.map((row) => ({ ...toJsonModel(row), listed: isListed(row) }));
-    return io.print(JSON.stringify(all, null, 2));
-  }
+  const all = rows.map((row) => ({ ...toJsonModel(row), listed: isListed(row) }));
   const toAbout = (row: Model) =>
     toAbilities(row) + (isListed(row) === false && !row.gone ? ", not listed by the host" : "");
-  for (const line of toModelTable(rows.map((row) => ({ ...row, about: toAbout(row) })), io.columns)) io.print(line);
+  report(context, all, toModelTable(rows.map((row) => ({ ...row, about: toAbout(row) })), io.columns));
 }
 
 /** Compares what the default host lists with the roster. */
 async function refresh(context: Context): Promise<void> {
   const { io, flags } = context;
-  const { router: { catalog } } = await createConfigured(context);
+  const { catalog } = await readRouter(context);
   const ids = await fetchHostList(io, catalog.backend, flags.demo);
   const rows = toHostRows(catalog);
   const fresh = ids.filter((id) => !rows.some((row) => row.id === id));
   const missing = rows.filter(({ id, gone }) => !gone && !ids.includes(id)).map(({ id }) => id);
   const host = catalog.backend.name;
-  if (flags.json) return io.print(JSON.stringify({ host, listed: ids.length, new: fresh, missing }, null, 2));
-  io.print(`${host} lists ${toAmount(ids.length, "model")}.`);
-  for (const [title, names] of [["Not in the roster:", fresh], ["In the roster, but not listed:", missing]] as const) {
-    for (const line of names.length > 0 ? [title, ...names.map((name) => `  ${name}`)] : []) io.print(line);
-  }
+  const toSection = (title: string, names: string[]) =>
+    names.length > 0 ? [title, ...names.map((id) => `  ${id}`)] : [];
+  report(context, { host, listed: ids.length, new: fresh, missing }, [
+    `${host} lists ${toAmount(ids.length, "model")}.`,
+    ...toSection("Not in the roster:", fresh),
+    ...toSection("In the roster, but not listed:", missing),
+  ]);
 }
 
 /** Tells what a name stands for, where a request for it goes, with which words in it, and why. */
-async function explain({ router }: Arbiter, name: string, prompt: string, context: Context): Promise<void> {
+async function explain(router: Router, name: string, prompt: string, context: Context): Promise<void> {
   const messages = [{ role: "user" as const, content: prompt }];
   const tools = [{ name: "Bash", input_schema: {} }]; // Without tools it would not be a turn of Claude Code's.
   const request = { model: name, max_tokens: 1, messages, tools };
@@ -16862,41 +16795,36 @@ async function explain({ router }: Arbiter, name: string, prompt: string, contex
   const traits = wanted.traits ?? toModel(wanted.model);
   const learned = await readLessons(await openStore(context, context.io.tell));
   const lessons = toLessonWords(learned.of(wanted), learned.ratios.get(toKey(wanted)));
-  const { flags, io } = context;
-  if (flags.json) {
-    const { backend } = wanted;
-    const where = { host: backend.name, baseUrl: backend.baseUrl, family: traits.family.name };
-    const { why, task, tier, chain } = trace;
-    const limits = toJsonModel(traits);
-    return io.print(JSON.stringify({ asked: name, ...limits, ...where, why, task, tier, chain, lessons }, null, 2));
-  }
+  const { name: host, baseUrl } = wanted.backend;
+  const { why, task, tier, chain } = trace;
+  const family = traits.family.name;
+  const told = { asked: name, ...toJsonModel(traits), host, baseUrl, family, why, task, tier, chain, lessons };
   const rows = {
     asked: name,
-    model: `${toLabel(wanted, router.catalog)} (${wanted.backend.baseUrl})`,
-    why: trace.why.join(", "),
-    task: trace.task,
-    tier: trace.tier,
-    chain: trace.chain.join(", "),
-    family: traits.family.name,
+    model: `${toLabel(wanted, router.catalog)} (${baseUrl})`,
+    why: why.join(", "),
+    task,
+    tier,
+    chain: chain.join(", "),
+    family,
     limits: toLimits(traits),
     abilities: toAbilities(traits),
     taught: lessons,
   };
-  const told = Object.entries(rows).flatMap(([row, value]) => value ? [[row, value] as const] : []);
-  for (const line of toRows(told, io.columns)) io.print(line);
+  const known = Object.entries(rows).flatMap(([row, value]) => value ? [[row, value] as const] : []);
+  report(context, told, toRows(known, context.io.columns));
 }
 
 /** Shows what all models have taught. */
 async function showLessons(context: Context): Promise<void> {
-  const { io, flags } = context;
+  const { io } = context;
   const learned = await readLessons(await openStore(context, io.tell));
   const rows = learned.all().map(([key, facts]) => {
     const [host, model] = key.split(" ");
     return { model, host, lessons: toLessonWords(facts) };
   });
-  if (flags.json) return io.print(JSON.stringify(rows, null, 2));
-  for (const { model, host, lessons } of rows) io.print(wrapLines(`${model} ${lessons} (${host})`, io.columns));
-  if (rows.length === 0) io.print("No model has taught anything yet.");
+  const lines = rows.map(({ model, host, lessons }) => wrapLines(`${model} ${lessons} (${host})`, io.columns));
+  report(context, rows, lines.length > 0 ? lines : ["No model has taught anything yet."]);
 }
 
 /** Shows the roster, one model and the way to it, or what models have taught; or asks the host what it serves. */
@@ -16906,32 +16834,33 @@ async function runModels(context: Context): Promise<number> {
   if (action === "list") await listRoster(context);
   else if (action === "refresh") await refresh(context);
   else if (id === undefined) await showLessons(context);
-  else await explain(await createConfigured(context), id, prompt, context);
+  else await explain(await readRouter(context), id, prompt, context);
   return 0;
 }
 
 /** Forgets the choice, and what models have taught and how they were found; keys stay. */
 async function runReset(context: Context): Promise<number> {
   const { io } = context;
+  const say = (text: string) => io.print(wrapLines(text, io.columns));
   const store = await openStore(context, io.tell);
   const learned = await readLessons(store);
   const count = learned.all().length;
   await learned.forget();
   await new Health(systemClock, store).forget();
   for (const [key] of await store.list(PROBE_PREFIX)) await store.set(key, undefined);
-  io.print(`Forgot what ${toAmount(count, "model")} had taught.`);
+  say(`Forgot what ${toAmount(count, "model")} had taught.`);
   const when = store.shared ? "with its next requests" : "at its next start";
-  if (count > 0) io.print(`A proxy that runs does so ${when}.`);
+  if (count > 0) say(`A proxy that runs does so ${when}.`);
   const { model } = await readChoice(io);
   const { access, rm } = await import("node:fs/promises");
-  const [choice, keys] = [toChoicePath(io), toKeyPath(io)];
+  const [choice, keys] = [toChoicePath(io), toConfigPath(io, ".env")];
   if (choice) {
     await rm(choice, { force: true }).catch((cause) => {
       throw new Error(`The choice cannot be forgotten: ${cause.message}`, { cause });
     });
   }
-  if (model) io.print(`Forgot the choice of ${model}.`);
-  if (keys && await access(keys).then(() => true, () => false)) io.print(`Keys stay in ${keys}`);
+  if (model) say(`Forgot the choice of ${model}.`);
+  if (keys && await access(keys).then(() => true, () => false)) say(`Keys stay in ${keys}`);
   return 0;
 }
 // lib/cli/serve_command.ts ------------------------------------------------------------------
@@ -16968,7 +16897,8 @@ async function runServe(context: Context): Promise<number> {
   // Whoever reads that it listens may stop it at once.
   const told = new Promise((resolve) => process.once("SIGINT", resolve).once("SIGTERM", resolve));
   const server = await listen(proxy, context.io);
-  print(`Arbiter is listening on ${server.url} → ${proxy.upstream}, model ${proxy.models.elite}`);
+  const listening = `Arbiter is listening on ${server.url} → ${proxy.upstream}, model ${proxy.models.elite}`;
+  print(wrapLines(listening, context.io.columns));
   const there = context.settings.clientKeys ? " with the same ARBITER_API_KEY" : "";
   print(`To use it, in another terminal${there}: ${toUse(context, server.port, process)}, then claude`);
   print(`To watch it: ${server.url}${DASHBOARD_PATH}`);
@@ -16982,11 +16912,6 @@ const WATCH_PAUSE = 1_000;
 const STOP_PAUSE = 100;
 /** Milliseconds a proxy, and the Claude Code in front of it, have to end. */
 const STOP_TIMEOUT = 10_000;
-
-/** The address a command is about: the one that `serve` would take; where the port is said no file can stand in the way. */
-async function readAddress(context: Context): Promise<Address> {
-  return toAddress(context, context.settings.port === undefined ? await readRouterOptions(context) : {});
-}
 
 /** Why there is no proxy to work with on a port. */
 const NOBODY = {
@@ -17017,11 +16942,6 @@ async function tellNobody(
 
 function toCounts(counts: Readonly<Record<string, number>>): string {
   return Object.entries(counts).sort(([, a], [, b]) => b - a).map(([name, count]) => `${name} ${count}`).join(", ");
-}
-
-function toDuration(ms: number): string {
-  const minutes = Math.max(0, Math.floor(ms / 60_000));
-  return minutes < 120 ? `${minutes} min` : `${Math.floor(minutes / 60)} h`;
 }
 
 function toQuotaWords({ quota }: ArbiterStatus): string {
@@ -17099,8 +17019,7 @@ async function runStatus(context: Context): Promise<number> {
   const status = await findRunning(address, context);
   if (typeof status !== "object") return await tellNobody(status, address, context);
   if (flags.watch) return await watchStatus(status, address, context);
-  if (flags.json) io.print(JSON.stringify({ port, ...status }, null, 2));
-  else for (const line of toStatusLines(status, port, Date.now(), io.columns)) io.print(line);
+  report(context, { port, ...status }, toStatusLines(status, port, Date.now(), io.columns));
   return 0;
 }
 
@@ -17130,7 +17049,7 @@ async function runStop(context: Context): Promise<number> {
     await sleep(systemClock, STOP_PAUSE, new AbortController().signal);
   }
   await removeRunFile(io, port); // Windows ends processes without a word.
-  io.print(`Stopped Arbiter ${run.version} on port ${port} (process ${run.pid}).`);
+  io.print(wrapLines(`Stopped Arbiter ${run.version} on port ${port} (process ${run.pid}).`, io.columns));
   return 0;
 }
 // lib/cli/test_command.ts -------------------------------------------------------------------
@@ -17289,17 +17208,23 @@ const RUN_BY_COMMAND: Record<Exclude<Command, "help" | "completions">, (context:
   test: runTest,
 };
 
-async function readDotenv(path: string): Promise<Env> {
+/** What is not there, or is a folder, is no file. */
+const NO_FILE = ["ENOENT", "ENOTDIR", "EISDIR"];
+
+/** Reads a `.env`, which most folders have not. */
+async function readDotenv(path: string, warn: (warning: string) => void): Promise<Env> {
   const { parseEnv } = await import("node:util");
-  // Most folders have none, and an unreadable one is as good as none.
-  return { ...parseEnv(await readTextFile(path).catch(() => "")) };
+  const text = await readTextFile(path).catch((thrown) => {
+    if (!NO_FILE.includes(thrown.code)) warn(`Cannot read ${path}: ${toWhy(thrown)}`);
+    return "";
+  });
+  return { ...parseEnv(text) };
 }
 
 /** The environment in order of weight: a variable that is set is never overwritten by a file, as in `@std/dotenv`. */
-function readEnvironment({ env, cwd, platform }: Io): Promise<Env[]> {
-  const folders = [cwd, toConfigFolder(env, platform)].filter((folder) => folder !== undefined);
-  const files = [...folders.map((folder) => `${folder}/.env`), ...toEarlierFiles(env)];
-  return Promise.all([env, ...files.map(readDotenv)]);
+function readEnvironment(io: Io, warn: (warning: string) => void): Promise<Env[]> {
+  const files = [`${io.cwd}/.env`, toConfigPath(io, ".env") ?? "", ...toEarlierFiles(io.env)];
+  return Promise.all([io.env, ...files.map((file) => readDotenv(file, warn))]);
 }
 
 async function run(typed: readonly string[], io: Io): Promise<number> {
@@ -17311,11 +17236,11 @@ async function run(typed: readonly string[], io: Io): Promise<number> {
   };
   // Whatever is set, or set wrongly.
   if (flags.version) return say(VERSION);
-  if (command === "help") return say(toHelpFor(args, io.columns));
+  if (command === "help") return say(toHelp(args[0], io.columns));
   if (command === "completions") return say(toCompletions(args[0]!));
   const warn = (warning: string) => io.tell(`arbiter: ${warning}`);
-  const [given = {}, here = {}, ...files] = await readEnvironment(io);
-  const folder = io.cwd === toConfigFolder(io.env, io.platform) ? here : withoutOpening(here, warn);
+  const [given = {}, here = {}, ...files] = await readEnvironment(io, warn);
+  const folder = io.cwd === toConfigPath(io) ? here : withoutOpening(here, warn);
   const layers = [{ ARBITER_CONFIG: flags.config }, given, folder, ...files];
   const { "api-key-file": keyFile } = flags;
   const settings = resolveSettings(flags, layers, warn);

@@ -1,4 +1,4 @@
-import { toStateFile } from "../config/folders.ts";
+import { toStatePath } from "../config/folders.ts";
 import { replaceFile } from "../store/replace_file.ts";
 import { isJsonObject, parseJson } from "../wire/json.ts";
 import type { Io } from "./io.ts";
@@ -8,7 +8,7 @@ export type Choice = { model?: string; added: string[]; removed: string[] };
 
 /** Where the choice is kept; nowhere if nobody knows where files of a user belong. */
 export function toChoicePath(io: Pick<Io, "env" | "platform">): string | undefined {
-  return toStateFile("choice.json", io);
+  return toStatePath(io, "choice.json");
 }
 
 /** Reads the choice; a file that is missing or spoilt has none. */

@@ -16,7 +16,7 @@ const NOT_FOUND = 127;
 /** Asks a question, to which Enter means yes. */
 async function askYesNo(question: string, env: Env): Promise<boolean | typeof LEFT> {
   const { askLine, close } = createPrompts(env);
-  const answer = await askLine(`${question} [Y/n] `).finally(close);
+  const answer = await askLine(`${question} [Y/n]`).finally(close);
   return answer === LEFT ? LEFT : !/^\s*n/i.test(answer);
 }
 

@@ -10,7 +10,6 @@ const toSpellings = (name: FlagName): string[] => {
   const { short }: FlagRow = FLAGS[name];
   return [`--${name}`, ...(short ? [`-${short}`] : [])];
 };
-const toOffers = (names: readonly FlagName[]): Offer[] => names.map((name) => [`--${name}`, FLAGS[name].help]);
 const COMMAND_OFFERS: readonly Offer[] = COMMAND_ROWS.map(([name, { help }]) => [name, help]);
 
 /** What may follow a command; without one all commands may, and the flags of the default one. */
@@ -19,11 +18,10 @@ function toFollowing(name: string): Offer[] {
   const { words = [], flags = [] }: CommandRow = COMMANDS[command];
   const alone = !COMMAND_BY_NAME.has(name);
   const first = alone || command === "help" ? COMMAND_OFFERS : words.map((word): Offer => [word, ""]);
-  return [...first, ...toOffers([...flags, "help", ...(alone ? ["version" as const] : [])])];
+  const own: FlagName[] = [...flags, "help", ...(alone ? ["version" as const] : [])];
+  return [...first, ...own.map((name): Offer => [`--${name}`, FLAGS[name].help])];
 }
 
-/** All commands with all their names, and no command. */
-const NAMES = ["", ...COMMAND_BY_NAME.keys()];
 /** Flags before words of their own, before files, and before what nobody can know. */
 const CHOICES = FLAG_ROWS.filter(([, { values }]) => values);
 const FILES = FLAG_ROWS.filter(([, { file }]) => file).flatMap(([name]) => toSpellings(name));
@@ -132,7 +130,7 @@ Register-ArgumentCompleter -Native -CommandName arbiter-proxy, arbiter -ScriptBl
 ${values.join("\n")}
   }
   $following = @{
-${NAMES.map((name) => row(name, toFollowing(name).map(([word]) => word))).join("\n")}
+${["", ...COMMAND_BY_NAME.keys()].map((name) => row(name, toFollowing(name).map(([word]) => word))).join("\n")}
   }
   $typed = @($ast.CommandElements | Where-Object { $_.Extent.EndOffset -lt $position } | ForEach-Object { "$_" })
   if ($typed -contains '--') { return }

@@ -42,8 +42,9 @@ export function checkRuntime({ name, version }: Runtime): Finding {
 }
 
 /** Whether Claude Code is there and new enough. */
-export function checkClaude(path: string | undefined, version: string | undefined): Finding {
+export function checkClaude(path?: string, version?: string, npx?: string): Finding {
   const install = "Run npm install -g @anthropic-ai/claude-code";
+  if (!path && !npx) return found("claude", "WARN", "not on PATH, nor is npx", `Install Node.js. ${install}`);
   if (!path) return found("claude", "WARN", "not on PATH; npx would fetch it", install);
   if (!version) return found("claude", "FAIL", `${path} does not run`, install);
   const says = `${version}, ${path}`;

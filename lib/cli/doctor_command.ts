@@ -1,5 +1,5 @@
 import { createArbiter } from "../arbiter.ts";
-import { toConfigFolder, toStateFolder } from "../config/folders.ts";
+import { toConfigPath, toStatePath } from "../config/folders.ts";
 import { ConfigError } from "../config/settings.ts";
 import { toModel } from "../models/roster.ts";
 import { toLabel } from "../routing/reference.ts";
@@ -11,7 +11,6 @@ import { createMemoryStore } from "../store/memory_store.ts";
 import { patientFetch } from "../upstream/patient_fetch.ts";
 import { VERSION } from "../version.ts";
 import type { ApiErrorBody } from "../wire/errors.ts";
-import type { Fetch } from "../wire/fetch.ts";
 import { findOnPath, readLastLine } from "./child.ts";
 import {
   checkAnswer,
@@ -30,9 +29,8 @@ import {
   checkWsl,
   type Finding,
   found,
-  type Runtime,
 } from "./doctor_checks.ts";
-import type { Context, Io } from "./io.ts";
+import { type Context, type Io, report } from "./io.ts";
 import { openSharedStore, openStore, readLessons, STORE_NAMES } from "./open_store.ts";
 import { DEFAULT_PORT, toAddress, toConfigured } from "./proxy.ts";
 import { readRouterOptions } from "./router_options.ts";
@@ -43,22 +41,11 @@ import { findRunning } from "./running.ts";
 const LOOK_TIMEOUT = 8_000;
 const TASTE_TIMEOUT = 30_000;
 
-/** What `doctor` looks at, so that tests can be any machine; what fails is the system's code for it. */
-export type Machine = {
-  runtime: Runtime;
-  release: string;
-  fetch: Fetch;
-  now(): number;
-  readText(path: string): Promise<string | undefined>;
-  isWritable(folder: string): Promise<boolean>;
-  resolve(host: string): Promise<string[]>;
-  tryPort(port: number): Promise<string | undefined>;
-  findRunning: typeof findRunning;
-  findClaude(): Promise<[path?: string | undefined, version?: string | undefined]>;
-};
+/** What `doctor` looks at, so that tests can be any machine. */
+export type Machine = Awaited<ReturnType<typeof createMachine>>;
 
-/** The machine this runs on. */
-async function createMachine({ env, platform, cwd }: Io): Promise<Machine> {
+/** The machine this runs on; what fails is the system's code for it. */
+async function createMachine({ env, platform, cwd }: Io) {
   const { default: { versions } } = await import("node:process");
   const { access, constants, readFile } = await import("node:fs/promises");
   const { lookup } = await import("node:dns/promises");
@@ -75,19 +62,19 @@ async function createMachine({ env, platform, cwd }: Io): Promise<Machine> {
     release: release(),
     fetch: patientFetch,
     now: Date.now,
-    readText: (path) => readFile(path, "utf8").catch(() => undefined),
+    readText: (path: string) => readFile(path, "utf8").catch(() => undefined),
     isWritable,
-    resolve: (host) => lookup(host, { all: true }).then((all) => all.map(({ address }) => address), () => []),
-    tryPort: (port) =>
+    resolve: (host: string) => lookup(host, { all: true }).then((all) => all.map(({ address }) => address), () => []),
+    tryPort: (port: number): Promise<string | undefined> =>
       serve(() => new Response(), { port }).then(
         (server) => void server.close(),
         ({ code, message }) => code ?? message,
       ),
     findRunning,
-    async findClaude() {
+    async findClaude(): Promise<[path?: string | undefined, version?: string | undefined, npx?: string | undefined]> {
       const path = await findOnPath("claude", env, platform);
       const line = path && await readLastLine({ command: path, args: ["--version"] }, env, cwd).catch(() => undefined);
-      return [path, line?.split(" ")[0]];
+      return [path, line?.split(" ")[0], await findOnPath("npx", env, platform)];
     },
   };
 }
@@ -151,7 +138,7 @@ async function checkStore(context: Context): Promise<Finding[]> {
 
 /** Looks for every ordinary mistake. */
 export async function diagnose(context: Context, machine: Machine): Promise<Finding[]> {
-  const { io: { env, platform, cwd }, flags, settings } = context;
+  const { io: { env, cwd }, flags, settings } = context;
   const { NODE_EXTRA_CA_CERTS: certificates } = env;
   const isReadable = certificates === undefined || await machine.readText(certificates) !== undefined;
   const findings = [checkRuntime(machine.runtime), ...checkNetwork(env, machine.runtime, isReadable)];
@@ -166,8 +153,8 @@ export async function diagnose(context: Context, machine: Machine): Promise<Find
     findings.push(found("settings", "FAIL", (thrown as Error).message, "Correct that first."));
   }
   findings.push(...await checkStore(context));
-  const [claude, version] = await machine.findClaude();
-  findings.push(checkClaude(claude, version), ...checkClaudeEnv(env));
+  const [claude, ...more] = await machine.findClaude();
+  findings.push(checkClaude(claude, ...more), ...checkClaudeEnv(env));
   const home = env.CLAUDE_CONFIG_DIR || `${env.HOME || env.USERPROFILE}/.claude`;
   const files = [`${home}/settings.json`, `${cwd}/.claude/settings.json`, `${cwd}/.claude/settings.local.json`];
   for (const path of new Set(files)) findings.push(...checkClaudeSettings(path, await machine.readText(path)));
@@ -175,7 +162,7 @@ export async function diagnose(context: Context, machine: Machine): Promise<Find
   const who = typeof running === "object" ? running.version : running;
   findings.push(checkPort(port, who, who ? undefined : await machine.tryPort(port)));
   findings.push(...checkLocalhost(await machine.resolve("localhost")), ...checkWsl(env, machine.release, claude));
-  const folders = { "state folder": toStateFolder(env, platform), "config folder": toConfigFolder(env, platform) };
+  const folders = { "state folder": toStatePath(context.io), "config folder": toConfigPath(context.io) };
   for (const [check, folder] of Object.entries(folders)) {
     findings.push(checkFolder(check, folder, folder !== undefined && await machine.isWritable(folder)));
   }
@@ -184,13 +171,12 @@ export async function diagnose(context: Context, machine: Machine): Promise<Find
 
 /** Tells what is right, what is not, and what to do about it; fails if anything keeps Arbiter from working. */
 export async function runDoctor(context: Context): Promise<number> {
-  const { io, flags } = context;
+  const { io } = context;
   const findings = await diagnose(context, await createMachine(io));
   const ok = findings.every(({ state }) => state !== "FAIL");
   const rows = findings.map(({ check, state, says, fix }) =>
     [state.padEnd(4), [`${check}: ${says}`, fix].filter(Boolean).join(". ")] as const
   );
-  if (flags.json) io.print(JSON.stringify({ version: VERSION, ok, findings }, null, 2));
-  else for (const line of toRows(rows, io.columns)) io.print(line);
+  report(context, { version: VERSION, ok, findings }, toRows(rows, io.columns));
   return ok ? 0 : 1;
 }

@@ -1,10 +1,9 @@
 import { ConfigError } from "../config/settings.ts";
 import { type ClaudeVariables, toClaudeVariables, toToken } from "./claude_env.ts";
-import type { Context } from "./io.ts";
+import { type Context, report } from "./io.ts";
 import { readModelChoice } from "./model_choice.ts";
 import { openStore } from "./open_store.ts";
-import { readOptions, toAddress, toConfigured } from "./proxy.ts";
-import { createArbiter } from "../arbiter.ts";
+import { readAddress, readRouter } from "./proxy.ts";
 import { toServerUrl } from "../server/serve.ts";
 import { findShell, type ShellName, SHELLS } from "./shells.ts";
 
@@ -36,19 +35,14 @@ export async function runEnv(context: Context): Promise<number> {
   if (!Object.hasOwn(SHELLS, shell)) {
     throw new ConfigError(`Cannot use --shell='${shell}': expected ${Object.keys(SHELLS).join(", ")}`);
   }
-  const options = await readOptions(context, io.tell);
-  const { host, port } = toAddress(context, options);
+  const { host, port } = await readAddress(context);
   if (port === 0) throw new ConfigError("Port 0 is any free one: name the proxy's with --port");
-  const store = await openStore(context, io.tell);
-  const models = await readModelChoice(toConfigured(() => createArbiter(options)), context, store);
+  const { catalog } = await readRouter(context, io.tell);
+  const models = await readModelChoice(catalog, context, await openStore(context, io.tell));
   const variables = toClaudeVariables(io.env, toServerUrl(host, port), models, toToken(context.settings));
-  if (!json) {
-    for (const line of toScript(variables, shell as ShellName)) io.print(line);
-    return 0;
-  }
   const env = Object.fromEntries(variables.set.map(({ name, value }) => [name, value]));
-  io.print(JSON.stringify({ env }, null, 2));
-  for (const name of variables.unset) io.tell(`${name} would lead Claude Code elsewhere: unset it.`);
-  for (const line of AUTO_MODE) io.tell(line);
+  report(context, { env }, toScript(variables, shell as ShellName));
+  const elsewhere = variables.unset.map((name) => `${name} would lead Claude Code elsewhere: unset it.`);
+  for (const line of json ? [...elsewhere, ...AUTO_MODE] : []) io.tell(line);
   return 0;
 }

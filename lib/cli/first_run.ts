@@ -1,3 +1,4 @@
+import { toConfigPath } from "../config/folders.ts";
 import type { Candidate } from "../routing/candidate.ts";
 import { toCandidate } from "../routing/catalog.ts";
 import { toLabel } from "../routing/reference.ts";
@@ -9,13 +10,13 @@ import type { Fetch } from "../wire/fetch.ts";
 import { PROBE_LIFE, toAvailability } from "./badges.ts";
 import { readChoice, toChoice, writeChoice } from "./choice.ts";
 import type { Context } from "./io.ts";
-import { keepKey, toKeyPath } from "./keep_key.ts";
+import { keepKey } from "./keep_key.ts";
 import { LEFT } from "./line_state.ts";
 import { MenuState } from "./menu.ts";
 import { toProbed } from "./probe_command.ts";
 import { createPrompts, type Prompts } from "./prompts.ts";
 import { openStore } from "./open_store.ts";
-import { createConfigured } from "./proxy.ts";
+import { readRouter } from "./proxy.ts";
 import { namesModel, readRouterOptions } from "./router_options.ts";
 
 /** Exit code of a program that was left with Ctrl-C. */
@@ -47,7 +48,7 @@ async function askKey(context: Context, name: string, candidates: Candidate[], w
   io.tell(known ? `Arbiter has an API key, ${name}: Enter keeps it.` : `Arbiter needs an API key, ${name}.`);
   if (name === "NVIDIA_API_KEY") io.tell("A free one is at https://build.nvidia.com");
   for (;;) {
-    const answer = await askLine("Key (it is not shown, and tried at once): ", true);
+    const answer = await askLine("Key (it is not shown, and tried at once):", true);
     if (answer === LEFT) return undefined;
     const key = answer.trim() || known;
     const stop = new AbortController();
@@ -59,8 +60,8 @@ async function askKey(context: Context, name: string, candidates: Candidate[], w
       continue;
     }
     if (key === known) return context;
-    const path = toKeyPath(io);
-    const keep = path ? await askLine(`Keep it in ${path}? [y/N] `) : "";
+    const path = toConfigPath(io, ".env");
+    const keep = path ? await askLine(`Keep it in ${path}? [y/N]`) : "";
     if (keep === LEFT) return undefined;
     if (path && /^\s*y/i.test(keep)) await keepKey(io, path, name, key, write);
     return { ...context, layers: [{ [name]: key }, ...context.layers] };
@@ -79,24 +80,22 @@ function findKept(
 /** Lets the user choose a model while all are being asked, and keeps the choice; nothing if left. */
 async function askModel(context: Context, { prompts, write, store, fetch }: Wizard): Promise<Context | undefined> {
   const { io, settings } = context;
-  const { router: { catalog } } = await createConfigured(context);
+  const { catalog } = await readRouter(context);
   const choice = await readChoice(io);
-  const probed = toProbed(catalog, choice.added);
-  const [usual = ""] = probed.keys();
-  for (const id of choice.removed) probed.delete(id);
-  const ids = new Map([...probed].map(([id, candidate]) => [candidate, id]));
-  const rows = [...probed.keys()].map((id) => ({ id, state: "pending" as const, note: "" }));
-  const menu = new MenuState(rows, usual);
+  const known = [...toProbed(catalog, choice.added)];
+  const [, usual = ""] = known[0] ?? [];
+  const probed = new Map(known.filter(([, id]) => !choice.removed.includes(id)));
+  const menu = new MenuState([...probed.values()].map((id) => ({ id, state: "pending", note: "" })), usual);
   const stop = new AbortController();
   const model = await prompts.choose(menu, (show) =>
-    probeModels([...probed.values()], {
+    probeModels([...probed.keys()], {
       skip: settings.skipCheck ?? false,
       store,
       maxAge: PROBE_LIFE,
       signal: stop.signal,
       fetch,
       onResult(result) {
-        menu.mark(ids.get(result.candidate)!, toAvailability(result));
+        menu.mark(probed.get(result.candidate)!, toAvailability(result));
         show();
       },
     }));
@@ -114,7 +113,7 @@ async function askModel(context: Context, { prompts, write, store, fetch }: Wiza
 export async function askUnset(context: Context, again = false, given?: Wizard): Promise<Context | undefined> {
   const { io, flags } = context;
   if (flags.demo || flags.yes || !io.interactive) return context;
-  const { router: { catalog } } = await createConfigured(context);
+  const { catalog } = await readRouter(context);
   const { elite, fallbacks } = catalog;
   const { lacks, apiKey } = elite.backend;
   const chooses = again || !namesModel(catalog.options);
@@ -135,7 +134,7 @@ export async function askUnset(context: Context, again = false, given?: Wizard):
 
 /** The name of the model that the main work goes to. */
 async function readMainModel(context: Context): Promise<string> {
-  const { router: { catalog } } = await createConfigured(context);
+  const { catalog } = await readRouter(context);
   return toLabel(catalog.elite, catalog);
 }
 

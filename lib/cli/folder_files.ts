@@ -8,20 +8,16 @@ const OWN_STORE = /^(?:memory|sqlite)$/i;
 const OFF = /^(?:0|false|no|off)$/i;
 
 /** Variables by which others could reach the proxy, read along, or the folder bring a package that is run; what is safe. */
-const OPENING: ReadonlyMap<string, RegExp> = new Map([
-  ["ARBITER_HOST", OWN_MACHINE],
-  ["BRIDGE_HOST", OWN_MACHINE],
-  ["PROXY_HOST", OWN_MACHINE],
-  ["ARBITER_ALLOW_OPEN", OFF],
-  ["ARBITER_SHOW_CONTENT", OFF],
-  ["ARBITER_STORE", OWN_STORE],
-  ["STORAGE_ENGINE", OWN_STORE],
-]);
+const OPENING: readonly (readonly [names: string, safe: RegExp])[] = [
+  ["ARBITER_HOST BRIDGE_HOST PROXY_HOST", OWN_MACHINE],
+  ["ARBITER_ALLOW_OPEN ARBITER_SHOW_CONTENT", OFF],
+  ["ARBITER_STORE STORAGE_ENGINE", OWN_STORE],
+];
 
 /** Variables of the current folder's `.env` but those that would let others in: whoever wrote a folder may not do that. */
 export function withoutOpening(folder: Env, warn: (warning: string) => void): Env {
   const opens = ([name, value]: [string, string | undefined]) =>
-    Boolean(value) && OPENING.get(name)?.test(value!) === false;
+    Boolean(value) && OPENING.some(([names, safe]) => names.split(" ").includes(name) && !safe.test(value!));
   // A project's own Redis is nothing to warn of, but not to be told of Arbiter either.
   const variables = Object.entries(folder).filter(([name]) => !name.startsWith("REDIS_"));
   for (const [name] of variables.filter(opens)) {

@@ -3,17 +3,11 @@ const END_SIGNALS = ["SIGTERM", "SIGHUP"] as const;
 const OPEN_SCREEN = "\x1b[?1049h\x1b[?25l";
 const CLOSE_SCREEN = "\x1b[?25h\x1b[?1049l";
 
-/** The terminal of this process, held while somebody is asked in it, and given back also when a signal ends the program. */
-export type HeldTerminal = {
-  /** Opens a screen of its own, without a cursor. */
-  openScreen(): void;
-  closeScreen(): void;
-  /** Shows again what is typed. */
-  giveBack(): void;
-};
-
-/** Holds the terminal: nothing of what is typed is shown any more. */
-export async function holdTerminal(): Promise<HeldTerminal> {
+/**
+ * Holds the terminal while somebody is asked in it: nothing of what is typed is shown until `giveBack`, also when a signal
+ * ends the program; `toScreen` goes to a screen of its own, without a cursor, and back.
+ */
+export async function holdTerminal() {
   const { constants } = await import("node:os");
   const { default: process } = await import("node:process");
   let open = false;
@@ -32,5 +26,5 @@ export async function holdTerminal(): Promise<HeldTerminal> {
   };
   for (const signal of END_SIGNALS) process.on(signal, end);
   process.stdin.setRawMode(true);
-  return { openScreen: () => toScreen(true), closeScreen: () => toScreen(false), giveBack };
+  return { toScreen, giveBack };
 }

@@ -1,4 +1,4 @@
-import { type Command, COMMAND_BY_NAME, COMMAND_ROWS, type CommandRow, COMMANDS, EXITS } from "./commands.ts";
+import { COMMAND_BY_NAME, COMMAND_ROWS, type CommandRow, COMMANDS, EXITS } from "./commands.ts";
 import { type FlagName, type FlagRow, FLAGS, OWN_FLAGS } from "./commands.ts";
 import { toRows, wrapText } from "./rows.ts";
 
@@ -38,9 +38,10 @@ function join(width: number, about: readonly string[], sections: Readonly<Record
   return [...texts, ...parts.map(([title, lines]) => [title, ...lines].join("\n"))].join("\n\n");
 }
 
-/** The help text about a command, or about all of them. */
-export function toHelp(command?: Command, columns = COLUMNS): string {
+/** The help text about the command of a name, or about all of them. */
+export function toHelp(name = "", columns = COLUMNS): string {
   const width = Math.min(columns, MOST_COLUMNS);
+  const command = COMMAND_BY_NAME.get(name);
   if (command === undefined) {
     const flags = (Object.keys(FLAGS) as FlagName[]).filter((name) => !OWN_FLAGS.includes(name));
     return join(width, ["Usage: arbiter-proxy [COMMAND] [FLAGS] [-- ARGUMENTS FOR CLAUDE]", ABOUT], {
@@ -58,9 +59,4 @@ export function toHelp(command?: Command, columns = COLUMNS): string {
     "Examples:": examples.map(toExample),
     "Exit codes:": toColumns(Object.entries({ ...EXITS, ...exits }), width),
   });
-}
-
-/** The help text for what was typed behind `help`: a command's name, or nothing. */
-export function toHelpFor([name = ""]: readonly string[], columns?: number): string {
-  return toHelp(COMMAND_BY_NAME.get(name), columns);
 }

@@ -1,4 +1,4 @@
-import { toStateFile } from "../config/folders.ts";
+import { toStatePath } from "../config/folders.ts";
 import { type ModelRow, ROSTER } from "../models/roster.ts";
 import { DEFAULT_BACKEND } from "../routing/backends.ts";
 import type { Backend } from "../routing/candidate.ts";
@@ -23,7 +23,7 @@ const MAX_LIST_BYTES = 16 * 1024 * 1024;
 
 /** The ids that hosts listed, and when they did, by their address. */
 function createListStore(io: Io): Store {
-  const path = toStateFile("hosts.json", io);
+  const path = toStatePath(io, "hosts.json");
   return path ? createFileStore(path, io.tell) : createMemoryStore();
 }
 

@@ -24,6 +24,11 @@ export type Io = {
  */
 export type Context = CommandLine & { io: Io; settings: Settings; layers: readonly Env[]; folder?: Env };
 
+/** Prints lines or, with `--json`, a value. */
+export function report({ io, flags }: Context, value: unknown, lines: readonly string[]): void {
+  for (const line of flags.json ? [JSON.stringify(value, null, 2)] : lines) io.print(line);
+}
+
 /** The world of this process. */
 export async function createIo(): Promise<Io> {
   const { default: process } = await import("node:process");

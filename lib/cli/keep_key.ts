@@ -1,12 +1,6 @@
-import { toConfigFile } from "../config/folders.ts";
 import { readTextFile } from "../config/read_text_file.ts";
 import { replaceFile } from "../store/replace_file.ts";
 import type { Io } from "./io.ts";
-
-/** The file for keys in the user's config folder; nothing if nobody knows where that is. */
-export function toKeyPath(io: Pick<Io, "env" | "platform">): string | undefined {
-  return toConfigFile(".env", io);
-}
 
 /** The text of a `.env` with a variable set in it; all other lines stay as they are. */
 export function setVariable(text: string, name: string, value: string): string {

@@ -1,4 +1,4 @@
-import { toStateFile } from "../config/folders.ts";
+import { toStatePath } from "../config/folders.ts";
 import type { ArbiterStatus } from "../server/stats.ts";
 import { toPrintable } from "../wire/printable.ts";
 import type { Io } from "./io.ts";
@@ -7,12 +7,12 @@ import { toAmount } from "./rows.ts";
 /** Bytes after which the log is moved aside, in place of the one that was moved before. */
 const MAX_LOG_BYTES = 1_000_000;
 
-/** A log while the terminal belongs to Claude Code; `close` tells, as a sentence, where it is or why it is not. */
-export type LogFile = { write(line: string): void; close(): Promise<string> };
-
-/** Makes the log in the state folder; nothing is opened before the first line. */
-export function createLogFile(io: Io, now: () => number = Date.now): LogFile {
-  const path = toStateFile("arbiter.log", io);
+/**
+ * Makes a log in the state folder, for the time in which the terminal belongs to Claude Code; nothing is opened before the
+ * first line. `close` tells, as a sentence, where it is or why it is not.
+ */
+export function createLogFile(io: Io, now: () => number = Date.now) {
+  const path = toStatePath(io, "arbiter.log");
   let [told, writing] = ["", Promise.resolve()];
 
   async function append(path: string, line: string): Promise<void> {
@@ -26,7 +26,7 @@ export function createLogFile(io: Io, now: () => number = Date.now): LogFile {
   }
 
   return {
-    write(line) {
+    write(line: string) {
       if (!path) return;
       const text = `${new Date(now()).toISOString()} ${toPrintable(line)}\n`;
       writing = writing.then(() => append(path, text)).catch(({ message }: Error) => {

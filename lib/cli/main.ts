@@ -1,5 +1,5 @@
-import { readKeyFile } from "../config/config_file.ts";
-import { toConfigFolder, toEarlierFiles } from "../config/folders.ts";
+import { readKeyFile, toWhy } from "../config/config_file.ts";
+import { toConfigPath, toEarlierFiles } from "../config/folders.ts";
 import { readTextFile } from "../config/read_text_file.ts";
 import { ConfigError, type Env, resolveSettings } from "../config/settings.ts";
 import { VERSION } from "../version.ts";
@@ -10,7 +10,7 @@ import { runDoctor } from "./doctor_command.ts";
 import { runEnv } from "./env_command.ts";
 import { parseCommandLine } from "./flags.ts";
 import { withoutOpening } from "./folder_files.ts";
-import { toHelpFor } from "./help.ts";
+import { toHelp } from "./help.ts";
 import { runInit } from "./first_run.ts";
 import { type Context, createIo, type Io } from "./io.ts";
 import { runModels, runReset } from "./models_command.ts";
@@ -34,17 +34,23 @@ const RUN_BY_COMMAND: Record<Exclude<Command, "help" | "completions">, (context:
   test: runTest,
 };
 
-async function readDotenv(path: string): Promise<Env> {
+/** What is not there, or is a folder, is no file. */
+const NO_FILE = ["ENOENT", "ENOTDIR", "EISDIR"];
+
+/** Reads a `.env`, which most folders have not. */
+async function readDotenv(path: string, warn: (warning: string) => void): Promise<Env> {
   const { parseEnv } = await import("node:util");
-  // Most folders have none, and an unreadable one is as good as none.
-  return { ...parseEnv(await readTextFile(path).catch(() => "")) };
+  const text = await readTextFile(path).catch((thrown) => {
+    if (!NO_FILE.includes(thrown.code)) warn(`Cannot read ${path}: ${toWhy(thrown)}`);
+    return "";
+  });
+  return { ...parseEnv(text) };
 }
 
 /** The environment in order of weight: a variable that is set is never overwritten by a file, as in `@std/dotenv`. */
-function readEnvironment({ env, cwd, platform }: Io): Promise<Env[]> {
-  const folders = [cwd, toConfigFolder(env, platform)].filter((folder) => folder !== undefined);
-  const files = [...folders.map((folder) => `${folder}/.env`), ...toEarlierFiles(env)];
-  return Promise.all([env, ...files.map(readDotenv)]);
+function readEnvironment(io: Io, warn: (warning: string) => void): Promise<Env[]> {
+  const files = [`${io.cwd}/.env`, toConfigPath(io, ".env") ?? "", ...toEarlierFiles(io.env)];
+  return Promise.all([io.env, ...files.map((file) => readDotenv(file, warn))]);
 }
 
 async function run(typed: readonly string[], io: Io): Promise<number> {
@@ -56,11 +62,11 @@ async function run(typed: readonly string[], io: Io): Promise<number> {
   };
   // Whatever is set, or set wrongly.
   if (flags.version) return say(VERSION);
-  if (command === "help") return say(toHelpFor(args, io.columns));
+  if (command === "help") return say(toHelp(args[0], io.columns));
   if (command === "completions") return say(toCompletions(args[0]!));
   const warn = (warning: string) => io.tell(`arbiter: ${warning}`);
-  const [given = {}, here = {}, ...files] = await readEnvironment(io);
-  const folder = io.cwd === toConfigFolder(io.env, io.platform) ? here : withoutOpening(here, warn);
+  const [given = {}, here = {}, ...files] = await readEnvironment(io, warn);
+  const folder = io.cwd === toConfigPath(io) ? here : withoutOpening(here, warn);
   const layers = [{ ARBITER_CONFIG: flags.config }, given, folder, ...files];
   const { "api-key-file": keyFile } = flags;
   const settings = resolveSettings(flags, layers, warn);

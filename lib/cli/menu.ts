@@ -5,10 +5,8 @@ import { toModelId } from "./model_id.ts";
 /** A model to choose, and what is known of it. */
 export type MenuRow = Availability & { id: string };
 
-/** How many models are shown at once, at most: with two lines each they fit into 24. */
-const SHOWN = 8;
-/** Lines of the menu beside its list. */
-const FRAME = 4;
+/** Lines of the list, at most, and those beside it: together they fit into a terminal of 24. */
+const LIST_LINES = 19, FRAME_LINES = 4;
 const QUESTION = "Which model shall Claude Code use?";
 const CUSTOM = "Custom: any id or page address";
 const MENU_HELP = ["↑ ↓ or number moves, letters filter", "Enter chooses, Del removes, Esc leaves"];
@@ -63,12 +61,13 @@ export class MenuState {
       return ["Model id, or build.nvidia.com/…", `> ${tail}_`, this.#problem, ...CUSTOM_HELP].map(cut);
     }
     const { text } = this.#filter;
-    const shown = Math.min(SHOWN, Math.max(1, Math.floor((height - FRAME) / 2)));
-    const first = Math.max(0, this.#cursor - shown + 1);
+    const room = Math.max(1, Math.min(LIST_LINES, height - FRAME_LINES));
+    const rows = [...this.#toLines(columns, color), [cut(`${this.#toMark(this.#found().length)}${CUSTOM}`)]];
+    let first = this.#cursor;
+    while (first > 0 && rows.slice(first - 1, this.#cursor + 1).flat().length <= room) first--;
     return [
       ...[QUESTION, text && `Filter: ${text}_`].filter(Boolean).map(cut),
-      ...[...this.#toLines(columns, color), [cut(`${this.#toMark(this.#found().length)}${CUSTOM}`)]]
-        .slice(first, first + shown).flat(),
+      ...rows.slice(first).flat().slice(0, room),
       ...MENU_HELP.map(cut),
     ];
   }

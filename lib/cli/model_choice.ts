@@ -1,6 +1,5 @@
-import type { Arbiter } from "../arbiter.ts";
 import { toModel } from "../models/roster.ts";
-import { toCandidate } from "../routing/catalog.ts";
+import { type Catalog, toCandidate } from "../routing/catalog.ts";
 import { type Target, toLabel } from "../routing/reference.ts";
 import type { Tier } from "../routing/routing_options.ts";
 import type { Store } from "../store/store.ts";
@@ -21,7 +20,7 @@ const OUTPUT_TOKENS = 32_000;
 
 /** What Claude Code is to be told of a proxy's models; what the main one has taught goes before what the roster says. */
 export async function readModelChoice(
-  { router: { catalog } }: Arbiter,
+  catalog: Catalog,
   { settings }: Context,
   store: Store,
 ): Promise<ModelChoice> {

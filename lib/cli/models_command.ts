@@ -1,18 +1,18 @@
-import type { Arbiter } from "../arbiter.ts";
+import { toConfigPath } from "../config/folders.ts";
 import { ConfigError } from "../config/settings.ts";
 import { type Model, ROSTER, toModel } from "../models/roster.ts";
 import { toKey } from "../routing/candidate.ts";
 import { toLabel } from "../routing/reference.ts";
+import type { Router } from "../routing/router.ts";
 import { Health } from "../upstream/health.ts";
 import type { ModelFacts } from "../upstream/learned.ts";
 import { PROBE_PREFIX } from "../upstream/probe.ts";
 import { systemClock } from "../wire/clock.ts";
 import { readChoice, toChoicePath } from "./choice.ts";
-import type { Context } from "./io.ts";
+import { type Context, report } from "./io.ts";
 import { fetchHostList, readHostList, toHostRows } from "./host_lists.ts";
-import { toKeyPath } from "./keep_key.ts";
 import { openStore, readLessons } from "./open_store.ts";
-import { createConfigured } from "./proxy.ts";
+import { readRouter } from "./proxy.ts";
 import { toAmount, toRows, wrapLines } from "./rows.ts";
 
 /** What a model has taught, in words. */
@@ -63,41 +63,40 @@ function toModelTable(rows: (Model & { about: string })[], columns = Infinity): 
 
 /** Lists the roster, and what the config file adds to it; what the host did not list when it was asked is marked. */
 async function listRoster(context: Context): Promise<void> {
-  const { io, flags } = context;
-  const { router: { catalog } } = await createConfigured(context);
+  const { io } = context;
+  const { catalog } = await readRouter(context);
   const { models = [] } = catalog.options;
   const listed = await readHostList(io, catalog.backend);
   const owned = new Set(toHostRows(catalog).map(({ id }) => id));
   const ids = new Set([...models, ...ROSTER].map(({ id }) => id));
   const rows = [...ids].map((id) => toModel(id, models)).sort((a, b) => Number(!!a.gone) - Number(!!b.gone));
   const isListed = ({ id }: Model) => listed && owned.has(id) ? listed.includes(id) : undefined;
-  if (flags.json) {
-    const all = rows.map((row) => ({ ...toJsonModel(row), listed: isListed(row) }));
-    return io.print(JSON.stringify(all, null, 2));
-  }
+  const all = rows.map((row) => ({ ...toJsonModel(row), listed: isListed(row) }));
   const toAbout = (row: Model) =>
     toAbilities(row) + (isListed(row) === false && !row.gone ? ", not listed by the host" : "");
-  for (const line of toModelTable(rows.map((row) => ({ ...row, about: toAbout(row) })), io.columns)) io.print(line);
+  report(context, all, toModelTable(rows.map((row) => ({ ...row, about: toAbout(row) })), io.columns));
 }
 
 /** Compares what the default host lists with the roster. */
 async function refresh(context: Context): Promise<void> {
   const { io, flags } = context;
-  const { router: { catalog } } = await createConfigured(context);
+  const { catalog } = await readRouter(context);
   const ids = await fetchHostList(io, catalog.backend, flags.demo);
   const rows = toHostRows(catalog);
   const fresh = ids.filter((id) => !rows.some((row) => row.id === id));
   const missing = rows.filter(({ id, gone }) => !gone && !ids.includes(id)).map(({ id }) => id);
   const host = catalog.backend.name;
-  if (flags.json) return io.print(JSON.stringify({ host, listed: ids.length, new: fresh, missing }, null, 2));
-  io.print(`${host} lists ${toAmount(ids.length, "model")}.`);
-  for (const [title, names] of [["Not in the roster:", fresh], ["In the roster, but not listed:", missing]] as const) {
-    for (const line of names.length > 0 ? [title, ...names.map((name) => `  ${name}`)] : []) io.print(line);
-  }
+  const toSection = (title: string, names: string[]) =>
+    names.length > 0 ? [title, ...names.map((id) => `  ${id}`)] : [];
+  report(context, { host, listed: ids.length, new: fresh, missing }, [
+    `${host} lists ${toAmount(ids.length, "model")}.`,
+    ...toSection("Not in the roster:", fresh),
+    ...toSection("In the roster, but not listed:", missing),
+  ]);
 }
 
 /** Tells what a name stands for, where a request for it goes, with which words in it, and why. */
-async function explain({ router }: Arbiter, name: string, prompt: string, context: Context): Promise<void> {
+async function explain(router: Router, name: string, prompt: string, context: Context): Promise<void> {
   const messages = [{ role: "user" as const, content: prompt }];
   const tools = [{ name: "Bash", input_schema: {} }]; // Without tools it would not be a turn of Claude Code's.
   const request = { model: name, max_tokens: 1, messages, tools };
@@ -105,41 +104,36 @@ async function explain({ router }: Arbiter, name: string, prompt: string, contex
   const traits = wanted.traits ?? toModel(wanted.model);
   const learned = await readLessons(await openStore(context, context.io.tell));
   const lessons = toLessonWords(learned.of(wanted), learned.ratios.get(toKey(wanted)));
-  const { flags, io } = context;
-  if (flags.json) {
-    const { backend } = wanted;
-    const where = { host: backend.name, baseUrl: backend.baseUrl, family: traits.family.name };
-    const { why, task, tier, chain } = trace;
-    const limits = toJsonModel(traits);
-    return io.print(JSON.stringify({ asked: name, ...limits, ...where, why, task, tier, chain, lessons }, null, 2));
-  }
+  const { name: host, baseUrl } = wanted.backend;
+  const { why, task, tier, chain } = trace;
+  const family = traits.family.name;
+  const told = { asked: name, ...toJsonModel(traits), host, baseUrl, family, why, task, tier, chain, lessons };
   const rows = {
     asked: name,
-    model: `${toLabel(wanted, router.catalog)} (${wanted.backend.baseUrl})`,
-    why: trace.why.join(", "),
-    task: trace.task,
-    tier: trace.tier,
-    chain: trace.chain.join(", "),
-    family: traits.family.name,
+    model: `${toLabel(wanted, router.catalog)} (${baseUrl})`,
+    why: why.join(", "),
+    task,
+    tier,
+    chain: chain.join(", "),
+    family,
     limits: toLimits(traits),
     abilities: toAbilities(traits),
     taught: lessons,
   };
-  const told = Object.entries(rows).flatMap(([row, value]) => value ? [[row, value] as const] : []);
-  for (const line of toRows(told, io.columns)) io.print(line);
+  const known = Object.entries(rows).flatMap(([row, value]) => value ? [[row, value] as const] : []);
+  report(context, told, toRows(known, context.io.columns));
 }
 
 /** Shows what all models have taught. */
 async function showLessons(context: Context): Promise<void> {
-  const { io, flags } = context;
+  const { io } = context;
   const learned = await readLessons(await openStore(context, io.tell));
   const rows = learned.all().map(([key, facts]) => {
     const [host, model] = key.split(" ");
     return { model, host, lessons: toLessonWords(facts) };
   });
-  if (flags.json) return io.print(JSON.stringify(rows, null, 2));
-  for (const { model, host, lessons } of rows) io.print(wrapLines(`${model} ${lessons} (${host})`, io.columns));
-  if (rows.length === 0) io.print("No model has taught anything yet.");
+  const lines = rows.map(({ model, host, lessons }) => wrapLines(`${model} ${lessons} (${host})`, io.columns));
+  report(context, rows, lines.length > 0 ? lines : ["No model has taught anything yet."]);
 }
 
 /** Shows the roster, one model and the way to it, or what models have taught; or asks the host what it serves. */
@@ -149,31 +143,32 @@ export async function runModels(context: Context): Promise<number> {
   if (action === "list") await listRoster(context);
   else if (action === "refresh") await refresh(context);
   else if (id === undefined) await showLessons(context);
-  else await explain(await createConfigured(context), id, prompt, context);
+  else await explain(await readRouter(context), id, prompt, context);
   return 0;
 }
 
 /** Forgets the choice, and what models have taught and how they were found; keys stay. */
 export async function runReset(context: Context): Promise<number> {
   const { io } = context;
+  const say = (text: string) => io.print(wrapLines(text, io.columns));
   const store = await openStore(context, io.tell);
   const learned = await readLessons(store);
   const count = learned.all().length;
   await learned.forget();
   await new Health(systemClock, store).forget();
   for (const [key] of await store.list(PROBE_PREFIX)) await store.set(key, undefined);
-  io.print(`Forgot what ${toAmount(count, "model")} had taught.`);
+  say(`Forgot what ${toAmount(count, "model")} had taught.`);
   const when = store.shared ? "with its next requests" : "at its next start";
-  if (count > 0) io.print(`A proxy that runs does so ${when}.`);
+  if (count > 0) say(`A proxy that runs does so ${when}.`);
   const { model } = await readChoice(io);
   const { access, rm } = await import("node:fs/promises");
-  const [choice, keys] = [toChoicePath(io), toKeyPath(io)];
+  const [choice, keys] = [toChoicePath(io), toConfigPath(io, ".env")];
   if (choice) {
     await rm(choice, { force: true }).catch((cause) => {
       throw new Error(`The choice cannot be forgotten: ${cause.message}`, { cause });
     });
   }
-  if (model) io.print(`Forgot the choice of ${model}.`);
-  if (keys && await access(keys).then(() => true, () => false)) io.print(`Keys stay in ${keys}`);
+  if (model) say(`Forgot the choice of ${model}.`);
+  if (keys && await access(keys).then(() => true, () => false)) say(`Keys stay in ${keys}`);
   return 0;
 }

@@ -1,4 +1,4 @@
-import { toConfigFolder, toStateFile } from "../config/folders.ts";
+import { toConfigPath, toStatePath } from "../config/folders.ts";
 import { ConfigError } from "../config/settings.ts";
 import { createFileStore } from "../store/file_store.ts";
 import { createMemoryStore } from "../store/memory_store.ts";
@@ -19,9 +19,9 @@ export async function openSharedStore({ settings, flags, io }: Context): Promise
   if (flags.demo || store === "memory" || store === undefined) return undefined;
   try {
     // Never from the current folder: what a download brings is not run.
-    const packages = toConfigFolder(io.env, io.platform);
+    const packages = toConfigPath(io);
     if (store === "redis") return await createRedisStore({ url, prefix, password, packages });
-    const path = toStateFile("store.sqlite", io);
+    const path = toStatePath(io, "store.sqlite");
     if (path) return await createSqliteStore(path);
     throw new ConfigError("ARBITER_STORE=sqlite needs a folder for its file: set HOME");
   } catch (cause) {
@@ -40,7 +40,7 @@ export async function openStore(context: Context, warn: (warning: string) => voi
   const { settings: { store = "memory" }, flags, io } = context;
   const shared = await openSharedStore(context);
   if (shared && store !== "memory") return createSteadyStore(shared, { name: STORE_NAMES[store], warn });
-  const path = flags.demo ? undefined : toStateFile("lessons.json", io);
+  const path = flags.demo ? undefined : toStatePath(io, "lessons.json");
   return path ? createFileStore(path, warn) : createMemoryStore();
 }
 

@@ -2,6 +2,7 @@ import type { Env } from "../config/settings.ts";
 import { holdTerminal } from "./held_terminal.ts";
 import { type Key, LEFT, LineState, toTyped } from "./line_state.ts";
 import type { MenuState } from "./menu.ts";
+import { wrapLines } from "./rows.ts";
 
 /**
  * Ways to ask a person; each gives {@linkcode LEFT} when they leave. From the first question until `close` the terminal
@@ -56,7 +57,8 @@ export function createPrompts(env: Env): Prompts {
     const { default: { stderr } } = await import("node:process");
     await hold();
     const line = new LineState();
-    const answer = await readKeys(() => stderr.write(question), (key) => {
+    const asked = `${wrapLines(question, stderr.columns || undefined)} `;
+    const answer = await readKeys(() => stderr.write(asked), (key) => {
       const before = line.text;
       const end = line.feed(key);
       const gone = before.length - line.text.length;
@@ -84,7 +86,7 @@ export function createPrompts(env: Env): Prompts {
         await start(() => {});
         stderr.write(`${menu.list().join("\n")}\n`);
         for (;;) {
-          const answer = await askLine("Number, id or address (Enter: the default): ");
+          const answer = await askLine("Number, id or address (Enter: the default):");
           const id = answer === LEFT ? LEFT : menu.pick(answer);
           if (id !== undefined) return id;
           stderr.write("That is no number of the list, and no model id.\n");
@@ -97,9 +99,9 @@ export function createPrompts(env: Env): Prompts {
         const lines = menu.render(stderr.columns || 80, wantsColor(env), stderr.rows || 24);
         stderr.write(`\x1b[H\x1b[J${lines.join("\r\n")}`);
       };
-      const { openScreen, closeScreen } = await hold();
+      const { toScreen } = await hold();
       const begin = () => {
-        openScreen();
+        toScreen(true);
         stderr.on("resize", show);
         show();
         start(show).catch(() => {});
@@ -113,7 +115,7 @@ export function createPrompts(env: Env): Prompts {
       } finally {
         open = false; // Results that still come must not clear what is there then.
         stderr.off("resize", show);
-        closeScreen();
+        toScreen(false);
       }
     },
   };

@@ -1,16 +1,16 @@
-import { type Arbiter, createArbiter } from "../arbiter.ts";
+import { createArbiter } from "../arbiter.ts";
 import { checkHost, ConfigError, type Settings, toLocalAnswers } from "../config/settings.ts";
 import type { Backend } from "../routing/candidate.ts";
+import type { Router } from "../routing/router.ts";
 import type { RouterOptions } from "../routing/routing_options.ts";
 import { formatRequestLog, type RequestLog, toLogLine } from "../server/request_log.ts";
 import type { HandlerOptions } from "../server/options.ts";
 import { STATUS_PATH } from "../server/stats.ts";
 import { serve, type Server } from "../server/serve.ts";
-import type { Store } from "../store/store.ts";
 import { createStandIn, DEMO_MODEL } from "../stand_in/stand_in.ts";
 import { httpCall, suitsHttpCall } from "../upstream/http_call.ts";
 import type { Context, Io } from "./io.ts";
-import { type ModelChoice, readModelChoice } from "./model_choice.ts";
+import { readModelChoice } from "./model_choice.ts";
 import { openStore } from "./open_store.ts";
 import { keepRunFile } from "./run_file.ts";
 import type { Address } from "./running.ts";
@@ -34,13 +34,7 @@ export function toNoKey({ lacks, name }: Backend): string | undefined {
 }
 
 /** A proxy made from settings: where it is to listen, its store, its models, its upstream's name, what ends its care for files. */
-export type ConfiguredProxy = Address & {
-  arbiter: Arbiter;
-  store: Store;
-  models: ModelChoice;
-  upstream: string;
-  unwatch: () => void;
-};
+export type ConfiguredProxy = Awaited<ReturnType<typeof createProxy>>;
 
 /** So many sentences about losses are remembered; clients may name what is lost as they like. */
 const MOST_WARNINGS = 200;
@@ -64,21 +58,15 @@ export function toRequestWriter(logLevel: string, write: (line: string) => void)
 
 /** How clients and upstreams are treated; one earlier tool has two limits of output, a usual one and a hard one. */
 function toHandlerOptions(settings: Settings, write: (line: string) => void): HandlerOptions {
-  const { maxTokens = Infinity, hardMaxTokens = Infinity, logLevel = "info" } = settings;
-  const set = {
+  const { maxTokens = Infinity, hardMaxTokens = Infinity, logLevel = "info", allowOpen: open } = settings;
+  const { pingInterval, maxBodyBytes, requestTimeout, clientKeys, inboundRpm, showContent, visualizes } = settings;
+  const set = { pingInterval, maxBodyBytes, requestTimeout, clientKeys, open, inboundRpm, showContent, visualizes };
+  return {
+    ...Object.fromEntries(Object.entries(set).filter(([, value]) => value !== undefined)),
     localAnswers: toLocalAnswers(settings),
     maxTokens: Math.min(maxTokens, hardMaxTokens),
-    pingInterval: settings.pingInterval,
-    maxBodyBytes: settings.maxBodyBytes,
-    requestTimeout: settings.requestTimeout,
-    clientKeys: settings.clientKeys,
-    open: settings.allowOpen,
-    inboundRpm: settings.inboundRpm,
-    showContent: settings.showContent,
-    visualizes: settings.visualizes,
+    onRequest: toRequestWriter(logLevel, write),
   };
-  const given = Object.entries(set).filter(([, value]) => value !== undefined);
-  return { ...Object.fromEntries(given), onRequest: toRequestWriter(logLevel, write) };
 }
 
 /** What a library calls a wrong argument is a wrong configuration here. */
@@ -96,14 +84,19 @@ export function toAddress({ settings }: Context, options: { port?: number | unde
 }
 
 /** What a router is made from: the demo's options, or those of flags, environment and config file. */
-export async function readOptions(context: Context, warn?: (warning: string) => void): Promise<ReadOptions> {
+async function readOptions(context: Context, warn?: (warning: string) => void): Promise<ReadOptions> {
   return context.flags.demo ? DEMO_OPTIONS : await readRouterOptions(context, undefined, warn);
 }
 
-/** Makes an Arbiter that is only looked at: what names mean to it, and where requests would go. */
-export async function createConfigured(context: Context, warn?: (warning: string) => void): Promise<Arbiter> {
+/** The address a command is about: the one that `serve` would take; where the port is said no file can stand in the way. */
+export async function readAddress(context: Context): Promise<Address> {
+  return toAddress(context, context.settings.port === undefined ? await readOptions(context) : {});
+}
+
+/** Finds out what names mean, and where requests would go. */
+export async function readRouter(context: Context, warn?: (warning: string) => void): Promise<Router> {
   const options = await readOptions(context, warn);
-  return toConfigured(() => createArbiter(options));
+  return toConfigured(() => createArbiter(options)).router;
 }
 
 /** What asks the upstream: the stand-in in a demo, `node:http` where that does as well as `fetch`. */
@@ -113,28 +106,42 @@ function toCaller({ flags, io }: Context): Pick<HandlerOptions, "fetch" | "call"
 }
 
 /** Makes the proxy the settings ask for; `write` takes the lines of its log. */
-export async function createProxy(context: Context, write: (line: string) => void): Promise<ConfiguredProxy> {
+export async function createProxy(context: Context, write: (line: string) => void) {
   const { settings, flags, io } = context;
   checkHost(settings);
   const handling = { ...toHandlerOptions(settings, write), ...toCaller(context) };
   const store = await openStore(context, write);
   const { port, path, ...options } = await readOptions(context, io.tell);
   const arbiter = toConfigured(() => createArbiter({ ...handling, ...options, store }));
-  const { elite: { backend } } = arbiter.router.catalog;
+  const { catalog, catalog: { elite: { backend } } } = arbiter.router;
   const noKey = toNoKey(backend);
   if (noKey) throw new ConfigError(noKey);
   const unwatch = await watchConfig(path, async () => {
     arbiter.configure(await readRouterOptions(context, path));
     write(`Read ${path} again`);
   }, (error) => write(`Kept the configuration as it was: ${error.message}`));
-  const models = await readModelChoice(arbiter, context, store);
+  const models = await readModelChoice(catalog, context, store);
   const upstream = flags.demo ? "the built-in demo model" : backend.baseUrl;
   return { arbiter, store, models, upstream, ...toAddress(context, { port }), unwatch };
 }
 
-/** Listens, and notes that for `stop`; closing the server ends the proxy. */
-async function serveNoted({ arbiter, host, store, unwatch }: ConfiguredProxy, port: number, io: Io): Promise<Server> {
-  const server = await serve(arbiter.fetch, { hostname: host, port });
+/**
+ * Listens on the proxy's port, and notes that for `stop`; if it is taken, tells `elsewhere` and takes a free one, or without
+ * it fails. Closing the server ends the proxy.
+ */
+export async function listen(proxy: ConfiguredProxy, io: Io, elsewhere?: (taken: number) => void): Promise<Server> {
+  const { arbiter, host, port, store, unwatch } = proxy;
+  const open = (port: number) => serve(arbiter.fetch, { hostname: host, port });
+  const server = await open(port).catch(({ code, message }) => {
+    if (code !== "EADDRINUSE") {
+      throw new Error(
+        `Cannot listen on ${host}, port ${port} (${code ?? message}): choose others with --host and --port`,
+      );
+    }
+    if (!elsewhere) throw new Error(`Port ${port} is taken, perhaps by another Arbiter: choose another with --port`);
+    elsewhere(port);
+    return open(0);
+  });
   const forget = await keepRunFile(io, server.port, arbiter.status().since);
   return {
     ...server,
@@ -146,22 +153,4 @@ async function serveNoted({ arbiter, host, store, unwatch }: ConfiguredProxy, po
       await store.close();
     },
   };
-}
-
-/** Listens on the proxy's port; if it is taken, tells `elsewhere` and takes a free one, or without it fails. */
-export async function listen(proxy: ConfiguredProxy, io: Io, elsewhere?: (taken: number) => void): Promise<Server> {
-  const { host, port } = proxy;
-  try {
-    return await serveNoted(proxy, port, io);
-  } catch (cause) {
-    const { code, message } = cause as Error & { code?: string };
-    if (code !== "EADDRINUSE") {
-      throw new Error(
-        `Cannot listen on ${host}, port ${port} (${code ?? message}): choose others with --host and --port`,
-      );
-    }
-    if (!elsewhere) throw new Error(`Port ${port} is taken, perhaps by another Arbiter: choose another with --port`);
-    elsewhere(port);
-    return await serveNoted(proxy, 0, io);
-  }
 }

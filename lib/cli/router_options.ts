@@ -1,5 +1,5 @@
 import { findConfig, parseConfig, readConfig, toConfigName } from "../config/config_file.ts";
-import { toConfigFile } from "../config/folders.ts";
+import { toConfigPath } from "../config/folders.ts";
 import { type Env, resolveBackends } from "../config/settings.ts";
 import { BACKENDS, DEFAULT_BACKEND } from "../routing/backends.ts";
 import type { BackendOptions, RouterOptions } from "../routing/routing_options.ts";
@@ -46,30 +46,27 @@ export async function readRouterOptions(
     const key = apiKey && !own.apiKeyEnv ? { apiKey } : {};
     backends[name] = { ...own, ...key, ...(baseUrl ? { baseUrl } : {}) };
   }
+  const { apiKey, port, thinking, rateLimit, rateWindow, maxConcurrency } = settings;
   const host = config.defaultBackend ?? DEFAULT_BACKEND;
   const outside = layers.filter((layer) => layer !== folder);
   const named = toConfigName(mergeLayers(outside));
-  const isOwn = named ? named === toConfigName(env) : file?.path === toConfigFile("arbiter.json", io);
+  const isOwn = named ? named === toConfigName(env) : file?.path === toConfigPath(io, "arbiter.json");
   checkFolderHosts(
-    settings.apiKey ? { ...backends, [host]: { ...backends[host], apiKey: settings.apiKey } } : backends,
+    apiKey ? { ...backends, [host]: { ...backends[host], apiKey } } : backends,
     folder,
     [resolveBackends(outside), isOwn ? config.backends : undefined],
   );
   const { model = [], opus, sonnet, haiku, opusThinking, sonnetThinking, haikuThinking } = settings;
   const typed = flags.model?.includes(",");
   const fallbacks = (typed ? undefined : settings.fallbacks) ?? (model.length > 1 ? model.slice(1) : undefined);
+  const set = { apiKey, port, thinking, rateLimit, rateWindow, maxConcurrency };
   const chosen = {
-    apiKey: settings.apiKey,
-    port: settings.port,
+    ...set,
     path: file?.path,
     // What was chosen in the menu counts least.
     model: model[0] ?? (namesModel(config) ? undefined : (await readChoice(io)).model),
     fallbacks,
     listed: model.length > 1 ? model : undefined,
-    thinking: settings.thinking,
-    rateLimit: settings.rateLimit,
-    rateWindow: settings.rateWindow,
-    maxConcurrency: settings.maxConcurrency,
   };
   const given = Object.fromEntries(Object.entries(chosen).filter(([, value]) => value !== undefined));
   const tierThinking = { opus: opusThinking, sonnet: sonnetThinking, haiku: haikuThinking };

@@ -3,6 +3,12 @@ export function toAmount(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
+/** A time in words, such as `5 min`; what is less than a minute is one. */
+export function toDuration(ms: number): string {
+  const minutes = Math.max(1, Math.floor(ms / 60_000));
+  return minutes < 120 ? `${minutes} min` : `${Math.floor(minutes / 60)} h`;
+}
+
 /** Breaks a text between words, so that no line is longer than `width`; a longer word stays whole. */
 export function wrapText(text: string, width: number): string[] {
   const [first = "", ...words] = text.split(" ");
@@ -30,6 +36,11 @@ function cutWord(word: string, width: number): string[] {
   return [...pieces, word];
 }
 
+/** Breaks a text between words, and words that are longer than a line anywhere. */
+export function breakText(text: string, width: number): string[] {
+  return wrapText(text.split(" ").flatMap((word) => cutWord(word, width)).join(" "), width);
+}
+
 /**
  * Aligns rows of a label and words; words that do not fit beside it go on below, one that is longer than a line is cut.
  *
@@ -39,7 +50,6 @@ export function toRows(rows: readonly (readonly [label: string, words: string])[
   const indent = Math.max(0, ...rows.map(([label]) => label.length)) + 2;
   const width = Math.max(columns - 1 - indent, 16); // No sentence fits into less. The last column stays free.
   return rows.flatMap(([label, words]) => {
-    const pieces = words.split(" ").flatMap((word) => cutWord(word, width)).join(" ");
-    return wrapText(pieces, width).map((line, i) => `${(i === 0 ? label : "").padEnd(indent)}${line}`.trimEnd());
+    return breakText(words, width).map((line, i) => `${(i === 0 ? label : "").padEnd(indent)}${line}`.trimEnd());
   });
 }

@@ -1,4 +1,5 @@
-import { toStateFolder } from "../config/folders.ts";
+import { toStatePath } from "../config/folders.ts";
+import { replaceFile } from "../store/replace_file.ts";
 import { VERSION } from "../version.ts";
 import { isJsonObject, parseJson } from "../wire/json.ts";
 import type { Settings } from "../config/settings.ts";
@@ -8,37 +9,29 @@ import type { Io } from "./io.ts";
 /** What a proxy notes of itself while it listens; `started`, in milliseconds since 1970, is what it tells as `since`. */
 export type RunFile = { pid: number; port: number; started: number; version: string };
 
-function toRunFolder({ env, platform }: Io): string | undefined {
-  const folder = toStateFolder(env, platform);
-  return folder && `${folder}/run`;
-}
+const toRunPath = (io: Io, ...names: string[]) => toStatePath(io, "run", ...names);
 
 /** Notes who listens on a port; gives what removes the note. Without it only `stop` does not work. */
 export async function keepRunFile(io: Io, port: number, started: number): Promise<() => Promise<void>> {
-  const folder = toRunFolder(io);
-  if (!folder) return async () => {};
-  const { mkdir, writeFile } = await import("node:fs/promises");
+  const path = toRunPath(io, `${port}.json`);
   const { pid } = (await import("node:process")).default;
   const file: RunFile = { pid, port, started, version: VERSION };
-  await mkdir(folder, { recursive: true, mode: 0o700 })
-    .then(() => writeFile(`${folder}/${port}.json`, `${JSON.stringify(file)}\n`, { mode: 0o600 }))
-    .catch(() => {});
+  if (path) await replaceFile(path, `${JSON.stringify(file)}\n`).catch(() => {});
   return () => removeRunFile(io, port);
 }
 
 /** Removes the note about a port, if there is one. */
 export async function removeRunFile(io: Io, port: number): Promise<void> {
   const { rm } = await import("node:fs/promises");
-  await rm(`${toRunFolder(io)}/${port}.json`, { force: true }).catch(() => {});
+  const path = toRunPath(io, `${port}.json`);
+  if (path) await rm(path, { force: true }).catch(() => {});
 }
 
 /** Reads all notes, also those of proxies that were killed: only who tells the same start is who is meant. */
 export async function readRunFiles(io: Io): Promise<RunFile[]> {
-  const folder = toRunFolder(io);
-  if (!folder) return [];
   const { readdir, readFile } = await import("node:fs/promises");
-  const names = await readdir(folder).catch(() => []);
-  const texts = await Promise.all(names.map((name) => readFile(`${folder}/${name}`, "utf8").catch(() => "")));
+  const names = await readdir(toRunPath(io) ?? "").catch(() => []);
+  const texts = await Promise.all(names.map((name) => readFile(toRunPath(io, name)!, "utf8").catch(() => "")));
   return texts.map(parseJson).filter((file): file is RunFile =>
     isJsonObject(file) && ["pid", "port", "started"].every((key) => Number.isInteger(file[key])) &&
     Number(file.port) > 0 && Number(file.port) <= 65_535 && Number(file.pid) > 0 // Others are groups of processes.

@@ -2,6 +2,7 @@ import type { FlagName } from "./commands.ts";
 import { DASHBOARD_PATH } from "../server/dashboard.ts";
 import type { Context } from "./io.ts";
 import { createProxy, DEFAULT_PORT, listen } from "./proxy.ts";
+import { wrapLines } from "./rows.ts";
 import { findShell, SHELLS } from "./shells.ts";
 
 /** Flags that tell `env` of the same proxy. */
@@ -37,7 +38,8 @@ export async function runServe(context: Context): Promise<number> {
   // Whoever reads that it listens may stop it at once.
   const told = new Promise((resolve) => process.once("SIGINT", resolve).once("SIGTERM", resolve));
   const server = await listen(proxy, context.io);
-  print(`Arbiter is listening on ${server.url} → ${proxy.upstream}, model ${proxy.models.elite}`);
+  const listening = `Arbiter is listening on ${server.url} → ${proxy.upstream}, model ${proxy.models.elite}`;
+  print(wrapLines(listening, context.io.columns));
   const there = context.settings.clientKeys ? " with the same ARBITER_API_KEY" : "";
   print(`To use it, in another terminal${there}: ${toUse(context, server.port, process)}, then claude`);
   print(`To watch it: ${server.url}${DASHBOARD_PATH}`);

@@ -3,10 +3,9 @@ import { PRICES_DATE } from "../server/prices.ts";
 import { toServerUrl } from "../server/serve.ts";
 import type { ArbiterStatus } from "../server/stats.ts";
 import { sleep, systemClock } from "../wire/clock.ts";
-import type { Context } from "./io.ts";
-import { toAddress } from "./proxy.ts";
-import { readRouterOptions } from "./router_options.ts";
-import { toRows } from "./rows.ts";
+import { type Context, report } from "./io.ts";
+import { readAddress } from "./proxy.ts";
+import { toDuration, toRows, wrapLines } from "./rows.ts";
 import { readRunFiles, removeRunFile } from "./run_file.ts";
 import { type Address, findRunning, isPortTaken, type Occupant } from "./running.ts";
 
@@ -15,11 +14,6 @@ const WATCH_PAUSE = 1_000;
 const STOP_PAUSE = 100;
 /** Milliseconds a proxy, and the Claude Code in front of it, have to end. */
 const STOP_TIMEOUT = 10_000;
-
-/** The address a command is about: the one that `serve` would take; where the port is said no file can stand in the way. */
-export async function readAddress(context: Context): Promise<Address> {
-  return toAddress(context, context.settings.port === undefined ? await readRouterOptions(context) : {});
-}
 
 /** Why there is no proxy to work with on a port. */
 const NOBODY = {
@@ -50,11 +44,6 @@ async function tellNobody(
 
 function toCounts(counts: Readonly<Record<string, number>>): string {
   return Object.entries(counts).sort(([, a], [, b]) => b - a).map(([name, count]) => `${name} ${count}`).join(", ");
-}
-
-function toDuration(ms: number): string {
-  const minutes = Math.max(0, Math.floor(ms / 60_000));
-  return minutes < 120 ? `${minutes} min` : `${Math.floor(minutes / 60)} h`;
 }
 
 function toQuotaWords({ quota }: ArbiterStatus): string {
@@ -132,8 +121,7 @@ export async function runStatus(context: Context): Promise<number> {
   const status = await findRunning(address, context);
   if (typeof status !== "object") return await tellNobody(status, address, context);
   if (flags.watch) return await watchStatus(status, address, context);
-  if (flags.json) io.print(JSON.stringify({ port, ...status }, null, 2));
-  else for (const line of toStatusLines(status, port, Date.now(), io.columns)) io.print(line);
+  report(context, { port, ...status }, toStatusLines(status, port, Date.now(), io.columns));
   return 0;
 }
 
@@ -163,6 +151,6 @@ export async function runStop(context: Context): Promise<number> {
     await sleep(systemClock, STOP_PAUSE, new AbortController().signal);
   }
   await removeRunFile(io, port); // Windows ends processes without a word.
-  io.print(`Stopped Arbiter ${run.version} on port ${port} (process ${run.pid}).`);
+  io.print(wrapLines(`Stopped Arbiter ${run.version} on port ${port} (process ${run.pid}).`, io.columns));
   return 0;
 }

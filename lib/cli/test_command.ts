@@ -3,10 +3,10 @@ import { isJsonObject, parseJson } from "../wire/json.ts";
 import { toServerUrl } from "../server/serve.ts";
 import { toToken } from "./claude_env.ts";
 import type { Context } from "./io.ts";
+import { readAddress } from "./proxy.ts";
 import { toAmount, toRows } from "./rows.ts";
 import { readOwnToken } from "./run_file.ts";
 import { localFetch } from "./running.ts";
-import { readAddress } from "./status_command.ts";
 
 /** Milliseconds a proxy is given to show that it is there. */
 const PRESENCE_TIMEOUT = 5_000;

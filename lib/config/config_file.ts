@@ -1,6 +1,6 @@
 import type { BackendOptions, RoutingOptions } from "../routing/routing_options.ts";
 import { AN_ADDRESS, CONFIG_SCHEMA } from "./config_schema.ts";
-import { toConfigFolder } from "./folders.ts";
+import { toConfigPath } from "./folders.ts";
 import { checkSchema, type SchemaProblem, toGot } from "./json_schema.ts";
 import { parseJsonc } from "./jsonc.ts";
 import { readTextFile } from "./read_text_file.ts";
@@ -109,7 +109,7 @@ const UNREADABLE: Record<string, string> = {
 };
 
 /** Why a file cannot be read, in words. */
-function toWhy(thrown: unknown): string {
+export function toWhy(thrown: unknown): string {
   const { code = "", message } = thrown as Error & { code?: string };
   return UNREADABLE[code] ?? message;
 }
@@ -165,10 +165,8 @@ export async function findConfig(
   const { posix, win32 } = await import("node:path");
   const { resolve } = platform === "win32" ? win32 : posix;
   const named = toConfigName(env);
-  const folder = toConfigFolder(env, platform);
-  const own = named ? [named] : ["arbiter.json", ...(folder ? [`${folder}/arbiter.json`] : [])];
-  for (const path of own.map((name) => resolve(cwd, name))) {
-    const file = await readConfig(path, !named);
+  for (const path of named ? [named] : ["arbiter.json", toConfigPath({ env, platform }, "arbiter.json")]) {
+    const file = path && await readConfig(resolve(cwd, path), !named);
     if (file) return file;
   }
   const path = resolve(cwd, "config.json");

@@ -6,34 +6,25 @@ type Kind = readonly [windows: string, xdg: string, inHome: string];
 const CONFIG: Kind = ["APPDATA", "XDG_CONFIG_HOME", ".config"];
 const STATE: Kind = ["LOCALAPPDATA", "XDG_STATE_HOME", ".local/state"];
 
-function toFolder(env: Env, platform: string, [windows, xdg, inHome]: Kind): string | undefined {
-  if (platform === "win32") return env[windows] && `${env[windows]}\\arbiter`;
-  const base = env[xdg] || (env.HOME && `${env.HOME}/${inHome}`);
-  return base && `${base}/arbiter`.replaceAll(/\/+/g, "/"); // As paths are where a file has been found.
+/** Whose files are meant: an environment, and Node's name of the platform. */
+type Place = { env: Env; platform: string };
+
+function toUserPath({ env, platform }: Place, [windows, xdg, inHome]: Kind, names: string[]): string | undefined {
+  const isWindows = platform === "win32";
+  const base = isWindows ? env[windows] : env[xdg] || (env.HOME && `${env.HOME}/${inHome}`);
+  if (!base) return undefined;
+  const path = [base, "arbiter", ...names];
+  return isWindows ? path.join("\\") : path.join("/").replaceAll(/\/+/g, "/"); // As paths are where a file has been found.
 }
 
-/** The folder for the user's configuration, by the custom of the platform; nothing if nobody knows where home is. */
-export function toConfigFolder(env: Env, platform: string): string | undefined {
-  return toFolder(env, platform, CONFIG);
+/** The folder for the user's configuration, by the custom of the platform, or a file in it; nothing if home is unknown. */
+export function toConfigPath(place: Place, ...names: string[]): string | undefined {
+  return toUserPath(place, CONFIG, names);
 }
 
-/** The folder for what the program remembers by itself, found in the same way. */
-export function toStateFolder(env: Env, platform: string): string | undefined {
-  return toFolder(env, platform, STATE);
-}
-
-function toFile(folder: string | undefined, name: string, platform: string): string | undefined {
-  return folder && `${folder}${platform === "win32" ? "\\" : "/"}${name}`;
-}
-
-/** A file of the user's configuration; nothing if nobody knows where home is. */
-export function toConfigFile(name: string, { env, platform }: { env: Env; platform: string }): string | undefined {
-  return toFile(toConfigFolder(env, platform), name, platform);
-}
-
-/** A file of what the program remembers by itself, found in the same way. */
-export function toStateFile(name: string, { env, platform }: { env: Env; platform: string }): string | undefined {
-  return toFile(toStateFolder(env, platform), name, platform);
+/** The folder for what the program remembers by itself, or a file in it, found in the same way. */
+export function toStatePath(place: Place, ...names: string[]): string | undefined {
+  return toUserPath(place, STATE, names);
 }
 
 /** Where nvd-claude-proxy and free-claude-code keep their variables, on each platform. */

@@ -47,7 +47,7 @@ function address(value: string): string {
 }
 
 /** One of some words, which mean what they stand beside. */
-const word = <T>(what: string, meanings: [words: string, meaning: T][]) => (value: string): T => {
+const word = <const T>(what: string, meanings: [words: string, meaning: T][]) => (value: string): T => {
   const found = meanings.find(([words]) => words.split(" ").includes(value.toLowerCase()));
   return found ? found[1] : expected(what);
 };
@@ -72,10 +72,6 @@ const LOG_LEVELS: [string, "info" | "error" | "silent"][] = [
   ["warn warning error critical fatal alert emergency", "error"],
   ["silent off none", "silent"],
 ];
-
-/** Where what outlives a request is kept. */
-type StoreName = "memory" | "sqlite" | "redis";
-const STORES: [string, StoreName][] = [["memory", "memory"], ["sqlite", "sqlite"], ["redis", "redis"]];
 
 /** How a value is read, the variables it may come from (Arbiter's own name first, then those of earlier tools), a flag. */
 type Row<T> = readonly [parse: (value: string) => T, names: string, flag?: string];
@@ -117,7 +113,10 @@ const ROWS = {
   visualizes: [onOff, "ARBITER_STREAM_VISUALIZATION R2_STREAM_VISUALIZATION"],
   targetDir: [String, "TARGET_DIR"],
   testUrl: [toBaseUrl, "", "base-url"],
-  store: [word<StoreName>("memory, sqlite or redis", STORES), "ARBITER_STORE STORAGE_ENGINE"],
+  store: [
+    word("memory, sqlite or redis", [["memory", "memory"], ["sqlite", "sqlite"], ["redis", "redis"]]),
+    "ARBITER_STORE STORAGE_ENGINE",
+  ],
   redisUrl: [String, "REDIS_URL"], // Checked only where it is used: other programs know it, too.
   redisPrefix: [String, "REDIS_PREFIX"],
   redisPassword: [String, "REDIS_PASSWORD"],

@@ -188,7 +188,12 @@ describe("Claude Code", () => {
     ["is just new enough", checkClaude("/bin/claude", "2.1.154"), /^OK/],
     ["is old", checkClaude("/bin/claude", "2.1.99"), /^WARN claude: 2\.1\.99.*claude update/],
     ["does not run", checkClaude("/bin/claude", undefined), /^FAIL claude: \/bin\/claude does not run/],
-    ["is not there", checkClaude(undefined, undefined), /^WARN claude: not on PATH.*npm install/],
+    ["is not there", checkClaude(undefined, undefined, "/bin/npx"), /^WARN claude: not on PATH; npx.*npm install/],
+    [
+      "cannot be fetched either",
+      checkClaude(),
+      /^WARN claude: not on PATH, nor is npx \| Install Node.js\. Run npm install/,
+    ],
     [
       "has a key of Anthropic's",
       checkClaudeEnv({ ANTHROPIC_API_KEY: KEY }),

@@ -7,8 +7,9 @@ import process from "node:process";
 import { describe, test, type TestContext } from "node:test";
 import { readChoice, toChoice, toChoicePath, writeChoice } from "../../lib/cli/choice.ts";
 import { askUnset, type Wizard } from "../../lib/cli/first_run.ts";
-import { keepKey, setVariable, toKeyPath } from "../../lib/cli/keep_key.ts";
+import { keepKey, setVariable } from "../../lib/cli/keep_key.ts";
 import { LEFT } from "../../lib/cli/line_state.ts";
+import { toConfigPath } from "../../lib/config/folders.ts";
 import { readRouterOptions } from "../../lib/cli/router_options.ts";
 import { resolveSettings } from "../../lib/config/settings.ts";
 import { replaceFile } from "../../lib/store/replace_file.ts";
@@ -63,7 +64,7 @@ describe("the first run", () => {
     const options = await readRouterOptions(ready!);
     assert.equal(options.model, "owner/model");
     assert.equal(options.backends?.nvidia?.apiKey, "good");
-    assert.equal(await readFile(toKeyPath(io)!, "utf8"), "NVIDIA_API_KEY=good\n");
+    assert.equal(await readFile(toConfigPath(io, ".env")!, "utf8"), "NVIDIA_API_KEY=good\n");
     assert.equal((await readChoice(io)).model, "owner/model");
     assert.equal((await readRouterOptions(context)).model, "owner/model");
   });
@@ -96,7 +97,7 @@ describe("the first run", () => {
       const { wizard, asked } = createWizard(answers);
       const ready = await askUnset({ ...context, layers: [io.env, { NVIDIA_API_KEY: kept }] }, true, wizard);
       const { backends = {}, model } = await readRouterOptions(ready!);
-      const file = await readFile(toKeyPath(io)!, "utf8").catch(() => "");
+      const file = await readFile(toConfigPath(io, ".env")!, "utf8").catch(() => "");
       return [asked.map((question) => question.split(" ")[0]).join(), told[0], backends.nvidia?.apiKey, model, file];
     };
     const has = "Arbiter has an API key, NVIDIA_API_KEY: Enter keeps it.";
@@ -194,7 +195,7 @@ describe("what cannot be written", () => {
     const { io, told } = await makeWorld(t);
     await writeFile(join(io.cwd, ".config"), "no folder");
     await writeFile(join(io.cwd, ".local"), "no folder");
-    await keepKey(io, toKeyPath(io)!, "K", "v");
+    await keepKey(io, toConfigPath(io, ".env")!, "K", "v");
     await writeChoice(io, { model: "m", added: [], removed: [] });
     assert.equal(told.length, 2);
   });
@@ -228,7 +229,7 @@ describe("a key is kept", () => {
 
   test("for its owner only, also where the file was everybody's, in UTF-16, and behind a link", async (t) => {
     const { io } = await makeWorld(t);
-    const [path, dotfile] = [toKeyPath(io)!, join(io.cwd, "dotfile")];
+    const [path, dotfile] = [toConfigPath(io, ".env")!, join(io.cwd, "dotfile")];
     await mkdir(dirname(path), { recursive: true });
     await writeFile(dotfile, new Uint8Array([255, 254, ...[..."A=1\n"].flatMap((sign) => [sign.charCodeAt(0), 0])]));
     await chmod(dotfile, 0o644);
@@ -240,7 +241,7 @@ describe("a key is kept", () => {
 
   test("never over a file that cannot be read", async (t) => {
     const { io, told } = await makeWorld(t);
-    const path = toKeyPath(io)!;
+    const path = toConfigPath(io, ".env")!;
     await mkdir(path, { recursive: true });
     await keepKey(io, path, "K", "v");
     assert.match(told[0]!, /cannot be kept/);
@@ -263,7 +264,7 @@ describe("the choice", () => {
   test("is where Windows keeps such things", () => {
     const env = { LOCALAPPDATA: "C:\\Users\\u\\AppData\\Local", APPDATA: "C:\\Users\\u\\AppData\\Roaming" };
     assert.equal(toChoicePath({ env, platform: "win32" }), "C:\\Users\\u\\AppData\\Local\\arbiter\\choice.json");
-    assert.equal(toKeyPath({ env, platform: "win32" }), "C:\\Users\\u\\AppData\\Roaming\\arbiter\\.env");
+    assert.equal(toConfigPath({ env, platform: "win32" }, ".env"), "C:\\Users\\u\\AppData\\Roaming\\arbiter\\.env");
   });
 
   test("has what was added or removed last", () => {

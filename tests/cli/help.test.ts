@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { describe, test } from "node:test";
 import { COMMAND_ROWS, FLAGS, OWN_FLAGS } from "../../lib/cli/commands.ts";
 import { parseCommandLine } from "../../lib/cli/flags.ts";
-import { toHelp, toHelpFor } from "../../lib/cli/help.ts";
+import { toHelp } from "../../lib/cli/help.ts";
 import { wrapLines, wrapText } from "../../lib/cli/rows.ts";
 
 const TOPICS = [undefined, ...COMMAND_ROWS.map(([name]) => name)];
@@ -59,8 +59,7 @@ test("examples can be typed as they are", async () => {
 });
 
 test("a command's other names lead to its help", () => {
-  assert.equal(toHelpFor(["r2"]), toHelp("serve"));
-  assert.equal(toHelpFor([]), toHelp());
+  assert.equal(toHelp("r2"), toHelp("serve"));
 });
 
 test("what a flag stands for is beside it in 80 columns, and below it in 40", () => {

@@ -122,7 +122,8 @@ describe("the menu shows", () => {
         "           default",
         "  2 [ .. ] openai/gpt-oss-120b",
         "  3 [FAIL] z-ai/glm-5.2",
-        "           gone since 2026-05, try own…",
+        "           gone since 2026-05, try",
+        "           owner/next",
         "  4 Custom: any id or page address",
         "↑ ↓ or number moves, letters filter",
         "Enter chooses, Del removes, Esc leaves",
@@ -150,6 +151,8 @@ describe("the menu shows", () => {
     const menu = createMenu(Array.from({ length: 40 }, (_, i) => `owner/m${i + 1}`));
     press(menu, "30");
     assert.ok(menu.render(80, false).some((line) => /^> 30 \[ .. \] owner\/m30$/.test(line)));
+    for (let i = 1; i <= 40; i++) menu.mark(`owner/m${i}`, { state: "fail", note: "why ".repeat(30) });
+    assert.ok(menu.render(40, false).includes("> 30 [FAIL] owner/m30"));
     press(menu, "home");
     assert.match(menu.render(80, false)[1]!, /^> {2}1 /);
   });

@@ -17,7 +17,7 @@ import { makeContext } from "./support.ts";
 async function readLimits(options: RouterOptions, env: Env = {}, typed: string[] = []): Promise<ModelLimits> {
   const context = await makeContext(["env", ...typed], { env });
   const store = await openStore(context, assert.fail);
-  const { contextTokens, outputTokens } = await readModelChoice(createArbiter(options), context, store);
+  const { contextTokens, outputTokens } = await readModelChoice(createArbiter(options).router.catalog, context, store);
   return { contextTokens: contextTokens!, ...(outputTokens === undefined ? {} : { outputTokens }) };
 }
 
@@ -25,7 +25,7 @@ describe("readModelChoice()", () => {
   test("names the model for the main work and those of the tiers", async () => {
     const options = { model: "nvidia/nemotron-3-super-120b-a12b", tiers: { haiku: "openai/gpt-oss-20b" } };
     const context = await makeContext(["env"]);
-    const { elite, tiers } = await readModelChoice(createArbiter(options), context, createMemoryStore());
+    const { elite, tiers } = await readModelChoice(createArbiter(options).router.catalog, context, createMemoryStore());
     assert.equal(elite, "nvidia/nemotron-3-super-120b-a12b");
     assert.equal(tiers.haiku, "openai/gpt-oss-20b");
   });
@@ -67,7 +67,7 @@ describe("readModelChoice()", () => {
     try {
       const env = { XDG_STATE_HOME: folder };
       const options = { model: "nvidia/nemotron-3-super-120b-a12b" };
-      const { router: { catalog } } = createArbiter(options);
+      const { catalog } = createArbiter(options).router;
       const store = await openStore(await makeContext(["env"], { env }), assert.fail);
       const learned = new LearnedFacts(store, systemClock);
       learned.learn(toCandidate(catalog.elite, catalog), { context: 98_304, maxOutput: 8192 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { toConfigFolder, toStateFolder } from "../../lib/config/folders.ts";
+import { toConfigPath, toStatePath } from "../../lib/config/folders.ts";
 import { checkHost, type Env, resolveBackends, resolveSettings, toLocalAnswers } from "../../lib/config/settings.ts";
 
 function resolve(flags: Env, ...layers: Env[]): { settings: Record<string, unknown>; warnings: string[] } {
@@ -177,7 +177,7 @@ describe("the config folder is", () => {
   ];
   for (const [platform, env, expected] of rows) {
     test(`${expected} on ${platform} with ${Object.keys(env)}`, () =>
-      assert.equal(toConfigFolder(env, platform), expected));
+      assert.equal(toConfigPath({ env, platform }), expected));
   }
 });
 
@@ -193,7 +193,7 @@ describe("what the program remembers is in", () => {
     ["linux", {}, undefined],
   ];
   for (const [platform, env, expected] of rows) {
-    test(`${expected ?? "nothing"} on ${platform}`, () => assert.equal(toStateFolder(env, platform), expected));
+    test(`${expected ?? "nothing"} on ${platform}`, () => assert.equal(toStatePath({ env, platform }), expected));
   }
 });
 

@@ -1,7 +1,7 @@
 /** The command line itself: help, mistakes, and what scripts read. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { writeFile } from "node:fs/promises";
+import { symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
 import { describe, it, type TestContext } from "node:test";
@@ -75,6 +75,15 @@ describe("the command line", { concurrency: 3, timeout: 120_000 }, () => {
     });
   }
 
+  it("breaks what it says and asks between words", async (t) => {
+    const script = `stty cols 40; exec ${toArbiter("node", ["code"]).join(" ")}`;
+    const terminal = startTerminal(t, ["sh", "-c", script], { place: await makePlace(t) });
+    await terminal.see(/^Key \(it is not shown, and tried at\nonce\): ?$/m);
+    const reset = toArbiter("node", ["reset"]).join(" ");
+    const other = startTerminal(t, ["sh", "-c", `stty cols 24; ${reset}`], { place: await makePlace(t) });
+    await other.see(/^Forgot what 0 models\nhad taught\.$/m);
+  });
+
   const widths: [columns: number, what: string, text: RegExp][] = [
     [40, "a narrow terminal", /^ {2}-p, --port N\n {6}port of the proxy/m],
     [0, "one that does not say how wide it is", /^ {2}-p, --port N +port of the proxy/m],
@@ -99,6 +108,14 @@ describe("the command line", { concurrency: 3, timeout: 120_000 }, () => {
     ];
     const { code, stderr } = await startProgram(t, command, { place }).ended;
     assert.deepEqual([code, stderr], [1, "arbiter: The current folder is not there any more: change to another\n"]);
+  });
+
+  it("says that a .env cannot be read, and nothing where there is none", async (t) => {
+    const place = await makePlace(t);
+    const run = async () => (await startArbiter(t, ["status", "--port", "1"], { place }).ended).stderr;
+    assert.equal(await run(), "Nothing runs on port 1.\n");
+    await symlink(".env", join(place.project, ".env")); // Root may read everything but this.
+    assert.match(await run(), /^arbiter: Cannot read \S+\/project\/\.env: ELOOP/);
   });
 
   it("says that TARGET_DIR is no folder before it asks or starts anything", async (t) => {
