@@ -2670,7 +2670,7 @@ function row(baseUrl: string, keys: string, urls: string, aliases: string, more:
 
 /**
  * Hosts by name. The original Arbiter takes a leading `openai/` off its models' names. NVIDIA's free accounts have about
- * 40 requests a minute; Zen's free models take any key. Models for the main work are those of earlier tools.
+ * 40 requests a minute; Zen's free models took any key until September 2026. Models for the main work are those of earlier tools.
  */
 // deno-fmt-ignore: a table reads best one row a line
 const BACKENDS: ReadonlyMap<string, BackendRow> = new Map([
@@ -4935,6 +4935,9 @@ const TOO_LONG = "prompt is too long";
 const NO_MODEL =
   /^(?:\S+ is not a valid model ID|Invalid model identifier|No models loaded|Model (?:Not|does not) Exist|Invalid model:|Unknown Model)/i;
 const NO_TOOLS = /not support tools|found that support tool use|--enable-auto-tool-choice|--tool-call-parser/;
+/** What Zen says of free models that end, and, since September 2026, of all to whoever is not OpenCode. */
+const NO_LONGER_FREE =
+  /^Model \S+ is not supported|^Free promotion has ended|OpenCode's free tier can only be used from/;
 const MOVED = "The host sends to another address, which is not followed: correct its own";
 const NOT_YOURS = "The model is not available to this account";
 const WRONG_KEY = "The upstream refused the API key, check {key}";
@@ -4951,7 +4954,7 @@ const FAULTS: readonly FaultRow[] = [
   ["rejected_field", [404], /found that support the provided/], // OpenRouter, zed#36094
   ["unavailable", [404], /Not found for account/, NOT_YOURS], // NIM, FCC#1021
   ["unavailable", [404], ANY, "The upstream does not know this model, or its address is wrong"], // NIM "404 page not found"
-  ["unavailable", [401], /^Model \S+ is not supported|^Free promotion has ended/, NOT_YOURS], // Zen, of free models that end
+  ["unavailable", [401, 403], NO_LONGER_FREE, NOT_YOURS],
   ["bad_key", [401], ANY, WRONG_KEY], // NIM, also empty
   ["bad_key", [400], /^(?:API key not valid|Incorrect API key provided)/, WRONG_KEY], // Gemini, xAI
   ["unavailable", [400], NO_MODEL, "The upstream does not have this model"],

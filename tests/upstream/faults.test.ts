@@ -286,6 +286,12 @@ test("what is to be checked is the variable of the host's own key", () => {
   }
 });
 
+test("a free model that only its host's own client may ask is not said to want another key", () => {
+  const message = "Error from provider (Console): OpenCode's free tier can only be used from within OpenCode";
+  const fault = toUpstreamFault(403, JSON.stringify({ error: { type: "FreeTierError", message } }), M);
+  assert.match(fault.message, /^The model is not available to this account: .*within OpenCode/);
+});
+
 describe("what a user wrote is no fault", () => {
   const words = "Why does NIM say: DEGRADED function cannot be invoked, or ResourceExhausted, max_tokens at most 5?";
   const error = `{'error': {'message': 'ResourceExhausted'}}`;
