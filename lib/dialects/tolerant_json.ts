@@ -75,7 +75,7 @@ class TolerantParser {
   #object(depth: number): Record<string, unknown> {
     const entries: [string, unknown][] = [];
     this.#items("}", () => {
-      const key = this.#startsString() ? this.#strings() : this.#bare(/[^:=,}\s]/);
+      const key = this.#startsString() ? this.#strings() : this.#bare(/[^:=,{}\s]/);
       this.#skip();
       const char = this.#text.charAt(this.at);
       if (char === "") return this.#end(undefined);
@@ -160,7 +160,7 @@ class TolerantParser {
   }
 
   #word(): unknown {
-    const word = this.#bare(/[^,}\])\n]/);
+    const word = this.#bare(/[^,{}\])\n]/);
     const known = Object.hasOwn(WORDS, word);
     if (this.at >= this.#text.length) [this.cut, this.torn] = [true, this.torn || !known];
     if (known) return WORDS[word];

@@ -88,6 +88,11 @@ export const QWEN: FamilyVectors = {
       text: '<tool_call>\n{"name": "ls"',
       expected: ['text:<tool_call>\n{"name": "ls"'],
     },
+    ...['"arguments": ', '"arguments": {"path": ', '"arguments": let me see, '].map((half) => ({
+      name: `a call begun anew behind ${half}`,
+      text: `<tool_call>\n{"name": "ls", ${half}${READ}`,
+      expected: [`text:<tool_call>\n{"name": "ls", ${half}`, 'Read{"path":"a"}'],
+    })),
     {
       name: "a number before a brace too few",
       text: '<tool_call>{"name": "ls", "arguments": {"depth": 12</tool_call>ok',
