@@ -154,6 +154,15 @@ describe("what a host sends:", () => {
   }
 });
 
+test("where what is no call has been read again for two million characters, no more calls are looked for", () => {
+  const call = '<tool_call>{"name": "ls", "arguments": {"path": "."}}</tool_call>';
+  for (const [length, calls] of [[1_000, 1], [150_000, 0]] as const) {
+    const half = `<tool_call>\n{"name${" lorem".repeat(length / 6)}`;
+    const found = scan("qwen/qwen3", [`${half.repeat(8)}\n\n${call}`]);
+    assert.equal(found.filter(({ kind }) => kind === "call").length, calls);
+  }
+});
+
 describe("what a model leaks, over and over, whole and in pieces:", () => {
   for (const { family, models, vectors } of ALL) {
     const texts = vectors.map(({ text }) => text).sort((a, b) => b.length - a.length);
