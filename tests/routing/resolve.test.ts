@@ -183,8 +183,8 @@ test("a profile wins over the map, and that over all that is built in", () => {
 });
 
 test("a model has the shortest name that cannot mean another", () => {
-  const options: RouterOptions = { model: "zen/big-pickle", modelProfiles: { mine: { providerModel: "a/b" } } };
-  const catalog = createCatalog(options);
+  const modelProfiles = { mine: { providerModel: "a/b" } };
+  const catalog = createCatalog({ apiKey: "key", model: "zen/big-pickle", modelProfiles });
   assert.equal(toLabel(catalog.elite, catalog), "zen/big-pickle");
   assert.equal(toLabel(catalog.speed, catalog), "nvidia/nemotron-3-nano-30b-a3b");
   assert.equal(toLabel(resolveModel("mine", catalog).target, catalog), "mine");
