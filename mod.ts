@@ -3794,11 +3794,9 @@ const RULES: readonly (readonly [why: string, find: Find, sure?: false])[] = [
     return row && toRowTarget(row, name, names);
   }],
   ["host and model", (name, names) => splitName(name, names)?.target],
-  [
-    "upstream id",
-    (name, { backend }, plain) => name.includes("/") && !CLAUDE_NAME.test(plain) ? { backend, model: name } : undefined,
-    false,
-  ],
+  ["upstream id", (name, { backend }, plain) => {
+    return name.includes("/") && !CLAUDE_NAME.test(plain) ? { backend, model: name } : undefined;
+  }, false],
   ["short name", (name, names, plain) => {
     const words = [name.toLowerCase(), plain];
     const row = findRow(names, (id) => words.some((word) => id === word || id.endsWith(`/${word}`)));
@@ -14217,12 +14215,8 @@ function toDataReader(
 function readEvents(
   read: () => Promise<string[] | undefined>,
   reader: AnswerReader,
-  { deadline, clock, signal, onPromptTokens }: {
-    deadline: Deadline;
-    clock: Clock;
-    signal: AbortSignal;
-    onPromptTokens: (actual: number) => void;
-  },
+  deadline: Deadline,
+  { settings: { clock }, options: { signal }, onPromptTokens }: AttemptOptions,
 ): Answer["events"] {
   let done = false;
 
@@ -14294,8 +14288,9 @@ async function attempt(
   request: MessagesRequest,
   body: JsonObject,
   candidate: Candidate,
-  { settings, options, limit, isOfUse = () => true, onPromptTokens }: AttemptOptions,
+  how: AttemptOptions,
 ): Promise<Answer["events"]> {
+  const { settings, options, limit, isOfUse = () => true } = how;
   const { clock, call, userAgent, newId, idleTimeout } = settings;
   const { tokens, headers: client } = options;
   const { backend } = candidate;
@@ -14321,7 +14316,7 @@ async function attempt(
     const inputTokens = tokens.count(candidate);
     const reader = PROTOCOLS[format].createReader(request, { candidate, inputTokens, newId });
     const read = toDataReader(answer, candidate, deadline, clock);
-    const events = readEvents(read, reader, { deadline, clock, signal: options.signal, onPromptTokens });
+    const events = readEvents(read, reader, deadline, how);
     const held: MessageStreamEvent[] = [];
     for (let ready = false; !ready;) {
       const { value } = await events.next();
@@ -14330,9 +14325,7 @@ async function attempt(
       held.push(...value);
       ready = value.some(isOfUse);
     }
-    return iterate(() => {
-      return held.length > 0 ? Promise.resolve({ value: held.splice(0), done: false }) : events.next();
-    });
+    return iterate(() => held.length > 0 ? Promise.resolve({ value: held.splice(0), done: false }) : events.next());
   } catch (thrown) {
     deadline.close();
     throw deadline.explain(thrown);

@@ -106,11 +106,9 @@ const RULES: readonly (readonly [why: string, find: Find, sure?: false])[] = [
     return row && toRowTarget(row, name, names);
   }],
   ["host and model", (name, names) => splitName(name, names)?.target],
-  [
-    "upstream id",
-    (name, { backend }, plain) => name.includes("/") && !CLAUDE_NAME.test(plain) ? { backend, model: name } : undefined,
-    false,
-  ],
+  ["upstream id", (name, { backend }, plain) => {
+    return name.includes("/") && !CLAUDE_NAME.test(plain) ? { backend, model: name } : undefined;
+  }, false],
   ["short name", (name, names, plain) => {
     const words = [name.toLowerCase(), plain];
     const row = findRow(names, (id) => words.some((word) => id === word || id.endsWith(`/${word}`)));
