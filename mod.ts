@@ -2883,10 +2883,8 @@ const KIND_ROWS: readonly (readonly [RequestKind, shaped: (asked: MessagesReques
  */
 function toRequestKind(headers: Headers, request: MessagesRequest): RequestKind {
   const all = isHinted(headers, "code-request-class 1p-request-class");
-  const [kind] =
-    KIND_ROWS.find(([, shaped, hints = ""]) => isHinted(headers, hints) || (!(all && hints) && shaped(request))) ??
-      ["main" as const];
-  return kind;
+  const row = KIND_ROWS.find(([, fits, hints = ""]) => isHinted(headers, hints) || (!(all && hints) && fits(request)));
+  return row?.[0] ?? "main";
 }
 // lib/routing/local_answers.ts --------------------------------------------------------------
 /** A side request that needs no model, by the name a user switches it with. */
