@@ -2883,10 +2883,8 @@ const KIND_ROWS: readonly (readonly [RequestKind, shaped: (asked: MessagesReques
  */
 function toRequestKind(headers: Headers, request: MessagesRequest): RequestKind {
   const all = isHinted(headers, "code-request-class 1p-request-class");
-  const [kind] =
-    KIND_ROWS.find(([, shaped, hints = ""]) => isHinted(headers, hints) || (!(all && hints) && shaped(request))) ??
-      ["main" as const];
-  return kind;
+  const row = KIND_ROWS.find(([, fits, hints = ""]) => isHinted(headers, hints) || (!(all && hints) && fits(request)));
+  return row?.[0] ?? "main";
 }
 // lib/routing/local_answers.ts --------------------------------------------------------------
 /** A side request that needs no model, by the name a user switches it with. */
@@ -3709,7 +3707,7 @@ export type Names = {
 /** Longer names are none. */
 const LONGEST_NAME = 256;
 /** Names of Anthropic's models; others with a slash are names of an upstream. */
-const CLAUDE_NAME = /^(?:anthropic\/)?(?:claude|(?:opus|sonnet|haiku|fable|default|best)\b)/;
+const CLAUDE_NAME = /^(?:anthropic(?:-no-thinking)?\/)?(?:claude|(?:opus|sonnet|haiku|fable|default|best)\b)/;
 /** Windows, dates, versions and "latest" at the end of a name of Anthropic's: they tell no other model here. */
 const SUFFIXES = /(?:\[1m\]|[-@]\d{8}|-v\d+(?::\d+)?|-latest)+$/;
 
@@ -3771,12 +3769,12 @@ const RULES: readonly (readonly [why: string, find: Find, sure?: false])[] = [
     const host = backends.get(profile.backend?.toLowerCase() ?? "") ?? backend;
     return { backend: host, model: profile.providerModel, profile };
   }],
-  ["picker id", (name, names, plain) => {
+  ["picker id", (name, names) => {
     const { id, thinking } = parsePickerId(name) ?? {};
     if (id === undefined) return undefined;
     const found = parsePickerId(id) ? undefined : findReference(id, names);
-    // Anthropic's own names may have the same prefix.
-    if (!found && thinking && CLAUDE_NAME.test(plain)) return undefined;
+    // Anthropic's own names may have the same prefix; other hosts put one before them.
+    if (!found && !id.includes("/") && CLAUDE_NAME.test(toPlainName(id))) return undefined;
     const target = found ?? { backend: names.backend, model: id };
     return thinking ? target : { ...target, thinking: false };
   }],
@@ -3794,11 +3792,9 @@ const RULES: readonly (readonly [why: string, find: Find, sure?: false])[] = [
     return row && toRowTarget(row, name, names);
   }],
   ["host and model", (name, names) => splitName(name, names)?.target],
-  [
-    "upstream id",
-    (name, { backend }, plain) => name.includes("/") && !CLAUDE_NAME.test(plain) ? { backend, model: name } : undefined,
-    false,
-  ],
+  ["upstream id", (name, { backend }, plain) => {
+    return name.includes("/") && !CLAUDE_NAME.test(plain) ? { backend, model: name } : undefined;
+  }, false],
   ["short name", (name, names, plain) => {
     const words = [name.toLowerCase(), plain];
     const row = findRow(names, (id) => words.some((word) => id === word || id.endsWith(`/${word}`)));
@@ -3813,8 +3809,7 @@ type FoundTarget = { target: Target; why: string; sure?: boolean };
 /** Finds the model that a name stands for, and by which rule; nothing for names of Anthropic's and unknown ones. */
 function findRule(name: string, names: Names): FoundTarget | undefined {
   const whole = withoutWindow(name);
-  // deno-lint-ignore no-control-regex
-  if (whole.length > LONGEST_NAME || /[\x00-\x1f\x7f]/.test(whole)) return undefined;
+  if (whole.length > LONGEST_NAME || /\p{Cc}/u.test(whole)) return undefined;
   const plain = toPlainName(name);
   for (const [why, find, sure = true] of RULES) {
     const target = find(whole, names, plain);
@@ -3944,13 +3939,15 @@ function createCatalog(options: RouterOptions): Catalog {
   if (lost) throw new TypeError(`Cannot use the model '${name}': there is no backend '${lost.backend}'`);
   const names: Names = { options, backend, backends, profiles };
   const toTarget = (name: string): Target => findReference(name, names) ?? { backend, model: name };
-  const usual: Partial<typeof DEFAULT_MODELS> = backend.baseUrl === NVIDIA_BASE_URL ? DEFAULT_MODELS : {};
   const { defaultModel = BACKENDS.get(defaultBackend)?.defaultModel } = options.backends?.[defaultBackend] ?? {};
   if (!options.model && !defaultModel) {
     throw new TypeError(`No model is chosen for '${defaultBackend}': set ARBITER_MODEL, or its defaultModel`);
   }
   // A host's own model is called what the host calls it.
   const elite = options.model ? toTarget(options.model) : { backend, model: defaultModel! };
+  // What is usual at NVIDIA is of no use to those who work elsewhere, without its key.
+  const isUsual = backend.baseUrl === NVIDIA_BASE_URL && (elite.backend === backend || !backend.lacks);
+  const usual: Partial<typeof DEFAULT_MODELS> = isUsual ? DEFAULT_MODELS : {};
   const or = (name: string | undefined): Target => name ? toTarget(name) : elite;
   const toTierTarget = (tier: Tier, name = tiers[tier]): Target => {
     return options.tierThinking?.[tier] === false ? { ...or(name), thinking: false } : or(name);
@@ -10366,7 +10363,8 @@ export function createRouter(options: RouterOptions): Router {
     const chain = candidates.map((candidate) => toLabel(candidate, catalog));
     const [model = toLabel(target, catalog)] = chain;
     const closed = new Set(all.map(({ backend }) => backend).filter(({ lacks }) => lacks));
-    for (const { name, lacks } of closed) why.push(`no API key for '${name}': set ${lacks}`);
+    // The last is told where nobody can be asked: that of the model that was wanted.
+    for (const { name, lacks } of [...closed].reverse()) why.push(`no API key for '${name}': set ${lacks}`);
     return {
       // Claude Code gives up on a compaction whose answer is a call instead of a summary.
       request: kind === "compaction" && request.tools?.length ? { ...request, tool_choice: { type: "none" } } : request,
@@ -14215,12 +14213,8 @@ function toDataReader(
 function readEvents(
   read: () => Promise<string[] | undefined>,
   reader: AnswerReader,
-  { deadline, clock, signal, onPromptTokens }: {
-    deadline: Deadline;
-    clock: Clock;
-    signal: AbortSignal;
-    onPromptTokens: (actual: number) => void;
-  },
+  deadline: Deadline,
+  { settings: { clock }, options: { signal }, onPromptTokens }: AttemptOptions,
 ): Answer["events"] {
   let done = false;
 
@@ -14292,8 +14286,9 @@ async function attempt(
   request: MessagesRequest,
   body: JsonObject,
   candidate: Candidate,
-  { settings, options, limit, isOfUse = () => true, onPromptTokens }: AttemptOptions,
+  how: AttemptOptions,
 ): Promise<Answer["events"]> {
+  const { settings, options, limit, isOfUse = () => true } = how;
   const { clock, call, userAgent, newId, idleTimeout } = settings;
   const { tokens, headers: client } = options;
   const { backend } = candidate;
@@ -14319,7 +14314,7 @@ async function attempt(
     const inputTokens = tokens.count(candidate);
     const reader = PROTOCOLS[format].createReader(request, { candidate, inputTokens, newId });
     const read = toDataReader(answer, candidate, deadline, clock);
-    const events = readEvents(read, reader, { deadline, clock, signal: options.signal, onPromptTokens });
+    const events = readEvents(read, reader, deadline, how);
     const held: MessageStreamEvent[] = [];
     for (let ready = false; !ready;) {
       const { value } = await events.next();
@@ -14328,9 +14323,7 @@ async function attempt(
       held.push(...value);
       ready = value.some(isOfUse);
     }
-    return iterate(() => {
-      return held.length > 0 ? Promise.resolve({ value: held.splice(0), done: false }) : events.next();
-    });
+    return iterate(() => held.length > 0 ? Promise.resolve({ value: held.splice(0), done: false }) : events.next());
   } catch (thrown) {
     deadline.close();
     throw deadline.explain(thrown);
@@ -14650,6 +14643,11 @@ const TIME_PER_TOKEN = 20;
 /** Milliseconds after which what other processes know is read again. */
 const SYNC_PAUSE = 1_000;
 
+/** What a model's health is remembered under: what one key is refused, another may get. */
+function toHealthKey(candidate: Candidate): string {
+  return `${toKey(candidate)} ${toDigest(candidate.backend.apiKey ?? "", 11)}`;
+}
+
 /** What an attempt is made with, until when the answer must have begun, and whether there are others to ask after it. */
 type Turn = SendOptions & { end: number; hasOthers: boolean };
 /** Tells once how an answer went, `undefined` if that says nothing about the model. */
@@ -14737,7 +14735,7 @@ class Chain {
   readonly load = (): Promise<void> => this.#loading ??= this.#sync();
 
   /** Until when a model is asked last, in milliseconds since 1970. */
-  readonly avoidedUntil = (candidate: Candidate): number => this.#health.avoidedUntil(toKey(candidate));
+  readonly avoidedUntil = (candidate: Candidate): number => this.#health.avoidedUntil(toHealthKey(candidate));
 
   /** Takes over what other processes know. */
   async #sync(): Promise<void> {
@@ -14751,13 +14749,13 @@ class Chain {
   #order(request: MessagesRequest, { tokens }: SendOptions, candidates: readonly Candidate[]): Candidate[] {
     const cuts = this.#cuts.of(request);
     return orderCandidates(request, candidates, tokens, (candidate) => {
-      const [key, facts] = [toKey(candidate), this.#learned.of(candidate)];
+      const [key, facts] = [toHealthKey(candidate), this.#learned.of(candidate)];
       const gone = facts.goneSince < Infinity;
       return {
         facts,
         well: this.#health.isWell(key) && !gone,
         back: gone ? Infinity : this.#health.avoidedUntil(key),
-        cut: cuts.has(key),
+        cut: cuts.has(toKey(candidate)),
         blocked: this.#accounts.windowOf(candidate.backend).blocked,
       };
     });
@@ -14778,7 +14776,7 @@ class Chain {
     const { signal, tokens, kind, end, hasOthers } = turn;
     const leave = await this.#accounts.enter(candidate.backend, PRIORITIES[kind], signal, end - clock.now());
     turn.onTry?.(candidate);
-    const tell = this.#health.begin(toKey(candidate));
+    const tell = this.#health.begin(toHealthKey(candidate));
     let release = () => {};
     const over: Over = (well) => {
       tell(well);
@@ -14839,7 +14837,7 @@ class Chain {
   #learn(candidate: Candidate, fault: UpstreamFault, { maxTokens }: FittingRequest, tokens: PromptTokens): void {
     const { kind, facts: { retryAfter, used } } = fault;
     const wait = Math.max(FAULT_KINDS[kind].avoid ?? 0, retryAfter ?? 0);
-    if (wait > 0) this.#health.avoid(toKey(candidate), wait);
+    if (wait > 0) this.#health.avoid(toHealthKey(candidate), wait);
     if (kind === "rate_limited") this.#accounts.refuse(candidate, retryAfter);
     this.#learned.learn(candidate, toLessons(fault, maxTokens));
     if (used) this.#report(candidate, tokens, toCounted(fault, maxTokens, tokens.count(candidate)));

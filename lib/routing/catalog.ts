@@ -111,13 +111,15 @@ export function createCatalog(options: RouterOptions): Catalog {
   if (lost) throw new TypeError(`Cannot use the model '${name}': there is no backend '${lost.backend}'`);
   const names: Names = { options, backend, backends, profiles };
   const toTarget = (name: string): Target => findReference(name, names) ?? { backend, model: name };
-  const usual: Partial<typeof DEFAULT_MODELS> = backend.baseUrl === NVIDIA_BASE_URL ? DEFAULT_MODELS : {};
   const { defaultModel = BACKENDS.get(defaultBackend)?.defaultModel } = options.backends?.[defaultBackend] ?? {};
   if (!options.model && !defaultModel) {
     throw new TypeError(`No model is chosen for '${defaultBackend}': set ARBITER_MODEL, or its defaultModel`);
   }
   // A host's own model is called what the host calls it.
   const elite = options.model ? toTarget(options.model) : { backend, model: defaultModel! };
+  // What is usual at NVIDIA is of no use to those who work elsewhere, without its key.
+  const isUsual = backend.baseUrl === NVIDIA_BASE_URL && (elite.backend === backend || !backend.lacks);
+  const usual: Partial<typeof DEFAULT_MODELS> = isUsual ? DEFAULT_MODELS : {};
   const or = (name: string | undefined): Target => name ? toTarget(name) : elite;
   const toTierTarget = (tier: Tier, name = tiers[tier]): Target => {
     return options.tierThinking?.[tier] === false ? { ...or(name), thinking: false } : or(name);

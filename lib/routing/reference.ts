@@ -21,7 +21,7 @@ export type Names = {
 /** Longer names are none. */
 export const LONGEST_NAME = 256;
 /** Names of Anthropic's models; others with a slash are names of an upstream. */
-export const CLAUDE_NAME = /^(?:anthropic\/)?(?:claude|(?:opus|sonnet|haiku|fable|default|best)\b)/;
+export const CLAUDE_NAME = /^(?:anthropic(?:-no-thinking)?\/)?(?:claude|(?:opus|sonnet|haiku|fable|default|best)\b)/;
 /** Windows, dates, versions and "latest" at the end of a name of Anthropic's: they tell no other model here. */
 const SUFFIXES = /(?:\[1m\]|[-@]\d{8}|-v\d+(?::\d+)?|-latest)+$/;
 
@@ -83,12 +83,12 @@ const RULES: readonly (readonly [why: string, find: Find, sure?: false])[] = [
     const host = backends.get(profile.backend?.toLowerCase() ?? "") ?? backend;
     return { backend: host, model: profile.providerModel, profile };
   }],
-  ["picker id", (name, names, plain) => {
+  ["picker id", (name, names) => {
     const { id, thinking } = parsePickerId(name) ?? {};
     if (id === undefined) return undefined;
     const found = parsePickerId(id) ? undefined : findReference(id, names);
-    // Anthropic's own names may have the same prefix.
-    if (!found && thinking && CLAUDE_NAME.test(plain)) return undefined;
+    // Anthropic's own names may have the same prefix; other hosts put one before them.
+    if (!found && !id.includes("/") && CLAUDE_NAME.test(toPlainName(id))) return undefined;
     const target = found ?? { backend: names.backend, model: id };
     return thinking ? target : { ...target, thinking: false };
   }],
@@ -106,11 +106,9 @@ const RULES: readonly (readonly [why: string, find: Find, sure?: false])[] = [
     return row && toRowTarget(row, name, names);
   }],
   ["host and model", (name, names) => splitName(name, names)?.target],
-  [
-    "upstream id",
-    (name, { backend }, plain) => name.includes("/") && !CLAUDE_NAME.test(plain) ? { backend, model: name } : undefined,
-    false,
-  ],
+  ["upstream id", (name, { backend }, plain) => {
+    return name.includes("/") && !CLAUDE_NAME.test(plain) ? { backend, model: name } : undefined;
+  }, false],
   ["short name", (name, names, plain) => {
     const words = [name.toLowerCase(), plain];
     const row = findRow(names, (id) => words.some((word) => id === word || id.endsWith(`/${word}`)));
@@ -125,8 +123,7 @@ export type FoundTarget = { target: Target; why: string; sure?: boolean };
 /** Finds the model that a name stands for, and by which rule; nothing for names of Anthropic's and unknown ones. */
 export function findRule(name: string, names: Names): FoundTarget | undefined {
   const whole = withoutWindow(name);
-  // deno-lint-ignore no-control-regex
-  if (whole.length > LONGEST_NAME || /[\x00-\x1f\x7f]/.test(whole)) return undefined;
+  if (whole.length > LONGEST_NAME || /\p{Cc}/u.test(whole)) return undefined;
   const plain = toPlainName(name);
   for (const [why, find, sure = true] of RULES) {
     const target = find(whole, names, plain);

@@ -116,8 +116,6 @@ const KIND_ROWS: readonly (readonly [RequestKind, shaped: (asked: MessagesReques
  */
 export function toRequestKind(headers: Headers, request: MessagesRequest): RequestKind {
   const all = isHinted(headers, "code-request-class 1p-request-class");
-  const [kind] =
-    KIND_ROWS.find(([, shaped, hints = ""]) => isHinted(headers, hints) || (!(all && hints) && shaped(request))) ??
-      ["main" as const];
-  return kind;
+  const row = KIND_ROWS.find(([, fits, hints = ""]) => isHinted(headers, hints) || (!(all && hints) && fits(request)));
+  return row?.[0] ?? "main";
 }

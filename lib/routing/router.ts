@@ -161,7 +161,8 @@ export function createRouter(options: RouterOptions): Router {
     const chain = candidates.map((candidate) => toLabel(candidate, catalog));
     const [model = toLabel(target, catalog)] = chain;
     const closed = new Set(all.map(({ backend }) => backend).filter(({ lacks }) => lacks));
-    for (const { name, lacks } of closed) why.push(`no API key for '${name}': set ${lacks}`);
+    // The last is told where nobody can be asked: that of the model that was wanted.
+    for (const { name, lacks } of [...closed].reverse()) why.push(`no API key for '${name}': set ${lacks}`);
     return {
       // Claude Code gives up on a compaction whose answer is a call instead of a summary.
       request: kind === "compaction" && request.tools?.length ? { ...request, tool_choice: { type: "none" } } : request,

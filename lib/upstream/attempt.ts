@@ -63,12 +63,8 @@ function toDataReader(
 function readEvents(
   read: () => Promise<string[] | undefined>,
   reader: AnswerReader,
-  { deadline, clock, signal, onPromptTokens }: {
-    deadline: Deadline;
-    clock: Clock;
-    signal: AbortSignal;
-    onPromptTokens: (actual: number) => void;
-  },
+  deadline: Deadline,
+  { settings: { clock }, options: { signal }, onPromptTokens }: AttemptOptions,
 ): Answer["events"] {
   let done = false;
 
@@ -140,8 +136,9 @@ export async function attempt(
   request: MessagesRequest,
   body: JsonObject,
   candidate: Candidate,
-  { settings, options, limit, isOfUse = () => true, onPromptTokens }: AttemptOptions,
+  how: AttemptOptions,
 ): Promise<Answer["events"]> {
+  const { settings, options, limit, isOfUse = () => true } = how;
   const { clock, call, userAgent, newId, idleTimeout } = settings;
   const { tokens, headers: client } = options;
   const { backend } = candidate;
@@ -167,7 +164,7 @@ export async function attempt(
     const inputTokens = tokens.count(candidate);
     const reader = PROTOCOLS[format].createReader(request, { candidate, inputTokens, newId });
     const read = toDataReader(answer, candidate, deadline, clock);
-    const events = readEvents(read, reader, { deadline, clock, signal: options.signal, onPromptTokens });
+    const events = readEvents(read, reader, deadline, how);
     const held: MessageStreamEvent[] = [];
     for (let ready = false; !ready;) {
       const { value } = await events.next();
@@ -176,9 +173,7 @@ export async function attempt(
       held.push(...value);
       ready = value.some(isOfUse);
     }
-    return iterate(() => {
-      return held.length > 0 ? Promise.resolve({ value: held.splice(0), done: false }) : events.next();
-    });
+    return iterate(() => held.length > 0 ? Promise.resolve({ value: held.splice(0), done: false }) : events.next());
   } catch (thrown) {
     deadline.close();
     throw deadline.explain(thrown);

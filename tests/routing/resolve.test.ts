@@ -90,6 +90,9 @@ describe("without any configuration, a client that asks for", () => {
     ["anthropic-no-thinking/nvidia/nemotron-3-super-120b-a12b", `${ELITE}!-`],
     ["anthropic/nvidia/nemotron-3-super-120b-a12b", ELITE],
     ["anthropic/ollama/qwen3:8b", "ollama/qwen3:8b!"],
+    ["anthropic-no-thinking/claude-sonnet-5", ELITE],
+    ["claude-3-freecc-no-thinking/claude-opus-4-7", ELITE],
+    ["anthropic/anthropic/claude-x", "nvidia/anthropic/claude-x!"],
   ];
   for (const [asked, expected] of rows) {
     test(`'${asked}' gets ${expected}`, () => assert.equal(resolve(asked), expected));
@@ -122,6 +125,7 @@ describe("models that are chosen:", () => {
     ["default", { defaultBackend: "moonshot" }, "moonshot/kimi-k3"],
     ["anthropic/m", { defaultBackend: "acme", backends: ACME, model: "m" }, "acme/m"],
     ["anthropic/other", { defaultBackend: "acme", backends: ACME, model: "m" }, "acme/other!"],
+    ["claude/other", { defaultBackend: "acme", backends: ACME, model: "m" }, "acme/other!"],
     ["anthropic-no-thinking/m", { defaultBackend: "acme", backends: ACME, model: "m" }, "acme/m!-"],
     // what a user declares goes before what is known
     ["openai/gpt-oss-120b", { backends: { openai: { baseUrl: "http://o/v1" } } }, "openai/gpt-oss-120b!"],
@@ -133,6 +137,7 @@ describe("models that are chosen:", () => {
     // names that are none
     ["x/".repeat(200) + "y", {}, ELITE],
     ["a/b\r\nx-evil: 1", {}, ELITE],
+    ["a/b\x9bx", {}, ELITE],
     ["anthropic/anthropic/z-ai/glm-5.2", {}, "nvidia/anthropic/z-ai/glm-5.2!"],
     // the main model's name, also where haiku has the same
     ["a/b", { model: "a/b", tiers: { haiku: "a/b" } }, "nvidia/a/b"],
@@ -178,8 +183,8 @@ test("a profile wins over the map, and that over all that is built in", () => {
 });
 
 test("a model has the shortest name that cannot mean another", () => {
-  const options: RouterOptions = { model: "zen/big-pickle", modelProfiles: { mine: { providerModel: "a/b" } } };
-  const catalog = createCatalog(options);
+  const modelProfiles = { mine: { providerModel: "a/b" } };
+  const catalog = createCatalog({ apiKey: "key", model: "zen/big-pickle", modelProfiles });
   assert.equal(toLabel(catalog.elite, catalog), "zen/big-pickle");
   assert.equal(toLabel(catalog.speed, catalog), "nvidia/nemotron-3-nano-30b-a3b");
   assert.equal(toLabel(resolveModel("mine", catalog).target, catalog), "mine");

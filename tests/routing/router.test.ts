@@ -183,10 +183,20 @@ describe("the chain", () => {
     assert.ok(why.includes("no API key for 'openrouter': set OPENROUTER_API_KEY"));
   });
 
+  test("has nothing of NVIDIA's for who works elsewhere and has no key there", () => {
+    const options = { apiKey: "", backends: { openrouter: { apiKey: "key" } }, model: "openrouter/x/y" };
+    for (const model of ["claude-sonnet-5", "claude-haiku-4-5"]) {
+      const { chain, why } = trace({ options }, { model });
+      assert.deepEqual([chain, why.filter((reason) => reason.includes("key"))], [["openrouter/x/y"], []], model);
+    }
+  });
+
   test("is empty when no host has a key", () => {
     const { candidates, trace } = route({ options: { apiKey: "" } });
     assert.deepEqual([candidates, trace.chain], [[], []]);
     assert.match(trace.why.at(-1) ?? "", /set NVIDIA_API_KEY/);
+    const other = route({ options: { apiKey: "" } }, { model: "openrouter/x/y" });
+    assert.match(other.trace.why.at(-1) ?? "", /set OPENROUTER_API_KEY/);
   });
 });
 
