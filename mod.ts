@@ -14643,11 +14643,6 @@ const TIME_PER_TOKEN = 20;
 /** Milliseconds after which what other processes know is read again. */
 const SYNC_PAUSE = 1_000;
 
-/** What a model's health is remembered under: what one key is refused, another may get. */
-function toHealthKey(candidate: Candidate): string {
-  return `${toKey(candidate)} ${toDigest(candidate.backend.apiKey ?? "", 11)}`;
-}
-
 /** What an attempt is made with, until when the answer must have begun, and whether there are others to ask after it. */
 type Turn = SendOptions & { end: number; hasOthers: boolean };
 /** Tells once how an answer went, `undefined` if that says nothing about the model. */
@@ -14735,7 +14730,7 @@ class Chain {
   readonly load = (): Promise<void> => this.#loading ??= this.#sync();
 
   /** Until when a model is asked last, in milliseconds since 1970. */
-  readonly avoidedUntil = (candidate: Candidate): number => this.#health.avoidedUntil(toHealthKey(candidate));
+  readonly avoidedUntil = (candidate: Candidate): number => this.#health.avoidedUntil(toKey(candidate));
 
   /** Takes over what other processes know. */
   async #sync(): Promise<void> {
@@ -14749,13 +14744,13 @@ class Chain {
   #order(request: MessagesRequest, { tokens }: SendOptions, candidates: readonly Candidate[]): Candidate[] {
     const cuts = this.#cuts.of(request);
     return orderCandidates(request, candidates, tokens, (candidate) => {
-      const [key, facts] = [toHealthKey(candidate), this.#learned.of(candidate)];
+      const [key, facts] = [toKey(candidate), this.#learned.of(candidate)];
       const gone = facts.goneSince < Infinity;
       return {
         facts,
         well: this.#health.isWell(key) && !gone,
         back: gone ? Infinity : this.#health.avoidedUntil(key),
-        cut: cuts.has(toKey(candidate)),
+        cut: cuts.has(key),
         blocked: this.#accounts.windowOf(candidate.backend).blocked,
       };
     });
@@ -14776,7 +14771,7 @@ class Chain {
     const { signal, tokens, kind, end, hasOthers } = turn;
     const leave = await this.#accounts.enter(candidate.backend, PRIORITIES[kind], signal, end - clock.now());
     turn.onTry?.(candidate);
-    const tell = this.#health.begin(toHealthKey(candidate));
+    const tell = this.#health.begin(toKey(candidate));
     let release = () => {};
     const over: Over = (well) => {
       tell(well);
@@ -14837,7 +14832,7 @@ class Chain {
   #learn(candidate: Candidate, fault: UpstreamFault, { maxTokens }: FittingRequest, tokens: PromptTokens): void {
     const { kind, facts: { retryAfter, used } } = fault;
     const wait = Math.max(FAULT_KINDS[kind].avoid ?? 0, retryAfter ?? 0);
-    if (wait > 0) this.#health.avoid(toHealthKey(candidate), wait);
+    if (wait > 0) this.#health.avoid(toKey(candidate), wait);
     if (kind === "rate_limited") this.#accounts.refuse(candidate, retryAfter);
     this.#learned.learn(candidate, toLessons(fault, maxTokens));
     if (used) this.#report(candidate, tokens, toCounted(fault, maxTokens, tokens.count(candidate)));

@@ -59,19 +59,6 @@ test("a model that is degraded for one proxy is passed over by the other", async
   assert.deepEqual(team.asked, ["m/second"]);
 });
 
-test("what a wrong key was refused is asked again with the right one, by all", async () => {
-  let right = false;
-  const team = new Team({ "m/first": () => right ? HELLO : FAULTS.forbidden, "m/second": () => HELLO });
-  await team.ask(0);
-  right = true;
-  for (const proxy of [0, 1]) {
-    const options = { baseUrl: "http://h/v1", apiKey: "right", model: "m/first", fallbacks: ["m/second"] };
-    team.proxies[proxy]!.configure(options);
-    await team.ask(proxy);
-  }
-  assert.deepEqual(team.asked, ["m/first", "m/second", "m/first", "m/first"]);
-});
-
 test("a field that one proxy was refused the other leaves out, too", async () => {
   const refusing: Script = (request) =>
     "stop" in request ? { status: 400, body: { detail: "Unsupported parameter(s): `stop`" } } : HELLO;
