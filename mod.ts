@@ -8389,6 +8389,11 @@ class ToolCallAssembler {
     return this.#calls.length;
   }
 
+  /** Whether a call is not closed yet. */
+  get open(): boolean {
+    return this.#closed < this.#calls.length;
+  }
+
   /** Takes the `tool_calls` of one chunk. */
   feed(deltas: readonly ToolCallDelta[]): void {
     for (const delta of deltas) {
@@ -8429,7 +8434,7 @@ class ToolCallAssembler {
   settle(): boolean {
     const call = this.#calls[this.#closed];
     if (call?.settled) this.#close(call);
-    return this.#closed >= this.#calls.length;
+    return !this.open;
   }
 
   /**
@@ -8716,7 +8721,7 @@ export class ChunkTranslator {
 
   /** Whether the text held back may still turn out to be nothing: blanks, Kimi's `(no content)`, a run of `!`. */
   #isFiller(): boolean {
-    if (this.#blocks.open === "text" || this.#filler.length > MAX_FILLER_CHARS) return false;
+    if ((this.#blocks.open === "text" && !this.#calls.open) || this.#filler.length > MAX_FILLER_CHARS) return false;
     const text = this.#filler.trim();
     return NO_CONTENT.startsWith(text) || (this.#blocks.count === 0 && /^!+$/.test(text));
   }
@@ -9847,9 +9852,9 @@ function findRefusal(body: Record<string, unknown>): string | undefined {
 const DEMO_MODEL = "arbiter/demo-model";
 
 /**
- * Options of {@linkcode createStandIn}: what each model does (`arbiter/demo-model` alone; one that is not listed
- * does not exist), the key that must be sent (any or none will do), the clock that silences run on (the machine's) and how many of
- * the latest requests are kept (all).
+ * Options of {@linkcode createStandIn}: what each model does (`arbiter/demo-model` alone; one that is not listed does not
+ * exist), the key that must be sent (any or none will do), the clock that silences run on (the machine's) and how many
+ * of the latest requests are kept (all).
  */
 export type StandInOptions = { models?: Record<string, Script>; apiKey?: string; clock?: Clock; keep?: number };
 

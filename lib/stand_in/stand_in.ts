@@ -9,9 +9,9 @@ import { findRefusal } from "./strictness.ts";
 export const DEMO_MODEL = "arbiter/demo-model";
 
 /**
- * Options of {@linkcode createStandIn}: what each model does (`arbiter/demo-model` alone; one that is not listed
- * does not exist), the key that must be sent (any or none will do), the clock that silences run on (the machine's) and how many of
- * the latest requests are kept (all).
+ * Options of {@linkcode createStandIn}: what each model does (`arbiter/demo-model` alone; one that is not listed does not
+ * exist), the key that must be sent (any or none will do), the clock that silences run on (the machine's) and how many
+ * of the latest requests are kept (all).
  */
 export type StandInOptions = { models?: Record<string, Script>; apiKey?: string; clock?: Clock; keep?: number };
 

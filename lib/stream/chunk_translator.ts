@@ -219,7 +219,7 @@ export class ChunkTranslator {
 
   /** Whether the text held back may still turn out to be nothing: blanks, Kimi's `(no content)`, a run of `!`. */
   #isFiller(): boolean {
-    if (this.#blocks.open === "text" || this.#filler.length > MAX_FILLER_CHARS) return false;
+    if ((this.#blocks.open === "text" && !this.#calls.open) || this.#filler.length > MAX_FILLER_CHARS) return false;
     const text = this.#filler.trim();
     return NO_CONTENT.startsWith(text) || (this.#blocks.count === 0 && /^!+$/.test(text));
   }

@@ -47,6 +47,11 @@ export class ToolCallAssembler {
     return this.#calls.length;
   }
 
+  /** Whether a call is not closed yet. */
+  get open(): boolean {
+    return this.#closed < this.#calls.length;
+  }
+
   /** Takes the `tool_calls` of one chunk. */
   feed(deltas: readonly ToolCallDelta[]): void {
     for (const delta of deltas) {
@@ -87,7 +92,7 @@ export class ToolCallAssembler {
   settle(): boolean {
     const call = this.#calls[this.#closed];
     if (call?.settled) this.#close(call);
-    return this.#closed >= this.#calls.length;
+    return !this.open;
   }
 
   /**

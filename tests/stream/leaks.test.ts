@@ -78,6 +78,18 @@ describe("half a call is not run", () => {
     }
   });
 
+  test("and blanks in the middle of it, after a text, are nothing", () => {
+    for (const blanks of ["\n\n", " (no content)"]) {
+      const begun = [
+        chunk({ content: "Ok." }),
+        calls(call(0, "c1", "Write", half.slice(0, 4))),
+        chunk({ content: blanks }),
+      ];
+      const answer = read("qwen/qwen3-80b", ...begun, calls(call(0, null, null, half.slice(4))), finish("length"));
+      assert.deepEqual(answer, ["text:Ok.", `Write${half}`, "(max_tokens)"]);
+    }
+  });
+
   test("wherever in a value it ends, or before one; where only brackets are missing it is whole", () => {
     const rows: [args: string, stop: string][] = [
       ['{"path":"a.ts","limit":12', "max_tokens"],
