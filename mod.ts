@@ -8447,7 +8447,7 @@ class ToolCallAssembler {
       const half = (cut && !call.complete) || call.half;
       broken ||= half;
       if (this.#blocks.open === "tool_use" || !half) this.#close(call, half);
-      else this.#closed++;
+      else this.#calls.splice(this.#closed, 1);
     }
     return broken;
   }

@@ -152,6 +152,11 @@ describe("a call that comes as a call and in the text runs once", () => {
     });
   }
 
+  test("as it is in the text, if the answer was cut before what came as a call was complete", () => {
+    const chunks = [calls(call(0, "c1", "Read", "{'path': 'a.ts'}")), chunk({ content: text }), finish("length")];
+    assert.deepEqual(read("nvidia/nvidia-nemotron-nano-9b-v2", ...chunks), [`Read${READ}`, "(max_tokens)"]);
+  });
+
   test("but two different calls are two", () => {
     const chunks = [chunk({ content: text }), calls(call(0, "c1", "Read", '{"path":"b.ts"}')), finish()];
     const expected = [`Read${READ}`, 'Read{"path":"b.ts"}', "(tool_use)"];
