@@ -2894,6 +2894,8 @@ export type LocalAnswer = "title" | "quota" | "suggestion" | "filepaths" | "pref
 
 /** All of them. */
 const LOCAL_ANSWERS: readonly LocalAnswer[] = ["title", "quota", "suggestion", "filepaths", "prefix"];
+/** Those that are on unless the user says otherwise: nobody misses a model there. */
+const USUAL_ANSWERS: readonly LocalAnswer[] = ["title", "quota"];
 
 /** Claude Code's own instructions for a title say 3 to 7 words. */
 const MOST_WORDS = 6;
@@ -3222,9 +3224,6 @@ function resolveSettings(
   }
   return settings;
 }
-
-/** What is answered without a model unless the user says otherwise: nobody misses a model there. */
-const USUAL_ANSWERS: readonly LocalAnswer[] = ["title", "quota"];
 
 /** The local answers a user wants: the list if there is one, else the usual ones with what single switches change. */
 function toLocalAnswers(settings: Settings): readonly LocalAnswer[] {
@@ -14907,7 +14906,7 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
     inboundRpm: options.inboundRpm ?? 0,
     showContent: options.showContent ?? false,
     visualizes: options.visualizes ?? false,
-    localAnswers: options.localAnswers ?? ["title", "quota"],
+    localAnswers: options.localAnswers ?? USUAL_ANSWERS,
     onRequest(log) {
       stats = addRequest(stats, log);
       sessions.add(log);
