@@ -3531,6 +3531,33 @@ const VERSION = "1.0.0";
 
 /** What hosts are told is calling, unless an option says otherwise. */
 const USER_AGENT: string = `arbiter-proxy/${VERSION}`;
+// lib/wire/signal.ts ------------------------------------------------------------------------
+/** What is to be done when a signal fires, behind one listener for all: Node warns of more than ten. */
+const ON_ABORT = new WeakMap<AbortSignal, Set<() => void>>();
+
+function runAll({ target }: Event): void {
+  ON_ABORT.get(target as AbortSignal)?.forEach((run) => run());
+}
+
+/** Calls `run` when a signal fires, at once if it already has; gives a way to call that off. */
+function onAbort(signal: AbortSignal, run: () => void): () => void {
+  const one = () => run(); // The same function may be added twice.
+  if (signal.aborted) one();
+  const runs = ON_ABORT.get(signal) ?? new Set();
+  if (runs.size === 0) signal.addEventListener("abort", runAll);
+  ON_ABORT.set(signal, runs.add(one));
+  return () => {
+    if (runs.delete(one) && runs.size === 0) signal.removeEventListener("abort", runAll);
+  };
+}
+
+/** What a promise gives, unless a signal fires before; then it rejects with the signal's reason. */
+function abortable<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const forget = onAbort(signal, () => reject(signal.reason));
+    promise.then(resolve, reject).finally(forget);
+  });
+}
 // lib/cli/child.ts --------------------------------------------------------------------------
 /** A program to run, with the arguments that come before the user's. */
 type Program = { command: string; args: readonly string[] };
@@ -3576,11 +3603,16 @@ async function start(program: Program, env: Env, cwd: string, stdout: "inherit" 
   return spawn(command, args, { stdio: ["inherit", stdout, "inherit"], env, cwd, shell });
 }
 
-/** Runs a program and gives the last line it wrote; nothing if it failed. */
-async function readLastLine(program: Program, env: Env, cwd: string): Promise<string | undefined> {
+/** Runs a program and gives the last line it wrote; nothing if it failed, or was not over when `signal` fired. */
+async function readLastLine(program: Program, env: Env, cwd: string, signal?: AbortSignal) {
   const child = await start(program, env, cwd, "pipe");
   let output = "";
   child.stdout?.setEncoding("utf8").on("data", (text) => output += text);
+  const end = () => {
+    child.kill();
+    child.stdout?.destroy(); // What it has started itself may hold that.
+  };
+  if (signal) onAbort(signal, end);
   const code = await new Promise((resolve) => child.once("error", resolve).once("close", resolve));
   return code === 0 ? output.trim().split(/\r?\n/).at(-1) : undefined;
 }
@@ -5163,33 +5195,6 @@ class SharedMap<T> {
     this.#queue = done.catch(() => {});
     return done;
   }
-}
-// lib/wire/signal.ts ------------------------------------------------------------------------
-/** What is to be done when a signal fires, behind one listener for all: Node warns of more than ten. */
-const ON_ABORT = new WeakMap<AbortSignal, Set<() => void>>();
-
-function runAll({ target }: Event): void {
-  ON_ABORT.get(target as AbortSignal)?.forEach((run) => run());
-}
-
-/** Calls `run` when a signal fires, at once if it already has; gives a way to call that off. */
-function onAbort(signal: AbortSignal, run: () => void): () => void {
-  const one = () => run(); // The same function may be added twice.
-  if (signal.aborted) one();
-  const runs = ON_ABORT.get(signal) ?? new Set();
-  if (runs.size === 0) signal.addEventListener("abort", runAll);
-  ON_ABORT.set(signal, runs.add(one));
-  return () => {
-    if (runs.delete(one) && runs.size === 0) signal.removeEventListener("abort", runAll);
-  };
-}
-
-/** What a promise gives, unless a signal fires before; then it rejects with the signal's reason. */
-function abortable<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const forget = onAbort(signal, () => reject(signal.reason));
-    promise.then(resolve, reject).finally(forget);
-  });
 }
 // lib/wire/clock.ts -------------------------------------------------------------------------
 /** Time as an argument, so that tests never sleep. */
@@ -16501,7 +16506,9 @@ async function createMachine({ env, platform, cwd }: Io) {
     findRunning,
     async findClaude(): Promise<[path?: string | undefined, version?: string | undefined, npx?: string | undefined]> {
       const path = await findOnPath("claude", env, platform);
-      const line = path && await readLastLine({ command: path, args: ["--version"] }, env, cwd).catch(() => undefined);
+      const program = { command: path ?? "", args: ["--version"] };
+      const asked = path && readLastLine(program, env, cwd, AbortSignal.timeout(LOOK_TIMEOUT));
+      const line = asked && await asked.catch(() => undefined);
       return [path, line?.split(" ")[0], await findOnPath("npx", env, platform)];
     },
   };

@@ -73,7 +73,9 @@ async function createMachine({ env, platform, cwd }: Io) {
     findRunning,
     async findClaude(): Promise<[path?: string | undefined, version?: string | undefined, npx?: string | undefined]> {
       const path = await findOnPath("claude", env, platform);
-      const line = path && await readLastLine({ command: path, args: ["--version"] }, env, cwd).catch(() => undefined);
+      const program = { command: path ?? "", args: ["--version"] };
+      const asked = path && readLastLine(program, env, cwd, AbortSignal.timeout(LOOK_TIMEOUT));
+      const line = asked && await asked.catch(() => undefined);
       return [path, line?.split(" ")[0], await findOnPath("npx", env, platform)];
     },
   };
