@@ -16353,14 +16353,13 @@ function checkBaseUrl({ baseUrl, format }: Backend): Finding {
   return { ...finding, says: [baseUrl, finding.says].filter(Boolean).join(": ") };
 }
 
-/** Why a host could not be reached, by the words of Node, Bun and Deno; all of them know the variable. */
+/** What to do about a certificate that is not trusted; all runtimes know the variable. */
+const TRUST = "Set NODE_EXTRA_CA_CERTS to the file with the certificate of who has signed it, such as your company.";
+
+/** Why a host could not be reached, by the words of Node, Bun and Deno. */
 const REACH_SIGNS: readonly Sign[] = [
   [/ENOTFOUND|EAI_AGAIN|dns error/i, "its name is unknown", "Check the network and the address."],
-  [
-    /CERT|UNABLE_TO|UnknownIssuer|self.signed/i,
-    "its certificate is not trusted",
-    "If your company's proxy re-encrypts, set NODE_EXTRA_CA_CERTS to the file with its certificate.",
-  ],
+  [/CERT|UNABLE_TO|UnknownIssuer|self.signed/i, "its certificate is not trusted", TRUST],
   [/(?:)/, "it does not answer", "Check the network and the address; set HTTPS_PROXY if you need a proxy."],
 ];
 
@@ -16371,6 +16370,19 @@ function checkReach(thrown: unknown): Finding {
   const words = [message, code, cause?.code, cause?.message].filter(Boolean).join(" ");
   const finding = findSign("upstream", REACH_SIGNS, words, "");
   return { ...finding, says: `${finding.says} (${cause?.code ?? code ?? toCallFailure(thrown)})` };
+}
+
+const STORE_FIXES = {
+  redis: "Start Redis, or correct REDIS_URL and REDIS_PASSWORD.",
+  sqlite: "Make it a file that Arbiter may write, or remove it.",
+};
+
+/** What it means that the store that is shared takes nothing. */
+function checkStoreFault(name: keyof typeof STORE_FIXES, thrown: unknown): Finding {
+  const { message } = thrown as Error;
+  const fix = /self.signed|unable to (?:get|verify)|UnknownIssuer/i.test(message) ? TRUST : STORE_FIXES[name];
+  // What is wrong in the settings says itself what to do.
+  return found("store", "FAIL", `${STORE_NAMES[name]}: ${message}`, thrown instanceof ConfigError ? undefined : fix);
 }
 
 /** Whether the clock is right, by the `date` of an answer: with a wrong one certificates fail. */
@@ -16551,11 +16563,6 @@ async function checkUpstream(options: RouterOptions, { fetch, now }: Machine, co
   return findings.some(({ state }) => state === "FAIL") ? findings : [...findings, await tryModel(options, fetch)];
 }
 
-const STORE_FIXES = {
-  redis: "Start Redis, or correct REDIS_URL and REDIS_PASSWORD.",
-  sqlite: "Make it a file that Arbiter may write, or remove it.",
-};
-
 /** Whether the store that is shared can be written to. */
 async function checkStore(context: Context): Promise<Finding[]> {
   const { store: name = "memory" } = context.settings;
@@ -16566,8 +16573,7 @@ async function checkStore(context: Context): Promise<Finding[]> {
     await store?.close();
     return store ? [found("store", "OK", `${STORE_NAMES[name]} takes what it is given`)] : [];
   } catch (thrown) {
-    const fix = thrown instanceof ConfigError ? undefined : STORE_FIXES[name]; // Those say themselves what to do.
-    return [found("store", "FAIL", `${STORE_NAMES[name]}: ${(thrown as Error).message}`, fix)];
+    return [checkStoreFault(name, thrown)];
   }
 }
 

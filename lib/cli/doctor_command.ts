@@ -1,6 +1,5 @@
 import { createArbiter } from "../arbiter.ts";
 import { toConfigPath, toStatePath } from "../config/folders.ts";
-import { ConfigError } from "../config/settings.ts";
 import { toModel } from "../models/roster.ts";
 import { toLabel } from "../routing/reference.ts";
 import { createRouter } from "../routing/router.ts";
@@ -26,6 +25,7 @@ import {
   checkPort,
   checkReach,
   checkRuntime,
+  checkStoreFault,
   checkWsl,
   type Finding,
   found,
@@ -118,11 +118,6 @@ async function checkUpstream(options: RouterOptions, { fetch, now }: Machine, co
   return findings.some(({ state }) => state === "FAIL") ? findings : [...findings, await tryModel(options, fetch)];
 }
 
-const STORE_FIXES = {
-  redis: "Start Redis, or correct REDIS_URL and REDIS_PASSWORD.",
-  sqlite: "Make it a file that Arbiter may write, or remove it.",
-};
-
 /** Whether the store that is shared can be written to. */
 async function checkStore(context: Context): Promise<Finding[]> {
   const { store: name = "memory" } = context.settings;
@@ -133,8 +128,7 @@ async function checkStore(context: Context): Promise<Finding[]> {
     await store?.close();
     return store ? [found("store", "OK", `${STORE_NAMES[name]} takes what it is given`)] : [];
   } catch (thrown) {
-    const fix = thrown instanceof ConfigError ? undefined : STORE_FIXES[name]; // Those say themselves what to do.
-    return [found("store", "FAIL", `${STORE_NAMES[name]}: ${(thrown as Error).message}`, fix)];
+    return [checkStoreFault(name, thrown)];
   }
 }
 
