@@ -13955,12 +13955,8 @@ const ROUTES: readonly RouteRow[] = [
     throw new ApiError("not_found_error", `No model '${id}': GET /v1/models lists them`);
   }],
   [/^\/(?:api\/hello|health|healthz|readyz)?$/, "GET, HEAD", ({ parts: { router } }) => {
-    return {
-      name: "arbiter",
-      status: "ok",
-      version: VERSION,
-      model: toLabel(router().catalog.elite, router().catalog),
-    };
+    const { catalog } = router();
+    return { name: "arbiter", status: "ok", version: VERSION, model: toLabel(catalog.elite, catalog) };
   }, "keyless"],
   [/^\/dashboard(?:\/stream)?$/, "GET, HEAD", answerDashboard, "keyless"],
   [/^\/v1\/stream\/visualization$/, "GET, HEAD", ({ parts }) => parts.state()],
@@ -13973,9 +13969,7 @@ const ROUTES: readonly RouteRow[] = [
     const headers = { "upgrade": "websocket", "sec-websocket-version": "13" };
     throw new ApiError("invalid_request_error", "Here a WebSocket is spoken", { status: 426, headers });
   }, "own_page"],
-  [/^\/v1\/sessions$/, "GET, HEAD", async ({ parts: { sessions } }) => {
-    return toList(await sessions.list());
-  }],
+  [/^\/v1\/sessions$/, "GET, HEAD", async ({ parts: { sessions } }) => toList(await sessions.list())],
   [/^\/v1\/sessions\/(.+)$/, "GET, HEAD", async ({ id, parts: { sessions } }) => {
     const session = await sessions.find(id);
     if (session) return session;
@@ -15119,13 +15113,12 @@ type RunFile = { pid: number; port: number; started: number; version: string };
 
 const toRunPath = (io: Io, ...names: string[]) => toStatePath(io, "run", ...names);
 
-/** Notes who listens on a port; gives what removes the note. Without it only `stop` does not work. */
-async function keepRunFile(io: Io, port: number, started: number): Promise<() => Promise<void>> {
+/** Notes who listens on a port; without it only `stop` does not work. */
+async function keepRunFile(io: Io, port: number, started: number): Promise<void> {
   const path = toRunPath(io, `${port}.json`);
   const { pid } = (await import("node:process")).default;
   const file: RunFile = { pid, port, started, version: VERSION };
   if (path) await replaceFile(path, `${JSON.stringify(file)}\n`).catch(() => {});
-  return () => removeRunFile(io, port);
 }
 
 /** Removes the note about a port, if there is one. */
@@ -15464,22 +15457,21 @@ async function listen(proxy: ConfiguredProxy, io: Io, elsewhere?: (taken: number
   const { arbiter, host, port, store, unwatch } = proxy;
   const open = (port: number) => serve(arbiter.fetch, { hostname: host, port });
   const server = await open(port).catch(({ code, message }) => {
-    if (code !== "EADDRINUSE") {
-      throw new Error(
-        `Cannot listen on ${host}, port ${port} (${code ?? message}): choose others with --host and --port`,
-      );
+    const why = code ?? message;
+    if (why !== "EADDRINUSE") {
+      throw new Error(`Cannot listen on ${host}, port ${port} (${why}): choose others with --host and --port`);
     }
     if (!elsewhere) throw new Error(`Port ${port} is taken, perhaps by another Arbiter: choose another with --port`);
     elsewhere(port);
     return open(0);
   });
-  const forget = await keepRunFile(io, server.port, arbiter.status().since);
+  await keepRunFile(io, server.port, arbiter.status().since);
   return {
     ...server,
     async close() {
       unwatch();
       arbiter.close();
-      await forget();
+      await removeRunFile(io, server.port);
       await server.close();
       await store.close();
     },
@@ -15508,8 +15500,7 @@ async function findUnreachable(
     await response.body?.cancel();
     return undefined;
   } catch (thrown) {
-    if (signal.aborted) return undefined;
-    return toUnreachable(upstream, thrown);
+    return signal.aborted ? undefined : toUnreachable(upstream, thrown);
   }
 }
 // lib/cli/host_lists.ts ---------------------------------------------------------------------
@@ -16377,12 +16368,11 @@ const STORE_FIXES = {
   sqlite: "Make it a file that Arbiter may write, or remove it.",
 };
 
-/** What it means that the store that is shared takes nothing. */
-function checkStoreFault(name: keyof typeof STORE_FIXES, thrown: unknown): Finding {
-  const { message } = thrown as Error;
-  const fix = /self.signed|unable to (?:get|verify)|UnknownIssuer/i.test(message) ? TRUST : STORE_FIXES[name];
-  // What is wrong in the settings says itself what to do.
-  return found("store", "FAIL", `${STORE_NAMES[name]}: ${message}`, thrown instanceof ConfigError ? undefined : fix);
+/** Why the store that is shared takes nothing; what is wrong in the settings says itself what to do. */
+function checkStoreFault(name: keyof typeof STORE_FIXES, thrown: Error): Finding {
+  const fix = /self.signed|unable to (?:get|verify)|UnknownIssuer/i.test(thrown.message) ? TRUST : STORE_FIXES[name];
+  const says = `${STORE_NAMES[name]}: ${thrown.message}`;
+  return found("store", "FAIL", says, thrown instanceof ConfigError ? undefined : fix);
 }
 
 /** Whether the clock is right, by the `date` of an answer: with a wrong one certificates fail. */
@@ -16573,7 +16563,7 @@ async function checkStore(context: Context): Promise<Finding[]> {
     await store?.close();
     return store ? [found("store", "OK", `${STORE_NAMES[name]} takes what it is given`)] : [];
   } catch (thrown) {
-    return [checkStoreFault(name, thrown)];
+    return [checkStoreFault(name, thrown as Error)];
   }
 }
 
@@ -16612,13 +16602,12 @@ async function diagnose(context: Context, machine: Machine): Promise<Finding[]> 
 
 /** Tells what is right, what is not, and what to do about it; fails if anything keeps Arbiter from working. */
 async function runDoctor(context: Context): Promise<number> {
-  const { io } = context;
-  const findings = await diagnose(context, await createMachine(io));
+  const findings = await diagnose(context, await createMachine(context.io));
   const ok = findings.every(({ state }) => state !== "FAIL");
   const rows = findings.map(({ check, state, says, fix }) =>
     [state.padEnd(4), [`${check}: ${says}`, fix].filter(Boolean).join(". ")] as const
   );
-  report(context, { version: VERSION, ok, findings }, toRows(rows, io.columns));
+  report(context, { version: VERSION, ok, findings }, toRows(rows, context.io.columns));
   return ok ? 0 : 1;
 }
 // lib/cli/env_command.ts --------------------------------------------------------------------
@@ -16964,13 +16953,10 @@ function toQuotaWords({ quota }: ArbiterStatus): string {
   return `${quota.left} of ${quota.limit} left in this ${quota.window === 60_000 ? "minute" : "window"}`;
 }
 
-function toDollars(cost: number): string {
-  return cost < 0.01 ? "0.01" : cost.toFixed(2);
-}
-
 /** How a proxy goes, as lines for a terminal of so many columns. */
 function toStatusLines(status: ArbiterStatus, port: number, now: number, columns?: number): string[] {
   const { version, model, since, requests, kinds, models, local, fallbacks, errors, anthropicCost } = status;
+  const dollars = Math.max(anthropicCost, 0.01).toFixed(2);
   return toRows([
     ["Arbiter", `${version} on port ${port}, for ${toDuration(now - since)}`],
     ["model", model],
@@ -16980,7 +16966,7 @@ function toStatusLines(status: ArbiterStatus, port: number, now: number, columns
     ["errors", String(errors)],
     ["tokens", `${status.inputTokens} in, ${status.outputTokens} out`],
     ...(anthropicCost > 0
-      ? [["cost", `an estimated $${toDollars(anthropicCost)} at Anthropic's prices of ${PRICES_DATE}`] as const]
+      ? [["cost", `an estimated $${dollars} at Anthropic's prices of ${PRICES_DATE}`] as const]
       : []),
     ["quota", toQuotaWords(status)],
   ], columns);
@@ -17030,11 +17016,10 @@ async function watchStatus(first: ArbiterStatus, address: Address, context: Cont
 async function runStatus(context: Context): Promise<number> {
   const { io, flags } = context;
   const address = await readAddress(context);
-  const { port } = address;
   const status = await findRunning(address, context);
   if (typeof status !== "object") return await tellNobody(status, address, context);
   if (flags.watch) return await watchStatus(status, address, context);
-  report(context, { port, ...status }, toStatusLines(status, port, Date.now(), io.columns));
+  report(context, { port: address.port, ...status }, toStatusLines(status, address.port, Date.now(), io.columns));
   return 0;
 }
 

@@ -116,12 +116,11 @@ const STORE_FIXES = {
   sqlite: "Make it a file that Arbiter may write, or remove it.",
 };
 
-/** What it means that the store that is shared takes nothing. */
-export function checkStoreFault(name: keyof typeof STORE_FIXES, thrown: unknown): Finding {
-  const { message } = thrown as Error;
-  const fix = /self.signed|unable to (?:get|verify)|UnknownIssuer/i.test(message) ? TRUST : STORE_FIXES[name];
-  // What is wrong in the settings says itself what to do.
-  return found("store", "FAIL", `${STORE_NAMES[name]}: ${message}`, thrown instanceof ConfigError ? undefined : fix);
+/** Why the store that is shared takes nothing; what is wrong in the settings says itself what to do. */
+export function checkStoreFault(name: keyof typeof STORE_FIXES, thrown: Error): Finding {
+  const fix = /self.signed|unable to (?:get|verify)|UnknownIssuer/i.test(thrown.message) ? TRUST : STORE_FIXES[name];
+  const says = `${STORE_NAMES[name]}: ${thrown.message}`;
+  return found("store", "FAIL", says, thrown instanceof ConfigError ? undefined : fix);
 }
 
 /** Whether the clock is right, by the `date` of an answer: with a wrong one certificates fail. */

@@ -128,7 +128,7 @@ async function checkStore(context: Context): Promise<Finding[]> {
     await store?.close();
     return store ? [found("store", "OK", `${STORE_NAMES[name]} takes what it is given`)] : [];
   } catch (thrown) {
-    return [checkStoreFault(name, thrown)];
+    return [checkStoreFault(name, thrown as Error)];
   }
 }
 
@@ -167,12 +167,11 @@ export async function diagnose(context: Context, machine: Machine): Promise<Find
 
 /** Tells what is right, what is not, and what to do about it; fails if anything keeps Arbiter from working. */
 export async function runDoctor(context: Context): Promise<number> {
-  const { io } = context;
-  const findings = await diagnose(context, await createMachine(io));
+  const findings = await diagnose(context, await createMachine(context.io));
   const ok = findings.every(({ state }) => state !== "FAIL");
   const rows = findings.map(({ check, state, says, fix }) =>
     [state.padEnd(4), [`${check}: ${says}`, fix].filter(Boolean).join(". ")] as const
   );
-  report(context, { version: VERSION, ok, findings }, toRows(rows, io.columns));
+  report(context, { version: VERSION, ok, findings }, toRows(rows, context.io.columns));
   return ok ? 0 : 1;
 }
