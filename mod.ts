@@ -2892,6 +2892,8 @@ export type LocalAnswer = "title" | "quota" | "suggestion" | "filepaths" | "pref
 
 /** All of them. */
 const LOCAL_ANSWERS: readonly LocalAnswer[] = ["title", "quota", "suggestion", "filepaths", "prefix"];
+/** Those that are on unless the user says otherwise: nobody misses a model there. */
+const USUAL_ANSWERS: readonly LocalAnswer[] = ["title", "quota"];
 
 /** Claude Code's own instructions for a title say 3 to 7 words. */
 const MOST_WORDS = 6;
@@ -3221,9 +3223,6 @@ function resolveSettings(
   return settings;
 }
 
-/** What is answered without a model unless the user says otherwise: nobody misses a model there. */
-const USUAL_ANSWERS: readonly LocalAnswer[] = ["title", "quota"];
-
 /** The local answers a user wants: the list if there is one, else the usual ones with what single switches change. */
 function toLocalAnswers(settings: Settings): readonly LocalAnswer[] {
   const switched = LOCAL_ANSWERS.filter((name) => settings[`${name}Answer`] ?? USUAL_ANSWERS.includes(name));
@@ -3530,6 +3529,33 @@ const VERSION = "1.0.0";
 
 /** What hosts are told is calling, unless an option says otherwise. */
 const USER_AGENT: string = `arbiter-proxy/${VERSION}`;
+// lib/wire/signal.ts ------------------------------------------------------------------------
+/** What is to be done when a signal fires, behind one listener for all: Node warns of more than ten. */
+const ON_ABORT = new WeakMap<AbortSignal, Set<() => void>>();
+
+function runAll({ target }: Event): void {
+  ON_ABORT.get(target as AbortSignal)?.forEach((run) => run());
+}
+
+/** Calls `run` when a signal fires, at once if it already has; gives a way to call that off. */
+function onAbort(signal: AbortSignal, run: () => void): () => void {
+  const one = () => run(); // The same function may be added twice.
+  if (signal.aborted) one();
+  const runs = ON_ABORT.get(signal) ?? new Set();
+  if (runs.size === 0) signal.addEventListener("abort", runAll);
+  ON_ABORT.set(signal, runs.add(one));
+  return () => {
+    if (runs.delete(one) && runs.size === 0) signal.removeEventListener("abort", runAll);
+  };
+}
+
+/** What a promise gives, unless a signal fires before; then it rejects with the signal's reason. */
+function abortable<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const forget = onAbort(signal, () => reject(signal.reason));
+    promise.then(resolve, reject).finally(forget);
+  });
+}
 // lib/cli/child.ts --------------------------------------------------------------------------
 /** A program to run, with the arguments that come before the user's. */
 type Program = { command: string; args: readonly string[] };
@@ -3575,11 +3601,16 @@ async function start(program: Program, env: Env, cwd: string, stdout: "inherit" 
   return spawn(command, args, { stdio: ["inherit", stdout, "inherit"], env, cwd, shell });
 }
 
-/** Runs a program and gives the last line it wrote; nothing if it failed. */
-async function readLastLine(program: Program, env: Env, cwd: string): Promise<string | undefined> {
+/** Runs a program and gives the last line it wrote; nothing if it failed, or was not over when `signal` fired. */
+async function readLastLine(program: Program, env: Env, cwd: string, signal?: AbortSignal) {
   const child = await start(program, env, cwd, "pipe");
   let output = "";
   child.stdout?.setEncoding("utf8").on("data", (text) => output += text);
+  const end = () => {
+    child.kill();
+    child.stdout?.destroy(); // What it has started itself may hold that.
+  };
+  if (signal) onAbort(signal, end);
   const code = await new Promise((resolve) => child.once("error", resolve).once("close", resolve));
   return code === 0 ? output.trim().split(/\r?\n/).at(-1) : undefined;
 }
@@ -5162,33 +5193,6 @@ class SharedMap<T> {
     return done;
   }
 }
-// lib/wire/signal.ts ------------------------------------------------------------------------
-/** What is to be done when a signal fires, behind one listener for all: Node warns of more than ten. */
-const ON_ABORT = new WeakMap<AbortSignal, Set<() => void>>();
-
-function runAll({ target }: Event): void {
-  ON_ABORT.get(target as AbortSignal)?.forEach((run) => run());
-}
-
-/** Calls `run` when a signal fires, at once if it already has; gives a way to call that off. */
-function onAbort(signal: AbortSignal, run: () => void): () => void {
-  const one = () => run(); // The same function may be added twice.
-  if (signal.aborted) one();
-  const runs = ON_ABORT.get(signal) ?? new Set();
-  if (runs.size === 0) signal.addEventListener("abort", runAll);
-  ON_ABORT.set(signal, runs.add(one));
-  return () => {
-    if (runs.delete(one) && runs.size === 0) signal.removeEventListener("abort", runAll);
-  };
-}
-
-/** What a promise gives, unless a signal fires before; then it rejects with the signal's reason. */
-function abortable<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const forget = onAbort(signal, () => reject(signal.reason));
-    promise.then(resolve, reject).finally(forget);
-  });
-}
 // lib/wire/clock.ts -------------------------------------------------------------------------
 /** Time as an argument, so that tests never sleep. */
 export type Clock = {
@@ -6369,7 +6373,7 @@ function createFileStore(path: string, warn: (warning: string) => void = () => {
       await replaceFile(path, `${JSON.stringify(Object.fromEntries(all), null, 2)}\n`);
     } catch (thrown) {
       for (const key of keys) changed.add(key);
-      if (!warned) warn(`Cannot remember what was learned: ${(thrown as Error).message}`);
+      if (!warned) warn(`Cannot write ${path}: ${(thrown as Error).message}`);
       warned = true;
     }
   }
@@ -13954,12 +13958,8 @@ const ROUTES: readonly RouteRow[] = [
     throw new ApiError("not_found_error", `No model '${id}': GET /v1/models lists them`);
   }],
   [/^\/(?:api\/hello|health|healthz|readyz)?$/, "GET, HEAD", ({ parts: { router } }) => {
-    return {
-      name: "arbiter",
-      status: "ok",
-      version: VERSION,
-      model: toLabel(router().catalog.elite, router().catalog),
-    };
+    const { catalog } = router();
+    return { name: "arbiter", status: "ok", version: VERSION, model: toLabel(catalog.elite, catalog) };
   }, "keyless"],
   [/^\/dashboard(?:\/stream)?$/, "GET, HEAD", answerDashboard, "keyless"],
   [/^\/v1\/stream\/visualization$/, "GET, HEAD", ({ parts }) => parts.state()],
@@ -13972,9 +13972,7 @@ const ROUTES: readonly RouteRow[] = [
     const headers = { "upgrade": "websocket", "sec-websocket-version": "13" };
     throw new ApiError("invalid_request_error", "Here a WebSocket is spoken", { status: 426, headers });
   }, "own_page"],
-  [/^\/v1\/sessions$/, "GET, HEAD", async ({ parts: { sessions } }) => {
-    return toList(await sessions.list());
-  }],
+  [/^\/v1\/sessions$/, "GET, HEAD", async ({ parts: { sessions } }) => toList(await sessions.list())],
   [/^\/v1\/sessions\/(.+)$/, "GET, HEAD", async ({ id, parts: { sessions } }) => {
     const session = await sessions.find(id);
     if (session) return session;
@@ -14905,7 +14903,7 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
     inboundRpm: options.inboundRpm ?? 0,
     showContent: options.showContent ?? false,
     visualizes: options.visualizes ?? false,
-    localAnswers: options.localAnswers ?? ["title", "quota"],
+    localAnswers: options.localAnswers ?? USUAL_ANSWERS,
     onRequest(log) {
       stats = addRequest(stats, log);
       sessions.add(log);
@@ -15113,13 +15111,12 @@ type RunFile = { pid: number; port: number; started: number; version: string };
 
 const toRunPath = (io: Io, ...names: string[]) => toStatePath(io, "run", ...names);
 
-/** Notes who listens on a port; gives what removes the note. Without it only `stop` does not work. */
-async function keepRunFile(io: Io, port: number, started: number): Promise<() => Promise<void>> {
+/** Notes who listens on a port; without it only `stop` does not work. */
+async function keepRunFile(io: Io, port: number, started: number): Promise<void> {
   const path = toRunPath(io, `${port}.json`);
   const { pid } = (await import("node:process")).default;
   const file: RunFile = { pid, port, started, version: VERSION };
   if (path) await replaceFile(path, `${JSON.stringify(file)}\n`).catch(() => {});
-  return () => removeRunFile(io, port);
 }
 
 /** Removes the note about a port, if there is one. */
@@ -15458,22 +15455,21 @@ async function listen(proxy: ConfiguredProxy, io: Io, elsewhere?: (taken: number
   const { arbiter, host, port, store, unwatch } = proxy;
   const open = (port: number) => serve(arbiter.fetch, { hostname: host, port });
   const server = await open(port).catch(({ code, message }) => {
-    if (code !== "EADDRINUSE") {
-      throw new Error(
-        `Cannot listen on ${host}, port ${port} (${code ?? message}): choose others with --host and --port`,
-      );
+    const why = code ?? message;
+    if (why !== "EADDRINUSE") {
+      throw new Error(`Cannot listen on ${host}, port ${port} (${why}): choose others with --host and --port`);
     }
     if (!elsewhere) throw new Error(`Port ${port} is taken, perhaps by another Arbiter: choose another with --port`);
     elsewhere(port);
     return open(0);
   });
-  const forget = await keepRunFile(io, server.port, arbiter.status().since);
+  await keepRunFile(io, server.port, arbiter.status().since);
   return {
     ...server,
     async close() {
       unwatch();
       arbiter.close();
-      await forget();
+      await removeRunFile(io, server.port);
       await server.close();
       await store.close();
     },
@@ -15502,8 +15498,7 @@ async function findUnreachable(
     await response.body?.cancel();
     return undefined;
   } catch (thrown) {
-    if (signal.aborted) return undefined;
-    return toUnreachable(upstream, thrown);
+    return signal.aborted ? undefined : toUnreachable(upstream, thrown);
   }
 }
 // lib/cli/host_lists.ts ---------------------------------------------------------------------
@@ -16347,14 +16342,13 @@ function checkBaseUrl({ baseUrl, format }: Backend): Finding {
   return { ...finding, says: [baseUrl, finding.says].filter(Boolean).join(": ") };
 }
 
-/** Why a host could not be reached, by the words of Node, Bun and Deno; all of them know the variable. */
+/** What to do about a certificate that is not trusted; all runtimes know the variable. */
+const TRUST = "Set NODE_EXTRA_CA_CERTS to the file with the certificate of who has signed it, such as your company.";
+
+/** Why a host could not be reached, by the words of Node, Bun and Deno. */
 const REACH_SIGNS: readonly Sign[] = [
   [/ENOTFOUND|EAI_AGAIN|dns error/i, "its name is unknown", "Check the network and the address."],
-  [
-    /CERT|UNABLE_TO|UnknownIssuer|self.signed/i,
-    "its certificate is not trusted",
-    "If your company's proxy re-encrypts, set NODE_EXTRA_CA_CERTS to the file with its certificate.",
-  ],
+  [/CERT|UNABLE_TO|UnknownIssuer|self.signed/i, "its certificate is not trusted", TRUST],
   [/(?:)/, "it does not answer", "Check the network and the address; set HTTPS_PROXY if you need a proxy."],
 ];
 
@@ -16365,6 +16359,18 @@ function checkReach(thrown: unknown): Finding {
   const words = [message, code, cause?.code, cause?.message].filter(Boolean).join(" ");
   const finding = findSign("upstream", REACH_SIGNS, words, "");
   return { ...finding, says: `${finding.says} (${cause?.code ?? code ?? toCallFailure(thrown)})` };
+}
+
+const STORE_FIXES = {
+  redis: "Start Redis, or correct REDIS_URL and REDIS_PASSWORD.",
+  sqlite: "Make it a file that Arbiter may write, or remove it.",
+};
+
+/** Why the store that is shared takes nothing; what is wrong in the settings says itself what to do. */
+function checkStoreFault(name: keyof typeof STORE_FIXES, thrown: Error): Finding {
+  const fix = /self.signed|unable to (?:get|verify)|UnknownIssuer/i.test(thrown.message) ? TRUST : STORE_FIXES[name];
+  const says = `${STORE_NAMES[name]}: ${thrown.message}`;
+  return found("store", "FAIL", says, thrown instanceof ConfigError ? undefined : fix);
 }
 
 /** Whether the clock is right, by the `date` of an answer: with a wrong one certificates fail. */
@@ -16500,7 +16506,9 @@ async function createMachine({ env, platform, cwd }: Io) {
     findRunning,
     async findClaude(): Promise<[path?: string | undefined, version?: string | undefined, npx?: string | undefined]> {
       const path = await findOnPath("claude", env, platform);
-      const line = path && await readLastLine({ command: path, args: ["--version"] }, env, cwd).catch(() => undefined);
+      const program = { command: path ?? "", args: ["--version"] };
+      const asked = path && readLastLine(program, env, cwd, AbortSignal.timeout(LOOK_TIMEOUT));
+      const line = asked && await asked.catch(() => undefined);
       return [path, line?.split(" ")[0], await findOnPath("npx", env, platform)];
     },
   };
@@ -16543,11 +16551,6 @@ async function checkUpstream(options: RouterOptions, { fetch, now }: Machine, co
   return findings.some(({ state }) => state === "FAIL") ? findings : [...findings, await tryModel(options, fetch)];
 }
 
-const STORE_FIXES = {
-  redis: "Start Redis, or correct REDIS_URL and REDIS_PASSWORD.",
-  sqlite: "Make it a file that Arbiter may write, or remove it.",
-};
-
 /** Whether the store that is shared can be written to. */
 async function checkStore(context: Context): Promise<Finding[]> {
   const { store: name = "memory" } = context.settings;
@@ -16558,8 +16561,7 @@ async function checkStore(context: Context): Promise<Finding[]> {
     await store?.close();
     return store ? [found("store", "OK", `${STORE_NAMES[name]} takes what it is given`)] : [];
   } catch (thrown) {
-    const fix = thrown instanceof ConfigError ? undefined : STORE_FIXES[name]; // Those say themselves what to do.
-    return [found("store", "FAIL", `${STORE_NAMES[name]}: ${(thrown as Error).message}`, fix)];
+    return [checkStoreFault(name, thrown as Error)];
   }
 }
 
@@ -16598,13 +16600,12 @@ async function diagnose(context: Context, machine: Machine): Promise<Finding[]> 
 
 /** Tells what is right, what is not, and what to do about it; fails if anything keeps Arbiter from working. */
 async function runDoctor(context: Context): Promise<number> {
-  const { io } = context;
-  const findings = await diagnose(context, await createMachine(io));
+  const findings = await diagnose(context, await createMachine(context.io));
   const ok = findings.every(({ state }) => state !== "FAIL");
   const rows = findings.map(({ check, state, says, fix }) =>
     [state.padEnd(4), [`${check}: ${says}`, fix].filter(Boolean).join(". ")] as const
   );
-  report(context, { version: VERSION, ok, findings }, toRows(rows, io.columns));
+  report(context, { version: VERSION, ok, findings }, toRows(rows, context.io.columns));
   return ok ? 0 : 1;
 }
 // lib/cli/env_command.ts --------------------------------------------------------------------
@@ -16950,13 +16951,10 @@ function toQuotaWords({ quota }: ArbiterStatus): string {
   return `${quota.left} of ${quota.limit} left in this ${quota.window === 60_000 ? "minute" : "window"}`;
 }
 
-function toDollars(cost: number): string {
-  return cost < 0.01 ? "0.01" : cost.toFixed(2);
-}
-
 /** How a proxy goes, as lines for a terminal of so many columns. */
 function toStatusLines(status: ArbiterStatus, port: number, now: number, columns?: number): string[] {
   const { version, model, since, requests, kinds, models, local, fallbacks, errors, anthropicCost } = status;
+  const dollars = Math.max(anthropicCost, 0.01).toFixed(2);
   return toRows([
     ["Arbiter", `${version} on port ${port}, for ${toDuration(now - since)}`],
     ["model", model],
@@ -16966,7 +16964,7 @@ function toStatusLines(status: ArbiterStatus, port: number, now: number, columns
     ["errors", String(errors)],
     ["tokens", `${status.inputTokens} in, ${status.outputTokens} out`],
     ...(anthropicCost > 0
-      ? [["cost", `an estimated $${toDollars(anthropicCost)} at Anthropic's prices of ${PRICES_DATE}`] as const]
+      ? [["cost", `an estimated $${dollars} at Anthropic's prices of ${PRICES_DATE}`] as const]
       : []),
     ["quota", toQuotaWords(status)],
   ], columns);
@@ -17016,11 +17014,10 @@ async function watchStatus(first: ArbiterStatus, address: Address, context: Cont
 async function runStatus(context: Context): Promise<number> {
   const { io, flags } = context;
   const address = await readAddress(context);
-  const { port } = address;
   const status = await findRunning(address, context);
   if (typeof status !== "object") return await tellNobody(status, address, context);
   if (flags.watch) return await watchStatus(status, address, context);
-  report(context, { port, ...status }, toStatusLines(status, port, Date.now(), io.columns));
+  report(context, { port: address.port, ...status }, toStatusLines(status, address.port, Date.now(), io.columns));
   return 0;
 }
 

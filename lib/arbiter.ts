@@ -1,6 +1,7 @@
 import { checkClientKeys } from "./config/client_keys.ts";
 import type { Backend } from "./routing/candidate.ts";
 import { toCandidate } from "./routing/catalog.ts";
+import { USUAL_ANSWERS } from "./routing/local_answers.ts";
 import { NO_LIMITS } from "./routing/rate_limits.ts";
 import { toLabel } from "./routing/reference.ts";
 import { createRouter, type Router } from "./routing/router.ts";
@@ -77,7 +78,7 @@ export function createArbiter(options: ArbiterOptions = {}): Arbiter {
     inboundRpm: options.inboundRpm ?? 0,
     showContent: options.showContent ?? false,
     visualizes: options.visualizes ?? false,
-    localAnswers: options.localAnswers ?? ["title", "quota"],
+    localAnswers: options.localAnswers ?? USUAL_ANSWERS,
     onRequest(log) {
       stats = addRequest(stats, log);
       sessions.add(log);

@@ -1,5 +1,6 @@
 import type { ChildProcess } from "node:child_process";
 import type { Env } from "../config/settings.ts";
+import { onAbort } from "../wire/signal.ts";
 
 /** A program to run, with the arguments that come before the user's. */
 export type Program = { command: string; args: readonly string[] };
@@ -45,11 +46,16 @@ async function start(program: Program, env: Env, cwd: string, stdout: "inherit" 
   return spawn(command, args, { stdio: ["inherit", stdout, "inherit"], env, cwd, shell });
 }
 
-/** Runs a program and gives the last line it wrote; nothing if it failed. */
-export async function readLastLine(program: Program, env: Env, cwd: string): Promise<string | undefined> {
+/** Runs a program and gives the last line it wrote; nothing if it failed, or was not over when `signal` fired. */
+export async function readLastLine(program: Program, env: Env, cwd: string, signal?: AbortSignal) {
   const child = await start(program, env, cwd, "pipe");
   let output = "";
   child.stdout?.setEncoding("utf8").on("data", (text) => output += text);
+  const end = () => {
+    child.kill();
+    child.stdout?.destroy(); // What it has started itself may hold that.
+  };
+  if (signal) onAbort(signal, end);
   const code = await new Promise((resolve) => child.once("error", resolve).once("close", resolve));
   return code === 0 ? output.trim().split(/\r?\n/).at(-1) : undefined;
 }

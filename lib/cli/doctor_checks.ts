@@ -1,9 +1,10 @@
-import type { Env } from "../config/settings.ts";
+import { ConfigError, type Env } from "../config/settings.ts";
 import { NVIDIA_BASE_URL } from "../routing/backends.ts";
 import type { Backend } from "../routing/candidate.ts";
 import { toCallFailure } from "../upstream/patient_fetch.ts";
 import { isJsonObject, parseJson } from "../wire/json.ts";
 import { ELSEWHERE } from "./claude_env.ts";
+import { STORE_NAMES } from "./open_store.ts";
 
 /** What a check has found; `fix` is what to do, in a sentence. */
 export type Finding = { check: string; state: "OK" | "WARN" | "FAIL"; says: string; fix?: string };
@@ -91,14 +92,13 @@ export function checkBaseUrl({ baseUrl, format }: Backend): Finding {
   return { ...finding, says: [baseUrl, finding.says].filter(Boolean).join(": ") };
 }
 
-/** Why a host could not be reached, by the words of Node, Bun and Deno; all of them know the variable. */
+/** What to do about a certificate that is not trusted; all runtimes know the variable. */
+const TRUST = "Set NODE_EXTRA_CA_CERTS to the file with the certificate of who has signed it, such as your company.";
+
+/** Why a host could not be reached, by the words of Node, Bun and Deno. */
 const REACH_SIGNS: readonly Sign[] = [
   [/ENOTFOUND|EAI_AGAIN|dns error/i, "its name is unknown", "Check the network and the address."],
-  [
-    /CERT|UNABLE_TO|UnknownIssuer|self.signed/i,
-    "its certificate is not trusted",
-    "If your company's proxy re-encrypts, set NODE_EXTRA_CA_CERTS to the file with its certificate.",
-  ],
+  [/CERT|UNABLE_TO|UnknownIssuer|self.signed/i, "its certificate is not trusted", TRUST],
   [/(?:)/, "it does not answer", "Check the network and the address; set HTTPS_PROXY if you need a proxy."],
 ];
 
@@ -109,6 +109,18 @@ export function checkReach(thrown: unknown): Finding {
   const words = [message, code, cause?.code, cause?.message].filter(Boolean).join(" ");
   const finding = findSign("upstream", REACH_SIGNS, words, "");
   return { ...finding, says: `${finding.says} (${cause?.code ?? code ?? toCallFailure(thrown)})` };
+}
+
+const STORE_FIXES = {
+  redis: "Start Redis, or correct REDIS_URL and REDIS_PASSWORD.",
+  sqlite: "Make it a file that Arbiter may write, or remove it.",
+};
+
+/** Why the store that is shared takes nothing; what is wrong in the settings says itself what to do. */
+export function checkStoreFault(name: keyof typeof STORE_FIXES, thrown: Error): Finding {
+  const fix = /self.signed|unable to (?:get|verify)|UnknownIssuer/i.test(thrown.message) ? TRUST : STORE_FIXES[name];
+  const says = `${STORE_NAMES[name]}: ${thrown.message}`;
+  return found("store", "FAIL", says, thrown instanceof ConfigError ? undefined : fix);
 }
 
 /** Whether the clock is right, by the `date` of an answer: with a wrong one certificates fail. */

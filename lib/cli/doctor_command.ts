@@ -1,6 +1,5 @@
 import { createArbiter } from "../arbiter.ts";
 import { toConfigPath, toStatePath } from "../config/folders.ts";
-import { ConfigError } from "../config/settings.ts";
 import { toModel } from "../models/roster.ts";
 import { toLabel } from "../routing/reference.ts";
 import { createRouter } from "../routing/router.ts";
@@ -26,6 +25,7 @@ import {
   checkPort,
   checkReach,
   checkRuntime,
+  checkStoreFault,
   checkWsl,
   type Finding,
   found,
@@ -73,7 +73,9 @@ async function createMachine({ env, platform, cwd }: Io) {
     findRunning,
     async findClaude(): Promise<[path?: string | undefined, version?: string | undefined, npx?: string | undefined]> {
       const path = await findOnPath("claude", env, platform);
-      const line = path && await readLastLine({ command: path, args: ["--version"] }, env, cwd).catch(() => undefined);
+      const program = { command: path ?? "", args: ["--version"] };
+      const asked = path && readLastLine(program, env, cwd, AbortSignal.timeout(LOOK_TIMEOUT));
+      const line = asked && await asked.catch(() => undefined);
       return [path, line?.split(" ")[0], await findOnPath("npx", env, platform)];
     },
   };
@@ -116,11 +118,6 @@ async function checkUpstream(options: RouterOptions, { fetch, now }: Machine, co
   return findings.some(({ state }) => state === "FAIL") ? findings : [...findings, await tryModel(options, fetch)];
 }
 
-const STORE_FIXES = {
-  redis: "Start Redis, or correct REDIS_URL and REDIS_PASSWORD.",
-  sqlite: "Make it a file that Arbiter may write, or remove it.",
-};
-
 /** Whether the store that is shared can be written to. */
 async function checkStore(context: Context): Promise<Finding[]> {
   const { store: name = "memory" } = context.settings;
@@ -131,8 +128,7 @@ async function checkStore(context: Context): Promise<Finding[]> {
     await store?.close();
     return store ? [found("store", "OK", `${STORE_NAMES[name]} takes what it is given`)] : [];
   } catch (thrown) {
-    const fix = thrown instanceof ConfigError ? undefined : STORE_FIXES[name]; // Those say themselves what to do.
-    return [found("store", "FAIL", `${STORE_NAMES[name]}: ${(thrown as Error).message}`, fix)];
+    return [checkStoreFault(name, thrown as Error)];
   }
 }
 
@@ -171,12 +167,11 @@ export async function diagnose(context: Context, machine: Machine): Promise<Find
 
 /** Tells what is right, what is not, and what to do about it; fails if anything keeps Arbiter from working. */
 export async function runDoctor(context: Context): Promise<number> {
-  const { io } = context;
-  const findings = await diagnose(context, await createMachine(io));
+  const findings = await diagnose(context, await createMachine(context.io));
   const ok = findings.every(({ state }) => state !== "FAIL");
   const rows = findings.map(({ check, state, says, fix }) =>
     [state.padEnd(4), [`${check}: ${says}`, fix].filter(Boolean).join(". ")] as const
   );
-  report(context, { version: VERSION, ok, findings }, toRows(rows, io.columns));
+  report(context, { version: VERSION, ok, findings }, toRows(rows, context.io.columns));
   return ok ? 0 : 1;
 }

@@ -12,7 +12,7 @@ import { httpCall, suitsHttpCall } from "../upstream/http_call.ts";
 import type { Context, Io } from "./io.ts";
 import { readModelChoice } from "./model_choice.ts";
 import { openStore } from "./open_store.ts";
-import { keepRunFile } from "./run_file.ts";
+import { keepRunFile, removeRunFile } from "./run_file.ts";
 import type { Address } from "./running.ts";
 import { type ReadOptions, readRouterOptions, watchConfig } from "./router_options.ts";
 
@@ -133,22 +133,21 @@ export async function listen(proxy: ConfiguredProxy, io: Io, elsewhere?: (taken:
   const { arbiter, host, port, store, unwatch } = proxy;
   const open = (port: number) => serve(arbiter.fetch, { hostname: host, port });
   const server = await open(port).catch(({ code, message }) => {
-    if (code !== "EADDRINUSE") {
-      throw new Error(
-        `Cannot listen on ${host}, port ${port} (${code ?? message}): choose others with --host and --port`,
-      );
+    const why = code ?? message;
+    if (why !== "EADDRINUSE") {
+      throw new Error(`Cannot listen on ${host}, port ${port} (${why}): choose others with --host and --port`);
     }
     if (!elsewhere) throw new Error(`Port ${port} is taken, perhaps by another Arbiter: choose another with --port`);
     elsewhere(port);
     return open(0);
   });
-  const forget = await keepRunFile(io, server.port, arbiter.status().since);
+  await keepRunFile(io, server.port, arbiter.status().since);
   return {
     ...server,
     async close() {
       unwatch();
       arbiter.close();
-      await forget();
+      await removeRunFile(io, server.port);
       await server.close();
       await store.close();
     },

@@ -26,7 +26,6 @@ export async function findUnreachable(
     await response.body?.cancel();
     return undefined;
   } catch (thrown) {
-    if (signal.aborted) return undefined;
-    return toUnreachable(upstream, thrown);
+    return signal.aborted ? undefined : toUnreachable(upstream, thrown);
   }
 }

@@ -11,13 +11,12 @@ export type RunFile = { pid: number; port: number; started: number; version: str
 
 const toRunPath = (io: Io, ...names: string[]) => toStatePath(io, "run", ...names);
 
-/** Notes who listens on a port; gives what removes the note. Without it only `stop` does not work. */
-export async function keepRunFile(io: Io, port: number, started: number): Promise<() => Promise<void>> {
+/** Notes who listens on a port; without it only `stop` does not work. */
+export async function keepRunFile(io: Io, port: number, started: number): Promise<void> {
   const path = toRunPath(io, `${port}.json`);
   const { pid } = (await import("node:process")).default;
   const file: RunFile = { pid, port, started, version: VERSION };
   if (path) await replaceFile(path, `${JSON.stringify(file)}\n`).catch(() => {});
-  return () => removeRunFile(io, port);
 }
 
 /** Removes the note about a port, if there is one. */

@@ -51,13 +51,10 @@ function toQuotaWords({ quota }: ArbiterStatus): string {
   return `${quota.left} of ${quota.limit} left in this ${quota.window === 60_000 ? "minute" : "window"}`;
 }
 
-function toDollars(cost: number): string {
-  return cost < 0.01 ? "0.01" : cost.toFixed(2);
-}
-
 /** How a proxy goes, as lines for a terminal of so many columns. */
 export function toStatusLines(status: ArbiterStatus, port: number, now: number, columns?: number): string[] {
   const { version, model, since, requests, kinds, models, local, fallbacks, errors, anthropicCost } = status;
+  const dollars = Math.max(anthropicCost, 0.01).toFixed(2);
   return toRows([
     ["Arbiter", `${version} on port ${port}, for ${toDuration(now - since)}`],
     ["model", model],
@@ -67,7 +64,7 @@ export function toStatusLines(status: ArbiterStatus, port: number, now: number, 
     ["errors", String(errors)],
     ["tokens", `${status.inputTokens} in, ${status.outputTokens} out`],
     ...(anthropicCost > 0
-      ? [["cost", `an estimated $${toDollars(anthropicCost)} at Anthropic's prices of ${PRICES_DATE}`] as const]
+      ? [["cost", `an estimated $${dollars} at Anthropic's prices of ${PRICES_DATE}`] as const]
       : []),
     ["quota", toQuotaWords(status)],
   ], columns);
@@ -117,11 +114,10 @@ async function watchStatus(first: ArbiterStatus, address: Address, context: Cont
 export async function runStatus(context: Context): Promise<number> {
   const { io, flags } = context;
   const address = await readAddress(context);
-  const { port } = address;
   const status = await findRunning(address, context);
   if (typeof status !== "object") return await tellNobody(status, address, context);
   if (flags.watch) return await watchStatus(status, address, context);
-  report(context, { port, ...status }, toStatusLines(status, port, Date.now(), io.columns));
+  report(context, { port: address.port, ...status }, toStatusLines(status, address.port, Date.now(), io.columns));
   return 0;
 }
 

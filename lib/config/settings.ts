@@ -1,5 +1,5 @@
 import { BACKENDS } from "../routing/backends.ts";
-import { LOCAL_ANSWERS, type LocalAnswer } from "../routing/local_answers.ts";
+import { LOCAL_ANSWERS, type LocalAnswer, USUAL_ANSWERS } from "../routing/local_answers.ts";
 import { withoutEndSlashes } from "../wire/slashes.ts";
 import { parseClientKeys } from "./client_keys.ts";
 import { AN_ADDRESS } from "./config_schema.ts";
@@ -198,9 +198,6 @@ export function resolveSettings(
   }
   return settings;
 }
-
-/** What is answered without a model unless the user says otherwise: nobody misses a model there. */
-const USUAL_ANSWERS: readonly LocalAnswer[] = ["title", "quota"];
 
 /** The local answers a user wants: the list if there is one, else the usual ones with what single switches change. */
 export function toLocalAnswers(settings: Settings): readonly LocalAnswer[] {

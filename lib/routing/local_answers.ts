@@ -8,6 +8,8 @@ export type LocalAnswer = "title" | "quota" | "suggestion" | "filepaths" | "pref
 
 /** All of them. */
 export const LOCAL_ANSWERS: readonly LocalAnswer[] = ["title", "quota", "suggestion", "filepaths", "prefix"];
+/** Those that are on unless the user says otherwise: nobody misses a model there. */
+export const USUAL_ANSWERS: readonly LocalAnswer[] = ["title", "quota"];
 
 /** Claude Code's own instructions for a title say 3 to 7 words. */
 const MOST_WORDS = 6;

@@ -48,12 +48,8 @@ const ROUTES: readonly RouteRow[] = [
     throw new ApiError("not_found_error", `No model '${id}': GET /v1/models lists them`);
   }],
   [/^\/(?:api\/hello|health|healthz|readyz)?$/, "GET, HEAD", ({ parts: { router } }) => {
-    return {
-      name: "arbiter",
-      status: "ok",
-      version: VERSION,
-      model: toLabel(router().catalog.elite, router().catalog),
-    };
+    const { catalog } = router();
+    return { name: "arbiter", status: "ok", version: VERSION, model: toLabel(catalog.elite, catalog) };
   }, "keyless"],
   [/^\/dashboard(?:\/stream)?$/, "GET, HEAD", answerDashboard, "keyless"],
   [/^\/v1\/stream\/visualization$/, "GET, HEAD", ({ parts }) => parts.state()],
@@ -66,9 +62,7 @@ const ROUTES: readonly RouteRow[] = [
     const headers = { "upgrade": "websocket", "sec-websocket-version": "13" };
     throw new ApiError("invalid_request_error", "Here a WebSocket is spoken", { status: 426, headers });
   }, "own_page"],
-  [/^\/v1\/sessions$/, "GET, HEAD", async ({ parts: { sessions } }) => {
-    return toList(await sessions.list());
-  }],
+  [/^\/v1\/sessions$/, "GET, HEAD", async ({ parts: { sessions } }) => toList(await sessions.list())],
   [/^\/v1\/sessions\/(.+)$/, "GET, HEAD", async ({ id, parts: { sessions } }) => {
     const session = await sessions.find(id);
     if (session) return session;

@@ -39,7 +39,7 @@ export function createFileStore(path: string, warn: (warning: string) => void = 
       await replaceFile(path, `${JSON.stringify(Object.fromEntries(all), null, 2)}\n`);
     } catch (thrown) {
       for (const key of keys) changed.add(key);
-      if (!warned) warn(`Cannot remember what was learned: ${(thrown as Error).message}`);
+      if (!warned) warn(`Cannot write ${path}: ${(thrown as Error).message}`);
       warned = true;
     }
   }

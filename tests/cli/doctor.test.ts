@@ -18,6 +18,7 @@ import {
   checkPort,
   checkReach,
   checkRuntime,
+  checkStoreFault,
   checkWsl,
   type Finding,
 } from "../../lib/cli/doctor_checks.ts";
@@ -108,6 +109,23 @@ describe("an upstream that cannot be reached", () => {
       /does not answer.*HTTPS_PROXY/,
     ],
     ["refuses", node("ECONNREFUSED", "connect ECONNREFUSED"), /does not answer \(ECONNREFUSED\)/],
+  ]);
+});
+
+describe("a store that takes nothing", () => {
+  const of = (message: string) => checkStoreFault("redis", new Error(message));
+  const certificate = /^FAIL store: Redis: .* \| Set NODE_EXTRA_CA_CERTS/;
+  runRows([
+    ["has a certificate of its own, say Node and Deno", of("self-signed certificate"), certificate],
+    ["has a company's certificate, says Bun", of("self signed certificate in certificate chain"), certificate],
+    ["has one that nobody knows", of("unable to verify the first certificate"), certificate],
+    ["has one that is over", of("certificate has expired"), /^FAIL store: .* \| Start Redis/],
+    ["is not there", of("connect ECONNREFUSED 127.0.0.1:6379"), /^FAIL store: .* \| Start Redis/],
+    [
+      "is a folder",
+      checkStoreFault("sqlite", new Error("Cannot open /s")),
+      /^FAIL store: SQLite: .* \| Make it a file/,
+    ],
   ]);
 });
 

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { after, before, describe, test } from "node:test";
-import { findOnPath, runChild, toSpawned } from "../../lib/cli/child.ts";
+import { findOnPath, readLastLine, runChild, toSpawned } from "../../lib/cli/child.ts";
 import { toClaudeEnv, toToken } from "../../lib/cli/claude_env.ts";
 
 describe("toClaudeEnv()", () => {
@@ -176,9 +176,32 @@ describe("toSpawned()", () => {
   });
 });
 
-describe("runChild()", { skip }, () => {
-  const shell = (script: string) => ({ command: "/bin/sh", args: ["-c", script] });
+const shell = (script: string) => ({ command: "/bin/sh", args: ["-c", script] });
 
+describe("readLastLine()", { skip }, () => {
+  test("gives the last line, or nothing when the program fails", async () => {
+    assert.equal(await readLastLine(shell("echo a; echo b"), { ...process.env }, "/"), "b");
+    assert.equal(await readLastLine(shell("echo a; exit 1"), { ...process.env }, "/"), undefined);
+  });
+
+  test("ends a program that is not over in time, and does not wait for what that has started", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "arbiter-"));
+    const path = join(folder, "started");
+    for (const [then, expected] of [["wait", undefined], ["exit 0", ""]] as const) {
+      const stop = new AbortController();
+      const script = shell(`sleep 60 2>&- & echo $! > "${path}"; ${then}`);
+      const line = readLastLine(script, { ...process.env }, "/", stop.signal);
+      let started = NaN;
+      while (!(started > 0)) started = parseInt(await readFile(path, "utf8").catch(() => ""));
+      stop.abort();
+      assert.equal(await line.finally(() => process.kill(started)), expected);
+      await rm(path);
+    }
+    await rm(folder, { recursive: true });
+  });
+});
+
+describe("runChild()", { skip }, () => {
   test("gives the exit code", async () => {
     assert.equal(await runChild(shell("exit 42"), { ...process.env }, "/"), 42);
   });

@@ -10,7 +10,7 @@ import type { Command } from "../../lib/cli/commands.ts";
 import type { Context, Io } from "../../lib/cli/io.ts";
 import { createLogFile, toSummary } from "../../lib/cli/log_file.ts";
 import { toRows } from "../../lib/cli/rows.ts";
-import { keepRunFile, readRunFiles } from "../../lib/cli/run_file.ts";
+import { keepRunFile, readRunFiles, removeRunFile } from "../../lib/cli/run_file.ts";
 import { runStatus, runStop, toStatusLine, toStatusLines } from "../../lib/cli/status_command.ts";
 import { runTest } from "../../lib/cli/test_command.ts";
 import { resolveSettings } from "../../lib/config/settings.ts";
@@ -188,11 +188,11 @@ describe("a proxy on a port", () => {
     t.after(() => server.close());
     const free = await serve(() => new Response());
     await free.close();
-    const forget = await keepRunFile(io, server.port, arbiter.status().since);
+    await keepRunFile(io, server.port, arbiter.status().since);
     assert.equal(await runStatus(toContext(io, free.port)), 1);
     const hint = `An Arbiter runs on port ${server.port}: add --port ${server.port}`;
     assert.deepEqual(lines, [`Nothing runs on port ${free.port}.`, hint]);
-    await forget();
+    await removeRunFile(io, server.port);
     assert.deepEqual(await readRunFiles(io), []);
   });
 });
@@ -235,7 +235,9 @@ test("notes that cannot be read or written are as good as none", async () => {
   }
   assert.deepEqual(await readRunFiles(io), []);
   await writeFile(`${folder}/way`, "in the way");
-  await (await keepRunFile(createWorld("way").io, 1, 1))();
+  const { io: way } = createWorld("way");
+  await keepRunFile(way, 1, 1);
+  await removeRunFile(way, 1);
 });
 
 describe("test", () => {
