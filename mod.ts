@@ -2670,7 +2670,8 @@ function row(baseUrl: string, keys: string, urls: string, aliases: string, more:
 
 /**
  * Hosts by name. The original Arbiter takes a leading `openai/` off its models' names. NVIDIA's free accounts have about
- * 40 requests a minute; Zen's free models took any key until September 2026. Models for the main work are those of earlier tools.
+ * 40 requests a minute; Zen's free models took any key until September 2026. Models for the main work are those of
+ * earlier tools.
  */
 // deno-fmt-ignore: a table reads best one row a line
 const BACKENDS: ReadonlyMap<string, BackendRow> = new Map([
@@ -15448,8 +15449,8 @@ async function createProxy(context: Context, write: (line: string) => void) {
 }
 
 /**
- * Listens on the proxy's port, and notes that for `stop`; if it is taken, tells `elsewhere` and takes a free one, or without
- * it fails. Closing the server ends the proxy.
+ * Listens on the proxy's port, and notes that for `stop`; if it is taken, tells `elsewhere` and takes a free one, or
+ * without it fails. Closing the server ends the proxy.
  */
 async function listen(proxy: ConfiguredProxy, io: Io, elsewhere?: (taken: number) => void): Promise<Server> {
   const { arbiter, host, port, store, unwatch } = proxy;

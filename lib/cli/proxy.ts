@@ -126,8 +126,8 @@ export async function createProxy(context: Context, write: (line: string) => voi
 }
 
 /**
- * Listens on the proxy's port, and notes that for `stop`; if it is taken, tells `elsewhere` and takes a free one, or without
- * it fails. Closing the server ends the proxy.
+ * Listens on the proxy's port, and notes that for `stop`; if it is taken, tells `elsewhere` and takes a free one, or
+ * without it fails. Closing the server ends the proxy.
  */
 export async function listen(proxy: ConfiguredProxy, io: Io, elsewhere?: (taken: number) => void): Promise<Server> {
   const { arbiter, host, port, store, unwatch } = proxy;

@@ -27,7 +27,8 @@ function row(baseUrl: string, keys: string, urls: string, aliases: string, more:
 
 /**
  * Hosts by name. The original Arbiter takes a leading `openai/` off its models' names. NVIDIA's free accounts have about
- * 40 requests a minute; Zen's free models took any key until September 2026. Models for the main work are those of earlier tools.
+ * 40 requests a minute; Zen's free models took any key until September 2026. Models for the main work are those of
+ * earlier tools.
  */
 // deno-fmt-ignore: a table reads best one row a line
 export const BACKENDS: ReadonlyMap<string, BackendRow> = new Map([
