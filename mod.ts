@@ -16321,7 +16321,7 @@ const NVIDIA_KEY_SIGNS: readonly Sign[] = [
 function checkKey({ apiKey, keyName = "the key", lacks, baseUrl }: Backend): Finding {
   if (lacks) return found("key", "FAIL", `${lacks} is not set`, `Set it (NVIDIA's: ${KEY_SITE}), or try --demo.`);
   if (!apiKey) return found("key", "OK", "none is needed");
-  const finding = findSign("key", baseUrl === NVIDIA_BASE_URL ? NVIDIA_KEY_SIGNS : KEY_SIGNS, apiKey, "is set");
+  const finding = findSign("key", baseUrl === NVIDIA_BASE_URL ? NVIDIA_KEY_SIGNS : KEY_SIGNS, apiKey, "it is set");
   return { ...finding, says: `${keyName}: ${finding.says}` };
 }
 
@@ -16804,7 +16804,7 @@ async function explain(router: Router, name: string, prompt: string, context: Co
   const told = { asked: name, ...toJsonModel(traits), host, baseUrl, family, why, task, tier, chain, lessons };
   const rows = {
     asked: name,
-    model: `${toLabel(wanted, router.catalog)} (${baseUrl})`,
+    model: `${wanted.model} (${baseUrl})`,
     why: why.join(", "),
     task,
     tier,

@@ -70,7 +70,7 @@ const NVIDIA_KEY_SIGNS: readonly Sign[] = [
 export function checkKey({ apiKey, keyName = "the key", lacks, baseUrl }: Backend): Finding {
   if (lacks) return found("key", "FAIL", `${lacks} is not set`, `Set it (NVIDIA's: ${KEY_SITE}), or try --demo.`);
   if (!apiKey) return found("key", "OK", "none is needed");
-  const finding = findSign("key", baseUrl === NVIDIA_BASE_URL ? NVIDIA_KEY_SIGNS : KEY_SIGNS, apiKey, "is set");
+  const finding = findSign("key", baseUrl === NVIDIA_BASE_URL ? NVIDIA_KEY_SIGNS : KEY_SIGNS, apiKey, "it is set");
   return { ...finding, says: `${keyName}: ${finding.says}` };
 }
 

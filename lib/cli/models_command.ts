@@ -2,7 +2,6 @@ import { toConfigPath } from "../config/folders.ts";
 import { ConfigError } from "../config/settings.ts";
 import { type Model, ROSTER, toModel } from "../models/roster.ts";
 import { toKey } from "../routing/candidate.ts";
-import { toLabel } from "../routing/reference.ts";
 import type { Router } from "../routing/router.ts";
 import { Health } from "../upstream/health.ts";
 import type { ModelFacts } from "../upstream/learned.ts";
@@ -110,7 +109,7 @@ async function explain(router: Router, name: string, prompt: string, context: Co
   const told = { asked: name, ...toJsonModel(traits), host, baseUrl, family, why, task, tier, chain, lessons };
   const rows = {
     asked: name,
-    model: `${toLabel(wanted, router.catalog)} (${baseUrl})`,
+    model: `${wanted.model} (${baseUrl})`,
     why: why.join(", "),
     task,
     tier,

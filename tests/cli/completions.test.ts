@@ -31,6 +31,13 @@ const REAL: [shell: string, command: string, toArgs: (script: string, typed: str
       `COMP_WORDS=(${words}); COMP_CWORD=$((\${#COMP_WORDS[@]}-1)); _arbiter_proxy; printf '%s\\n' "\${COMPREPLY[@]}"`;
     return ["--norc", "-c", `${script}\n${ask}`];
   }],
+  ["zsh", "zsh", (script, typed) => {
+    const typedWords = ["arbiter-proxy", ...typed.split(" ")];
+    const words = typedWords.map((word) => `'${word}'`).join(" ");
+    // What zsh itself does with the offers: it leaves out what does not begin as the last word does.
+    const own = "compdef() { }; _describe() { print -rl -- ${(M)${(P)2}:#$words[CURRENT]*} }; _files() { }";
+    return ["-f", "-c", `${own}\n${script}\nwords=(${words}); CURRENT=${typedWords.length}; _arbiter_proxy`];
+  }],
   ["fish", "fish", (script, typed) => ["--no-config", "-c", `${script}\ncomplete -C 'arbiter-proxy ${typed}'`]],
 ];
 
@@ -40,7 +47,7 @@ for (const [shell, command, toArgs] of REAL) {
     for (const [typed, offered, not = []] of LINES) {
       test(`'${typed}'`, () => {
         const output = execFileSync(command, toArgs(toCompletions(shell), typed), { encoding: "utf8" });
-        const words = output.split("\n").map((line) => line.split("\t")[0]!);
+        const words = output.split("\n").map((line) => line.split(/[\t:]/)[0]!);
         const hidden = shell === "fish" && !/-\w*$/.test(typed); // It offers flags when one is begun.
         for (const word of offered.filter((word) => !hidden || !word.startsWith("-"))) {
           assert.ok(words.includes(word), `${word} in ${words}`);

@@ -52,7 +52,7 @@ function runRows(rows: [name: string, found: Finding | Finding[], line: RegExp |
 describe("a key", () => {
   const of = (apiKey: string, baseUrl = NVIDIA_BASE_URL) => checkKey({ ...NVIDIA, baseUrl, apiKey });
   runRows([
-    ["is fine", of(KEY), /^OK key: NVIDIA_API_KEY: is set$/],
+    ["is fine", of(KEY), /^OK key: NVIDIA_API_KEY: it is set$/],
     [
       "is missing",
       checkKey({ ...NVIDIA, lacks: "NVIDIA_API_KEY" }),
