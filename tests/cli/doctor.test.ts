@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 import { after, before, describe, test } from "node:test";
 import type { Context } from "../../lib/cli/io.ts";
 import {
@@ -323,7 +324,8 @@ describe("doctor", () => {
 
   test("goes on where the settings are wrong", async () => {
     await writeFile(`${folder}/wrong.json`, '{ "port": "x" }');
-    const text = await find({ ...ENV, ARBITER_CONFIG: `${folder}/wrong.json` });
+    const env = { ...ENV, ARBITER_CONFIG: join(folder, "wrong.json") };
+    const text = await find(env, undefined, process.platform);
     assert.match(text, /FAIL settings: [^]*expected a whole number[^]*OK claude/);
   });
 

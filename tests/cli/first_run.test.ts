@@ -21,7 +21,9 @@ async function makeWorld(t: TestContext, { interactive = true, flags = {}, env =
   t.after(() => rm(HOME, { recursive: true, force: true }));
   const told: string[] = [];
   const tell = (line: string) => void told.push(line);
-  const io = { env: { HOME, ...env }, cwd: HOME, platform: "linux", interactive, print: tell, tell };
+  const folders = { APPDATA: join(HOME, ".config"), LOCALAPPDATA: join(HOME, ".local", "state") };
+  const { platform } = process;
+  const io = { env: { HOME, ...folders, ...env }, cwd: HOME, platform, interactive, print: tell, tell };
   const layers = [io.env];
   const settings = resolveSettings({}, layers, () => {});
   return { io, told, context: { command: "code" as const, flags, args: [], rest: [], io, settings, layers } };
@@ -53,7 +55,8 @@ function createWizard(answers: (string | typeof LEFT)[], more: Partial<Wizard> =
 }
 
 const listFiles = async ({ env: { HOME } }: { env: { HOME: string } }) =>
-  (await readdir(HOME, { recursive: true })).filter((path) => /\.(?:env|json)/.test(path));
+  (await readdir(HOME, { recursive: true })).filter((path) => /\.(?:env|json)/.test(path))
+    .map((path) => path.replaceAll("\\", "/"));
 
 describe("the first run", () => {
   test("asks for key and model, and goes on with both", async (t) => {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 import { after, before, describe, test } from "node:test";
 import { readRouterOptions } from "../../lib/cli/router_options.ts";
 import { readKeyFile } from "../../lib/config/config_file.ts";
@@ -22,7 +23,7 @@ async function read(config: unknown, layers: Env[], model?: string, apiKey?: str
   const warnings: string[] = [];
   const flags = model === undefined ? {} : { model };
   const settings = { ...resolveSettings(flags, layers, () => {}), ...(apiKey ? { apiKey } : {}) };
-  const io = { env: {}, cwd, platform: "linux", interactive: false, print() {}, tell() {} };
+  const io = { env: {}, cwd, platform: process.platform, interactive: false, print() {}, tell() {} };
   const context = {
     command: "serve" as const,
     flags,
@@ -135,7 +136,7 @@ describe("what counts more:", () => {
 test("a file that was found before must be there when it is read again", async () => {
   const context = {
     ...{ command: "serve" as const, flags: {}, args: [], rest: [], settings: {}, layers: [{}] },
-    io: { env: {}, cwd, platform: "linux", interactive: false, print() {}, tell() {} },
+    io: { env: {}, cwd, platform: process.platform, interactive: false, print() {}, tell() {} },
   };
   const gone = readRouterOptions(context, join(cwd, "gone.json"));
   await assert.rejects(gone, { name: "ConfigError", message: /gone\.json: there is no such file/ });

@@ -4,6 +4,7 @@ import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 import { after, before, describe, test } from "node:test";
 import { createArbiter } from "../../lib/arbiter.ts";
 import type { Command } from "../../lib/cli/commands.ts";
@@ -25,8 +26,8 @@ after(() => rm(folder, { recursive: true }));
 function createWorld(name: string): { io: Io; lines: string[] } {
   const lines: string[] = [];
   const write = (line: string) => void lines.push(line);
-  const env = { XDG_STATE_HOME: join(folder, name) };
-  return { io: { env, cwd: folder, platform: "linux", interactive: false, print: write, tell: write }, lines };
+  const env = { XDG_STATE_HOME: join(folder, name), LOCALAPPDATA: join(folder, name) };
+  return { io: { env, cwd: folder, platform: process.platform, interactive: false, print: write, tell: write }, lines };
 }
 
 function toContext(io: Io, port: number, flags: Context["flags"] = {}, command: Command = "status"): Context {
@@ -104,7 +105,7 @@ describe("the log file", () => {
     const { io } = createWorld("log");
     const log = createLogFile(io, () => 0);
     for (let i = 0; i < 20; i++) log.write(`line ${i}`);
-    const path = `${folder}/log/arbiter/arbiter.log`;
+    const path = join(folder, "log", "arbiter", "arbiter.log");
     assert.equal(await log.close(), `Log: ${path}`);
     const lines = (await readFile(path, "utf8")).trimEnd().split("\n");
     assert.deepEqual(lines, Array.from({ length: 20 }, (_, i) => `1970-01-01T00:00:00.000Z line ${i}`));

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 import { after, before, describe, test } from "node:test";
 import { askUnset } from "../../lib/cli/first_run.ts";
 import { withoutOpening } from "../../lib/cli/folder_files.ts";
@@ -25,9 +26,9 @@ const KEYS = { NVIDIA_API_KEY: "nvapi-mine", AWS_SECRET_ACCESS_KEY: "aws-mine", 
 
 function toContext(folder: Env, env: Env, more: Partial<Context> = {}): Context {
   const io = {
-    env: { XDG_CONFIG_HOME: home, ...env },
+    env: { XDG_CONFIG_HOME: home, APPDATA: home, ...env },
     cwd,
-    platform: "linux",
+    platform: process.platform,
     interactive: false,
     print() {},
     tell() {},
