@@ -174,6 +174,20 @@ describe("toSpawned()", () => {
     const { command } = toSpawned({ command: "claude.cmd", args: ["a\r\nb"] }, "win32");
     assert.deepEqual(readAsProgram(readAsCmd(readAsCmd(command.slice('"claude.cmd" '.length)))), ["a b"]);
   });
+
+  test("and Windows reads it so, too", { skip: process.platform !== "win32" && "needs Windows" }, async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), "arbiter a b-"));
+    t.after(() => rm(folder, { recursive: true }));
+    await writeFile(
+      join(folder, "write.cjs"),
+      'require("fs").writeFileSync("args.json", JSON.stringify(process.argv))',
+    );
+    await writeFile(join(folder, "claude.cmd"), '@echo off\r\nnode "%~dp0write.cjs" %*\r\n');
+    for (const args of rows) {
+      assert.equal(await runChild({ command: join(folder, "claude.cmd"), args }, process.env, folder), 0);
+      assert.deepEqual(JSON.parse(await readFile(join(folder, "args.json"), "utf8")).slice(2), args);
+    }
+  });
 });
 
 const shell = (script: string) => ({ command: "/bin/sh", args: ["-c", script] });
