@@ -3524,6 +3524,20 @@ async function findConfig(
   const text = named ? "" : await readTextFile(path).catch(() => "");
   return CLAUDIAS.every((key) => text.includes(key)) ? { path, text } : undefined;
 }
+// lib/config/dotenv.ts ----------------------------------------------------------------------
+/** A variable, in quotes of one of three kinds, which may hold several lines, or up to a comment. */
+const VARIABLE = /^[ \t]*(?:export[ \t]+)?([\w.-]+)[ \t]*=[ \t]*(?:"([^"]*)"|'([^']*)'|`([^`]*)`|([^\n#]*))/gm;
+
+/**
+ * Parses a `.env` as `parse` of `@std/dotenv` and Node's `util.parseEnv` do, which Deno before 2.8 and Bun before 1.2.5 do
+ * not have; only double quotes make `\n` a line end. What is no variable is left out.
+ */
+function parseDotenv(text: string): Env {
+  const variables = text.replaceAll("\r", "").matchAll(VARIABLE);
+  return Object.fromEntries([...variables].map(([, name, double, single, tick, plain = ""]) => {
+    return [name, double?.replaceAll("\\n", "\n") ?? single ?? tick ?? plain.trim()];
+  }));
+}
 // lib/version.ts ----------------------------------------------------------------------------
 /** The version of this package; written by scripts/amalgamate.ts from package.json. */
 const VERSION = "1.0.0";
@@ -16281,8 +16295,8 @@ function isOlder(version: string, than: string): boolean {
   return version.localeCompare(than, "en", { numeric: true }) < 0;
 }
 
-/** The first versions that have what is used; Node 20.12 brought `parseEnv`. */
-const OLDEST: Readonly<Record<string, string>> = { Node: "20.12", Deno: "2", Bun: "1.2" };
+/** The first versions that all of it runs on; `tests/e2e/session.e2e.ts` does so. */
+const OLDEST: Readonly<Record<string, string>> = { Node: "20", Deno: "2", Bun: "1.2" };
 /** The first Claude Code whose requests and picker are those that Arbiter knows. */
 const OLDEST_CLAUDE = "2.1.154";
 
@@ -17212,12 +17226,11 @@ const NO_FILE = ["ENOENT", "ENOTDIR", "EISDIR"];
 
 /** Reads a `.env`, which most folders have not. */
 async function readDotenv(path: string, warn: (warning: string) => void): Promise<Env> {
-  const { parseEnv } = await import("node:util");
   const text = await readTextFile(path).catch((thrown) => {
     if (!NO_FILE.includes(thrown.code)) warn(`Cannot read ${path}: ${toWhy(thrown)}`);
     return "";
   });
-  return { ...parseEnv(text) };
+  return parseDotenv(text);
 }
 
 /** The environment in order of weight: a variable that is set is never overwritten by a file, as in `@std/dotenv`. */

@@ -30,8 +30,8 @@ function isOlder(version: string, than: string): boolean {
   return version.localeCompare(than, "en", { numeric: true }) < 0;
 }
 
-/** The first versions that have what is used; Node 20.12 brought `parseEnv`. */
-const OLDEST: Readonly<Record<string, string>> = { Node: "20.12", Deno: "2", Bun: "1.2" };
+/** The first versions that all of it runs on; `tests/e2e/session.e2e.ts` does so. */
+const OLDEST: Readonly<Record<string, string>> = { Node: "20", Deno: "2", Bun: "1.2" };
 /** The first Claude Code whose requests and picker are those that Arbiter knows. */
 const OLDEST_CLAUDE = "2.1.154";
 

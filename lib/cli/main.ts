@@ -1,4 +1,5 @@
 import { readKeyFile, toWhy } from "../config/config_file.ts";
+import { parseDotenv } from "../config/dotenv.ts";
 import { toConfigPath, toEarlierFiles } from "../config/folders.ts";
 import { readTextFile } from "../config/read_text_file.ts";
 import { ConfigError, type Env, resolveSettings } from "../config/settings.ts";
@@ -39,12 +40,11 @@ const NO_FILE = ["ENOENT", "ENOTDIR", "EISDIR"];
 
 /** Reads a `.env`, which most folders have not. */
 async function readDotenv(path: string, warn: (warning: string) => void): Promise<Env> {
-  const { parseEnv } = await import("node:util");
   const text = await readTextFile(path).catch((thrown) => {
     if (!NO_FILE.includes(thrown.code)) warn(`Cannot read ${path}: ${toWhy(thrown)}`);
     return "";
   });
-  return { ...parseEnv(text) };
+  return parseDotenv(text);
 }
 
 /** The environment in order of weight: a variable that is set is never overwritten by a file, as in `@std/dotenv`. */

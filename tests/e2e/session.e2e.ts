@@ -1,7 +1,8 @@
 /** Sessions of the real Claude Code through Arbiter; the upstream is scripted, everything else is as users have it. */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { readFile, realpath, symlink, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { chmod, readFile, realpath, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { describe, it, type TestContext } from "node:test";
@@ -24,6 +25,14 @@ import {
 const OPTIONS = { concurrency: 4, timeout: 180_000 };
 const RUNTIMES = ["node", "deno", "bun"] as const;
 const DONE = { steps: [{ text: "All done." }] };
+
+const PACKAGES = join(ROOT, "tests/e2e/node_modules");
+/** The oldest runtimes that `doctor` takes; npm has them for this kind of machine only. */
+const OLDEST = {
+  Node: [join(PACKAGES, "node-oldest-linux-x64/bin/node"), join(ROOT, "dist/cli.js")],
+  Deno: [join(PACKAGES, "@deno/linux-x64-glibc/deno"), "run", "-A", join(ROOT, "cli.ts")],
+  Bun: [join(PACKAGES, "@oven/bun-linux-x64/bin/bun"), join(ROOT, "cli.ts")],
+};
 
 /** The tool calls in the history of a request, in order. */
 function toCalls({ messages }: ChatRequest): ChatToolCall[] {
@@ -64,6 +73,23 @@ describe("a session of Claude Code", OPTIONS, () => {
       assert.ok(first?.messages.some((message) => toText(message).includes("Create the notes")));
       assert.deepEqual(toCalls(second!).map((made) => JSON.parse(made.function.arguments)), [call.arguments]);
       assert.match(toToolResults(second!).join(), /created successfully/);
+    });
+  }
+
+  for (const [name, command] of Object.entries(OLDEST)) {
+    const skip = !existsSync(command[0]!) && `${name} is not here`;
+    it(`takes place on the oldest ${name} that is supported`, { skip }, async (t) => {
+      await chmod(command[0]!, 0o755); // Deno's package leaves that to its installer.
+      const place = await makePlace(t);
+      const path = join(place.project, "notes.txt");
+      const call = { name: "Write", arguments: { file_path: path, content: "Notes" } };
+      const upstream = await startUpstream(t, (_request, turn) => turn === 0 ? { steps: [{ calls: [call] }] } : DONE);
+      const args = ["code", "--port", "0", "--", "-p", "Create the notes", "--dangerously-skip-permissions"];
+      const env = { ...upstream.env, IS_SANDBOX: "1" };
+      const { code, stdout, stderr } = await startProgram(t, [...command, ...args], { place, env }).ended;
+      assert.equal(code, 0, stderr);
+      assert.match(stdout, /All done\./);
+      assert.equal(await readFile(path, "utf8"), "Notes");
     });
   }
 
