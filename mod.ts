@@ -3529,8 +3529,8 @@ async function findConfig(
 const VARIABLE = /^[ \t]*(?:export[ \t]+)?([\w.-]+)[ \t]*=[ \t]*(?:"([^"]*)"|'([^']*)'|`([^`]*)`|([^\n#]*))/gm;
 
 /**
- * Parses a `.env` as `parse` of `@std/dotenv` and Node's `util.parseEnv` do, which Deno before 2.8 and Bun before 1.2.5 do
- * not have; only double quotes make `\n` a line end. What is no variable is left out.
+ * Parses a `.env` as `parse` of `@std/dotenv` does, but for `$NAME`; only double quotes make `\n` a line end, and what is no variable is
+ * left out. Node's `util.parseEnv` takes the next line for the value of `A= `, and differs from version to version.
  */
 function parseDotenv(text: string): Env {
   const variables = text.replaceAll("\r", "").matchAll(VARIABLE);
@@ -6736,6 +6736,19 @@ export async function createRedisStore(options: RedisStoreOptions = {}): Promise
     close,
   };
 }
+// lib/wire/runtime.ts -----------------------------------------------------------------------
+/** A runtime's name as people write it, and its version. */
+type Runtime = { name: string; version: string };
+
+/** By the names they give themselves; the first two claim to be Node, too. */
+const NAMES = { deno: "Deno", bun: "Bun", node: "Node" };
+
+/** Finds out on what this runs. */
+async function readRuntime(): Promise<Runtime> {
+  const { default: { versions } } = await import("node:process");
+  const [key = "node", name = ""] = Object.entries(NAMES).find(([key]) => versions[key]) ?? [];
+  return { name, version: versions[key] ?? "" };
+}
 // lib/store/sqlite_store.ts -----------------------------------------------------------------
 /** Options of {@linkcode createSqliteStore}. */
 export interface SqliteStoreOptions {
@@ -6762,11 +6775,9 @@ async function loadSqlite(): Promise<Sqlite> {
   try {
     return await import("node:sqlite");
   } catch (cause) {
-    const { default: { versions } } = await import("node:process");
-    const { deno, bun, node } = versions;
-    const runtime = deno ? `Deno ${deno}` : bun ? `Bun ${bun}` : `Node ${node}`;
+    const { name, version } = await readRuntime();
     throw new MissingEngineError(
-      `SQLite needs Node 22.13, Deno 2.2 or Bun 1.4, or a later one, and this is ${runtime}`,
+      `SQLite needs Node 22.13, Deno 2.2 or Bun 1.4, or a later one, and this is ${name} ${version}`,
       { cause },
     );
   }
@@ -15120,6 +15131,23 @@ export async function httpCall(url: string, { headers, ...options }: CallOptions
     cancel: () => void incoming.destroy(),
   };
 }
+// lib/cli/oldest.ts -------------------------------------------------------------------------
+/**
+ * The first versions on which all of it works: older ones of Deno and Bun run a session, but do not notice when a
+ * connection breaks or a client goes away.
+ */
+const OLDEST: Readonly<Record<string, string>> = { Node: "20", Deno: "2.8", Bun: "1.4" };
+
+/** Whether a version such as `2.1.154` is older than another. */
+function isOlder(version: string, than: string): boolean {
+  return version.localeCompare(than, "en", { numeric: true }) < 0;
+}
+
+/** What to do about a runtime that is too old. */
+function toUpgrade({ name, version }: Runtime): string | undefined {
+  const oldest = OLDEST[name] ?? "0";
+  return isOlder(version, oldest) ? `Install ${oldest} or later.` : undefined;
+}
 // lib/cli/run_file.ts -----------------------------------------------------------------------
 /** What a proxy notes of itself while it listens; `started`, in milliseconds since 1970, is what it tells as `since`. */
 type RunFile = { pid: number; port: number; started: number; version: string };
@@ -15446,6 +15474,9 @@ function toCaller({ flags, io }: Context): Pick<HandlerOptions, "fetch" | "call"
 async function createProxy(context: Context, write: (line: string) => void) {
   const { settings, flags, io } = context;
   checkHost(settings);
+  const runtime = await readRuntime();
+  const upgrade = toUpgrade(runtime);
+  if (upgrade) io.tell(`arbiter: ${runtime.name} ${runtime.version} is too old for all to work. ${upgrade}`);
   const handling = { ...toHandlerOptions(settings, write), ...toCaller(context) };
   const store = await openStore(context, write);
   const { port, path, ...options } = await readOptions(context, io.tell);
@@ -16274,9 +16305,6 @@ function toCompletions(shell: string): string {
 /** What a check has found; `fix` is what to do, in a sentence. */
 type Finding = { check: string; state: "OK" | "WARN" | "FAIL"; says: string; fix?: string };
 
-/** A runtime's name as people write it, and its version. */
-type Runtime = { name: string; version: string };
-
 /** Makes what a check has found; `FAIL` is what keeps Arbiter from working. */
 function found(check: string, state: Finding["state"], says: string, fix?: string): Finding {
   return fix === undefined ? { check, state, says } : { check, state, says, fix };
@@ -16290,21 +16318,13 @@ function findSign(check: string, signs: readonly Sign[], text: string, fine: str
   return sign ? found(check, sign[3] ?? "FAIL", sign[1], sign[2]) : found(check, "OK", fine);
 }
 
-/** Whether a version such as `2.1.154` is older than another. */
-function isOlder(version: string, than: string): boolean {
-  return version.localeCompare(than, "en", { numeric: true }) < 0;
-}
-
-/** The first versions that all of it runs on; `tests/e2e/session.e2e.ts` does so. */
-const OLDEST: Readonly<Record<string, string>> = { Node: "20", Deno: "2", Bun: "1.2" };
 /** The first Claude Code whose requests and picker are those that Arbiter knows. */
 const OLDEST_CLAUDE = "2.1.154";
 
 /** Whether the runtime is new enough. */
-function checkRuntime({ name, version }: Runtime): Finding {
-  const says = `${name} ${version}`;
-  const old = isOlder(version, OLDEST[name] ?? "0");
-  return old ? found("runtime", "FAIL", says, `Install ${OLDEST[name]} or later.`) : found("runtime", "OK", says);
+function checkRuntime(runtime: Runtime): Finding {
+  const upgrade = toUpgrade(runtime);
+  return found("runtime", upgrade ? "FAIL" : "OK", `${runtime.name} ${runtime.version}`, upgrade);
 }
 
 /** Whether Claude Code is there and new enough. */
@@ -16494,19 +16514,16 @@ type Machine = Awaited<ReturnType<typeof createMachine>>;
 
 /** The machine this runs on; what fails is the system's code for it. */
 async function createMachine({ env, platform, cwd }: Io) {
-  const { default: { versions } } = await import("node:process");
   const { access, constants, readFile } = await import("node:fs/promises");
   const { lookup } = await import("node:dns/promises");
   const { release } = await import("node:os");
   const { dirname } = await import("node:path");
-  const names = { deno: "Deno", bun: "Bun", node: "Node" }; // The others claim to be Node, too.
-  const [key = "node", name = ""] = Object.entries(names).find(([key]) => versions[key]) ?? [];
   const isWritable = async (folder: string): Promise<boolean> => {
     const code = await access(folder, constants.W_OK).then(() => "", (error) => error.code);
     return code === "ENOENT" ? await isWritable(dirname(folder)) : code === "";
   };
   return {
-    runtime: { name, version: versions[key] ?? "" },
+    runtime: await readRuntime(),
     release: release(),
     fetch: patientFetch,
     now: Date.now,

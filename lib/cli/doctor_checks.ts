@@ -3,14 +3,13 @@ import { NVIDIA_BASE_URL } from "../routing/backends.ts";
 import type { Backend } from "../routing/candidate.ts";
 import { toCallFailure } from "../upstream/patient_fetch.ts";
 import { isJsonObject, parseJson } from "../wire/json.ts";
+import type { Runtime } from "../wire/runtime.ts";
 import { ELSEWHERE } from "./claude_env.ts";
+import { isOlder, toUpgrade } from "./oldest.ts";
 import { STORE_NAMES } from "./open_store.ts";
 
 /** What a check has found; `fix` is what to do, in a sentence. */
 export type Finding = { check: string; state: "OK" | "WARN" | "FAIL"; says: string; fix?: string };
-
-/** A runtime's name as people write it, and its version. */
-export type Runtime = { name: string; version: string };
 
 /** Makes what a check has found; `FAIL` is what keeps Arbiter from working. */
 export function found(check: string, state: Finding["state"], says: string, fix?: string): Finding {
@@ -25,21 +24,13 @@ function findSign(check: string, signs: readonly Sign[], text: string, fine: str
   return sign ? found(check, sign[3] ?? "FAIL", sign[1], sign[2]) : found(check, "OK", fine);
 }
 
-/** Whether a version such as `2.1.154` is older than another. */
-function isOlder(version: string, than: string): boolean {
-  return version.localeCompare(than, "en", { numeric: true }) < 0;
-}
-
-/** The first versions that all of it runs on; `tests/e2e/session.e2e.ts` does so. */
-const OLDEST: Readonly<Record<string, string>> = { Node: "20", Deno: "2", Bun: "1.2" };
 /** The first Claude Code whose requests and picker are those that Arbiter knows. */
 const OLDEST_CLAUDE = "2.1.154";
 
 /** Whether the runtime is new enough. */
-export function checkRuntime({ name, version }: Runtime): Finding {
-  const says = `${name} ${version}`;
-  const old = isOlder(version, OLDEST[name] ?? "0");
-  return old ? found("runtime", "FAIL", says, `Install ${OLDEST[name]} or later.`) : found("runtime", "OK", says);
+export function checkRuntime(runtime: Runtime): Finding {
+  const upgrade = toUpgrade(runtime);
+  return found("runtime", upgrade ? "FAIL" : "OK", `${runtime.name} ${runtime.version}`, upgrade);
 }
 
 /** Whether Claude Code is there and new enough. */

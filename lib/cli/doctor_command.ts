@@ -10,6 +10,7 @@ import { createMemoryStore } from "../store/memory_store.ts";
 import { patientFetch } from "../upstream/patient_fetch.ts";
 import { VERSION } from "../version.ts";
 import type { ApiErrorBody } from "../wire/errors.ts";
+import { readRuntime } from "../wire/runtime.ts";
 import { findOnPath, readLastLine } from "./child.ts";
 import {
   checkAnswer,
@@ -46,19 +47,16 @@ export type Machine = Awaited<ReturnType<typeof createMachine>>;
 
 /** The machine this runs on; what fails is the system's code for it. */
 async function createMachine({ env, platform, cwd }: Io) {
-  const { default: { versions } } = await import("node:process");
   const { access, constants, readFile } = await import("node:fs/promises");
   const { lookup } = await import("node:dns/promises");
   const { release } = await import("node:os");
   const { dirname } = await import("node:path");
-  const names = { deno: "Deno", bun: "Bun", node: "Node" }; // The others claim to be Node, too.
-  const [key = "node", name = ""] = Object.entries(names).find(([key]) => versions[key]) ?? [];
   const isWritable = async (folder: string): Promise<boolean> => {
     const code = await access(folder, constants.W_OK).then(() => "", (error) => error.code);
     return code === "ENOENT" ? await isWritable(dirname(folder)) : code === "";
   };
   return {
-    runtime: { name, version: versions[key] ?? "" },
+    runtime: await readRuntime(),
     release: release(),
     fetch: patientFetch,
     now: Date.now,

@@ -9,8 +9,10 @@ import { STATUS_PATH } from "../server/stats.ts";
 import { serve, type Server } from "../server/serve.ts";
 import { createStandIn, DEMO_MODEL } from "../stand_in/stand_in.ts";
 import { httpCall, suitsHttpCall } from "../upstream/http_call.ts";
+import { readRuntime } from "../wire/runtime.ts";
 import type { Context, Io } from "./io.ts";
 import { readModelChoice } from "./model_choice.ts";
+import { toUpgrade } from "./oldest.ts";
 import { openStore } from "./open_store.ts";
 import { keepRunFile, removeRunFile } from "./run_file.ts";
 import type { Address } from "./running.ts";
@@ -109,6 +111,9 @@ function toCaller({ flags, io }: Context): Pick<HandlerOptions, "fetch" | "call"
 export async function createProxy(context: Context, write: (line: string) => void) {
   const { settings, flags, io } = context;
   checkHost(settings);
+  const runtime = await readRuntime();
+  const upgrade = toUpgrade(runtime);
+  if (upgrade) io.tell(`arbiter: ${runtime.name} ${runtime.version} is too old for all to work. ${upgrade}`);
   const handling = { ...toHandlerOptions(settings, write), ...toCaller(context) };
   const store = await openStore(context, write);
   const { port, path, ...options } = await readOptions(context, io.tell);

@@ -4,8 +4,8 @@ import type { Env } from "./settings.ts";
 const VARIABLE = /^[ \t]*(?:export[ \t]+)?([\w.-]+)[ \t]*=[ \t]*(?:"([^"]*)"|'([^']*)'|`([^`]*)`|([^\n#]*))/gm;
 
 /**
- * Parses a `.env` as `parse` of `@std/dotenv` and Node's `util.parseEnv` do, which Deno before 2.8 and Bun before 1.2.5 do
- * not have; only double quotes make `\n` a line end. What is no variable is left out.
+ * Parses a `.env` as `parse` of `@std/dotenv` does, but for `$NAME`; only double quotes make `\n` a line end, and what is no variable is
+ * left out. Node's `util.parseEnv` takes the next line for the value of `A= `, and differs from version to version.
  */
 export function parseDotenv(text: string): Env {
   const variables = text.replaceAll("\r", "").matchAll(VARIABLE);

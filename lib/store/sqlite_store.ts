@@ -1,5 +1,6 @@
 import type { Clock } from "../wire/clock.ts";
 import { parseJson } from "../wire/json.ts";
+import { readRuntime } from "../wire/runtime.ts";
 import { toTaken } from "./memory_store.ts";
 import { MissingEngineError, type Store } from "./store.ts";
 
@@ -28,11 +29,9 @@ async function loadSqlite(): Promise<Sqlite> {
   try {
     return await import("node:sqlite");
   } catch (cause) {
-    const { default: { versions } } = await import("node:process");
-    const { deno, bun, node } = versions;
-    const runtime = deno ? `Deno ${deno}` : bun ? `Bun ${bun}` : `Node ${node}`;
+    const { name, version } = await readRuntime();
     throw new MissingEngineError(
-      `SQLite needs Node 22.13, Deno 2.2 or Bun 1.4, or a later one, and this is ${runtime}`,
+      `SQLite needs Node 22.13, Deno 2.2 or Bun 1.4, or a later one, and this is ${name} ${version}`,
       { cause },
     );
   }

@@ -83,12 +83,16 @@ describe("a session of Claude Code", OPTIONS, () => {
       const place = await makePlace(t);
       const path = join(place.project, "notes.txt");
       const call = { name: "Write", arguments: { file_path: path, content: "Notes" } };
-      const upstream = await startUpstream(t, (_request, turn) => turn === 0 ? { steps: [{ calls: [call] }] } : DONE);
+      const answers: ScriptedAnswer[] = [{ steps: [{ text: "I beg" }, { stop: "cut" }] }, {
+        steps: [{ calls: [call] }],
+      }];
+      const upstream = await startUpstream(t, (_request, turn) => answers[turn] ?? DONE);
       const args = ["code", "--port", "0", "--", "-p", "Create the notes", "--dangerously-skip-permissions"];
       const env = { ...upstream.env, IS_SANDBOX: "1" };
       const { code, stdout, stderr } = await startProgram(t, [...command, ...args], { place, env }).ended;
       assert.equal(code, 0, stderr);
       assert.match(stdout, /All done\./);
+      assert.doesNotMatch(stderr, /too old/);
       assert.equal(await readFile(path, "utf8"), "Notes");
     });
   }
