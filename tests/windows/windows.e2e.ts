@@ -4,7 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { mkdir, mkdtemp, open, readdir, readFile, realpath, rm, writeFile } from "node:fs/promises";
+import { mkdtempSync, realpathSync, rmSync } from "node:fs";
+import { mkdir, open, readdir, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -29,11 +30,32 @@ asked.end(JSON.stringify({ model, max_tokens: 100, messages: [{ role: "user", co
 /** A path of this system as Wine's programs see it. */
 const toWindowsPath = (path: string): string => `Z:${path.replaceAll("/", "\\")}`;
 
-const skip = spawnSync("wine", ["--version"]).status !== 0 && "Wine is not here";
+const folder = realpathSync(mkdtempSync(join(tmpdir(), "arbiter-windows-")));
+const project = join(folder, "a project");
+const env = {
+  PATH: process.env.PATH,
+  HOME: folder,
+  LC_ALL: "C.UTF-8",
+  WINEPREFIX: join(folder, "wine"),
+  WINEARCH: "win64",
+  WINEDEBUG: "-all",
+  WINEPATH: [NODE, join(folder, "bin")].map(toWindowsPath).join(";"),
+};
 
-describe("on Windows", { skip, timeout: 120_000 }, () => {
-  let [folder, project, home] = ["", "", ""];
-  let env: Record<string, string | undefined> = {};
+/** Whether a program of Wine's ends well. */
+const does = (program: string, ...args: string[]): boolean =>
+  spawnSync(program, args, { env, stdio: "ignore" }).status === 0;
+
+const ready = does("wineboot", "-i") && does("wine", "winecfg.exe", "-v", "win10") && does("wine", "node.exe", "-v");
+
+after(() => {
+  does("wineserver", "-k");
+  does("wineserver", "-w");
+  rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+});
+
+describe("on Windows", { skip: !ready && "Wine is not here, or does not run Node", timeout: 120_000 }, () => {
+  let home = "";
 
   /** Runs Arbiter in the project, and tells how it ended. */
   async function run(...args: string[]): Promise<Ended> {
@@ -48,28 +70,13 @@ describe("on Windows", { skip, timeout: 120_000 }, () => {
   }
 
   before(async () => {
-    folder = await realpath(await mkdtemp(join(tmpdir(), "arbiter-windows-")));
-    project = join(folder, "a project");
     await mkdir(project);
     await mkdir(join(folder, "bin"));
-    const WINEPATH = [NODE, join(folder, "bin")].map(toWindowsPath).join(";");
-    const wine = { WINEPREFIX: join(folder, "wine"), WINEARCH: "win64", WINEDEBUG: "-all", WINEPATH };
-    env = { PATH: process.env.PATH, HOME: folder, LC_ALL: "C.UTF-8", ...wine };
-    for (const command of ["wineboot -i", "wine winecfg.exe -v win10"]) {
-      const [file = "", ...args] = command.split(" ");
-      assert.equal(spawnSync(file, args, { env }).status, 0, command);
-    }
     const users = join(folder, "wine/drive_c/users");
     const [user = ""] = (await readdir(users)).filter((name) => name !== "Public");
     home = join(users, user, "AppData");
     await writeFile(join(folder, "bin/claude.cmd"), '@echo off\r\n"node"  "%~dp0\\fake_claude.js" %*\r\n');
     await writeFile(join(folder, "bin/fake_claude.js"), FAKE_CLAUDE);
-  });
-
-  after(() => {
-    spawnSync("wineserver", ["-k"], { env });
-    spawnSync("wineserver", ["-w"], { env });
-    return rm(folder, { recursive: true, force: true, maxRetries: 5 });
   });
 
   it("tells how it is used", async () => {
