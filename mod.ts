@@ -3529,8 +3529,9 @@ async function findConfig(
 const VARIABLE = /^[ \t]*(?:export[ \t]+)?([\w.-]+)[ \t]*=[ \t]*(?:"([^"]*)"|'([^']*)'|`([^`]*)`|([^\n#]*))/gm;
 
 /**
- * Parses a `.env` as `parse` of `@std/dotenv` does, but for `$NAME`; only double quotes make `\n` a line end, and what is no variable is
- * left out. Node's `util.parseEnv` takes the next line for the value of `A= `, and differs from version to version.
+ * Parses a `.env` much as `parse` of `@std/dotenv` does; `$NAME` stays as it is, backticks are quotes, too, and only double
+ * ones make `\n` a line end. What is no variable is left out. Node's `util.parseEnv`, which is not everywhere, takes the
+ * next line for the value of `A= `.
  */
 function parseDotenv(text: string): Env {
   const variables = text.replaceAll("\r", "").matchAll(VARIABLE);
@@ -15145,8 +15146,8 @@ function isOlder(version: string, than: string): boolean {
 
 /** What to do about a runtime that is too old. */
 function toUpgrade({ name, version }: Runtime): string | undefined {
-  const oldest = OLDEST[name] ?? "0";
-  return isOlder(version, oldest) ? `Install ${oldest} or later.` : undefined;
+  const oldest = OLDEST[name];
+  return oldest !== undefined && isOlder(version, oldest) ? `Install ${oldest} or later.` : undefined;
 }
 // lib/cli/run_file.ts -----------------------------------------------------------------------
 /** What a proxy notes of itself while it listens; `started`, in milliseconds since 1970, is what it tells as `since`. */
@@ -16324,7 +16325,8 @@ const OLDEST_CLAUDE = "2.1.154";
 /** Whether the runtime is new enough. */
 function checkRuntime(runtime: Runtime): Finding {
   const upgrade = toUpgrade(runtime);
-  return found("runtime", upgrade ? "FAIL" : "OK", `${runtime.name} ${runtime.version}`, upgrade);
+  const state = !upgrade ? "OK" : runtime.name === "Node" ? "FAIL" : "WARN";
+  return found("runtime", state, `${runtime.name} ${runtime.version}`, upgrade);
 }
 
 /** Whether Claude Code is there and new enough. */

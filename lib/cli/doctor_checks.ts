@@ -30,7 +30,8 @@ const OLDEST_CLAUDE = "2.1.154";
 /** Whether the runtime is new enough. */
 export function checkRuntime(runtime: Runtime): Finding {
   const upgrade = toUpgrade(runtime);
-  return found("runtime", upgrade ? "FAIL" : "OK", `${runtime.name} ${runtime.version}`, upgrade);
+  const state = !upgrade ? "OK" : runtime.name === "Node" ? "FAIL" : "WARN";
+  return found("runtime", state, `${runtime.name} ${runtime.version}`, upgrade);
 }
 
 /** Whether Claude Code is there and new enough. */

@@ -13,6 +13,6 @@ export function isOlder(version: string, than: string): boolean {
 
 /** What to do about a runtime that is too old. */
 export function toUpgrade({ name, version }: Runtime): string | undefined {
-  const oldest = OLDEST[name] ?? "0";
-  return isOlder(version, oldest) ? `Install ${oldest} or later.` : undefined;
+  const oldest = OLDEST[name];
+  return oldest !== undefined && isOlder(version, oldest) ? `Install ${oldest} or later.` : undefined;
 }

@@ -4,8 +4,9 @@ import type { Env } from "./settings.ts";
 const VARIABLE = /^[ \t]*(?:export[ \t]+)?([\w.-]+)[ \t]*=[ \t]*(?:"([^"]*)"|'([^']*)'|`([^`]*)`|([^\n#]*))/gm;
 
 /**
- * Parses a `.env` as `parse` of `@std/dotenv` does, but for `$NAME`; only double quotes make `\n` a line end, and what is no variable is
- * left out. Node's `util.parseEnv` takes the next line for the value of `A= `, and differs from version to version.
+ * Parses a `.env` much as `parse` of `@std/dotenv` does; `$NAME` stays as it is, backticks are quotes, too, and only double
+ * ones make `\n` a line end. What is no variable is left out. Node's `util.parseEnv`, which is not everywhere, takes the
+ * next line for the value of `A= `.
  */
 export function parseDotenv(text: string): Env {
   const variables = text.replaceAll("\r", "").matchAll(VARIABLE);

@@ -161,6 +161,7 @@ describe("this machine", () => {
       checkRuntime({ name: "Node", version: "18.20.1" }),
       /^FAIL runtime: Node 18\.20\.1 \| Install 20/,
     ],
+    ["has a Deno that a session runs on", checkRuntime({ name: "Deno", version: "2.7.14" }), /^WARN .*\| Install 2\.8/],
     ["has a new runtime", checkRuntime({ name: "Deno", version: "2.9.5" }), /^OK/],
     ["has the right time", checkClock("Thu, 01 Jan 1970 00:04:00 GMT", 0), /^OK clock/],
     ["is slow", checkClock("Thu, 01 Jan 1970 01:00:00 GMT", 0), /^WARN clock: 60 minutes behind/],

@@ -14,6 +14,7 @@ describe("an older runtime than all of it works on is told of:", () => {
     ["Bun", "1.3.14", "Install 1.4 or later."],
     ["Bun", "1.4.0", undefined],
     ["Other", "0.1", undefined],
+    ["", "", undefined],
   ];
   for (const [name, version, upgrade] of rows) {
     test(`${name} ${version}`, () => assert.equal(toUpgrade({ name, version }), upgrade));

@@ -19,6 +19,7 @@ describe("a .env", () => {
     ["has values of several lines", `A="1\nX=2"\nB='3\n4'`, { A: "1\nX=2", B: "3\n4" }],
     ["has words behind a value in quotes", `A="1" 2\nB='3'# 4`, { A: "1", B: "3" }],
     ["has a quote that is not closed", `A='1\nB=2`, { A: "'1", B: "2" }],
+    ["has a quote within quotes, which ends them", `A="{\\"k\\":1}"\nB=2`, { A: "{\\", B: "2" }],
     ["has lines that are no variables", `A\n= 1\nB C=2\nD=4`, { D: "4" }],
     ["says something twice", "A=1\nA=2", { A: "2" }],
     ["has signs of equality in a value", "A=b=c==", { A: "b=c==" }],

@@ -27,7 +27,10 @@ const RUNTIMES = ["node", "deno", "bun"] as const;
 const DONE = { steps: [{ text: "All done." }] };
 
 const PACKAGES = join(ROOT, "tests/e2e/node_modules");
-/** The oldest runtimes that `doctor` takes; npm has them for this kind of machine only. */
+/**
+ * The oldest runtimes on which all of it works, for Linux on x64 only. The name of this Node's package comes behind that of
+ * the newer one: npm makes the command `node` of the first.
+ */
 const OLDEST = {
   Node: [join(PACKAGES, "node-oldest-linux-x64/bin/node"), join(ROOT, "dist/cli.js")],
   Deno: [join(PACKAGES, "@deno/linux-x64-glibc/deno"), "run", "-A", join(ROOT, "cli.ts")],
@@ -77,7 +80,7 @@ describe("a session of Claude Code", OPTIONS, () => {
   }
 
   for (const [name, command] of Object.entries(OLDEST)) {
-    const skip = !existsSync(command[0]!) && `${name} is not here`;
+    const skip = !process.env.CI && !existsSync(command[0]!) && `${name} is not here`;
     it(`takes place on the oldest ${name} that is supported`, { skip }, async (t) => {
       await chmod(command[0]!, 0o755); // Deno's package leaves that to its installer.
       const place = await makePlace(t);
