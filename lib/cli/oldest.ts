@@ -1,10 +1,10 @@
 import type { Runtime } from "../wire/runtime.ts";
 
 /**
- * The first versions on which all of it works: older ones of Deno and Bun run a session, but do not notice when a
- * connection breaks or a client goes away.
+ * The first versions on which all of it works: older ones of Deno and Bun run a session, but do not always notice
+ * that a connection breaks or a client goes away.
  */
-const OLDEST: Readonly<Record<string, string>> = { Node: "20", Deno: "2.8", Bun: "1.4" };
+const OLDEST: Readonly<Record<string, string>> = { Node: "20", Deno: "2.8", Bun: "1.4.3" };
 
 /** Whether a version such as `2.1.154` is older than another. */
 export function isOlder(version: string, than: string): boolean {

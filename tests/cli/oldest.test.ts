@@ -11,8 +11,8 @@ describe("an older runtime than all of it works on is told of:", () => {
     ["Deno", "2.7.14", "Install 2.8 or later."],
     ["Deno", "2.8.0", undefined],
     ["Deno", "2.10.0", undefined],
-    ["Bun", "1.3.14", "Install 1.4 or later."],
-    ["Bun", "1.4.0", undefined],
+    ["Bun", "1.4.2", "Install 1.4.3 or later."],
+    ["Bun", "1.4.3", undefined],
     ["Other", "0.1", undefined],
     ["", "", undefined],
   ];
