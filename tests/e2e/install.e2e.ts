@@ -21,7 +21,8 @@ import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import process from "node:process";
 import { after, describe, it } from "node:test";
-import { CLAUDE, type Ended, makePlace, ROOT, startProgram, TOOLS } from "./support.ts";
+import { findNewerNode } from "../support/newer_node.ts";
+import { type Ended, makePlace, ROOT, startProgram, TOOLS } from "./support.ts";
 
 /** Stands in for Claude Code: asks one question, writes down what it was given, and ends with 42. */
 const FAKE_CLAUDE = `import { writeFileSync } from "node:fs";
@@ -44,7 +45,7 @@ type Runtime = { binary: string; name: string; runs: string };
 
 const NODE: Runtime = { binary: process.execPath, name: "node", runs: "node" };
 /** Node 20 cannot run TypeScript, this one can. */
-const NEW_NODE: Runtime = { ...NODE, binary: join(CLAUDE, "node") };
+const NEW_NODE: Runtime = { ...NODE, binary: findNewerNode(join(ROOT, "tests/e2e/node_modules")) };
 const BUN: Runtime = { binary: join(TOOLS, "bun"), name: "bun", runs: "bun" };
 const DENO: Runtime = { binary: join(TOOLS, "deno"), name: "deno", runs: "deno run -A" };
 

@@ -27,10 +27,7 @@ const RUNTIMES = ["node", "deno", "bun"] as const;
 const DONE = { steps: [{ text: "All done." }] };
 
 const PACKAGES = join(ROOT, "tests/e2e/node_modules");
-/**
- * The oldest runtimes on which all of it works, for Linux on x64 only. The name of this Node's package comes behind that of
- * the newer one: npm makes the command `node` of the first.
- */
+/** The oldest runtimes on which all of it works, for Linux on x64 only. */
 const OLDEST = {
   Node: [join(PACKAGES, "node-oldest-linux-x64/bin/node"), join(ROOT, "dist/cli.js")],
   Deno: [join(PACKAGES, "@deno/linux-x64-glibc/deno"), "run", "-A", join(ROOT, "cli.ts")],
