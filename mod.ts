@@ -3530,8 +3530,8 @@ const VARIABLE = /^[ \t]*(?:export[ \t]+)?([\w.-]+)[ \t]*=[ \t]*(?:"([^"]*)"|'([
 
 /**
  * Parses a `.env` much as `parse` of `@std/dotenv` does; `$NAME` stays as it is, backticks are quotes, too, and only double
- * ones make `\n` a line end. What is no variable is left out. Node's `util.parseEnv`, which is not everywhere, takes the
- * next line for the value of `A= `.
+ * ones make `\n` a line end. What is no variable is left out. `util.parseEnv` is not everywhere, and takes the next line for
+ * the value of `A= ` from Node 22 on.
  */
 function parseDotenv(text: string): Env {
   const variables = text.replaceAll("\r", "").matchAll(VARIABLE);
@@ -16325,6 +16325,7 @@ const OLDEST_CLAUDE = "2.1.154";
 /** Whether the runtime is new enough. */
 function checkRuntime(runtime: Runtime): Finding {
   const upgrade = toUpgrade(runtime);
+  // A session runs on an older Deno or Bun.
   const state = !upgrade ? "OK" : runtime.name === "Node" ? "FAIL" : "WARN";
   return found("runtime", state, `${runtime.name} ${runtime.version}`, upgrade);
 }

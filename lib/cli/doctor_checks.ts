@@ -30,6 +30,7 @@ const OLDEST_CLAUDE = "2.1.154";
 /** Whether the runtime is new enough. */
 export function checkRuntime(runtime: Runtime): Finding {
   const upgrade = toUpgrade(runtime);
+  // A session runs on an older Deno or Bun.
   const state = !upgrade ? "OK" : runtime.name === "Node" ? "FAIL" : "WARN";
   return found("runtime", state, `${runtime.name} ${runtime.version}`, upgrade);
 }

@@ -5,8 +5,8 @@ const VARIABLE = /^[ \t]*(?:export[ \t]+)?([\w.-]+)[ \t]*=[ \t]*(?:"([^"]*)"|'([
 
 /**
  * Parses a `.env` much as `parse` of `@std/dotenv` does; `$NAME` stays as it is, backticks are quotes, too, and only double
- * ones make `\n` a line end. What is no variable is left out. Node's `util.parseEnv`, which is not everywhere, takes the
- * next line for the value of `A= `.
+ * ones make `\n` a line end. What is no variable is left out. `util.parseEnv` is not everywhere, and takes the next line for
+ * the value of `A= ` from Node 22 on.
  */
 export function parseDotenv(text: string): Env {
   const variables = text.replaceAll("\r", "").matchAll(VARIABLE);

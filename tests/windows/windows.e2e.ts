@@ -44,7 +44,7 @@ const env = {
 
 /** Whether a program of Wine's ends well. */
 const does = (program: string, ...args: string[]): boolean =>
-  spawnSync(program, args, { env, stdio: "ignore" }).status === 0;
+  spawnSync(program, args, { env, stdio: "ignore", timeout: 60_000 }).status === 0;
 
 const ready = does("wineboot", "-i") && does("wine", "winecfg.exe", "-v", "win10") && does("wine", "node.exe", "-v");
 
